@@ -1,0 +1,52 @@
+"""The classifier: embedding, encoder, pooling and a linear map to class scores."""
+
+from __future__ import annotations
+
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+
+from ablation.config import ModelConfig
+from ablation.errors import Refused
+from ablation.model.dropout import Dropout
+from ablation.model.encoders import build_encoder
+from ablation.model.pooling import build_pooling
+
+PADDING = 0
+"""Token id of padding; its embedding is zero and stays so."""
+
+
+class Classifier(nn.Module):
+    """Texts as token ids in, class scores out.
+
+    Args:
+        config: The model's part of the run configuration.
+        vocabulary_size: Number of token ids, padding included.
+        classes: Number of classes.
+    """
+
+    def __init__(self, config: ModelConfig, *, vocabulary_size: int, classes: int) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(vocabulary_size, config.embedding_size, padding_idx=PADDING)
+        self.embedding_dropout = Dropout(config.dropout)
+        self.encoder = build_encoder(config)
+        self.pooling = build_pooling(config)
+        self.pooled_dropout = Dropout(config.dropout)
+        self.head = nn.Linear(config.hidden_size, classes)
+
+    def forward(
+        self, tokens: Int[Tensor, "batch length"], mask: Bool[Tensor, "batch length"]
+    ) -> Float[Tensor, "batch classes"]:
+        """Returns the logits."""
+        embeddings = self.embedding_dropout(self.embedding(tokens))
+        pooled = self.pooling(self.encoder(embeddings, mask), mask)
+        if isinstance(pooled, tuple):
+            pooled, _ = pooled
+        if pooled.shape != (len(tokens), self.head.in_features):
+            raise Refused(
+                f"{type(self.pooling).__name__} returned shape {tuple(pooled.shape)} for "
+                f"{len(tokens)} texts of {self.head.in_features} wide states; "
+                f"{(len(tokens), self.head.in_features)} is needed.",
+                "Return one vector of the states' width per text.",
+            )
+        logits: Tensor = self.head(self.pooled_dropout(pooled))
+        return logits

@@ -1,0 +1,81 @@
+"""Encoders: from token embeddings to one state per token. No state depends on padding."""
+
+from __future__ import annotations
+
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+
+from ablation.config import ModelConfig
+from ablation.model.named import named_class
+
+
+class NoEncoder(nn.Module):
+    """A linear map of each embedding alone, or nothing where the widths are equal."""
+
+    def __init__(self, embedding_size: int, hidden_size: int) -> None:
+        super().__init__()
+        equal = embedding_size == hidden_size
+        self.map = nn.Identity() if equal else nn.Linear(embedding_size, hidden_size)
+
+    def forward(
+        self,
+        embeddings: Float[Tensor, "batch length embedding"],
+        mask: Bool[Tensor, "batch length"],
+    ) -> Float[Tensor, "batch length hidden"]:
+        """Returns the states; ``mask`` is not used."""
+        states: Tensor = self.map(embeddings)
+        return states
+
+
+class CNN(nn.Module):
+    """One convolution of width three with a ReLU (after Kim, 2014)."""
+
+    def __init__(self, embedding_size: int, hidden_size: int) -> None:
+        super().__init__()
+        self.convolution = nn.Conv1d(embedding_size, hidden_size, kernel_size=3, padding=1)
+
+    def forward(
+        self,
+        embeddings: Float[Tensor, "batch length embedding"],
+        mask: Bool[Tensor, "batch length"],
+    ) -> Float[Tensor, "batch length hidden"]:
+        """Returns the states; embeddings of padding must be zero, as the classifier has them."""
+        states: Tensor = self.convolution(embeddings.transpose(1, 2))
+        return states.relu().transpose(1, 2)
+
+
+class BiLSTM(nn.Module):
+    """A bidirectional LSTM (Hochreiter and Schmidhuber, 1997); each direction has half the width.
+
+    The backward direction starts at each text's last token, not in its padding.
+    """
+
+    def __init__(self, embedding_size: int, hidden_size: int) -> None:
+        super().__init__()
+        self.lstm = nn.LSTM(embedding_size, hidden_size // 2, batch_first=True, bidirectional=True)
+
+    def forward(
+        self,
+        embeddings: Float[Tensor, "batch length embedding"],
+        mask: Bool[Tensor, "batch length"],
+    ) -> Float[Tensor, "batch length hidden"]:
+        """Returns the states, zero on padding."""
+        lengths = mask.sum(dim=1).cpu()
+        packed = pack_padded_sequence(embeddings, lengths, batch_first=True, enforce_sorted=False)
+        states, _ = pad_packed_sequence(
+            self.lstm(packed)[0], batch_first=True, total_length=mask.shape[1]
+        )
+        return states
+
+
+def build_encoder(config: ModelConfig) -> nn.Module:
+    """Returns the encoder that the configuration names.
+
+    Raises:
+        Refused: If a class of the user's cannot be found.
+    """
+    classes = {"none": NoEncoder, "cnn": CNN, "bilstm": BiLSTM}
+    found = named_class(config.encoder) if ":" in config.encoder else classes[config.encoder]
+    encoder: nn.Module = found(config.embedding_size, config.hidden_size)
+    return encoder

@@ -1,0 +1,81 @@
+"""Initialisation: functions that fill a built model's tensors, each from a stream of its own."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from ablation.config import AttentionConfig, BiasInit, Constant, ModelConfig, Normal
+from ablation.model.attention import AttentionPooling
+from ablation.model.classifier import PADDING, Classifier
+from ablation.model.dropout import Dropout
+from ablation.model.streams import generator
+
+
+def build(config: ModelConfig, seed: int, *, vocabulary_size: int, classes: int) -> Classifier:
+    """Returns a classifier whose parameters and dropout depend on ``(config, seed)`` alone.
+
+    Modules that are not this package's keep the values that their own constructor drew, under
+    PyTorch's global generator seeded from the run's seed; every other tensor draws from its own
+    generator, so a level that changes one tensor leaves all others of its block as they were.
+
+    Raises:
+        Refused: If a class of the user's cannot be found.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(generator(seed, "init", "constructors").initial_seed())
+        model = Classifier(config, vocabulary_size=vocabulary_size, classes=classes)
+    with torch.no_grad():
+        _initialise(model, "", config, seed)
+    for name, module in model.named_modules():
+        if isinstance(module, Dropout):
+            module.generator = generator(seed, "dropout", name)
+    return model
+
+
+def _initialise(module: nn.Module, name: str, config: ModelConfig, seed: int) -> None:
+    """Fills the tensors of this package's and PyTorch's basic modules, depth first."""
+    match module:
+        case AttentionPooling():
+            _attention(module, name, config.attention, seed)
+        case nn.Embedding():
+            module.weight.normal_(generator=generator(seed, "init", f"{name}.weight"))
+            module.weight[PADDING] = 0.0
+        case nn.Linear() | nn.Conv1d():
+            _uniform_fan_in(module, name, module.weight[0].numel(), seed)
+        case nn.LSTM():
+            _uniform_fan_in(module, name, module.hidden_size, seed)
+        case _ if type(module).__module__.startswith("ablation.model."):
+            for child, submodule in module.named_children():
+                _initialise(submodule, f"{name}.{child}".lstrip("."), config, seed)
+
+
+def _uniform_fan_in(module: nn.Module, name: str, fan_in: int, seed: int) -> None:
+    """Fills every tensor with U(-1/sqrt(fan_in), 1/sqrt(fan_in)), PyTorch's own default."""
+    bound = 1 / math.sqrt(fan_in)
+    for tensor_name, tensor in module.named_parameters(recurse=False):
+        stream = generator(seed, "init", f"{name}.{tensor_name}")
+        tensor.uniform_(-bound, bound, generator=stream)
+
+
+def _attention(module: AttentionPooling, name: str, config: AttentionConfig, seed: int) -> None:
+    """Fills weight and query with N(0, init_std squared), and the bias as it is declared."""
+    for tensor_name in ("weight", "query"):
+        tensor: Tensor = getattr(module, tensor_name)
+        stream = generator(seed, "init", f"{name}.{tensor_name}")
+        tensor.normal_(std=config.init_std, generator=stream)
+    if module.bias is not None:
+        fill_bias(module.bias, config.bias_init, generator(seed, "init", f"{name}.bias"))
+
+
+def fill_bias(bias: Tensor, init: BiasInit, stream: torch.Generator) -> None:
+    """Fills a bias as its initialisation says; ``"zeros"`` and constants draw nothing."""
+    match init:
+        case Constant(value=value):
+            bias.fill_(value)
+        case Normal(std=std):
+            bias.normal_(std=std, generator=stream)
+        case _:
+            bias.zero_()

@@ -1,0 +1,118 @@
+"""The ordered trials that answer a study, and which of them are missing."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.util
+import re
+from collections.abc import Container, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from ablation.config import RunConfig, digest
+from ablation.errors import Refused
+from ablation.spec import Arm, Study, arms_of, config_values
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Trial:
+    """One cell of the plan."""
+
+    study: str
+    """The study's name."""
+    arm: Arm
+    seed: int
+    config_hash: str
+    """12 hex digits over the arm's configuration, the data's content and the user's classes."""
+
+    @property
+    def key(self) -> str:
+        """``study/config/seed``: what the trial is, whatever its arm is called."""
+        return f"{self.study}/{self.config_hash}/{self.seed}"
+
+
+def trials_of(study: Study, fingerprint: str) -> tuple[Trial, ...]:
+    """Returns the plan: seed by seed, arms inside, so that what is done is complete blocks.
+
+    Args:
+        study: The study.
+        fingerprint: Hash of the content of its data.
+    """
+    hashed = [(arm, config_hash(arm.config, fingerprint)) for arm in arms_of(study)]
+    return tuple(
+        Trial(study=study.name, arm=arm, seed=seed, config_hash=hash_)
+        for seed in range(study.seeds)
+        for arm, hash_ in hashed
+    )
+
+
+def missing(trials: Iterable[Trial], done: Container[str]) -> tuple[Trial, ...]:
+    """Returns the planned trials whose key is not among the done ones, in the plan's order."""
+    return tuple(trial for trial in trials if trial.key not in done)
+
+
+def declaration(study: Study, fingerprint: str) -> dict[str, Any]:
+    """Returns all that the study fixed before its first run, as plain values.
+
+    Question, title and caveats are wording and stay out; the data's fingerprint stands for where
+    the data came from; floats are given by repr, so that the text is exact.
+    """
+    return {
+        "name": study.name,
+        "arms": [
+            {
+                "name": arm.name,
+                "config": config_hash(arm.config, fingerprint),
+                "values": config_values(arm.config),
+            }
+            for arm in arms_of(study)
+        ],
+        "baseline": study.baseline_name,
+        "factor": study.factor,
+        "metric": study.metric,
+        "margin": None if study.margin is None else repr(study.margin),
+        "seeds": study.seeds,
+        "data": fingerprint,
+    }
+
+
+def label_of(study: str, data: str | None, fingerprint: str, taken: Mapping[str, str]) -> str:
+    """Returns what a study is called with its data: ``init_std``, or ``init_std@trec``.
+
+    Args:
+        study: The study's name.
+        data: Name of the data that replace the study's own, None where none do.
+        fingerprint: Hash of the content of the data.
+        taken: Labels in use, with the fingerprint of the data that each stands for.
+    """
+    if data is None:
+        return study
+    label = f"{study}@{re.sub(r'[^A-Za-z0-9_.-]+', '-', data)}"
+    return label if taken.get(label, fingerprint) == fingerprint else f"{label}-{fingerprint[:6]}"
+
+
+def config_hash(config: RunConfig, fingerprint: str) -> str:
+    """Returns 12 hex digits over all that decides a run but its seed.
+
+    That is the configuration, the data's content in place of its whereabouts, and the source of
+    the modules that hold classes of the user's.
+    """
+    sources = [_source(name) for name in (config.model.encoder, config.model.pooling)]
+    return digest(config_values(config), fingerprint, sources)
+
+
+def _source(name: str) -> str | None:
+    """Returns the text of the module in ``package.module:Class``, without importing it."""
+    module, colon, _ = name.partition(":")
+    if not colon:
+        return None
+    try:
+        found = importlib.util.find_spec(module)
+    except (ImportError, ValueError):
+        found = None
+    if found is None or found.origin is None:
+        raise Refused(
+            f"No module {module!r} can be imported, which {name!r} names.",
+            "Run where it is importable: beside the study file, in this folder, or installed.",
+        )
+    return Path(found.origin).read_text(encoding="utf-8")

@@ -1,0 +1,42 @@
+"""Runs to and from MLflow, which decides what is done."""
+
+from ablation.tracking.frames import CURVES, RUNS, curves_frame, runs_frame
+from ablation.tracking.record import (
+    Finished,
+    Outcome,
+    close,
+    close_unfinished,
+    outcomes,
+    record,
+)
+from ablation.tracking.store import (
+    Home,
+    connect,
+    current_declaration,
+    declarations,
+    declare,
+    find_home,
+    labels_taken,
+    open_home,
+)
+
+__all__ = [
+    "CURVES",
+    "RUNS",
+    "Finished",
+    "Home",
+    "Outcome",
+    "close",
+    "close_unfinished",
+    "connect",
+    "current_declaration",
+    "curves_frame",
+    "declarations",
+    "declare",
+    "find_home",
+    "labels_taken",
+    "open_home",
+    "outcomes",
+    "record",
+    "runs_frame",
+]

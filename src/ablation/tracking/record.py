@@ -1,0 +1,199 @@
+"""Trials to MLflow and back: what is done, and recording one outcome."""
+
+from __future__ import annotations
+
+import dataclasses
+import getpass
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ablation.config import flatten
+from ablation.data import Encoded
+from ablation.plan import Trial
+from ablation.tracking.store import KIND, LABEL, Home, search
+
+if TYPE_CHECKING:
+    from mlflow.entities import Metric, Run
+
+    from ablation.train import EpochRecord, RunResult
+
+KEY = "ablation.key"
+REASON = "ablation.reason"
+CHOSEN = "chosen/"
+"""Prefix of validation metrics at the kept epoch; without it they are the curve."""
+CORRECT = "test_correct.bin"
+"""Artifact: a bit per text of test, packed, in the split's order."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Outcome:
+    """What MLflow knows of a trial that is done."""
+
+    run_id: str
+    status: str
+    """FINISHED or FAILED."""
+    reason: str | None
+    metrics: Mapping[str, float]
+    """``split/metric`` to value at the kept epoch."""
+    epoch: int
+    seconds: float
+    tags: Mapping[str, str]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Finished:
+    """A trial that was trained, ready to be recorded."""
+
+    trial: Trial
+    records: Sequence[EpochRecord]
+    result: RunResult
+    began: float
+    """Seconds since the epoch, UTC."""
+    device: str
+
+
+def outcomes(home: Home) -> dict[str, Outcome]:
+    """Returns key to outcome for every trial of the label that is done.
+
+    A trial is done when a run of it FINISHED, or FAILED for a reason that is the arm's own. Where
+    two runs claim the same trial the older one counts, at every start alike.
+    """
+    found: dict[str, Outcome] = {}
+    children = search(home.client, home.experiment, _children(home))
+    for run in sorted(children, key=lambda run: (run.info.start_time, run.info.run_id)):
+        reason = run.data.tags.get(REASON)
+        if run.info.status == "FINISHED" or (run.info.status == "FAILED" and reason):
+            found.setdefault(run.data.tags[KEY], _outcome(run))
+    return found
+
+
+def close_unfinished(home: Home) -> int:
+    """Marks every run of the label that was cut short as KILLED; returns their number."""
+    open_runs = list(
+        search(home.client, home.experiment, f"{_children(home)} AND status = 'RUNNING'")
+    )
+    for run in open_runs:
+        home.client.set_terminated(run.info.run_id, status="KILLED")
+    return len(open_runs)
+
+
+def close(home: Home, *, complete: bool) -> None:
+    """Ends the parent run: FINISHED where no planned trial is missing, else KILLED."""
+    home.client.set_terminated(home.parent, status="FINISHED" if complete else "KILLED")
+
+
+def record(home: Home, finished: Finished, encoded: Encoded, versions: Mapping[str, str]) -> str:
+    """Records one trained trial as a run and returns the run's id.
+
+    The run's end is written last: a run without it was cut short and is no outcome.
+
+    Args:
+        home: The study label.
+        finished: The trained trial.
+        encoded: Its data.
+        versions: Commit and library versions, as tags.
+    """
+    from mlflow.entities import Dataset, DatasetInput, InputTag, Param
+
+    client, result = home.client, finished.result
+    trial = finished.trial
+    began = round(finished.began * 1000)
+    run = client.create_run(
+        home.experiment,
+        start_time=began,
+        run_name=f"{trial.arm.name} · seed {trial.seed}",
+        tags=_tags(home, finished, versions),
+    )
+    run_id: str = run.info.run_id
+    parameters = flatten(trial.arm.config) | {"seed": trial.seed}
+    client.log_batch(
+        run_id,
+        metrics=_metrics(finished, began),
+        params=[Param(name, str(value)) for name, value in parameters.items()],
+    )
+    dataset = Dataset(
+        name=encoded.name,
+        digest=encoded.fingerprint,
+        source_type="local",
+        source=encoded.source,
+        profile=str(encoded.rows),
+    )
+    client.log_inputs(run_id, [DatasetInput(dataset, [InputTag("mlflow.data.context", "all")])])
+    if result.correct:
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / CORRECT
+            path.write_bytes(result.correct)
+            client.log_artifact(run_id, str(path))
+    client.set_terminated(
+        run_id, status=result.status, end_time=began + round(result.seconds * 1000)
+    )
+    return run_id
+
+
+def _children(home: Home) -> str:
+    return f"tags.`{KIND}` = 'trial' AND tags.`{LABEL}` = '{home.label}'"
+
+
+def _tags(home: Home, finished: Finished, versions: Mapping[str, str]) -> dict[str, str]:
+    trial, result = finished.trial, finished.result
+    tags = {
+        KIND: "trial",
+        LABEL: home.label,
+        KEY: trial.key,
+        "ablation.arm": trial.arm.name,
+        "ablation.seed": str(trial.seed),
+        "ablation.config": trial.config_hash,
+        "ablation.epoch": str(result.epoch),
+        "ablation.seconds": repr(result.seconds),
+        "ablation.device": finished.device,
+        "mlflow.parentRunId": home.parent,
+        "mlflow.user": getpass.getuser(),
+        "mlflow.source.name": "ablation",
+        "mlflow.source.type": "LOCAL",
+        **{f"ablation.level.{path}": str(level) for path, level in trial.arm.levels.items()},
+        **versions,
+    }
+    optional = {
+        REASON: result.reason,
+        "ablation.weights": result.weights_hash,
+        "ablation.logits": result.logits_hash,
+    }
+    return tags | {name: value for name, value in optional.items() if value is not None}
+
+
+def _metrics(finished: Finished, began: int) -> list[Metric]:
+    """Returns the curves and the final metrics; timestamps depend on the run alone."""
+    from mlflow.entities import Metric
+
+    result = finished.result
+    curves = [
+        Metric(name, value, began + round(record.seconds * 1000), record.epoch)
+        for record in finished.records
+        for name, value in record.metrics.items()
+    ]
+    end = began + round(result.seconds * 1000)
+    finals = [
+        Metric(CHOSEN + name if name.startswith("validation/") else name, value, end, result.epoch)
+        for name, value in result.metrics.items()
+    ]
+    return curves + finals
+
+
+def _outcome(run: Run) -> Outcome:
+    tags, metrics = run.data.tags, run.data.metrics
+    finals = {
+        name.removeprefix(CHOSEN): value
+        for name, value in metrics.items()
+        if name.startswith((CHOSEN, "test/"))
+    }
+    return Outcome(
+        run_id=run.info.run_id,
+        status=run.info.status,
+        reason=tags.get(REASON),
+        metrics=finals,
+        epoch=int(tags["ablation.epoch"]),
+        seconds=float(tags["ablation.seconds"]),
+        tags=tags,
+    )

@@ -1,0 +1,191 @@
+"""The MLflow store: connecting, one experiment per study, one parent run per study label."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import logging
+import os
+import tempfile
+import time
+import warnings
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ablation.errors import Refused
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Run
+
+KIND = "ablation.kind"
+LABEL = "ablation.study"
+DATA = "ablation.data"
+CURRENT = "ablation.declaration"
+"""Tag of the parent run: hash of the declaration that the last start was made with."""
+DECLARED = "ablation.declared."
+"""Start of the tags that keep every declaration's date."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Home:
+    """Where the runs of one study label are kept."""
+
+    client: MlflowClient
+    experiment: str
+    """MLflow's id of the study's experiment."""
+    label: str
+    """The study's name, with ``@data`` where its data were replaced."""
+    parent: str
+    """MLflow's id of the parent run."""
+
+
+def connect(uri: str) -> MlflowClient:
+    """Opens a tracking store; libraries' chatter stays off the terminal.
+
+    Raises:
+        Refused: If the store cannot be reached or was written by another version.
+    """
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # others' deprecations say nothing to a user of ours
+        from mlflow import MlflowClient
+        from mlflow.exceptions import MlflowException
+
+        for name in ("mlflow", "alembic"):
+            logging.getLogger(name).setLevel(logging.ERROR)
+        try:
+            client = MlflowClient(tracking_uri=uri)
+            client.search_experiments(max_results=1)
+        except MlflowException as error:
+            raise Refused(
+                f"The tracking store {uri} cannot be used: {_first_line(error)}",
+                "Check MLFLOW_TRACKING_URI or --store; a store of another MLflow version is "
+                "brought up to date by `mlflow db upgrade`.",
+            ) from error
+    return client
+
+
+def experiment_of(client: MlflowClient, study: str) -> str | None:
+    """Returns the id of the study's experiment, None where there is none.
+
+    Raises:
+        Refused: If the experiment was deleted in the UI but not for good.
+    """
+    found = client.get_experiment_by_name(study)
+    if found is None:
+        return None
+    if found.lifecycle_stage == "deleted":
+        raise Refused(
+            f"The MLflow experiment {study!r} was deleted, and its name is still taken.",
+            f"Restore it (mlflow experiments restore -x {found.experiment_id}), or remove it for "
+            f"good (mlflow gc --experiment-ids {found.experiment_id}).",
+        )
+    return str(found.experiment_id)
+
+
+def labels_taken(client: MlflowClient, study: str) -> dict[str, str]:
+    """Returns label to data fingerprint for every parent run of the study."""
+    experiment = experiment_of(client, study)
+    if experiment is None:
+        return {}
+    parents = search(client, experiment, f"tags.`{KIND}` = 'study'")
+    return {run.data.tags[LABEL]: run.data.tags[DATA] for run in parents}
+
+
+def open_home(
+    client: MlflowClient, study: str, label: str, *, data: str, artifacts: Path | None
+) -> Home:
+    """Finds or creates the study's experiment and the label's parent run.
+
+    Args:
+        client: The store.
+        study: Name of the study, and of the experiment.
+        label: Label of the parent run.
+        data: Fingerprint of the data.
+        artifacts: Folder for the artifacts of a new experiment; None leaves it to the server.
+    """
+    experiment = experiment_of(client, study)
+    if experiment is None:
+        place = None if artifacts is None else (artifacts.absolute() / study).as_uri()
+        experiment = client.create_experiment(study, artifact_location=place)
+    home = find_home(client, study, label)
+    if home is not None:
+        return home
+    tags = {KIND: "study", LABEL: label, DATA: data, "ablation.name": study}
+    parent = client.create_run(experiment, tags=tags, run_name=label)
+    return Home(client, experiment, label, parent.info.run_id)
+
+
+def find_home(client: MlflowClient, study: str, label: str) -> Home | None:
+    """Returns where the label's runs are kept, None where there are none."""
+    experiment = experiment_of(client, study)
+    if experiment is None:
+        return None
+    where = f"tags.`{KIND}` = 'study' AND tags.`{LABEL}` = '{label}'"
+    parents = list(search(client, experiment, where))
+    # Oldest first, so that every later start settles on the same one.
+    parents.sort(key=lambda run: (run.info.start_time, run.info.run_id))
+    return Home(client, experiment, label, parents[0].info.run_id) if parents else None
+
+
+def declare(
+    home: Home, hash_: str, declaration: Mapping[str, Any], wording: Mapping[str, Any], seen: int
+) -> None:
+    """Records a declaration before its first run; one that is known keeps its first date.
+
+    Args:
+        home: The study label.
+        hash_: Hash of the declaration.
+        declaration: All that the study fixed.
+        wording: Question, title and caveats, which may change at any time.
+        seen: Number of outcomes that existed when the declaration was first made.
+    """
+    client = home.client
+    tags = client.get_run(home.parent).data.tags
+    if DECLARED + hash_ not in tags:
+        first = {"date": time.strftime("%Y-%m-%dT%H:%M:%S%z"), "runs_seen": seen}
+        client.set_tag(home.parent, DECLARED + hash_, json.dumps(first))
+    client.log_dict(
+        home.parent, {"declaration": declaration, "wording": wording}, f"study/{hash_}.json"
+    )
+    client.set_tag(home.parent, CURRENT, hash_)
+    client.set_tag(home.parent, "mlflow.note.content", str(wording["question"]))
+    client.update_run(home.parent, status="RUNNING")
+
+
+def declarations(home: Home) -> dict[str, dict[str, Any]]:
+    """Returns hash to date and number of runs seen, for every declaration, oldest first."""
+    tags = home.client.get_run(home.parent).data.tags
+    found = {
+        name.removeprefix(DECLARED): json.loads(value)
+        for name, value in tags.items()
+        if name.startswith(DECLARED)
+    }
+    return dict(sorted(found.items(), key=lambda item: item[1]["date"]))
+
+
+def current_declaration(home: Home) -> tuple[str, dict[str, Any]]:
+    """Returns hash and content (``declaration``, ``wording``) of the latest declaration."""
+    hash_ = home.client.get_run(home.parent).data.tags[CURRENT]
+    with tempfile.TemporaryDirectory() as folder:
+        place = home.client.download_artifacts(home.parent, f"study/{hash_}.json", folder)
+        content: dict[str, Any] = json.loads(Path(place).read_text(encoding="utf-8"))
+    return hash_, content
+
+
+def search(client: MlflowClient, experiment: str, where: str) -> Iterator[Run]:
+    """Yields every run of the experiment that the filter keeps, page by page."""
+    token = None
+    while True:
+        page = client.search_runs([experiment], where, max_results=1000, page_token=token)
+        yield from page
+        token = page.token
+        if not token:
+            return
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0]

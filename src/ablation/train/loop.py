@@ -1,0 +1,140 @@
+"""One run, as a plain loop: a generator of epoch records that returns the run's result."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import time
+from collections.abc import Generator, Mapping
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ablation.config import Metric, RunConfig
+from ablation.model import Classifier, build
+from ablation.model.streams import generator
+from ablation.train.batches import Texts, batches
+from ablation.train.evaluate import logits_of, metrics_of
+from ablation.train.outcome import EpochRecord, Reason, RunResult
+
+
+def train(
+    config: RunConfig,
+    seed: int,
+    splits: Mapping[str, Texts],
+    *,
+    vocabulary_size: int,
+    classes: int,
+) -> Generator[EpochRecord, None, RunResult]:
+    """Trains one classifier; yields a record per epoch and returns the result.
+
+    The result depends on the arguments alone. The epoch is chosen on validation; test is
+    evaluated once, with the weights that were chosen, so no choice can see it.
+
+    Args:
+        config: The complete run configuration.
+        seed: Every random stream of the run derives from it.
+        splits: ``train``, ``validation`` and ``test``, all on one device.
+        vocabulary_size: Number of token ids, padding included.
+        classes: Number of classes.
+
+    Raises:
+        Refused: If a class of the user's cannot be found or returns a wrong shape.
+    """
+    began = time.perf_counter()
+    fitted, validation = splits["train"], splits["validation"]
+    lengths = fitted.lengths.cpu()
+    model = build(config.model, seed, vocabulary_size=vocabulary_size, classes=classes)
+    model.to(fitted.tokens.device)
+    optimizer = torch.optim.Adam(model.parameters(), lr=config.train.learning_rate, fused=True)
+    order = generator(seed, "order")
+    chosen = _Chosen(model, config.train.select_on)
+
+    for epoch in range(1, config.train.epochs + 1):
+        model.train()
+        total = torch.zeros((), device=fitted.tokens.device)
+        for rows in batches(lengths, config.train.batch_size, config.train.batching, order):
+            loss = F.cross_entropy(model(*fitted.batch(rows)), fitted.labels[rows])
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            total += loss.detach() * len(rows)
+        train_loss = total.item() / len(fitted)
+
+        reason = _failure(train_loss, epoch, classes, model)
+        metrics = {"train/loss": train_loss}
+        if reason is None:
+            model.eval()
+            on_validation = metrics_of(logits_of(model, validation), validation.labels)
+            chosen.offer(epoch, on_validation)
+            metrics |= {f"validation/{name}": value for name, value in on_validation.items()}
+        seconds = time.perf_counter() - began
+        yield EpochRecord(epoch=epoch, seconds=seconds, metrics=metrics)
+        if reason is not None:
+            return RunResult(status="FAILED", reason=reason, epoch=epoch, seconds=seconds)
+
+    chosen.restore()
+    return _result(model, chosen, splits["test"], began)
+
+
+class _Chosen:
+    """The weights of the best epoch so far on validation; the earliest of equal ones."""
+
+    def __init__(self, model: Classifier, metric: Metric) -> None:
+        self.weights = model.state_dict()
+        self.kept = {name: tensor.clone() for name, tensor in self.weights.items()}
+        self.metric = metric
+        self.epoch = 0
+        self.metrics: dict[str, float] = {}
+
+    def offer(self, epoch: int, metrics: dict[str, float]) -> None:
+        sign = -1 if self.metric == "loss" else 1
+        if self.epoch and sign * metrics[self.metric] <= sign * self.metrics[self.metric]:
+            return
+        self.epoch, self.metrics = epoch, metrics
+        for name, tensor in self.weights.items():
+            self.kept[name].copy_(tensor)
+
+    def restore(self) -> None:
+        for name, tensor in self.weights.items():
+            tensor.copy_(self.kept[name])
+
+
+def _failure(train_loss: float, epoch: int, classes: int, model: Classifier) -> Reason | None:
+    """Says why the run ends here, if it does."""
+    if not math.isfinite(train_loss):
+        return "nan_loss"
+    if not all(parameter.isfinite().all() for parameter in model.parameters()):
+        return "nan_grad"
+    if epoch > 1 and train_loss > 10 * math.log(classes):
+        return "diverged"
+    return None
+
+
+def _result(model: Classifier, chosen: _Chosen, test: Texts, began: float) -> RunResult:
+    """Evaluates test once and gathers what the run leaves behind."""
+    model.eval()
+    logits = logits_of(model, test)
+    metrics = {f"validation/{name}": value for name, value in chosen.metrics.items()}
+    metrics |= {f"test/{name}": value for name, value in metrics_of(logits, test.labels).items()}
+    right = (logits.argmax(dim=1) == test.labels).cpu().numpy()
+    return RunResult(
+        status="FINISHED",
+        epoch=chosen.epoch,
+        seconds=time.perf_counter() - began,
+        metrics=metrics,
+        weights_hash=_hash(chosen.weights),
+        logits_hash=_hash({"logits": logits}),
+        correct=np.packbits(right).tobytes(),
+    )
+
+
+def _hash(tensors: Mapping[str, Tensor]) -> str:
+    """Returns the SHA-256 of the tensors' bytes, by name."""
+    sha = hashlib.sha256()
+    for name, tensor in sorted(tensors.items()):
+        sha.update(name.encode())
+        sha.update(np.ascontiguousarray(tensor.detach().cpu().numpy()).data)
+    return sha.hexdigest()

@@ -1,0 +1,40 @@
+"""What a run leaves behind: a record per epoch, and one result."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Literal
+
+Status = Literal["FINISHED", "FAILED"]
+Reason = Literal["nan_loss", "nan_grad", "diverged", "collapsed", "oom"]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class EpochRecord:
+    """One pass over train, and what validation says after it."""
+
+    epoch: int
+    """Counted from 1."""
+    seconds: float
+    """Since the run began."""
+    metrics: dict[str, float]
+    """``split/metric`` to value; test is not among the splits."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class RunResult:
+    """How a run ended. A FAILED one is an outcome too; it has a reason and no test metric."""
+
+    status: Status
+    reason: Reason | None = None
+    epoch: int
+    """The epoch whose weights were kept; the last one begun where the run failed."""
+    seconds: float
+    metrics: dict[str, float] = dataclasses.field(default_factory=dict)
+    """``split/metric`` to value, for validation and test, at the kept epoch."""
+    weights_hash: str | None = None
+    """SHA-256 over the kept weights."""
+    logits_hash: str | None = None
+    """SHA-256 over the logits of test, in the split's order."""
+    correct: bytes = b""
+    """Which texts of test were classified correctly: a bit each, in the split's order."""

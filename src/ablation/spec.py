@@ -212,6 +212,11 @@ def _check_budget(study: Study) -> None:
 def _check_arms(study: Study) -> None:
     arms = arms_of(study)
     names = [arm.name for arm in arms]
+    if any(DATA_FIELDS & set(arm.levels) for arm in arms):
+        raise Refused(
+            f"Arms of study {study.name!r} differ in their data: nothing pairs them.",
+            "Compare arms on one data set, and run the study again with DATA=... for another.",
+        )
     if len(arms) < 2:  # noqa: PLR2004 - a comparison takes two
         raise Refused(f"Study {study.name!r} has {len(arms)} arm(s).", "Declare at least two.")
     seen: dict[RunConfig, str] = {}

@@ -8,11 +8,9 @@ from torch import Tensor, nn
 from ablation.config import ModelConfig
 from ablation.errors import Refused
 from ablation.model.dropout import Dropout
+from ablation.model.embedding import Embedding
 from ablation.model.encoders import build_encoder
 from ablation.model.pooling import build_pooling
-
-PADDING = 0
-"""Token id of padding; its embedding is zero and stays so."""
 
 
 class Classifier(nn.Module):
@@ -26,7 +24,7 @@ class Classifier(nn.Module):
 
     def __init__(self, config: ModelConfig, *, vocabulary_size: int, classes: int) -> None:
         super().__init__()
-        self.embedding = nn.Embedding(vocabulary_size, config.embedding_size, padding_idx=PADDING)
+        self.embedding = Embedding(vocabulary_size, config.embedding_size)
         self.embedding_dropout = Dropout(config.dropout)
         self.encoder = build_encoder(config)
         self.pooling = build_pooling(config)
@@ -50,3 +48,10 @@ class Classifier(nn.Module):
             )
         logits: Tensor = self.head(self.pooled_dropout(pooled))
         return logits
+
+    def clear_gradients(self) -> None:
+        """Forgets all gradients; the embeddings' array stays, its touched rows set to zero."""
+        for parameter in self.parameters():
+            if parameter is not self.embedding.weight:
+                parameter.grad = None
+        self.embedding.clear_gradient()

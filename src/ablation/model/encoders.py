@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import torch
+import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
@@ -29,11 +31,18 @@ class NoEncoder(nn.Module):
 
 
 class CNN(nn.Module):
-    """One convolution of width three with a ReLU (after Kim, 2014)."""
+    r"""One convolution of width three with a ReLU (after Kim, 2014).
+
+    .. math:: h_l = \max(0, [x_{l-1}; x_l; x_{l+1}] W + b)
+
+    It is written as one matrix product over each token and its two neighbours, which on a CPU
+    takes about half the time of a convolution routine at these sizes.
+    """
 
     def __init__(self, embedding_size: int, hidden_size: int) -> None:
         super().__init__()
-        self.convolution = nn.Conv1d(embedding_size, hidden_size, kernel_size=3, padding=1)
+        self.weight = nn.Parameter(torch.empty(3 * embedding_size, hidden_size))
+        self.bias = nn.Parameter(torch.empty(hidden_size))
 
     def forward(
         self,
@@ -41,8 +50,10 @@ class CNN(nn.Module):
         mask: Bool[Tensor, "batch length"],
     ) -> Float[Tensor, "batch length hidden"]:
         """Returns the states; embeddings of padding must be zero, as the classifier has them."""
-        states: Tensor = self.convolution(embeddings.transpose(1, 2))
-        return states.relu().transpose(1, 2)
+        padded = F.pad(embeddings, (0, 0, 1, 1))
+        windows = torch.cat((padded[:, :-2], padded[:, 1:-1], padded[:, 2:]), dim=2)
+        states = torch.addmm(self.bias, windows.flatten(0, 1), self.weight).relu_()
+        return states.view(*mask.shape, -1)
 
 
 class BiLSTM(nn.Module):

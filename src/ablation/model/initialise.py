@@ -9,8 +9,10 @@ from torch import Tensor, nn
 
 from ablation.config import AttentionConfig, BiasInit, Constant, ModelConfig, Normal
 from ablation.model.attention import AttentionPooling
-from ablation.model.classifier import PADDING, Classifier
+from ablation.model.classifier import Classifier
 from ablation.model.dropout import Dropout
+from ablation.model.embedding import PADDING, Embedding
+from ablation.model.encoders import CNN
 from ablation.model.streams import generator
 
 
@@ -40,11 +42,13 @@ def _initialise(module: nn.Module, name: str, config: ModelConfig, seed: int) ->
     match module:
         case AttentionPooling():
             _attention(module, name, config.attention, seed)
-        case nn.Embedding():
+        case Embedding():
             module.weight.normal_(generator=generator(seed, "init", f"{name}.weight"))
             module.weight[PADDING] = 0.0
-        case nn.Linear() | nn.Conv1d():
-            _uniform_fan_in(module, name, module.weight[0].numel(), seed)
+        case nn.Linear():
+            _uniform_fan_in(module, name, module.in_features, seed)
+        case CNN():
+            _uniform_fan_in(module, name, module.weight.shape[0], seed)
         case nn.LSTM():
             _uniform_fan_in(module, name, module.hidden_size, seed)
         case _ if type(module).__module__.startswith("ablation.model."):

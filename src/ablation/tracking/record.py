@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from ablation.config import flatten
 from ablation.data import Encoded
 from ablation.plan import Trial
-from ablation.tracking.store import KIND, LABEL, Home, search
+from ablation.tracking.store import DATA, KIND, LABEL, Home, search
 
 if TYPE_CHECKING:
     from mlflow.entities import Metric, Run
@@ -104,10 +104,16 @@ def record(home: Home, finished: Finished, encoded: Encoded, versions: Mapping[s
         home.experiment,
         start_time=began,
         run_name=f"{trial.arm.name} · seed {trial.seed}",
-        tags=_tags(home, finished, versions),
+        tags=_tags(home, finished, encoded.fingerprint, versions),
     )
     run_id: str = run.info.run_id
-    parameters = flatten(trial.arm.config) | {"seed": trial.seed}
+    parameters = flatten(trial.arm.config) | {
+        "seed": trial.seed,
+        "data.fingerprint": encoded.fingerprint,
+        "data.labels": ", ".join(encoded.labels),
+        "data.tokenizer": encoded.tokenizer,
+        "data.vocabulary_size": encoded.vocabulary_size,
+    }
     client.log_batch(
         run_id,
         metrics=_metrics(finished, began),
@@ -136,10 +142,13 @@ def _children(home: Home) -> str:
     return f"tags.`{KIND}` = 'trial' AND tags.`{LABEL}` = '{home.label}'"
 
 
-def _tags(home: Home, finished: Finished, versions: Mapping[str, str]) -> dict[str, str]:
+def _tags(
+    home: Home, finished: Finished, data: str, versions: Mapping[str, str]
+) -> dict[str, str]:
     trial, result = finished.trial, finished.result
     tags = {
         KIND: "trial",
+        DATA: data,
         LABEL: home.label,
         KEY: trial.key,
         "ablation.arm": trial.arm.name,

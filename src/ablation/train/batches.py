@@ -35,12 +35,12 @@ class Texts:
         device: torch.device | str = "cpu",
     ) -> Texts:
         """Builds the split from flat arrays; text i is ``tokens[offsets[i]:offsets[i + 1]]``."""
-        starts = torch.as_tensor(np.array(offsets))
+        starts = torch.as_tensor(offsets)
         return cls(
-            tokens=torch.as_tensor(np.array(tokens)).to(device),
+            tokens=torch.as_tensor(tokens).to(device),
             starts=starts[:-1].to(device),
             lengths=starts.diff().to(device),
-            labels=torch.as_tensor(np.array(labels)).to(device),
+            labels=torch.as_tensor(labels).to(device),
         )
 
     def __len__(self) -> int:

@@ -57,9 +57,9 @@ def train(
         total = torch.zeros((), device=fitted.tokens.device)
         for rows in batches(lengths, config.train.batch_size, config.train.batching, order):
             loss = F.cross_entropy(model(*fitted.batch(rows)), fitted.labels[rows])
-            optimizer.zero_grad()
             loss.backward()
             optimizer.step()
+            model.clear_gradients()
             total += loss.detach() * len(rows)
         train_loss = total.item() / len(fitted)
 

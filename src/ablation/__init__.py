@@ -1,0 +1,1 @@
+"""Ablation studies of attention pooling in a PyTorch text classifier."""

@@ -1,0 +1,6 @@
+"""Texts to arrays: a corpus is read, split, tokenised once and cached; workers map the arrays."""
+
+from ablation.data.corpus import prepare
+from ablation.data.encoded import SPLITS, Encoded, Split
+
+__all__ = ["SPLITS", "Encoded", "Split", "prepare"]

@@ -1,0 +1,1 @@
+"""Walks a study's plan: trains in worker processes, records in MLflow, mirrors in Optuna."""

@@ -1,0 +1,236 @@
+"""Walks the plan: an executor trains, MLflow records, Optuna mirrors; one process owns both."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import importlib.metadata
+import platform
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+from concurrent.futures.process import BrokenProcessPool
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from ablation import tracking
+from ablation.config import DataConfig, digest
+from ablation.data import Encoded
+from ablation.errors import Refused
+from ablation.execute import mirror as mirrors
+from ablation.execute.mirror import Mirror
+from ablation.execute.places import Places
+from ablation.execute.workers import end_workers, run_trial
+from ablation.plan import Trial, declaration, label_of, missing, trials_of
+from ablation.spec import Study
+from ablation.tracking import Finished, Home
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Session:
+    """A study whose record is open and reconciled: what is planned, and what is done."""
+
+    home: Home
+    mirror: Mirror
+    trials: Sequence[Trial]
+    corpora: Mapping[DataConfig, Encoded]
+    """The encoded data of each arm; all of one content."""
+    outcomes: dict[str, tracking.Outcome]
+    """Key to outcome; grows as trials are recorded."""
+
+    @property
+    def missing(self) -> tuple[Trial, ...]:
+        """The planned trials that are not done."""
+        return missing(self.trials, self.outcomes)
+
+    @property
+    def failed(self) -> int:
+        """Planned trials that ended as FAILED."""
+        found = (self.outcomes.get(trial.key) for trial in self.trials)
+        return sum(outcome is not None and outcome.status == "FAILED" for outcome in found)
+
+
+@contextlib.contextmanager
+def session(
+    study: Study, corpora: Mapping[DataConfig, Encoded], places: Places, *, replaced: bool
+) -> Iterator[Session]:
+    """Opens the record of a study, declares it, and reconciles what an earlier end left behind.
+
+    Args:
+        study: What to run.
+        corpora: The encoded data of each arm's configuration.
+        places: Where it is recorded.
+        replaced: Whether the data stand in for the study's own.
+
+    Raises:
+        Refused: If the record cannot be used, or another process is at work on it.
+    """
+    encoded = corpora[study.config.data]
+    client = tracking.connect(places.tracking)
+    label = label_of(
+        study.name,
+        encoded.name if replaced else None,
+        encoded.fingerprint,
+        tracking.labels_taken(client, study.name),
+    )
+    with _lock(places, label):
+        home = tracking.open_home(
+            client, study.name, label, data=encoded.fingerprint, artifacts=places.artifacts
+        )
+        tracking.close_unfinished(home)
+        declared = declaration(study, encoded.fingerprint)
+        outcomes = tracking.outcomes(home)
+        trials = trials_of(study, encoded.fingerprint)
+        wording = {
+            "question": study.question,
+            "title": study.title,
+            "caveats": list(study.caveats),
+        }
+        tracking.declare(home, digest(declared), declared, wording, seen=len(outcomes))
+        mirror = mirrors.open_mirror(
+            mirrors.connect(places.storage, create=True),
+            trials,
+            label=label,
+            data=encoded.fingerprint,
+            declaration=digest(declared),
+            metric=study.metric,
+            direction=study.direction,
+        )
+        mirror.reconcile(trials, outcomes)
+        opened = Session(
+            home=home, mirror=mirror, trials=trials, corpora=corpora, outcomes=outcomes
+        )
+        try:
+            yield opened
+        finally:
+            tracking.close(home, complete=not opened.missing)
+
+
+def walk(
+    opened: Session, executor: Executor, *, ahead: int, device: str
+) -> Iterator[Finished]:
+    """Trains and records every missing trial in the plan's order; yields each when recorded.
+
+    Interrupted at any point, it ends its workers and shows what was cut short as waiting.
+
+    Args:
+        opened: The session.
+        executor: Where trials are trained; it is shut down at the end.
+        ahead: Trials submitted at a time; twice the workers keeps all of them busy.
+        device: ``auto``, ``cpu`` or ``cuda``.
+
+    Raises:
+        Refused: If a class of the user's fails, or a worker dies.
+    """
+    versions = stamp()
+    running: dict[str, Trial] = {}
+    try:
+        for finished in _train(opened, executor, running, ahead=ahead, device=device):
+            trial = finished.trial
+            run_id = tracking.record(
+                opened.home, finished, opened.corpora[trial.arm.config.data], versions
+            )
+            outcome = _outcome(run_id, finished)
+            opened.outcomes[trial.key] = outcome
+            opened.mirror.finish(trial, outcome)
+            del running[trial.key]
+            yield finished
+    finally:
+        for trial in running.values():
+            opened.mirror.wait(trial)
+        end_workers(executor)
+
+
+def stamp() -> dict[str, str]:
+    """Returns commit, Python and library versions as tags for a run."""
+    libraries = ("torch", "numpy", "mlflow", "optuna", "datasets", "tokenizers")
+    versions = {f"ablation.version.{name}": importlib.metadata.version(name) for name in libraries}
+    versions["ablation.version.python"] = platform.python_version()
+    with contextlib.suppress(OSError, subprocess.CalledProcessError):
+        commit = _git("rev-parse", "HEAD")
+        changed = bool(_git("status", "--porcelain", "--untracked-files=no"))
+        versions["mlflow.source.git.commit"] = commit
+        versions["ablation.commit"] = commit + "+changes" * changed
+    return versions
+
+
+def _train(
+    opened: Session, executor: Executor, running: dict[str, Trial], *, ahead: int, device: str
+) -> Iterator[Finished]:
+    """Keeps ``ahead`` trials submitted, so that no worker waits, and yields what is trained."""
+    waiting = iter(opened.missing)
+    futures: dict[Future[Any], Trial] = {}
+    while True:
+        for trial in waiting:
+            opened.mirror.start(trial)
+            running[trial.key] = trial
+            config = trial.arm.config
+            future = executor.submit(
+                run_trial, config, trial.seed, opened.corpora[config.data], device
+            )
+            futures[future] = trial
+            if len(futures) >= ahead:
+                break
+        if not futures:
+            return
+        for future in wait(futures, return_when=FIRST_COMPLETED).done:
+            trial = futures.pop(future)
+            records, result, began, used = _unpack(future, trial)
+            yield Finished(trial=trial, records=records, result=result, began=began, device=used)
+
+
+def _unpack(future: Future[Any], trial: Trial) -> Any:
+    where = f"Arm {trial.arm.name!r} with seed {trial.seed}"
+    try:
+        return future.result()
+    except BrokenProcessPool as error:
+        raise Refused(
+            f"{where}: its worker was ended from outside, perhaps for lack of memory.",
+            "Run the same command again to go on; WORKERS=1 takes less memory.",
+        ) from error
+    except Refused as error:
+        raise Refused(f"{where}: {error.rule}", error.way_out) from error
+    except Exception as error:
+        raise Refused(
+            f"{where} raised {type(error).__name__}: {str(error).strip()}",
+            "Mend what it trains with, then run the same command again; what is done is kept.",
+        ) from error
+
+
+def _outcome(run_id: str, finished: Finished) -> tracking.Outcome:
+    result = finished.result
+    return tracking.Outcome(
+        run_id=run_id,
+        status=result.status,
+        reason=result.reason,
+        metrics=result.metrics,
+        epoch=result.epoch,
+        seconds=result.seconds,
+        tags={},
+    )
+
+
+@contextlib.contextmanager
+def _lock(places: Places, label: str) -> Iterator[None]:
+    """Lets one process at a time walk a label's plan on this machine."""
+    folder = places.folder / ".ablation"
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder / f"{label}.lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise Refused(
+            f"Another process is running {label!r} in {places.folder}.",
+            "Wait until it has ended, or give another folder with --store.",
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _git(*arguments: str) -> str:
+    command = ["git", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=10)
+    return done.stdout.strip()

@@ -1,0 +1,251 @@
+"""The plan and its state as an Optuna study: what optuna-dashboard, plan and status read.
+
+MLflow decides what is done; the mirror is brought into line with it at every start, and rebuilt
+where it says what MLflow does not.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+from ablation.errors import Refused
+from ablation.plan import Trial
+
+if TYPE_CHECKING:
+    from optuna.storages import RDBStorage
+    from optuna.trial import FrozenTrial
+
+LABEL, DATA, DECLARATION = "ablation.study", "ablation.data", "ablation.declaration"
+KEY, RUN, REASON, SECONDS = "key", "mlflow_run_id", "reason", "seconds"
+
+
+class Outcome(Protocol):
+    """What the mirror shows of a trial that is done."""
+
+    @property
+    def run_id(self) -> str: ...  # noqa: D102
+    @property
+    def status(self) -> str: ...  # noqa: D102
+    @property
+    def reason(self) -> str | None: ...  # noqa: D102
+    @property
+    def metrics(self) -> Mapping[str, float]: ...  # noqa: D102
+    @property
+    def seconds(self) -> float: ...  # noqa: D102
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Cell:
+    """A planned trial as the mirror shows it."""
+
+    state: str
+    """COMPLETE, FAIL, RUNNING or WAITING."""
+    value: float | None
+    reason: str | None
+    seconds: float | None
+
+
+def connect(url: str, *, create: bool) -> RDBStorage:
+    """Opens an Optuna storage.
+
+    Args:
+        url: SQLAlchemy address; an SQLite file gets a write-ahead log and waits for locks.
+        create: Whether tables may be created.
+
+    Raises:
+        Refused: If it cannot be reached or was written by another version.
+    """
+    import optuna
+    from sqlalchemy.exc import SQLAlchemyError
+
+    optuna.logging.set_verbosity(logging.ERROR)
+    sqlite = url.startswith("sqlite:")
+    options = {"connect_args": {"timeout": 60}} if sqlite else {}
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            storage = optuna.storages.RDBStorage(
+                url, engine_kwargs=options, skip_table_creation=not create
+            )
+        if sqlite and create:
+            with storage.engine.connect() as connection:
+                connection.exec_driver_sql("PRAGMA journal_mode=WAL")
+    except (SQLAlchemyError, RuntimeError, ImportError) as error:
+        raise Refused(
+            f"The Optuna storage {url} cannot be used: {str(error).splitlines()[0]}",
+            "Check ABLATION_STORAGE or --store; a storage of another Optuna version is brought "
+            "up to date by `optuna storage upgrade`.",
+        ) from error
+    return storage
+
+
+class Mirror:
+    """One Optuna study: a study label under one declaration.
+
+    Args:
+        storage: Where it lives.
+        name: ``label [declaration hash]``.
+        study_id: Optuna's id.
+        trials: The plan.
+        metric: Name of the metric that a finished trial is told with.
+    """
+
+    def __init__(
+        self, storage: RDBStorage, name: str, study_id: int, trials: Sequence[Trial], metric: str
+    ) -> None:
+        self._storage, self._study, self._metric = storage, study_id, metric
+        self._name = name
+        self._distributions = _distributions(trials)
+        self._ids: dict[str, int] = {}
+
+    def reconcile(self, trials: Sequence[Trial], outcomes: Mapping[str, Outcome]) -> None:
+        """Brings the mirror into line with what is recorded."""
+        by_key = {trial.key: trial for trial in trials}
+        mirrored = {cell.user_attrs.get(KEY, ""): cell for cell in self._cells()}
+        if any(_contradicts(cell, outcomes.get(key)) for key, cell in mirrored.items()):
+            self._clear()
+            mirrored = {}
+        self._ids = {key: cell._trial_id for key, cell in mirrored.items()}
+        for key, trial in by_key.items():
+            cell, outcome = mirrored.get(key), outcomes.get(key)
+            if outcome is not None and (cell is None or not cell.state.is_finished()):
+                self.start(trial)
+                self.finish(trial, outcome)
+            elif outcome is None and cell is not None:
+                self.wait(trial)
+
+    def start(self, trial: Trial) -> None:
+        """Shows a trial as RUNNING."""
+        import optuna
+
+        known = self._ids.get(trial.key)
+        if known is not None:
+            self._storage.set_trial_state_values(known, optuna.trial.TrialState.RUNNING)
+            return
+        template = optuna.create_trial(
+            state=optuna.trial.TrialState.RUNNING,
+            params=dict(zip(self._distributions, (trial.arm.name, trial.seed), strict=True)),
+            distributions=self._distributions,
+            user_attrs={KEY: trial.key},
+        )
+        self._ids[trial.key] = self._storage.create_new_trial(self._study, template)
+
+    def wait(self, trial: Trial) -> None:
+        """Shows a trial that was cut short as WAITING."""
+        import optuna
+
+        known = self._ids[trial.key]
+        self._storage.set_trial_state_values(known, optuna.trial.TrialState.WAITING)
+
+    def finish(self, trial: Trial, outcome: Outcome) -> None:
+        """Shows a trial as COMPLETE with its metric on test, or as FAIL with the reason."""
+        import optuna
+
+        known = self._ids[trial.key]
+        attributes = {RUN: outcome.run_id, SECONDS: outcome.seconds, REASON: outcome.reason}
+        for name, value in attributes.items():
+            if value is not None:
+                self._storage.set_trial_user_attr(known, name, value)
+        value = outcome.metrics.get(f"test/{self._metric}")
+        states = optuna.trial.TrialState
+        if outcome.status == "FINISHED" and value is not None:
+            self._storage.set_trial_state_values(known, states.COMPLETE, [value])
+        else:
+            self._storage.set_trial_state_values(known, states.FAIL)
+
+    def _cells(self) -> list[FrozenTrial]:
+        return self._storage.get_all_trials(self._study, deepcopy=False)
+
+    def _clear(self) -> None:
+        """Replaces the study by an empty one of the same name."""
+        directions = self._storage.get_study_directions(self._study)
+        attributes = self._storage.get_study_user_attrs(self._study)
+        self._storage.delete_study(self._study)
+        self._study = self._storage.create_new_study(directions, self._name)
+        for name, value in attributes.items():
+            self._storage.set_study_user_attr(self._study, name, value)
+
+
+def open_mirror(
+    storage: RDBStorage,
+    trials: Sequence[Trial],
+    *,
+    label: str,
+    data: str,
+    declaration: str,
+    metric: str,
+    direction: int,
+) -> Mirror:
+    """Finds or creates the Optuna study of a label and declaration.
+
+    Args:
+        storage: Where it lives.
+        trials: The plan.
+        label: Study label.
+        data: Fingerprint of the data.
+        declaration: Hash of the declaration; a changed one is a new Optuna study, since a set of
+            choices is frozen in each.
+        metric: The study's metric.
+        direction: 1 where higher is better, -1 where lower is.
+    """
+    import optuna
+
+    name = f"{label} [{declaration}]"
+    directions = optuna.study.StudyDirection
+    way = directions.MAXIMIZE if direction > 0 else directions.MINIMIZE
+    try:
+        study_id = storage.get_study_id_from_name(name)
+    except KeyError:
+        study_id = storage.create_new_study([way], name)
+    attributes = {LABEL: label, DATA: data, DECLARATION: declaration}
+    for attribute, value in attributes.items():
+        storage.set_study_user_attr(study_id, attribute, value)
+    return Mirror(storage, name, study_id, trials, metric)
+
+
+def labels_taken(storage: RDBStorage) -> dict[str, str]:
+    """Returns label to data fingerprint for every study that is mirrored."""
+    attributes = [study.user_attrs for study in storage.get_all_studies()]
+    return {each[LABEL]: each[DATA] for each in attributes if LABEL in each}
+
+
+def cells(storage: RDBStorage, label: str, declaration: str) -> dict[str, Cell]:
+    """Returns trial key to its state in the mirror; empty where there is no such mirror."""
+    try:
+        study_id = storage.get_study_id_from_name(f"{label} [{declaration}]")
+    except KeyError:
+        return {}
+    return {
+        trial.user_attrs[KEY]: Cell(
+            trial.state.name,
+            trial.value if trial.values else None,
+            trial.user_attrs.get(REASON),
+            trial.user_attrs.get(SECONDS),
+        )
+        for trial in storage.get_all_trials(study_id, deepcopy=False)
+    }
+
+
+def _contradicts(cell: FrozenTrial, outcome: Outcome | None) -> bool:
+    """Whether a mirrored trial says it is finished by a run that the record does not have."""
+    if not cell.state.is_finished():
+        return False
+    return outcome is None or cell.user_attrs.get(RUN) != outcome.run_id
+
+
+def _distributions(trials: Sequence[Trial]) -> dict[str, Any]:
+    """Returns the two parameters of a trial, so that a dashboard reads like the question."""
+    import optuna
+
+    arms = list(dict.fromkeys(trial.arm.name for trial in trials))
+    paths = list(dict.fromkeys(path for trial in trials for path in trial.arm.levels))
+    factor = paths[0].rpartition(".")[2] if len(paths) == 1 else "arm"
+    seeds = [trial.seed for trial in trials]
+    return {
+        factor: optuna.distributions.CategoricalDistribution(arms),
+        "seed": optuna.distributions.IntDistribution(min(seeds), max(seeds)),
+    }

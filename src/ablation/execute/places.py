@@ -1,0 +1,46 @@
+"""Where a study is recorded: two SQLite files in a folder, or two addresses."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from pathlib import Path
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Places:
+    """Addresses of the record (MLflow) and of its mirror (Optuna)."""
+
+    tracking: str
+    """MLflow tracking URI."""
+    storage: str
+    """Optuna storage URL."""
+    artifacts: Path | None
+    """Folder for the artifacts of new experiments; None leaves that to a tracking server."""
+    folder: Path
+    """Where this machine keeps what belongs to neither: a lock per study label."""
+
+    @property
+    def mirror_exists(self) -> bool:
+        """Whether there may be a mirror to read; a file that is missing is not created."""
+        path = self.storage.removeprefix("sqlite:///")
+        return path == self.storage or Path(path).exists()
+
+
+def places(store: Path | None) -> Places:
+    """Resolves where to record.
+
+    Args:
+        store: A folder, which wins over everything; None means the environment variables
+            MLFLOW_TRACKING_URI and ABLATION_STORAGE, and the working folder for what they do not
+            name.
+    """
+    folder = Path.cwd() if store is None else store.absolute()
+    given = os.environ if store is None else {}
+    tracking = given.get("MLFLOW_TRACKING_URI") or f"sqlite:///{folder / 'mlflow.db'}"
+    return Places(
+        tracking=tracking,
+        storage=given.get("ABLATION_STORAGE") or f"sqlite:///{folder / 'optuna.db'}",
+        artifacts=folder / "mlartifacts" if tracking.startswith("sqlite:") else None,
+        folder=folder,
+    )

@@ -1,0 +1,124 @@
+"""Where trials are trained: a pool of processes with one torch thread each."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+import time
+from collections.abc import Generator, Mapping
+from concurrent.futures import Executor, ProcessPoolExecutor
+from typing import TYPE_CHECKING
+
+from ablation.config import RunConfig
+from ablation.data import SPLITS, Encoded
+
+if TYPE_CHECKING:
+    from ablation.train import EpochRecord, RunResult, Texts
+
+_opened: dict[tuple[str, str], Mapping[str, Texts]] = {}
+
+
+def pool(workers: int) -> ProcessPoolExecutor:
+    """Returns a pool whose processes import torch at once and end when this process does.
+
+    A small model gains nothing from a second thread, so a worker has one. Processes are spawned,
+    since a fork copies torch's threads in an unknown state. The C library is told to keep large
+    blocks instead of handing them back: a gradient of some megabytes is allocated at every step.
+    """
+    os.environ.setdefault("MALLOC_MMAP_THRESHOLD_", str(2**30))
+    os.environ.setdefault("MALLOC_TRIM_THRESHOLD_", str(2**31))
+    executor = ProcessPoolExecutor(
+        workers, multiprocessing.get_context("spawn"), initializer=_begin_worker
+    )
+    for _ in range(workers):
+        executor.submit(_warm)
+    return executor
+
+
+def end_workers(executor: Executor) -> None:
+    """Ends the pool's processes in the midst of what they do."""
+    for process in multiprocessing.active_children():
+        process.terminate()
+    executor.shutdown(wait=True, cancel_futures=True)
+
+
+def run_trial(
+    config: RunConfig, seed: int, encoded: Encoded, device: str
+) -> tuple[list[EpochRecord], RunResult, float, str]:
+    """Trains one trial; this is what an executor is given.
+
+    Args:
+        config: The arm's run configuration.
+        seed: The block.
+        encoded: The data; opened once per process.
+        device: ``auto``, ``cpu`` or ``cuda``.
+
+    Returns:
+        The records of the epochs, the result, the time of the start (seconds since the epoch) and
+        the device that was used.
+    """
+    import torch
+
+    from ablation.train import RunResult, train
+
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    # One thread wherever a trial runs: sums over two threads are rounded otherwise.
+    torch.set_num_threads(1)
+    began = time.time()
+    records: list[EpochRecord] = []
+    try:
+        run = train(
+            config,
+            seed,
+            _open(encoded, device),
+            vocabulary_size=encoded.vocabulary_size,
+            classes=len(encoded.labels),
+        )
+        result = _exhaust(run, records)
+    except torch.OutOfMemoryError:
+        seconds = time.time() - began
+        result = RunResult(status="FAILED", reason="oom", epoch=len(records) + 1, seconds=seconds)
+    return records, result, began, device
+
+
+def _exhaust(run: Generator[EpochRecord, None, RunResult], into: list[EpochRecord]) -> RunResult:
+    """Appends all that the generator yields, and returns what it returns."""
+    while True:
+        try:
+            into.append(next(run))
+        except StopIteration as stop:
+            result: RunResult = stop.value
+            return result
+
+
+def _open(encoded: Encoded, device: str) -> Mapping[str, Texts]:
+    from ablation.train import Texts
+
+    place = (str(encoded.folder), device)
+    if place not in _opened:
+        splits = {name: encoded.split(name) for name in SPLITS}
+        _opened[place] = {
+            name: Texts.of(split.tokens, split.offsets, split.labels, device)
+            for name, split in splits.items()
+        }
+    return _opened[place]
+
+
+def _begin_worker() -> None:
+    """Leaves Ctrl-C to the conductor, and ends with it, however it ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
+    def watch() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def _warm() -> None:
+    import ablation.train  # noqa: F401 - imports torch while the conductor opens its databases

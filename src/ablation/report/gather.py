@@ -1,0 +1,44 @@
+"""From the record to a report's content: MLflow alone is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ablation import tracking
+from ablation.report.build import Content
+from ablation.tracking import Home, Outcome
+
+PROVENANCE = {
+    "data": "ablation.data",
+    "commit": "ablation.commit",
+    "device": "ablation.device",
+    "Python": "ablation.version.python",
+    "torch": "ablation.version.torch",
+}
+
+
+def gather(home: Home) -> Content:
+    """Reads everything that the report of a study label is made from."""
+    current, stored = tracking.current_declaration(home)
+    outcomes = tracking.outcomes(home)
+    runs = tracking.runs_frame(home, stored["declaration"], outcomes)
+    used = set(runs["run_id"])
+    return Content(
+        label=home.label,
+        declaration=stored["declaration"],
+        wording=stored["wording"],
+        declared=tracking.declarations(home),
+        current=current,
+        runs=runs,
+        curves=tracking.curves_frame(home, stored["declaration"], outcomes),
+        provenance=_provenance({key: o for key, o in outcomes.items() if o.run_id in used}),
+    )
+
+
+def _provenance(outcomes: Mapping[str, Outcome]) -> dict[str, list[str]]:
+    """Returns name to the distinct values among the runs, leaving out what none has."""
+    found = {
+        name: sorted({each.tags[tag] for each in outcomes.values() if tag in each.tags})
+        for name, tag in PROVENANCE.items()
+    }
+    return {name: values for name, values in found.items() if values}

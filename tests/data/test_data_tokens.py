@@ -1,0 +1,94 @@
+"""Tokens: parity with a slow reading of the definition, and the vocabulary's rules."""
+
+import unicodedata
+from collections import Counter
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ablation.config import DataConfig
+from ablation.data.tokens import choose, encode, learn
+
+# Categories whose standing as word, mark or space is the same in every Unicode version.
+CHARACTERS = st.characters(categories=["L", "Mn", "Nd", "Pc", "Po", "Ps", "Sm", "Sc", "Zs"])
+TEXTS = st.lists(st.text(st.one_of(CHARACTERS, st.sampled_from("ab \t\n\u3000")), max_size=12))
+
+
+def words(text: str) -> list[str]:
+    """Reference: lower case, then runs of letters, combining marks, digits and connectors."""
+    found, run = [], ""
+    for character in (low for c in text for low in c.lower()):
+        kind = unicodedata.category(character)
+        if kind[0] in "LM" or kind in ("Nd", "Pc"):
+            run += character
+            continue
+        found += [run, "" if character.isspace() else character]
+        run = ""
+    return [token for token in [*found, run] if token]
+
+
+def characters(text: str) -> list[str]:
+    return [character for character in text if not character.isspace()]
+
+
+def reference(
+    train: list[str], texts: list[str], kind: str, config: DataConfig
+) -> list[list[int]]:
+    split = {"words": words, "characters": characters}[kind]
+    counts = Counter(token for text in train for token in split(text))
+    ordered = sorted(counts, key=lambda token: (-counts[token], token))
+    ids = {token: i + 2 for i, token in enumerate(ordered[: config.vocabulary_size - 2])}
+    rows = [[ids.get(token, 1) for token in split(text)][: config.max_length] for text in texts]
+    return [row or [1] for row in rows]
+
+
+@pytest.mark.parametrize("kind", ["words", "characters"])
+@given(train=TEXTS, texts=TEXTS, size=st.integers(3, 30), length=st.integers(1, 7))
+def test_ids_are_those_of_the_reference(
+    kind: str, train: list[str], texts: list[str], size: int, length: int
+) -> None:
+    config = DataConfig(vocabulary_size=size, max_length=length)
+    tokens, offsets = encode(learn(train, kind, config), texts)
+    expected = reference(train, texts, kind, config)
+    assert [tokens[a:b].tolist() for a, b in pairwise(offsets)] == expected
+    assert (tokens.dtype, offsets.dtype) == (np.int32, np.int64)
+
+
+def test_ids_descend_in_frequency_from_two() -> None:
+    tokenizer = learn(["c b b", "a a b", "c a"], "words", DataConfig())
+    assert tokenizer.get_vocab() == {"[PAD]": 0, "[UNK]": 1, "a": 2, "b": 3, "c": 4}
+
+
+@pytest.mark.parametrize("kind", ["words", "characters"])
+def test_a_text_cannot_spell_padding_or_unknown(kind: str) -> None:
+    texts = ["[PAD] [UNK] pad", "[PAD]"]
+    tokens, _ = encode(learn(texts, kind, DataConfig()), texts)
+    assert tokens.min() >= 2
+
+
+def test_rows_beyond_one_batch_keep_their_order() -> None:
+    texts = [str(i) for i in range(10_000)]
+    tokenizer = learn(texts, "words", DataConfig())
+    tokens, offsets = encode(tokenizer, texts)
+    assert [tokenizer.id_to_token(token) for token in tokens] == texts
+    assert offsets.tolist() == list(range(10_001))
+
+
+@pytest.mark.parametrize(
+    ("texts", "kind"),
+    [
+        (["all of it in words"], "words"),
+        (["新闻标题", "财经 2024!!!"], "characters"),
+        (["ニュースのみだし"], "characters"),
+        (["中文 ab"], "words"),
+        (["中文字 ab"], "characters"),
+        (["한국어 뉴스"], "words"),
+        (["123 !?", ""], "words"),
+        (["\U00020000\U00020001 a"], "characters"),
+    ],
+)
+def test_auto_counts_letters(texts: list[str], kind: str) -> None:
+    assert choose(texts) == kind

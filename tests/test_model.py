@@ -1,0 +1,376 @@
+"""The model against literal references, in float64; a contract that every pooling keeps."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor, nn
+
+from ablation.config import AttentionConfig, Constant, ModelConfig, Normal
+from ablation.errors import Refused
+from ablation.model import PADDING, AttentionPooling, Embedding, build
+from ablation.model.dropout import Dropout
+from ablation.model.encoders import CNN, build_encoder
+from ablation.model.pooling import build_pooling
+from ablation.model.streams import generator
+
+# Distinct primes, so that swapped axes cannot pass.
+BATCH, LENGTH, HIDDEN, EMBEDDING = 5, 11, 13, 7
+FILLS = (-1e32, -math.inf, "min", -1e9, -1e4, -100.0, -10.0, 0.0)
+TIGHT = FILLS[:6]
+"""Fills that let no weight reach padding in float64, for scores of ordinary size."""
+
+POOLINGS: dict[str, ModelConfig] = {
+    name: ModelConfig(pooling=name, hidden_size=HIDDEN) for name in ("attention", "mean", "max")
+}
+
+
+@pytest.fixture(autouse=True)
+def double() -> Iterator[None]:
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)
+
+
+def attention_reference(
+    states: Tensor,
+    mask: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    query: Tensor,
+    fill: float,
+    second_masking: bool,
+) -> tuple[Tensor, Tensor]:
+    """The article's attention as its formula reads, one text and one token at a time."""
+    pooled, all_weights = [], []
+    for row, real in zip(states, mask.tolist(), strict=True):
+        keys = [h @ weight + (0 if bias is None else bias) for h in row]
+        scores = [k @ query if m else torch.tensor(fill) for k, m in zip(keys, real, strict=True)]
+        weights = torch.softmax(torch.stack(scores), dim=0)
+        if second_masking:
+            zeros = torch.zeros(())
+            kept = [w if m else zeros for w, m in zip(weights, real, strict=True)]
+            weights = torch.stack(kept)
+        pooled.append(torch.stack([w * k for w, k in zip(weights, keys, strict=True)]).sum(0))
+        all_weights.append(weights)
+    return torch.stack(pooled), torch.stack(all_weights)
+
+
+def states_and_mask(seed: int, *, whole_padding: bool = False) -> tuple[Tensor, Tensor]:
+    stream = generator(seed, "test")
+    states = torch.randn(BATCH, LENGTH, HIDDEN, generator=stream)
+    lengths = torch.randint(1, LENGTH + 1, (BATCH,), generator=stream)
+    lengths[0] = LENGTH
+    if whole_padding:
+        lengths[1] = 0
+    return states, torch.arange(LENGTH) < lengths[:, None]
+
+
+def drawn_attention(seed: int, config: AttentionConfig | None = None) -> AttentionPooling:
+    config = config or AttentionConfig(init_std=0.5, bias_init=Normal(0.5))
+    pooling = build_pooling(ModelConfig(hidden_size=HIDDEN, attention=config))
+    assert isinstance(pooling, AttentionPooling)
+    with torch.no_grad():
+        for name, tensor in pooling.named_parameters():
+            tensor.normal_(std=0.5, generator=generator(seed, name))
+    return pooling
+
+
+@pytest.mark.parametrize("second_masking", [True, False])
+@pytest.mark.parametrize("bias_init", ["zeros", "none"])
+@pytest.mark.parametrize("fill", FILLS)
+def test_attention_agrees_with_its_formula_and_its_gradients_do(
+    fill: float | str, bias_init: str, second_masking: bool
+) -> None:
+    config = AttentionConfig(fill=fill, bias_init=bias_init, second_masking=second_masking)
+    pooling = drawn_attention(3, config)
+    states, mask = states_and_mask(3)
+    states.requires_grad_()
+    tensors = [states, *pooling.parameters()]
+    literal = torch.finfo(states.dtype).min if fill == "min" else float(fill)
+    found, found_weights = pooling(states, mask)
+    expected, expected_weights = attention_reference(
+        states, mask, pooling.weight, pooling.bias, pooling.query, literal, second_masking
+    )
+    torch.testing.assert_close(found, expected, atol=1e-12, rtol=1e-12)
+    torch.testing.assert_close(found_weights, expected_weights, atol=1e-12, rtol=1e-12)
+    pull = torch.randn(found.shape, generator=generator(3, "pull"))
+    for mine, reference in zip(
+        torch.autograd.grad((found * pull).sum(), tensors),
+        torch.autograd.grad((expected * pull).sum(), tensors),
+        strict=True,
+    ):
+        torch.testing.assert_close(mine, reference, atol=1e-12, rtol=1e-12)
+
+
+@pytest.mark.parametrize("fill", TIGHT)
+def test_the_bias_cannot_change_the_weights_where_none_reaches_padding(fill: float | str) -> None:
+    pooling = drawn_attention(4, AttentionConfig(fill=fill, second_masking=False))
+    states, mask = states_and_mask(4)
+    with torch.no_grad():
+        without, weights_without = _with_bias(pooling, 0.0, states, mask)
+        with_bias, weights_with = _with_bias(pooling, 0.7, states, mask)
+    torch.testing.assert_close(weights_with, weights_without, atol=1e-12, rtol=0)
+    assert (with_bias - without).abs().max() > 0.1
+
+
+@pytest.mark.parametrize("fill", [-10.0, 0.0])
+def test_the_bias_changes_the_weights_where_padding_takes_some(fill: float) -> None:
+    pooling = drawn_attention(4, AttentionConfig(fill=fill))
+    states, mask = states_and_mask(4)
+    with torch.no_grad():
+        _, without = _with_bias(pooling, 0.0, states, mask)
+        _, with_bias = _with_bias(pooling, 0.7, states, mask)
+    assert (with_bias - without).abs().max() > 1e-9
+
+
+def _with_bias(
+    pooling: AttentionPooling, value: float, states: Tensor, mask: Tensor
+) -> tuple[Tensor, Tensor]:
+    assert pooling.bias is not None
+    pooling.bias.fill_(value)
+    pooled: tuple[Tensor, Tensor] = pooling(states, mask)
+    return pooled
+
+
+def test_what_each_fill_leaks_in_float32() -> None:
+    torch.set_default_dtype(torch.float32)
+    states = torch.zeros(1, 20, HIDDEN)
+    half, few = torch.arange(20) < 10, torch.arange(20) < 1
+    leaked = {}
+    for fill in FILLS:
+        pooling = drawn_attention(1, AttentionConfig(fill=fill, second_masking=False))
+        with torch.no_grad():
+            pooling.bias.zero_()
+            leaked[fill] = pooling.weights(states, half[None])[0, ~half]
+    assert all(leaked[fill].sum() == 0 for fill in FILLS[:5])
+    assert 0 < leaked[-100.0].max() < 1e-43
+    assert leaked[-10.0].max().item() == pytest.approx(4e-5 / 10, rel=0.2)
+    assert leaked[0.0].sum().item() == pytest.approx(0.5)
+    with torch.no_grad():
+        assert pooling.weights(states, few[None])[0, ~few].sum().item() == pytest.approx(0.95)
+
+
+def test_infinite_fill_gives_nan_on_a_row_of_padding_only_when_masked_once() -> None:
+    states, mask = states_and_mask(5, whole_padding=True)
+    for second_masking in (True, False):
+        config = AttentionConfig(fill=-math.inf, second_masking=second_masking)
+        pooled, _ = drawn_attention(5, config)(states, mask)
+        assert pooled[1].isnan().all() != second_masking
+        assert pooled[2:].isfinite().all()
+
+
+def test_tight_fills_are_bitwise_equal_in_float32_gradients_included() -> None:
+    torch.set_default_dtype(torch.float32)
+    states, mask = states_and_mask(6)
+    found = []
+    for fill in TIGHT:
+        pooling = drawn_attention(6, AttentionConfig(fill=fill))
+        pooled, _ = pooling(states, mask)
+        gradients = torch.autograd.grad(pooled.square().sum(), list(pooling.parameters()))
+        found.append(torch.cat([pooled.flatten(), *(g.flatten() for g in gradients)]))
+    assert all(torch.equal(found[0], other) for other in found[1:])
+
+
+seeds = st.integers(0, 10_000)
+
+
+@pytest.mark.parametrize("name", POOLINGS)
+class TestEveryPooling:
+    """What a pooling owes to whoever swaps it for another."""
+
+    def pool(self, name: str, seed: int) -> Callable[[Tensor, Tensor], Tensor]:
+        pooling = build_pooling(POOLINGS[name])
+        with torch.no_grad():
+            for parameter_name, tensor in pooling.named_parameters():
+                tensor.normal_(std=0.5, generator=generator(seed, parameter_name))
+
+        def pooled(states: Tensor, mask: Tensor) -> Tensor:
+            return pooling(states, mask)[0]
+
+        return pooled
+
+    @settings(deadline=None, max_examples=20)
+    @given(seed=seeds)
+    def test_what_padding_holds_does_not_matter(self, name: str, seed: int) -> None:
+        states, mask = states_and_mask(seed)
+        other = torch.where(mask[..., None], states, torch.full_like(states, 9.0))
+        pool = self.pool(name, seed)
+        torch.testing.assert_close(pool(states, mask), pool(other, mask), atol=1e-12, rtol=0)
+
+    @settings(deadline=None, max_examples=20)
+    @given(seed=seeds)
+    def test_the_order_of_tokens_does_not_matter(self, name: str, seed: int) -> None:
+        states, mask = states_and_mask(seed)
+        order = torch.randperm(LENGTH, generator=generator(seed, "order"))
+        pool = self.pool(name, seed)
+        shuffled = pool(states[:, order], mask[:, order])
+        torch.testing.assert_close(pool(states, mask), shuffled, atol=1e-12, rtol=0)
+
+    @settings(deadline=None, max_examples=20)
+    @given(seed=seeds)
+    def test_a_batch_is_its_rows_one_by_one(self, name: str, seed: int) -> None:
+        states, mask = states_and_mask(seed)
+        pool = self.pool(name, seed)
+        rows = [pool(states[i : i + 1, : int(m.sum())], m[None, m]) for i, m in enumerate(mask)]
+        torch.testing.assert_close(pool(states, mask), torch.cat(rows), atol=1e-12, rtol=0)
+
+    def test_an_empty_row_gives_zeros(self, name: str) -> None:
+        states, mask = states_and_mask(8, whole_padding=True)
+        assert torch.equal(self.pool(name, 8)(states, mask)[1], torch.zeros(HIDDEN))
+
+    def test_gradients_reach_every_parameter_and_no_padding(self, name: str) -> None:
+        pooling = build_pooling(POOLINGS[name])
+        with torch.no_grad():
+            for tensor in pooling.parameters():
+                tensor.normal_(generator=generator(9))
+        states, mask = states_and_mask(9)
+        states.requires_grad_()
+        pooling(states, mask)[0].square().sum().backward()
+        assert all(parameter.grad.abs().sum() > 0 for parameter in pooling.parameters())
+        assert states.grad[~mask].abs().max() == 0
+
+
+def test_weights_of_a_tight_fill_sum_to_one_and_of_a_leaking_one_to_less() -> None:
+    states, mask = states_and_mask(10)
+    for fill in FILLS:
+        sums = drawn_attention(10, AttentionConfig(fill=fill)).weights(states, mask).sum(dim=1)
+        assert sums[0].item() == pytest.approx(1.0)  # this row has no padding
+        assert bool((sums[1:] < 1 - 1e-9).any()) == (fill in {0.0, -10.0})
+
+
+@pytest.mark.parametrize("name", ["none", "cnn", "bilstm"])
+def test_no_state_of_an_encoder_depends_on_padding(name: str) -> None:
+    config = ModelConfig(encoder=name, embedding_size=EMBEDDING, hidden_size=2 * HIDDEN)
+    model = build(config, 1, vocabulary_size=17, classes=3)
+    states, mask = states_and_mask(12)
+    embeddings = states[..., :EMBEDDING] * mask[..., None]
+    found = model.encoder(embeddings, mask)
+    for i, real in enumerate(mask):
+        alone = model.encoder(embeddings[i : i + 1, real], real[None, real])
+        torch.testing.assert_close(found[i, real], alone[0], atol=1e-12, rtol=1e-12)
+
+
+def test_the_cnn_is_a_convolution() -> None:
+    encoder = CNN(EMBEDDING, HIDDEN)
+    with torch.no_grad():
+        for name, tensor in encoder.named_parameters():
+            tensor.normal_(generator=generator(2, name))
+    states, mask = states_and_mask(13)
+    kernel = encoder.weight.view(3, EMBEDDING, HIDDEN).permute(2, 1, 0)
+    expected = F.conv1d(states[..., :EMBEDDING].transpose(1, 2), kernel, encoder.bias, padding=1)
+    torch.testing.assert_close(
+        encoder(states[..., :EMBEDDING], mask), expected.transpose(1, 2).relu()
+    )
+
+
+def test_the_embedding_and_its_gradient_are_pytorchs_step_after_step() -> None:
+    mine, reference = Embedding(17, EMBEDDING), nn.Embedding(17, EMBEDDING, padding_idx=PADDING)
+    with torch.no_grad():
+        mine.weight.copy_(reference.weight)
+    for step in range(3):
+        tokens = torch.randint(0, 17, (BATCH, LENGTH), generator=generator(step, "tokens"))
+        pull = torch.randn(BATCH, LENGTH, EMBEDDING, generator=generator(step, "pull"))
+        reference.zero_grad()
+        (mine(tokens) * pull).sum().backward()
+        (reference(tokens) * pull).sum().backward()
+        torch.testing.assert_close(mine.weight.grad, reference.weight.grad)
+        mine.clear_gradient()
+        assert mine.weight.grad is not None
+        assert mine.weight.grad.abs().max() == 0
+
+
+@settings(deadline=None, max_examples=20)
+@given(share=st.floats(0.02, 0.9), seed=seeds)
+def test_dropout_keeps_the_mean_and_drops_its_share(share: float, seed: int) -> None:
+    dropout = Dropout(share)
+    dropout.generator = generator(seed, "dropout")
+    dropped = dropout(torch.ones(40_001))
+    assert (dropped == 0).double().mean().item() == pytest.approx(share, abs=0.02)
+    assert dropped.mean().item() == pytest.approx(1, abs=0.1)
+    assert len(dropped.unique()) == 2
+    assert torch.equal(dropout.eval()(torch.ones(3)), torch.ones(3))
+
+
+def test_dropout_bytes_are_uniform() -> None:
+    dropout = Dropout(0.5)
+    dropout.generator = generator(1, "dropout")
+    # Of the eight bytes of a draw the last holds the sign: it must be as fair as the others.
+    kept = torch.stack([dropout(torch.ones(8)) > 0 for _ in range(4000)]).double().mean(dim=0)
+    assert (kept - 0.5).abs().max() < 0.04
+
+
+class TestInitialisation:
+    """Arms of a block share every random number but those that their level changes."""
+
+    def state(self, seed: int = 0, **changes: object) -> dict[str, Tensor]:
+        attention = AttentionConfig(**changes)  # type: ignore[arg-type]
+        config = ModelConfig(embedding_size=EMBEDDING, hidden_size=HIDDEN, attention=attention)
+        return build(config, seed, vocabulary_size=17, classes=3).state_dict()
+
+    def test_it_depends_on_the_seed_alone(self) -> None:
+        torch.manual_seed(1)
+        first = self.state()
+        torch.manual_seed(2)
+        second, other = self.state(), self.state(seed=1)
+        assert all(torch.equal(first[name], second[name]) for name in first)
+        assert not any(
+            torch.equal(first[name], other[name]) for name in first if name != "pooling.bias"
+        )
+
+    @pytest.mark.parametrize("bias_init", ["none", Constant(0.1), Normal(1.0)])
+    def test_a_changed_bias_shifts_no_other_tensor(self, bias_init: object) -> None:
+        first, second = self.state(), self.state(bias_init=bias_init)
+        for name in first.keys() - {"pooling.bias"}:
+            assert torch.equal(first[name], second[name])
+
+    def test_the_init_std_scales_the_same_draws(self) -> None:
+        first, second = self.state(init_std=0.05), self.state(init_std=1.0)
+        torch.testing.assert_close(second["pooling.query"], 20 * first["pooling.query"])
+        assert second["pooling.weight"].std().item() == pytest.approx(1.0, abs=0.15)
+
+    def test_padding_is_embedded_as_zero(self) -> None:
+        assert self.state()["embedding.weight"][PADDING].abs().max() == 0
+
+
+def test_a_pooling_of_the_users_is_built_deterministically(
+    tmp_path: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (tmp_path / "my_first_pooling.py").write_text(  # type: ignore[operator]
+        "import torch\n"
+        "class Mine(torch.nn.Module):\n"
+        "    def __init__(self, hidden_size):\n"
+        "        super().__init__()\n"
+        "        self.scale = torch.nn.Parameter(torch.randn(hidden_size))\n"
+        "    def forward(self, states, mask):\n"
+        "        return (states * mask[..., None]).sum(1) * self.scale\n"
+        "class Wrong(Mine):\n"
+        "    def forward(self, states, mask):\n"
+        "        return states\n"
+    )
+    config = ModelConfig(pooling="my_first_pooling:Mine", hidden_size=HIDDEN)
+    scales = []
+    for seed in (0, 0, 1):
+        torch.manual_seed(seed + 40)
+        model = build(config, seed, vocabulary_size=17, classes=3)
+        scales.append(model.pooling.scale)
+    assert torch.equal(scales[0], scales[1])
+    assert not torch.equal(scales[0], scales[2])
+    wrong = ModelConfig(pooling="my_first_pooling:Wrong", hidden_size=HIDDEN)
+    model = build(wrong, 0, vocabulary_size=17, classes=3).eval()
+    tokens = torch.ones(BATCH, LENGTH, dtype=torch.int32)
+    with pytest.raises(Refused, match=r"returned shape \(5, 11, 13\)"):
+        model(tokens, tokens.bool())
+
+
+@pytest.mark.parametrize("name", ["nowhere_at_all:Mine", "torch.nn:Linea"])
+def test_a_class_that_is_not_there_is_refused(name: str) -> None:
+    with pytest.raises(Refused, match="cannot be imported|Did you mean 'Linear'"):
+        build_encoder(ModelConfig(encoder=name))

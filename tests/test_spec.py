@@ -1,0 +1,165 @@
+"""Study files: what they may say, and what is refused in words that help."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from ablation.config import Constant, Normal, RunConfig, flatten, replace
+from ablation.errors import Refused
+from ablation.plan import config_hash, declaration, label_of, missing, trials_of
+from ablation.spec import Study, arms_of, known_studies, load
+
+STUDIES = Path(__file__).parent.parent / "studies"
+
+INIT_STD = Study(
+    name="init_std",
+    question="Does it matter?",
+    factor="model.attention.init_std",
+    levels=(0, 0.05, 1),
+    baseline=0.05,
+    seeds=3,
+)
+
+
+def changed(**fields: object) -> Study:
+    return dataclasses.replace(INIT_STD, **fields)
+
+
+def test_an_arm_is_a_complete_configuration_named_by_its_level() -> None:
+    arms = arms_of(INIT_STD)
+    assert [arm.name for arm in arms] == ["0.0", "0.05", "1.0"]
+    assert [arm.config.model.attention.init_std for arm in arms] == [0.0, 0.05, 1.0]
+    assert arms[1].config == RunConfig()
+
+
+def test_initialisations_are_named_by_their_repr() -> None:
+    levels = ("zeros", Constant(0.1), Normal(0.05), "none")
+    study = changed(factor="model.attention.bias_init", levels=levels, baseline="zeros")
+    names = [arm.name for arm in arms_of(study)]
+    assert names == ["zeros", "Constant(0.1)", "Normal(0.05)", "none"]
+    assert eval(names[1], {"Constant": Constant}) == levels[1]
+
+
+@pytest.mark.parametrize(
+    ("fields", "rule"),
+    [
+        ({"name": "Init-Std"}, r"matches \[a-z\]"),
+        ({"factor": "model.attention.init_sdt"}, "Did you mean 'model.attention.init_std'"),
+        ({"factor": "model.attention"}, "No field 'model.attention'"),
+        ({"levels": (0.05, -1.0)}, "init_std must be finite and >= 0; got -1.0"),
+        ({"levels": (0.05, float("nan"))}, "init_std must be finite"),
+        ({"levels": (0.05, "wide")}, "init_std cannot be 'wide'"),
+        ({"levels": (0.05, 0.05)}, "one and the same configuration"),
+        ({"levels": (0, 0.0, 0.05)}, "one and the same configuration"),
+        ({"levels": (0.05,)}, r"1 arm"),
+        ({"baseline": 0.06}, "none of its arms"),
+        ({"seeds": 0}, "at least 1 seed; got 0"),
+        ({"metric": "acuracy"}, "Did you mean 'accuracy'"),
+        ({"margin": 0.0}, "margin must be > 0"),
+        ({"arms": {"a": {}}}, "either a factor with levels, or arms"),
+        ({"factor": None}, "either a factor with levels, or arms"),
+        ({"factor": "data.source", "levels": ("a", "b"), "baseline": "a"}, "differ in their data"),
+        ({"factor": "model.pooling", "levels": ("attention", "men")}, "Did you mean 'mean'"),
+    ],
+)
+def test_nonsense_is_refused(fields: dict[str, object], rule: str) -> None:
+    with pytest.raises(Refused, match=rule):
+        changed(**fields)
+
+
+def test_every_field_can_be_replaced_by_its_path() -> None:
+    config = RunConfig()
+    for path, value in flatten(config).items():
+        assert replace(config, path, value) == config
+
+
+def test_the_plan_is_complete_blocks_first() -> None:
+    trials = trials_of(INIT_STD, "data")
+    assert [trial.seed for trial in trials] == [0, 0, 0, 1, 1, 1, 2, 2, 2]
+    assert [trial.arm.name for trial in trials[:3]] == ["0.0", "0.05", "1.0"]
+    assert len({trial.key for trial in trials}) == 9
+    assert missing(trials, {trial.key for trial in trials[:4]}) == trials[4:]
+
+
+def test_a_key_knows_the_configuration_and_the_data_but_no_wording() -> None:
+    keys = [trial.key for trial in trials_of(INIT_STD, "data")]
+    same = changed(question="Else?", title="T", caveats=("C",), margin=0.01)
+    assert [trial.key for trial in trials_of(same, "data")] == keys
+    more = changed(levels=(0, 0.05, 0.1, 1))
+    assert set(keys) < {trial.key for trial in trials_of(more, "data")}
+    slower = changed(config=replace(RunConfig(), "train.learning_rate", 1e-4))
+    assert not set(keys) & {trial.key for trial in trials_of(slower, "data")}
+    assert not set(keys) & {trial.key for trial in trials_of(INIT_STD, "other")}
+
+
+def test_where_the_data_came_from_is_not_what_they_are() -> None:
+    moved = replace(RunConfig(), "data.source", "elsewhere/trec")
+    assert config_hash(moved, "data") == config_hash(RunConfig(), "data")
+    cut = replace(RunConfig(), "data.max_length", 8)
+    assert config_hash(cut, "data") != config_hash(RunConfig(), "data")
+
+
+def test_a_declaration_holds_all_but_the_wording() -> None:
+    declared = declaration(INIT_STD, "data")
+    assert declaration(changed(question="Else?", title="T", caveats=("C",)), "data") == declared
+    for fields in ({"margin": 0.01}, {"seeds": 4}, {"metric": "loss"}, {"baseline": 1}):
+        assert declaration(changed(**fields), "data") != declared
+
+
+def test_the_source_of_a_class_of_the_users_is_part_of_the_key(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    module = tmp_path / "my_pooling_for_keys.py"
+    config = replace(RunConfig(), "model.pooling", "my_pooling_for_keys:Mine")
+    module.write_text("class Mine: pass\n")
+    before = config_hash(config, "data")
+    module.write_text("class Mine: more = 1\n")
+    assert config_hash(config, "data") != before
+
+
+@pytest.mark.parametrize(
+    ("data", "taken", "label"),
+    [
+        (None, {}, "s"),
+        ("trec", {}, "s@trec"),
+        ("trec", {"s@trec": "abcdef123456"}, "s@trec"),
+        ("trec", {"s@trec": "another"}, "s@trec-abcdef"),
+        ("my set's", {}, "s@my-set-s"),
+    ],
+)
+def test_replaced_data_give_a_label_of_its_own(
+    data: str | None, taken: dict[str, str], label: str
+) -> None:
+    assert label_of("s", data, "abcdef123456", taken) == label
+
+
+@pytest.mark.parametrize("name", known_studies(STUDIES))
+def test_built_in_studies_load_and_carry_their_files_name(name: str) -> None:
+    assert load(name, STUDIES).name == name
+
+
+def test_an_unknown_study_is_refused_with_the_nearest_and_the_known() -> None:
+    with pytest.raises(Refused, match="Did you mean 'init_std'") as refused:
+        load("int_std", STUDIES)
+    assert refused.value.way_out.startswith("Known studies: bias_init, init_std")
+
+
+@pytest.mark.parametrize(
+    ("text", "rule"),
+    [
+        ("study = 1", "defines no variable `study`"),
+        ("import nowhere_to_be_found", "line 1, raised ModuleNotFoundError"),
+        ("\nstudy = (", "line 2, raised SyntaxError"),
+    ],
+)
+def test_a_broken_study_file_is_refused_with_its_line(
+    tmp_path: Path, text: str, rule: str
+) -> None:
+    path = tmp_path / "broken.py"
+    path.write_text(text)
+    with pytest.raises(Refused, match=rule):
+        load(str(path), STUDIES)

@@ -1,0 +1,357 @@
+"""Whole studies on a corpus of toys: recorded once each, resumed after any end, reported."""
+
+from __future__ import annotations
+
+import csv
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import Executor, Future
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from ablation import cli, tracking
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+ABLATION = [sys.executable, "-m", "ablation"]
+
+
+class Inline(Executor):
+    """Trains in this process: the seam that lets a study run anywhere."""
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        try:
+            future.set_result(fn(*args, **kwargs))
+        except Exception as error:
+            future.set_exception(error)
+        return future
+
+
+class Project:
+    """An empty folder in which the command line is run as a user runs it."""
+
+    def __init__(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        self.folder = folder
+        self.capsys = capsys
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        """Starts a process of its own, with workers of its own."""
+        return subprocess.Popen(
+            [*ABLATION, *arguments],
+            cwd=self.folder,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+
+    def run(self, *arguments: str, code: int = 0) -> str:
+        """Runs a command in this process; returns all that it printed."""
+        self.capsys.readouterr()
+        ended = 0
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(sys, "argv", ["ablation", *arguments])
+            try:
+                cli.main()
+            except SystemExit as end:
+                ended = int(end.code or 0)
+        captured = self.capsys.readouterr()
+        assert ended == code, captured.out + captured.err
+        return captured.out + captured.err
+
+    def runs(self, report: str = "tiny") -> list[dict[str, str]]:
+        text = (self.folder / "reports" / report / "runs.csv").read_text(encoding="utf-8")
+        return list(csv.DictReader(text.splitlines()))
+
+    @property
+    def client(self) -> MlflowClient:
+        return tracking.connect(f"sqlite:///{self.folder / 'mlflow.db'}")
+
+    def statuses(self) -> Counter[str]:
+        """Status of every run in the store, children and parents alike."""
+        ids = [found.experiment_id for found in self.client.search_experiments()]
+        return Counter(
+            f"{run.data.tags['ablation.kind']} {run.info.status}"
+            for run in self.client.search_runs(ids)
+        )
+
+
+@pytest.fixture
+def project(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Project:
+    folder = tmp_path / "project"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    for name in ("MLFLOW_TRACKING_URI", "ABLATION_STORAGE", "ABLATION_CACHE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("ablation.progress.pool", lambda workers: Inline())
+    return Project(folder, capsys)
+
+
+@pytest.fixture(scope="session")
+def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with both databases as they are before the first study; migrations are slow."""
+    from ablation.execute import mirror
+
+    folder = tmp_path_factory.mktemp("empty_store")
+    tracking.connect(f"sqlite:///{folder / 'mlflow.db'}")
+    mirror.connect(f"sqlite:///{folder / 'optuna.db'}", create=True)
+    return folder
+
+
+@pytest.fixture
+def stored(project: Project, empty_store: Path) -> Project:
+    """A project whose databases exist."""
+    shutil.copytree(empty_store, project.folder, dirs_exist_ok=True)
+    return project
+
+
+def alive(folder: Path) -> list[int]:
+    """Processes other than this one whose working folder is the given one."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            here = (process / "cwd").resolve() == folder
+            ended = "Z" in (process / "stat").read_text().rpartition(")")[2].split()[0]
+        except OSError:
+            continue
+        if here and not ended and int(process.name) != os.getpid():
+            found.append(int(process.name))
+    return found
+
+
+def wait_until(condition: object, seconds: float) -> None:
+    """Polls, since what is waited for happens in processes that are not ours."""
+    end = time.monotonic() + seconds
+    while not condition():  # type: ignore[operator]
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.05)
+
+
+def test_a_study_runs_once_is_recorded_and_reported(project: Project, tiny_study: Path) -> None:
+    before = project.run("plan", str(tiny_study))
+    assert "6 trials = 3 arms x 2 seeds; 6 missing" in before
+    assert not list(project.folder.glob("*.db"))
+
+    first = project.run("run", str(tiny_study))
+    assert "screening" in first
+    assert "6 of 6 trials done" in first
+    assert project.statuses() == {"trial FINISHED": 6, "study FINISHED": 1}
+    rows = project.runs()
+    assert len(rows) == 3 * 2 * 6
+    assert {row["arm"] for row in rows} == {"0.0", "0.05", "1.0"}
+    assert all(0 <= float(row["value"]) for row in rows)
+    text = (project.folder / "reports/tiny/README.md").read_text()
+    assert "Does it matter?" in text
+    built = {p: p.read_bytes() for p in (project.folder / "reports").rglob("*") if p.is_file()}
+
+    assert "nothing to run" in project.run("run", str(tiny_study))
+    assert project.statuses() == {"trial FINISHED": 6, "study FINISHED": 1}
+    project.run("report", str(tiny_study))
+    assert all(path.read_bytes() == content for path, content in built.items())
+
+    assert "6 of 6 trials are done" in project.run("status", str(tiny_study))
+    assert "0 missing" in project.run("plan", str(tiny_study))
+
+
+def test_results_do_not_depend_on_where_or_in_which_order_trials_ran(
+    stored: Project, tiny_study: Path
+) -> None:
+    stored.run("run", str(tiny_study), "--store", "here", "--reports", "reports/here")
+    options = ("--store", "there", "--reports", "reports/there", "--workers", "2")
+    process = stored.start("run", str(tiny_study), *options)
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 0, out + err
+    columns = ("config", "arm", "seed", "split", "metric", "value", "epoch")
+    here, there = (
+        [tuple(row[column] for column in columns) for row in stored.runs(f"{place}/tiny")]
+        for place in ("here", "there")
+    )
+    assert here == there
+    assert not alive(stored.folder)
+
+
+def test_a_new_level_runs_only_its_own_trials(stored: Project, tiny_study: Path) -> None:
+    stored.run("run", str(tiny_study))
+    text = tiny_study.read_text()
+    tiny_study.write_text(text.replace("(0.0, 0.05, 1.0)", "(0.0, 0.05, 0.1, 1.0)"))
+    assert "8 trials = 4 arms x 2 seeds; 8 missing" in stored.run("plan", str(tiny_study))
+    out = stored.run("run", str(tiny_study))
+    assert "7 of 8 trials done" in out
+    assert "6 of 8 trials done" not in out
+    assert stored.statuses()["trial FINISHED"] == 8
+    report = (stored.folder / "reports/tiny/README.md").read_text()
+    assert report.count("Declaration") == 2
+    assert "when 6 runs had been seen" in report
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_a_killed_study_goes_on_where_it_stopped(
+    stored: Project, tiny_study: Path, how: signal.Signals
+) -> None:
+    text = tiny_study.read_text()
+    tiny_study.write_text(text.replace("seeds=2", "seeds=6").replace("epochs=2", "epochs=10"))
+    process = stored.start("run", str(tiny_study))
+    assert process.stdout is not None
+    for line in process.stdout:
+        if "trials done" in line:
+            break
+    process.send_signal(how)
+    killed = time.monotonic()
+    out, err = process.communicate(timeout=30)
+    wait_until(lambda: not alive(stored.folder), seconds=5 - (time.monotonic() - killed))
+    if how != signal.SIGKILL:
+        assert process.returncode == 130, out + err
+        assert "Run the same command again to go on" in out
+        assert not {"trial RUNNING", "study RUNNING"} & stored.statuses().keys()
+    assert 0 < stored.statuses()["trial FINISHED"] < 18
+
+    stored.run("run", str(tiny_study))
+    statuses = stored.statuses()
+    assert statuses["trial FINISHED"] == 18
+    assert not {"trial RUNNING", "study RUNNING"} & statuses.keys()
+    assert len({(r["arm"], r["seed"], r["run_id"]) for r in stored.runs()}) == 18
+    assert "18 of 18 trials are done" in stored.run("status", str(tiny_study))
+
+
+def test_a_run_deleted_in_the_browser_is_run_again(stored: Project, tiny_study: Path) -> None:
+    stored.run("run", str(tiny_study))
+    stored.client.delete_run(stored.runs()[0]["run_id"])
+    assert "6 of 6 trials done" in stored.run("run", str(tiny_study))
+    assert stored.statuses()["trial FINISHED"] == 6
+    assert "6 of 6 trials are done" in stored.run("status", str(tiny_study))
+
+
+def test_a_deleted_experiment_is_named(stored: Project, tiny_study: Path) -> None:
+    stored.run("run", str(tiny_study))
+    found = stored.client.get_experiment_by_name("tiny")
+    assert found is not None
+    stored.client.delete_experiment(found.experiment_id)
+    out = stored.run("run", str(tiny_study), code=2)
+    assert "experiment 'tiny' was deleted" in out
+    assert "mlflow experiments restore" in out
+
+
+def test_a_lost_mirror_is_rebuilt(stored: Project, tiny_study: Path) -> None:
+    stored.run("run", str(tiny_study))
+    for path in stored.folder.glob("optuna.db*"):
+        path.unlink()
+    assert "6 missing" in stored.run("plan", str(tiny_study))
+    assert "nothing to run" in stored.run("run", str(tiny_study))
+    assert "0 missing" in stored.run("plan", str(tiny_study))
+
+
+def test_the_mirror_reads_like_the_question(stored: Project, tiny_study: Path) -> None:
+    import optuna
+
+    stored.run("run", str(tiny_study))
+    storage = f"sqlite:///{stored.folder / 'optuna.db'}"
+    (summary,) = optuna.get_all_study_summaries(storage)
+    assert summary.study_name.startswith("tiny [")
+    trials = optuna.load_study(study_name=summary.study_name, storage=storage).trials
+    assert {tuple(trial.params) for trial in trials} == {("init_std", "seed")}
+    found = {(t.params["init_std"], t.params["seed"]): t.value for t in trials}
+    expected = {
+        (row["arm"], int(row["seed"])): float(row["value"])
+        for row in stored.runs()
+        if (row["split"], row["metric"]) == ("test", "accuracy")
+    }
+    assert found == expected
+
+
+def test_a_diverged_arm_is_an_outcome(stored: Project, tiny_study: Path) -> None:
+    tiny_study.write_text(tiny_study.read_text().replace("0.05, 1.0)", "0.05, 1e30)"))
+    stored.run("run", str(tiny_study))
+    assert stored.statuses() == {"trial FINISHED": 4, "trial FAILED": 2, "study FINISHED": 1}
+    failed = [row for row in stored.runs() if row["arm"] == "1e+30"]
+    assert {(r["value"], r["status"], r["reason"]) for r in failed} == {("", "FAILED", "nan_loss")}
+    assert "2 of 2" in (stored.folder / "reports/tiny/README.md").read_text()
+    assert "nothing to run" in stored.run("run", str(tiny_study))
+    assert "nan_loss" in stored.run("status", str(tiny_study))
+
+
+def test_replaced_data_are_recorded_under_a_label_of_their_own(
+    stored: Project, tiny_study: Path, corpus: Path
+) -> None:
+    other = corpus.rename(corpus.parent / "others")
+    text = (other / "train.csv").read_text().replace("text,label", "words,colour")
+    (other / "train.csv").write_text(text)
+    text = (other / "test.csv").read_text().replace("text,label", "words,colour")
+    (other / "test.csv").write_text(text)
+    options = ("--data", str(other), "--text", "words", "--label", "colour", "--seeds", "1")
+    stored.run("run", str(tiny_study), *options)
+    assert {row["study"] for row in stored.runs("tiny@others")} == {"tiny@others"}
+    stored.run("report", "tiny@others")
+
+
+def test_a_store_option_wins_over_both_variables(
+    project: Project, tiny_study: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{project.folder / 'a.db'}")
+    monkeypatch.setenv("ABLATION_STORAGE", f"sqlite:///{project.folder / 'b.db'}")
+    project.run("run", str(tiny_study), "--store", "kept")
+    assert {path.name for path in project.folder.rglob("*.db")} == {"mlflow.db", "optuna.db"}
+    project.run("run", str(tiny_study))
+    assert (project.folder / "a.db").exists()
+    assert (project.folder / "b.db").exists()
+
+
+def test_a_second_conductor_is_refused(project: Project, tiny_study: Path) -> None:
+    from filelock import FileLock
+
+    (project.folder / ".ablation").mkdir()
+    with FileLock(project.folder / ".ablation/tiny.lock"):
+        out = project.run("run", str(tiny_study), code=2)
+    assert "Another process is running 'tiny'" in out
+
+
+def test_a_pooling_of_the_users_that_fails_says_where(stored: Project, tiny_study: Path) -> None:
+    (tiny_study.parent / "broken_pooling.py").write_text(
+        "import torch\n"
+        "class Mine(torch.nn.Module):\n"
+        "    def __init__(self, hidden_size): super().__init__()\n"
+        "    def forward(self, states, mask): raise KeyError('nothing here')\n"
+    )
+    text = tiny_study.read_text().replace('"model.attention.init_std"', '"model.pooling"')
+    text = text.replace("(0.0, 0.05, 1.0)", '("mean", "broken_pooling:Mine")')
+    tiny_study.write_text(text.replace("baseline=0.05", 'baseline="mean"'))
+    out = stored.run("run", str(tiny_study), code=2)
+    assert "Arm 'broken_pooling:Mine' with seed 0 raised KeyError: 'nothing here'" in out
+    assert "Traceback" not in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "rule", "way_out"),
+    [
+        (("run", "int_std"), "No study 'int_std' in studies/.", "give the path of a study file"),
+        (("run", "{study}", "--seeds", "0"), "at least 1 seed; got 0", "5 or more"),
+        (("run", "{study}", "--data", "{empty}"), "", ""),
+        (("run", "{study}", "--label", "colour"), "colour", "--label"),
+        (("run", "{study}", "--workers", "0"), "At least 1 worker", "Leave --workers out"),
+        (("run", "{study}", "--device", "tpu"), "No device 'tpu'", "auto, cpu or cuda"),
+        (("report", "{study}"), "Nothing is recorded", "Run a study first"),
+        (("ui",), "Nothing is recorded", "Run a study first"),
+    ],
+)
+def test_bad_input_is_two_lines_and_nothing_written(
+    project: Project, tiny_study: Path, arguments: tuple[str, ...], rule: str, way_out: str
+) -> None:
+    empty = tiny_study.parent / "empty"
+    empty.mkdir()
+    filled = [a.format(study=tiny_study, empty=empty) for a in arguments]
+    out = project.run(*filled, code=2)
+    assert rule in out
+    assert way_out in out
+    assert len(out.strip().splitlines()) == 2
+    assert not list(project.folder.rglob("*.db"))
+    assert not (project.folder / "reports").exists()

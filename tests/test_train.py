@@ -1,0 +1,193 @@
+"""One run: batches, evaluation, the loop, and that nothing but its arguments decides it."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ablation.config import ModelConfig, RunConfig, TrainConfig, replace
+from ablation.model import build
+from ablation.model.streams import generator
+from ablation.train import EpochRecord, RunResult, Texts, batches, logits_of, metrics_of, train
+
+VOCABULARY, CLASSES = 37, 3
+CONFIG = RunConfig(
+    model=ModelConfig(embedding_size=7, hidden_size=14),
+    train=TrainConfig(epochs=3, batch_size=16, learning_rate=0.01),
+)
+
+Splits = Mapping[str, Texts]
+
+
+def run(config: RunConfig, splits: Splits, seed: int = 0) -> tuple[list[EpochRecord], RunResult]:
+    records = []
+    running = train(config, seed, splits, vocabulary_size=VOCABULARY, classes=CLASSES)
+    while True:
+        try:
+            records.append(next(running))
+        except StopIteration as stop:
+            return records, stop.value
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    lengths=st.lists(st.integers(1, 30), min_size=1, max_size=300),
+    size=st.integers(1, 40),
+    how=st.sampled_from(["length", "random"]),
+    seed=st.integers(0, 99),
+)
+def test_an_epoch_visits_every_text_once(
+    lengths: list[int], size: int, how: str, seed: int
+) -> None:
+    found = list(batches(torch.tensor(lengths), size, how, generator(seed)))
+    assert sorted(torch.cat(found).tolist()) == list(range(len(lengths)))
+    assert all(len(rows) == size for rows in found) or len(lengths) % size
+    again = list(batches(torch.tensor(lengths), size, how, generator(seed)))
+    assert all(torch.equal(a, b) for a, b in zip(found, again, strict=True))
+
+
+def test_batches_of_like_length_save_padding_and_come_in_random_order() -> None:
+    lengths = torch.randint(1, 101, (1600,), generator=generator(0))
+    padded = {}
+    for how in ("length", "random"):
+        found = list(batches(lengths, 16, how, generator(1)))
+        padded[how] = sum(int(lengths[rows].max()) * len(rows) for rows in found)
+        longest = torch.tensor([int(lengths[rows].max()) for rows in found[:50]])
+        assert not torch.equal(longest, longest.sort().values)
+    assert padded["length"] < 1.1 * int(lengths.sum()) < 0.65 * padded["random"]
+
+
+def test_a_batch_is_padded_and_masked(splits: Splits) -> None:
+    texts = splits["train"]
+    rows = torch.tensor([5, 3, 11])
+    tokens, mask = texts.batch(rows)
+    assert tokens.shape == mask.shape == (3, int(texts.lengths[rows].max()))
+    for i, row in enumerate(rows.tolist()):
+        start, length = int(texts.starts[row]), int(texts.lengths[row])
+        assert torch.equal(tokens[i, :length], texts.tokens[start : start + length])
+        assert tokens[i, length:].eq(0).all()
+        assert mask[i].tolist() == [True] * length + [False] * (mask.shape[1] - length)
+
+
+def test_evaluation_in_sorted_batches_is_one_text_at_a_time(splits: Splits) -> None:
+    model = build(CONFIG.model, 1, vocabulary_size=VOCABULARY, classes=CLASSES).eval()
+    texts = splits["test"]
+    alone = [model(*texts.batch(torch.tensor([row]))) for row in range(len(texts))]
+    torch.testing.assert_close(logits_of(model, texts), torch.cat(alone), atol=1e-5, rtol=1e-5)
+
+
+def test_metrics_on_paper() -> None:
+    logits = torch.tensor([[2.0, 0, 0], [2.0, 0, 0], [0, 2.0, 0], [0, 2.0, 0]])
+    labels = torch.tensor([0, 1, 1, 1])
+    found = metrics_of(logits, labels)
+    assert found["accuracy"] == 0.75
+    # Class 0: tp 1, fp 1, fn 0; class 1: tp 2, fp 0, fn 1; class 2 is never seen.
+    assert found["macro_f1"] == pytest.approx((2 / 3 + 4 / 5 + 0) / 3)
+    assert found["loss"] == pytest.approx(F.cross_entropy(logits, labels).item(), abs=1e-6)
+
+
+@settings(deadline=None, max_examples=30)
+@given(seed=st.integers(0, 999), rows=st.integers(1, 50))
+def test_macro_f1_agrees_with_a_library(seed: int, rows: int) -> None:
+    from sklearn.metrics import f1_score
+
+    logits = torch.randn(rows, 5, generator=generator(seed, "logits"))
+    labels = torch.randint(0, 5, (rows,), generator=generator(seed, "labels"))
+    expected = f1_score(
+        labels, logits.argmax(1), labels=range(5), average="macro", zero_division=0
+    )
+    assert metrics_of(logits, labels)["macro_f1"] == pytest.approx(expected)
+
+
+def without_times(records: list[EpochRecord], result: RunResult) -> object:
+    return (
+        [dataclasses.replace(record, seconds=0.0) for record in records],
+        dataclasses.replace(result, seconds=0.0),
+    )
+
+
+@pytest.mark.parametrize("encoder", ["none", "cnn", "bilstm"])
+def test_equal_arguments_give_bitwise_equal_results(
+    encoder: str, splits: Splits, one_thread: None
+) -> None:
+    config = replace(CONFIG, "model.encoder", encoder)
+    first = without_times(*run(config, splits))
+    torch.rand(3)  # what else draws from PyTorch's global generator does not matter
+    assert without_times(*run(config, splits)) == first
+    other = run(config, splits, seed=1)
+    assert other[1].weights_hash != first[1].weights_hash  # type: ignore[index]
+
+
+def test_the_epoch_is_chosen_on_validation_and_its_weights_are_kept(splits: Splits) -> None:
+    config = replace(CONFIG, "train.epochs", 6)
+    records, result = run(replace(config, "train.learning_rate", 0.2), splits)
+    scores = [record.metrics["validation/accuracy"] for record in records]
+    assert result.epoch == 1 + scores.index(max(scores))
+    assert result.epoch < len(records), "the case is of use only where a later epoch is worse"
+    assert result.metrics["validation/accuracy"] == max(scores)
+    short = replace(replace(config, "train.learning_rate", 0.2), "train.epochs", result.epoch)
+    assert run(short, splits)[1].logits_hash == result.logits_hash
+
+
+def test_no_choice_can_see_test(splits: Splits) -> None:
+    other = splits["test"]
+    shifted = dataclasses.replace(other, labels=(other.labels + 1) % CLASSES)
+    first, second = run(CONFIG, splits)[1], run(CONFIG, {**splits, "test": shifted})[1]
+    assert first.weights_hash == second.weights_hash
+    assert first.metrics["test/accuracy"] != second.metrics["test/accuracy"]
+
+
+def test_correct_texts_are_a_bit_each(splits: Splits) -> None:
+    _, result = run(CONFIG, splits)
+    rows = len(splits["test"])
+    bits = np.unpackbits(np.frombuffer(result.correct, np.uint8))[:rows]
+    assert bits.mean() == pytest.approx(result.metrics["test/accuracy"])
+
+
+def test_an_infinite_loss_ends_the_run_with_its_reason(splits: Splits) -> None:
+    config = replace(CONFIG, "model.attention.init_std", 1e30)
+    records, result = run(config, splits)
+    assert (result.status, result.reason, result.epoch) == ("FAILED", "nan_loss", 1)
+    assert not math.isfinite(records[-1].metrics["train/loss"])
+    assert not result.metrics
+
+
+def test_a_loss_above_ten_times_chance_ends_the_run(splits: Splits) -> None:
+    config = replace(replace(CONFIG, "train.learning_rate", 30.0), "model.attention.init_std", 30)
+    _, result = run(config, splits)
+    assert (result.status, result.reason) == ("FAILED", "diverged")
+
+
+def test_the_model_learns(splits: Splits) -> None:
+    _, result = run(replace(CONFIG, "train.epochs", 25), splits)
+    assert result.metrics["test/accuracy"] > 0.8
+
+
+GOLDEN = {"cnn": [], "none": [], "bilstm": []}  # type: dict[str, list[float]]
+
+
+@pytest.mark.parametrize("encoder", GOLDEN)
+def test_the_loss_curve_is_golden(encoder: str, splits: Splits) -> None:
+    torch.set_default_dtype(torch.float64)
+    try:
+        records, _ = run(replace(CONFIG, "model.encoder", encoder), splits)
+    finally:
+        torch.set_default_dtype(torch.float32)
+    found = [record.metrics["train/loss"] for record in records]
+    assert found == pytest.approx(GOLDEN[encoder], rel=1e-9)

@@ -70,7 +70,7 @@ class DataConfig:
     source: str = "docstrings"
     """The built-in corpus, a local folder or file, or a Hugging Face Hub id."""
     revision: str | None = None
-    """Commit of the Hub repository; needed for a Hub id, so that a study can be repeated."""
+    """Commit of the Hub repository; without one, the version that was first downloaded stays."""
     text: str = "text"
     """Column that holds the text."""
     label: str = "label"
@@ -120,9 +120,11 @@ class ModelConfig:
     """A name in :data:`Encoder`, or ``package.module:Class`` of your own."""
     pooling: str = "attention"
     """A name in :data:`Pooling`, or ``package.module:Class`` of your own."""
-    embedding_size: int = 128
+    embedding_size: int = 64
     """Width of a token's embedding."""
-    hidden_size: int = 128
+    embedding_std: float = 0.1
+    """Standard deviation of the normal that embeddings are drawn from."""
+    hidden_size: int = 64
     """Width of a token's state after the encoder."""
     dropout: float = 0.3
     """Share of entries dropped from the embeddings and from the pooled vector."""
@@ -134,6 +136,8 @@ class ModelConfig:
             _one_of(self.encoder, Encoder, "model.encoder")
         if ":" not in self.pooling:
             _one_of(self.pooling, Pooling, "model.pooling")
+        good = self.embedding_std >= 0 and math.isfinite(self.embedding_std)
+        _require(good, "model.embedding_std", "finite and >= 0", self.embedding_std)
         _require(self.embedding_size >= 1, "model.embedding_size", ">= 1", self.embedding_size)
         even = self.hidden_size >= 1 and (self.encoder != "bilstm" or self.hidden_size % 2 == 0)
         rule = ">= 1, and even for a bilstm, whose two directions take half each"
@@ -149,7 +153,7 @@ class TrainConfig:
     """Passes over train."""
     batch_size: int = 32
     """Texts per step."""
-    learning_rate: float = 1e-3
+    learning_rate: float = 3e-3
     """Step size of Adam (Kingma and Ba, 2015)."""
     batching: Batching = "length"
     """``length``: texts of like length share a batch, the order still random; or ``random``."""

@@ -43,7 +43,8 @@ def _initialise(module: nn.Module, name: str, config: ModelConfig, seed: int) ->
         case AttentionPooling():
             _attention(module, name, config.attention, seed)
         case Embedding():
-            module.weight.normal_(generator=generator(seed, "init", f"{name}.weight"))
+            stream = generator(seed, "init", f"{name}.weight")
+            module.weight.normal_(std=config.embedding_std, generator=stream)
             module.weight[PADDING] = 0.0
         case nn.Linear():
             _uniform_fan_in(module, name, module.in_features, seed)

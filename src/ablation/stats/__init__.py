@@ -1,0 +1,68 @@
+"""The verdict engine: arrays in, small frozen records out; knows no study.
+
+`verdicts` takes the whole family of a study at once. All else is what a report or a plan prints
+around it: failure bounds, planning rows, sizes of a follow-up, variance, trends, interactions.
+"""
+
+from ablation.stats.blocks import Status
+from ablation.stats.decomposition import (
+    Generalisation,
+    VarianceSplit,
+    generalise,
+    variance_split,
+)
+from ablation.stats.factors import Interaction, Trend, interaction, trend
+from ablation.stats.failures import clopper_pearson, clopper_pearson_upper, sign_test
+from ablation.stats.families import Family, holm, holm_family
+from ablation.stats.looks import LookVerdicts, PlanningRow, planning_row, walk_looks
+from ablation.stats.paired import interval, moments, paired_t, t_quantile, tost
+from ablation.stats.planning import (
+    FollowUp,
+    difference_noise,
+    follow_up,
+    power_better,
+    power_equivalent,
+)
+from ablation.stats.reasons import follow_up_sentence
+from ablation.stats.record import Verdicts
+from ablation.stats.rule import Ground, Verdict
+from ablation.stats.verdict import Sensitivity, pooled_sensitivity, verdicts
+
+__all__ = [
+    "Family",
+    "FollowUp",
+    "Generalisation",
+    "Ground",
+    "Interaction",
+    "LookVerdicts",
+    "PlanningRow",
+    "Sensitivity",
+    "Status",
+    "Trend",
+    "VarianceSplit",
+    "Verdict",
+    "Verdicts",
+    "clopper_pearson",
+    "clopper_pearson_upper",
+    "difference_noise",
+    "follow_up",
+    "follow_up_sentence",
+    "generalise",
+    "holm",
+    "holm_family",
+    "interaction",
+    "interval",
+    "moments",
+    "paired_t",
+    "planning_row",
+    "pooled_sensitivity",
+    "power_better",
+    "power_equivalent",
+    "sign_test",
+    "t_quantile",
+    "tost",
+    "trend",
+    "variance_split",
+    "verdicts",
+    "walk_looks",
+]

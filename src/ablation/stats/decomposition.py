@@ -1,0 +1,126 @@
+"""Where the variance is: arms, seeds, the rest, and the examples of the test split."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ablation.stats.blocks import Floats, complete_blocks
+from ablation.stats.paired import interval
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class VarianceSplit:
+    """Variance components of the metric, ``[...]``, in squared units of it, 0 at least."""
+
+    arm: Floats
+    """Variance between arms: its root is what choosing the arm moves."""
+    seed: Floats
+    """Variance between seeds, common to all arms: what pairing removes."""
+    residual: Floats
+    """What is left: how differently the arms take a seed."""
+
+    @property
+    def arm_deviation(self) -> Floats:
+        """What choosing the arm moves, in units of the metric."""
+        return np.sqrt(self.arm)
+
+    @property
+    def seed_deviation(self) -> Floats:
+        """What choosing the seed of one run moves, in units of the metric."""
+        return np.sqrt(self.seed + self.residual)
+
+
+def variance_split(
+    values: ArrayLike, *, status: ArrayLike | None = None, floor: float | None = None
+) -> VarianceSplit:
+    r"""Splits the variance of a balanced two-way layout in closed form.
+
+    .. math:: \hat\sigma^2_{arm} = (MS_{arm} - MS_e)/n,
+        \quad \hat\sigma^2_{seed} = (MS_{seed} - MS_e)/k, \quad \hat\sigma^2_e = MS_e
+
+    A negative estimate is 0. With fewer than two complete blocks, or an undefined failure, all
+    are NaN.
+
+    Args:
+        values: Metric ``[..., arm, seed]``, the baseline among the arms.
+        status: As in `verdicts`; incomplete blocks are left out.
+        floor: As in `verdicts`.
+    """
+    blocks = complete_blocks(values, status, floor)
+    k, n = blocks.scores.shape[-2], blocks.n[..., None]
+    known = n > 1
+    runs = np.where(known, n, 2)
+    centred = np.where(blocks.kept, blocks.scores - _over(blocks.scores, (-2, -1), k * runs), 0.0)
+    arms, seeds = _over(centred, -1, runs), _over(centred, -2, k)
+    rest = np.where(blocks.kept, centred - arms - seeds, 0.0)
+    error = _over(rest**2, (-2, -1), (k - 1) * (runs - 1))
+    by_arm = (runs * _over(arms**2, -2, k - 1) - error) / runs
+    by_seed = (k * _over(seeds**2, -1, runs - 1) - error) / k
+    arm, seed, residual = (
+        np.where(known, np.maximum(part, 0.0), np.nan)[..., 0, 0]
+        for part in (by_arm, by_seed, error)
+    )
+    return VarianceSplit(arm=arm, seed=seed, residual=residual)
+
+
+def _over(part: Floats, axis: int | tuple[int, ...], divisor: ArrayLike) -> Floats:
+    """Returns the sum over axes, which stay as 1, through a divisor."""
+    return np.asarray(part.sum(axis=axis, keepdims=True) / divisor)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Generalisation:
+    """The effect as an estimate for new seeds *and* new test examples, ``[...]``."""
+
+    effect: Floats
+    """Mean difference over seeds and examples."""
+    standard_error: Floats
+    """Its standard error when both are samples."""
+    df: Floats
+    """Satterthwaite's degrees of freedom."""
+    low: Floats
+    """Lower end of the two-sided 95 % interval."""
+    high: Floats
+    """Upper end of the two-sided 95 % interval."""
+
+
+def generalise(differences: ArrayLike) -> Generalisation:
+    r"""Returns the effect with the test examples taken as a sample too.
+
+    .. math:: V = (MS_s + MS_i - MS_e) / (nN)
+
+    with Satterthwaite's degrees of freedom ("An approximate distribution of estimates of
+    variance components", 1946). Seeds and examples are crossed: every seed's model sees every
+    example. In expectation the error mean square is the smallest of the three; where by luck it
+    is not, it is taken at the smaller of the others. The bare formula then gives variances below
+    zero and next to no degrees of freedom (coverage 0.91 at 3 seeds and 50 examples).
+
+    Args:
+        differences: Arm less baseline in correctness (or loss), ``[..., seed, example]``.
+
+    Raises:
+        ValueError: If there are fewer than two seeds or two examples, or a value is not finite.
+    """
+    table = np.asarray(differences, dtype=np.float64)
+    if table.ndim < 2 or min(table.shape[-2:]) < 2 or not np.isfinite(table).all():  # noqa: PLR2004
+        raise ValueError(
+            "differences must be finite [..., seed, example] with at least two of each; got "
+            f"shape {table.shape}. Leave out seeds without predictions of both arms."
+        )
+    n, size = table.shape[-2:]
+    effect = table.mean(axis=(-2, -1))
+    centred = table - effect[..., None, None]
+    seeds, examples = centred.mean(axis=-1), centred.mean(axis=-2)
+    rest = centred - seeds[..., :, None] - examples[..., None, :]
+    by_seed = size * (seeds**2).sum(axis=-1) / (n - 1)
+    by_example = n * (examples**2).sum(axis=-1) / (size - 1)
+    error = (rest**2).sum(axis=(-2, -1)) / ((n - 1) * (size - 1))
+    error = np.minimum(error, np.minimum(by_seed, by_example))
+    squares = (by_seed**2 / (n - 1)) + by_example**2 / (size - 1)
+    squares += error**2 / ((n - 1) * (size - 1))
+    total = by_seed + by_example - error
+    df = np.where(squares > 0, total**2 / np.where(squares > 0, squares, 1.0), np.nan)
+    standard_error = np.sqrt(total / (n * size))
+    low, high = interval(effect, standard_error, df, 0.025)
+    return Generalisation(effect, standard_error, df, low, high)

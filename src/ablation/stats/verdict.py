@@ -1,0 +1,105 @@
+"""The one public call: the whole family of a study in, one verdict per arm out."""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ablation.stats.blocks import Bools, Floats
+from ablation.stats.judge import Case, judge, open_case
+from ablation.stats.record import Verdicts
+
+POOLED_BELOW: Final = 8
+"""Seeds from which an arm's own spread is known well enough to leave the pool alone."""
+
+
+def verdicts(
+    values: ArrayLike,
+    *,
+    margin: float | None,
+    status: ArrayLike | None = None,
+    floor: float | None = None,
+    quantum: float = 0.0,
+    identical: ArrayLike | None = None,
+    alpha: float = 0.05,
+) -> Verdicts:
+    """Judges every arm of a study against its baseline, as one family.
+
+    Differences by the paired t, equivalence by two one-sided t tests (Schuirmann 1987), each
+    corrected by Holm (1979) as a family of its own: the rate of any false claim is at most
+    `alpha` in each.
+
+    A study that adds seeds until it is decided calls this at each look with the baseline and
+    the arms still undecided, and with the part of alpha that the look spends (Slud & Wei
+    1982); parts that sum to alpha are valid for any stopping.
+
+    Args:
+        values: Metric ``[..., arm, seed]``, arm 0 the baseline, higher is better (negate a
+            loss). Leading axes are independent studies.
+        margin: Smallest effect anybody would act on, in units of the metric. Without one no
+            arm is EQUIVALENT but by identity.
+        status: `Status` of each run, of the shape of values; all FINISHED where None.
+        floor: What a failed run is worth, in units of the metric (chance level). Without one
+            a failure leaves its arm, and the baseline's every arm, INCONCLUSIVE.
+        quantum: Step of the metric, one over the test size for accuracy; 0 if continuous.
+        identical: Whether an arm left the baseline's weights or predictions on every seed,
+            ``[..., arm]``. Such arms leave both families.
+        alpha: Error rate of each family.
+
+    Returns:
+        One entry per arm, ``[..., arm]``.
+
+    Raises:
+        ValueError: On a finished run without a finite value, a wrong shape, an arm called
+            identical whose values are not, or a margin, quantum or alpha out of range.
+    """
+    case = open_case(values, status, floor, quantum, identical)
+    return judge(case, margin, alpha)
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Sensitivity:
+    """What the rule would say under a pooled spread: it decides nothing, ``[..., arm]``."""
+
+    pooled_standard_error: Floats
+    """Standard error from the larger of the arm's own spread and the family's root mean
+    square, below eight seeds; the arm's own from there on."""
+    would_be: NDArray[np.str_]
+    """Word that the rule would give under it."""
+    agrees: Bools
+    """Whether that is the verdict."""
+
+
+def pooled_sensitivity(
+    values: ArrayLike,
+    *,
+    margin: float | None,
+    status: ArrayLike | None = None,
+    floor: float | None = None,
+    quantum: float = 0.0,
+    identical: ArrayLike | None = None,
+    alpha: float = 0.05,
+) -> Sensitivity:
+    """Returns what the rule would say if a small own spread were not believed.
+
+    A line for the reader who doubts a verdict from few seeds; it decides nothing. The
+    arguments are those of `verdicts`.
+    """
+    case = open_case(values, status, floor, quantum, identical)
+    pooled = judge(case, margin, alpha, spread=_pooled_spread(case))
+    return Sensitivity(
+        pooled_standard_error=pooled.standard_error,
+        would_be=pooled.verdict,
+        agrees=pooled.verdict == judge(case, margin, alpha).verdict,
+    )
+
+
+def _pooled_spread(case: Case) -> Floats:
+    """Returns max(own, root mean square over the family) below eight seeds."""
+    pool = case.remain & ~np.isnan(case.spread)
+    squares = np.sum(case.spread**2, axis=-1, keepdims=True, where=pool)
+    pooled = np.sqrt(squares / np.maximum(pool.sum(axis=-1, keepdims=True), 1))
+    # np.maximum hands a NaN on: an arm without a spread of its own is not lent one.
+    larger = np.maximum(case.spread, pooled)
+    return np.where(case.paired.n < POOLED_BELOW, larger, case.spread)

@@ -195,7 +195,10 @@ def test_a_new_level_runs_only_its_own_trials(stored: Project, tiny_study: Path)
     assert "when 6 runs had been seen" in report
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize(
+    "how",
+    [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow), signal.SIGKILL],
+)
 def test_a_killed_study_goes_on_where_it_stopped(
     stored: Project, tiny_study: Path, how: signal.Signals
 ) -> None:

@@ -311,7 +311,8 @@ def _screening(study: Study) -> str:
     least = 5
     if study.seeds >= least:
         return ""
-    return f"{study.seeds} seed(s) are a screening: {least} or more are needed for verdicts."
+    seeds = "1 seed is" if study.seeds == 1 else f"{study.seeds} seeds are"
+    return f"{seeds} a screening: {least} or more are needed for verdicts."
 
 
 def _existing(uri: str) -> str:

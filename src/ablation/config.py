@@ -151,9 +151,9 @@ class TrainConfig:
 
     epochs: int = 8
     """Passes over train."""
-    batch_size: int = 32
+    batch_size: int = 64
     """Texts per step."""
-    learning_rate: float = 3e-3
+    learning_rate: float = 4e-3
     """Step size of Adam (Kingma and Ba, 2015)."""
     batching: Batching = "length"
     """``length``: texts of like length share a batch, the order still random; or ``random``."""

@@ -107,9 +107,7 @@ def session(
             tracking.close(home, complete=not opened.missing)
 
 
-def walk(
-    opened: Session, executor: Executor, *, ahead: int, device: str
-) -> Iterator[Finished]:
+def walk(opened: Session, executor: Executor, *, ahead: int, device: str) -> Iterator[Finished]:
     """Trains and records every missing trial in the plan's order; yields each when recorded.
 
     Interrupted at any point, it ends its workers and shows what was cut short as waiting.
@@ -174,7 +172,8 @@ def _train(
                 break
         if not futures:
             return
-        for future in wait(futures, return_when=FIRST_COMPLETED).done:
+        done = wait(futures, return_when=FIRST_COMPLETED).done
+        for future in [each for each in futures if each in done]:
             trial = futures.pop(future)
             records, result, began, used = _unpack(future, trial)
             yield Finished(trial=trial, records=records, result=result, began=began, device=used)

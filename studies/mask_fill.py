@@ -1,4 +1,4 @@
-from ablation.config import RunConfig, TrainConfig
+from ablation.config import DataConfig, RunConfig, TrainConfig
 from ablation.spec import Study
 
 FILLS = {
@@ -16,13 +16,14 @@ FILL, SECOND = "model.attention.fill", "model.attention.second_masking"
 study = Study(
     name="mask_fill",
     title="What is written over padding",
-    question="Does the score written over padding before the softmax matter, and the masking after it?",
+    question="Does the score written over padding matter, and the masking after the softmax?",
     arms={name: {FILL: fill} for name, fill in FILLS.items()}
     | {f"{name}, masked once": {FILL: FILLS[name], SECOND: False} for name in ("-10", "0")},
     baseline="-1e32",
     # Texts of any length share a batch here, since padding is the point.
-    config=RunConfig(train=TrainConfig(batching="random")),
+    config=RunConfig(data=DataConfig(max_length=64), train=TrainConfig(batching="random")),
     caveats=(
+        "Texts are cut off at 64 tokens.",
         "Every other study batches texts of like length, where there is less padding to leak to.",
     ),
 )

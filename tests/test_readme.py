@@ -1,0 +1,80 @@
+"""The README is a test subject: what it names exists, and what it shows works."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from ablation import cli
+from ablation.spec import known_studies, load
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+COMMANDS = re.findall(r"^make [^\n]*", README, flags=re.MULTILINE)
+
+
+def test_every_study_is_listed_with_its_question() -> None:
+    rows = re.findall(r"^\| `(\w+)` \| (.*) \|$", README, flags=re.MULTILINE)
+    assert [name for name, _ in rows] == known_studies(ROOT / "studies")
+    for name, question in rows:
+        assert question == load(name, ROOT / "studies").question
+
+
+def test_every_command_of_the_command_line_is_listed() -> None:
+    listed = set(re.findall(r"^\| `ablation (\w+)", README, flags=re.MULTILINE))
+    assert listed == {command.name or command.callback.__name__ for command in _commands()}
+
+
+def _commands() -> list[object]:
+    return cli.app.registered_commands  # type: ignore[return-value]
+
+
+@pytest.mark.parametrize("command", sorted(set(COMMANDS)))
+def test_every_make_command_is_one_that_make_knows(command: str) -> None:
+    words = command.split()
+    dry = subprocess.run(["make", "-n", *words[1:]], cwd=ROOT, capture_output=True, text=True)
+    assert dry.returncode == 0, dry.stderr
+    if words[1] == "study":
+        passed = re.search(r"ablation run (.*)", dry.stdout)
+        assert passed is not None
+        name = passed.group(1).split()[0].strip('"')
+        assert name in known_studies(ROOT / "studies")
+
+
+def test_every_variable_of_make_study_reaches_an_option() -> None:
+    named = re.search(r"`make study` passes on(.*?)record elsewhere", README, flags=re.DOTALL)
+    assert named is not None
+    variables = set(re.findall(r"`([A-Z]+)`", named.group(1)))
+    assert {"DATA", "TEXT", "LABEL", "SEEDS", "WORKERS", "DEVICE", "STORE", "REPORTS"} == variables
+    help_text = CliRunner().invoke(cli.app, ["run", "--help"], env={"COLUMNS": "200"}).output
+    for variable in variables:
+        command = ["make", "-n", "study", "NAME=init_std", f"{variable}=x"]
+        dry = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+        assert f'--{variable.lower()} "x"' in dry.stdout
+        assert f"--{variable.lower()}" in help_text
+
+
+def test_the_study_in_the_readme_loads(tmp_path: Path) -> None:
+    text = re.search(r"```python\n(.*?)```", README, flags=re.DOTALL)
+    assert text is not None
+    path = tmp_path / "shown.py"
+    path.write_text(text.group(1))
+    assert load(str(path), tmp_path).factor == "model.dropout"
+
+
+def test_links_lead_somewhere() -> None:
+    for link in re.findall(r"\]\(([^)]+)\)", README):
+        assert link.startswith("https://") or (ROOT / link).exists()
+
+
+def test_help_is_quick_since_heavy_libraries_wait() -> None:
+    code = "import sys; from ablation import cli; print(*sorted(sys.modules))"
+    command = [sys.executable, "-c", code]
+    loaded = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+    heavy = {"torch", "mlflow", "optuna", "pandas", "numpy", "scipy", "datasets", "matplotlib"}
+    assert not heavy & set(loaded)

@@ -9,7 +9,7 @@ OPTIONS = $(if $(DATA),--data "$(DATA)") $(if $(TEXT),--text "$(TEXT)") $(if $(L
 PLACES = $(if $(STORE),--store "$(STORE)") $(if $(REPORTS),--reports "$(REPORTS)")
 BUDGET = $(if $(SEEDS),--seeds "$(SEEDS)") $(if $(WORKERS),--workers "$(WORKERS)") $(if $(DEVICE),--device "$(DEVICE)")
 
-.PHONY: setup study report ui check test test-all clean
+.PHONY: setup study report ui calibration check test test-all clean
 .DEFAULT_GOAL := study
 
 $(READY): requirements.lock pyproject.toml
@@ -36,6 +36,9 @@ report: $(READY)
 
 ui: $(READY)
 	@$(BIN)/ablation ui $(if $(STORE),--store "$(STORE)")
+
+calibration: $(READY)
+	$(BIN)/python benchmarks/calibration.py
 
 check: $(READY)
 	$(BIN)/ruff check .

@@ -8,4 +8,6 @@ study = Study(
     factor="model.attention.bias_init",
     levels=("zeros", "none", Constant(0.1), Constant(1.0), Normal(0.05), Normal(1.0)),
     baseline="zeros",
+    margin=0.02,
+    looks=(5, 8, 12, 20),
 )

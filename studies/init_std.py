@@ -7,4 +7,6 @@ study = Study(
     factor="model.attention.init_std",
     levels=(0.0, 0.001, 0.01, 0.05, 0.1, 0.5, 1.0),
     baseline=0.05,
+    margin=0.02,
+    looks=(5, 8, 12, 20),
 )

@@ -20,6 +20,8 @@ study = Study(
     arms={name: {FILL: fill} for name, fill in FILLS.items()}
     | {f"{name}, masked once": {FILL: FILLS[name], SECOND: False} for name in ("-10", "0")},
     baseline="-1e32",
+    margin=0.02,
+    looks=(5, 8, 12, 20),
     # Texts of any length share a batch here, since padding is the point.
     config=RunConfig(data=DataConfig(max_length=64), train=TrainConfig(batching="random")),
     caveats=(

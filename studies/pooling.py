@@ -7,4 +7,6 @@ study = Study(
     factor="model.pooling",
     levels=("attention", "mean", "max"),
     baseline="attention",
+    margin=0.02,
+    looks=(5, 8, 12, 20),
 )

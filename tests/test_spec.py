@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from pathlib import Path
 
 import pytest
 
 from ablation.config import Constant, Normal, RunConfig, flatten, replace
 from ablation.errors import Refused
-from ablation.plan import config_hash, declaration, label_of, missing, trials_of
+from ablation.plan import chance_level, config_hash, declaration, label_of, missing, trials_of
 from ablation.spec import Study, arms_of, known_studies, load
 
 STUDIES = Path(__file__).parent.parent / "studies"
@@ -22,6 +23,10 @@ INIT_STD = Study(
     baseline=0.05,
     seeds=3,
 )
+
+
+COUNTS = (30, 20, 50)
+"""Texts of each class in test."""
 
 
 def changed(**fields: object) -> Study:
@@ -59,6 +64,12 @@ def test_initialisations_are_named_by_their_repr() -> None:
         ({"seeds": 0}, "at least 1 seed; got 0"),
         ({"metric": "acuracy"}, "Did you mean 'accuracy'"),
         ({"margin": 0.0}, "margin must be > 0"),
+        ({"looks": (8, 5)}, "Looks must rise"),
+        ({"looks": (0, 5)}, "Looks must rise"),
+        ({"looks": (5, 8), "spend": (0.05,)}, "one share each"),
+        ({"looks": (5, 8), "spend": (0.03, 0.03)}, "sum to at most 0.05"),
+        ({"collapse": -0.1}, "collapse must be >= 0"),
+        ({"floor": float("nan")}, "floor must be finite"),
         ({"arms": {"a": {}}}, "either a factor with levels, or arms"),
         ({"factor": None}, "either a factor with levels, or arms"),
         ({"factor": "data.source", "levels": ("a", "b"), "baseline": "a"}, "differ in their data"),
@@ -103,10 +114,21 @@ def test_where_the_data_came_from_is_not_what_they_are() -> None:
 
 
 def test_a_declaration_holds_all_but_the_wording() -> None:
-    declared = declaration(INIT_STD, "data")
-    assert declaration(changed(question="Else?", title="T", caveats=("C",)), "data") == declared
-    for fields in ({"margin": 0.01}, {"seeds": 4}, {"metric": "loss"}, {"baseline": 1}):
-        assert declaration(changed(**fields), "data") != declared
+    declared = declaration(INIT_STD, "data", COUNTS)
+    assert (
+        declaration(changed(question="Else?", title="T", caveats=("C",)), "data", COUNTS)
+        == declared
+    )
+    for fields in (
+        {"margin": 0.01},
+        {"seeds": 4},
+        {"metric": "loss"},
+        {"baseline": 1},
+        {"looks": (5, 8)},
+        {"floor": None},
+        {"collapse": 0.1},
+    ):
+        assert declaration(changed(**fields), "data", COUNTS) != declared
 
 
 def test_the_source_of_a_class_of_the_users_is_part_of_the_key(
@@ -119,6 +141,29 @@ def test_the_source_of_a_class_of_the_users_is_part_of_the_key(
     before = config_hash(config, "data")
     module.write_text("class Mine: more = 1\n")
     assert config_hash(config, "data") != before
+
+
+def test_looks_share_the_error_rate_in_rising_parts() -> None:
+    found = changed(looks=(5, 8, 12, 20)).schedule
+    assert [seeds for seeds, _ in found] == [5, 8, 12, 20]
+    assert [alpha for _, alpha in found] == pytest.approx([0.005, 0.01, 0.015, 0.02])
+    assert INIT_STD.schedule == ((3, 0.05),)
+
+
+def test_a_copy_in_an_a_a_study_is_a_trial_of_its_own() -> None:
+    arms = {"a": {}, "again": {"seed_offset": 0}, "others": {"seed_offset": 1000}}
+    study = Study(name="aa", question="Q?", arms=arms, baseline="a", seeds=1)
+    trials = trials_of(study, "data")
+    assert len({trial.key for trial in trials}) == 3
+    assert [trial.training_seed for trial in trials] == [0, 0, 1000]
+    assert len({trial.arm.config for trial in trials}) == 1
+
+
+@pytest.mark.parametrize(
+    ("metric", "expected"), [("accuracy", 0.5), ("macro_f1", 2 / 9), ("loss", math.log(3))]
+)
+def test_chance_is_what_naming_the_commonest_class_scores(metric: str, expected: float) -> None:
+    assert chance_level(metric, COUNTS) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize(
@@ -145,7 +190,7 @@ def test_built_in_studies_load_and_carry_their_files_name(name: str) -> None:
 def test_an_unknown_study_is_refused_with_the_nearest_and_the_known() -> None:
     with pytest.raises(Refused, match="Did you mean 'init_std'") as refused:
         load("int_std", STUDIES)
-    assert refused.value.way_out.startswith("Known studies: bias_init, init_std")
+    assert refused.value.way_out.startswith("Known studies: aa, bias_init, init_std")
 
 
 @pytest.mark.parametrize(

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,11 +13,10 @@ import typer
 from ablation.errors import Refused
 
 if TYPE_CHECKING:
-    from ablation.config import DataConfig
-    from ablation.data import Encoded
-    from ablation.execute.mirror import Cell
     from ablation.plan import Trial
+    from ablation.request import Asked, Seen
     from ablation.spec import Study
+    from ablation.tracking import Home
 
 app = typer.Typer(
     add_completion=False,
@@ -28,7 +26,6 @@ app = typer.Typer(
     help="Ablation studies of attention pooling in a text classifier, answered with evidence.",
 )
 
-STUDIES = Path("studies")
 INTERRUPTED = 130
 """Exit code after Ctrl-C, as shells have it."""
 
@@ -55,6 +52,7 @@ def list_() -> None:
     from rich.table import Table
 
     from ablation import spec
+    from ablation.request import STUDIES
 
     table = Table("study", "arms", "baseline", "question", box=None)
     for name in spec.known_studies(STUDIES):
@@ -73,23 +71,24 @@ def plan(
     """Prints a study's arms and trials, what is missing, and about how long it takes."""
     from rich.table import Table
 
-    asked = _ask(name, data, text, label, seeds)
-    title, cells = _mirrored(asked, store)
-    trials = asked.trials
-    table = Table("arm", "config", "done", "missing", box=None)
-    for arm, config in dict.fromkeys((trial.arm.name, trial.config_hash) for trial in trials):
-        states = [_state(cells, trial) for trial in trials if trial.arm.name == arm]
-        done = sum(state in {"COMPLETE", "FAIL"} for state in states)
-        table.add_row(*map(_text, (arm, config, done, len(states) - done)))
-    _print(_text(f"{title}: {asked.study.question}"))
+    from ablation.analysis import planning
+    from ablation.execute import mirror
+    from ablation.request import ask, mirrored
+
+    asked = ask(name, data, text, label, seeds)
+    seen = mirrored(asked, store)
+    table = Table("arm", "config", "seeds", "done", "missing", box=None)
+    for arm, config in dict.fromkeys((t.arm.name, t.config_hash) for t in asked.trials):
+        states = [seen.state(trial) for trial in seen.planned if trial.arm.name == arm]
+        done = sum(state in mirror.DONE for state in states)
+        table.add_row(*map(_text, (arm, config, len(states), done, len(states) - done)))
+    _print(_text(f"{seen.label}: {asked.study.question}"))
     _print(table)
-    missing = [t for t in trials if _state(cells, t) not in {"COMPLETE", "FAIL"}]
-    _print(
-        f"{len(trials)} trials = {len(trials) // asked.study.seeds} arms x {asked.study.seeds} "
-        f"seeds; {len(missing)} missing. {_screening(asked.study)}"
-    )
+    missing = [trial for trial in seen.planned if seen.state(trial) not in mirror.DONE]
+    _print(f"{len(seen.planned)} trials are planned; {len(missing)} missing. {_budget(asked)}")
+    _print(planning(asked.study, seen.values(asked.study.baseline_name)))
     if missing:
-        _print(_estimate(asked, cells, missing, workers or _cores()))
+        _print(_estimate(asked, seen, missing, workers or _cores()))
 
 
 @app.command()
@@ -100,18 +99,22 @@ def status(
     """Prints the arm x seed matrix of a study."""
     from rich.table import Table
 
-    asked = _ask(name, data, text, label, seeds)
-    title, cells = _mirrored(asked, store)
-    by_arm: dict[str, list[str]] = {}
-    for trial in asked.trials:
-        by_arm.setdefault(trial.arm.name, []).append(_shown(cells.get(trial.key)))
-    table = Table("arm", *(str(seed) for seed in range(asked.study.seeds)), box=None)
+    from ablation.execute import mirror
+    from ablation.request import ask, mirrored
+
+    asked = ask(name, data, text, label, seeds)
+    seen = mirrored(asked, store)
+    by_arm: dict[str, dict[int, str]] = {}
+    for trial in seen.planned:
+        by_arm.setdefault(trial.arm.name, {})[trial.seed] = seen.shown(trial)
+    most = max(len(shown) for shown in by_arm.values())
+    table = Table("arm", *map(str, range(most)), box=None)
     for arm, shown in by_arm.items():
-        table.add_row(_text(arm), *shown)
-    _print(_text(f"{title}, {asked.study.metric} on test by arm and seed"))
+        table.add_row(_text(arm), *(shown.get(seed, "") for seed in range(most)))
+    _print(_text(f"{seen.label}, {asked.study.metric} on test by arm and seed"))
     _print(table)
-    holes = sum(_state(cells, t) not in {"COMPLETE", "FAIL"} for t in asked.trials)
-    _print(f"{len(asked.trials) - holes} of {len(asked.trials)} trials are done.")
+    done = sum(seen.state(trial) in mirror.DONE for trial in seen.planned)
+    _print(f"{done} of {len(seen.planned)} planned trials are done.")
 
 
 @app.command()
@@ -125,25 +128,27 @@ def run(
         raise Refused(f"No device {device!r}.", "Give auto, cpu or cuda.")
     if workers is not None and workers < 1:
         raise Refused(f"At least 1 worker is needed; got {workers}.", "Leave --workers out.")
-    asked = _ask(name, data, text, label, seeds)
+    from ablation.request import ask
+
+    asked = ask(name, data, text, label, seeds)
     from ablation.execute.conductor import session
     from ablation.execute.places import places
     from ablation.progress import follow
 
     _terminate_like_interrupt()
     with session(asked.study, asked.corpora, places(store), replaced=asked.replaced) as opened:
-        title, planned = opened.home.label, len(opened.trials)
         if screening := _screening(asked.study):
             _print(screening)
         try:
             if opened.missing:
                 follow(opened, workers=workers or _cores(), device=device)
             else:
-                _print(_text(f"{title}: all {planned} trials are done; nothing to run."))
+                all_done = f"all {len(opened.trials)} planned trials are done"
+                _print(_text(f"{opened.home.label}: {all_done}; nothing to run."))
         except KeyboardInterrupt:
-            done = planned - len(opened.missing)
+            done = len(opened.trials) - len(opened.missing)
             _print(
-                f"\nStopped: {done} of {planned} trials are done and kept. "
+                f"\nStopped: {done} of {len(opened.trials)} planned trials are done and kept. "
                 "Run the same command again to go on."
             )
             raise typer.Exit(INTERRUPTED) from None
@@ -167,9 +172,11 @@ def report(
     client = tracking.connect(_existing(places(store).tracking))
     study = name.partition("@")[0]
     if "@" not in name:
-        asked = _ask(name, data, text, label, None)
+        from ablation.request import ask
+
+        asked = ask(name, data, text, label, None)
         study = asked.study.name
-        name = asked.title(tracking.labels_taken(client, study))
+        name = asked.label(tracking.labels_taken(client, study))
     home = tracking.find_home(client, study, name)
     if home is None:
         raise Refused(f"No runs of {name!r} are recorded.", f"Run it: ablation run {name}")
@@ -202,100 +209,32 @@ def main() -> None:
         raise SystemExit(2) from None
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class _Asked:
-    """A study as the command line asked for it, with its data."""
+def _report(home: Home, reports: Path) -> None:
+    """Builds the report and prints the verdicts and where it lies."""
+    from rich.table import Table
 
-    study: Study
-    corpora: Mapping[DataConfig, Encoded]
-    replaced: bool
-
-    @property
-    def encoded(self) -> Encoded:
-        return self.corpora[self.study.config.data]
-
-    @property
-    def trials(self) -> tuple[Trial, ...]:
-        from ablation.plan import trials_of
-
-        return trials_of(self.study, self.encoded.fingerprint)
-
-    def title(self, taken: Mapping[str, str]) -> str:
-        from ablation.plan import label_of
-
-        data = self.encoded.name if self.replaced else None
-        return label_of(self.study.name, data, self.encoded.fingerprint, taken)
-
-
-def _ask(
-    name: str, data: str | None, text: str | None, label: str | None, seeds: int | None
-) -> _Asked:
-    """Loads the study, puts in what the options replace, and prepares its data."""
-    from ablation import spec
-    from ablation.data import prepare
-    from ablation.plan import check_margin
-
-    study = spec.load(name, STUDIES)
-    given = study.config.data
-    wanted = dataclasses.replace(given, text=text or given.text, label=label or given.label)
-    if data is not None:
-        source, at, revision = data.partition("@")
-        if Path(data).exists() or not at:
-            source, revision = data, ""
-        wanted = dataclasses.replace(wanted, source=source, revision=revision or None)
-    config = dataclasses.replace(study.config, data=wanted)
-    study = dataclasses.replace(
-        study, config=config, seeds=study.seeds if seeds is None else seeds
-    )
-    cache = Path(os.environ.get("ABLATION_CACHE", ".cache/ablation"))
-    configs = {config.data, *(arm.config.data for arm in spec.arms_of(study))}
-    corpora = {each: prepare(each, cache=cache) for each in configs}
-    check_margin(study, corpora[config.data].rows["test"])
-    return _Asked(study, corpora, replaced=wanted.source != given.source)
-
-
-def _mirrored(asked: _Asked, store: Path | None) -> tuple[str, Mapping[str, Cell]]:
-    """Returns the study's label, and the state of its trials, from the mirror alone."""
-    from ablation.config import digest
-    from ablation.execute import mirror
-    from ablation.execute.places import places
-    from ablation.plan import declaration
-
-    where = places(store)
-    if not where.mirror_exists:
-        return asked.title({}), {}
-    storage = mirror.connect(where.storage, create=False)
-    title = asked.title(mirror.labels_taken(storage))
-    declared = declaration(asked.study, asked.encoded.fingerprint)
-    return title, mirror.cells(storage, title, digest(declared))
-
-
-def _report(home: object, reports: Path) -> None:
+    from ablation.analysis import answer
     from ablation.report import build, gather
-    from ablation.tracking import Home
 
-    assert isinstance(home, Home)
-    _print(_text(f"Report: {build(gather(home), reports) / 'README.md'}"))
-
-
-def _state(cells: Mapping[str, Cell], trial: Trial) -> str:
-    return cells[trial.key].state if trial.key in cells else "WAITING"
-
-
-def _shown(cell: Cell | None) -> str:
-    """Returns a cell of the status matrix: the metric, the reason of a failure, or the state."""
-    if cell is None or cell.state == "WAITING":
-        return "."
-    if cell.state == "RUNNING":
-        return "running"
-    return f"{cell.value:.3f}" if cell.value is not None else cell.reason or "failed"
+    content = gather(home)
+    folder = build(content, reports)
+    table = Table("arm", "verdict", "n", "mean", "effect", "95 %", "failed", box=None)
+    for row in content.judged.effects.to_dict("records"):
+        first = not row["verdict"]
+        ends = "" if first else f"{row['low']:+.4f} to {row['high']:+.4f}"
+        effect = "" if first else f"{row['effect']:+.4f}"
+        cells = (row["arm"], row["verdict"] or "baseline", row["n"], f"{row['mean']:.4f}")
+        table.add_row(*map(_text, (*cells, effect, ends, row["failed"])))
+    _print(table)
+    _print(_text(answer(content.judged.effects, content.declaration)))
+    _print(_text(f"Report: {folder / 'README.md'}"))
 
 
-def _estimate(asked: _Asked, cells: Mapping[str, Cell], missing: list[Trial], workers: int) -> str:
+def _estimate(asked: Asked, seen: Seen, missing: Sequence[Trial], workers: int) -> str:
     """Returns a sentence: about how long the missing trials take."""
     from ablation.plan import seconds_guess
 
-    timed = [cell.seconds for cell in cells.values() if cell.seconds is not None]
+    timed = [cell.outcome.seconds for cell in seen.cells.values() if cell.outcome is not None]
     train = asked.encoded.split("train")
     if timed:
         seconds, basis = len(missing) * sum(timed) / len(timed), "from the trials that are done"
@@ -307,11 +246,19 @@ def _estimate(asked: _Asked, cells: Mapping[str, Cell], missing: list[Trial], wo
     return f"About {minutes:.1f} minutes with {workers} workers ({basis})."
 
 
+def _budget(asked: Asked) -> str:
+    """Returns a sentence on what is planned beyond now, or on how little it is."""
+    if len(asked.study.schedule) > 1:
+        looks = ", ".join(str(seeds) for seeds, _ in asked.study.schedule)
+        return f"Looks at {looks} seeds: only arms that are undecided get more."
+    return _screening(asked.study)
+
+
 def _screening(study: Study) -> str:
     least = 5
-    if study.seeds >= least:
+    if study.most_seeds >= least:
         return ""
-    seeds = "1 seed is" if study.seeds == 1 else f"{study.seeds} seeds are"
+    seeds = "1 seed is" if study.most_seeds == 1 else f"{study.most_seeds} seeds are"
     return f"{seeds} a screening: {least} or more are needed for verdicts."
 
 

@@ -2,50 +2,87 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-SEED, EFFECT, LINE = "#7f7f7f", "#0b5394", "#444444"
+COLOURS = {
+    "BETTER": "#0072b2",
+    "WORSE": "#d55e00",
+    "EQUIVALENT": "#009e73",
+    "INCONCLUSIVE": "#6b6b6b",
+}
+"""A verdict's colour, apart for colour-blind eyes; its word always stands beside it."""
+
+SEED, LINE, BAND = "#9a9a9a", "#444444", "#e8e8e8"
 
 
 def forest(
-    effects: pd.DataFrame, differences: pd.DataFrame, *, metric: str, baseline: str
+    effects: pd.DataFrame, differences: pd.DataFrame, declaration: Mapping[str, Any]
 ) -> Figure:
-    """Draws the paired differences: a row per arm, a dot per seed, a diamond for the effect.
+    """Draws the paired differences, a row per arm, with margin, intervals and verdict.
 
     Args:
-        effects: As the analysis returns it; its order is the figure's, from the top.
-        differences: One row per arm and block.
-        metric: Named on the axis.
-        baseline: Named on the axis; it has no row of its own.
+        effects: One row per arm, the baseline first; it has no row of its own.
+        differences: One row per arm and seed.
+        declaration: What the study fixed: metric, baseline, margin.
     """
     from matplotlib.figure import Figure
 
-    rows = effects[effects["arm"] != baseline].reset_index(drop=True)
-    figure = Figure(figsize=(7.2, 1.1 + 0.36 * len(rows)), layout="constrained")
+    rows = effects.iloc[1:].reset_index(drop=True)
+    figure = Figure(figsize=(9.6, 1.5 + 0.36 * len(rows)), layout="constrained")
     axes = figure.subplots()
+    if declaration["margin"] is not None:
+        margin = float(declaration["margin"])
+        label = f"margin {declaration['margin']}"
+        axes.axvspan(-margin, margin, color=BAND, linewidth=0, zorder=0, label=label)
+    axes.axvline(0, color=LINE, linewidth=1, zorder=1)
     places = {arm: place for place, arm in enumerate(rows["arm"])}
-    axes.axvline(0, color=LINE, linewidth=1)
     axes.scatter(
-        differences["difference"], differences["arm"].map(places), s=14, color=SEED, alpha=0.7,
+        differences["difference"], differences["arm"].map(places), s=12, color=SEED,
         linewidths=0, label="one seed", zorder=2,
     )  # fmt: skip
-    axes.scatter(
-        rows["effect"], rows.index, s=52, marker="D", color=EFFECT, label="mean", zorder=3
-    )
-    labels = [_plain(arm) for arm in rows["arm"]]
-    axes.set_yticks(range(len(rows)), labels=labels)
+    for place, row in enumerate(rows.to_dict("records")):
+        _draw_arm(axes, place, row)
+    axes.set_yticks(range(len(rows)), labels=[_plain(arm) for arm in rows["arm"]])
     axes.set_ylim(len(rows) - 0.5, -0.5)
+    baseline, metric = declaration["baseline"], declaration["metric"]
     axes.set_xlabel(_plain(f"{metric} on test: difference to {baseline}, same seed"))
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(axis="x", alpha=0.25)
-    figure.legend(loc="outside upper right", ncols=2, frameon=False)
+    axes.plot([], [], color=LINE, linewidth=3.2, label="95 %, pointwise")
+    axes.plot([], [], color=LINE, linewidth=1, label="agrees with Holm")
+    axes.plot([], [], "D", color=LINE, markersize=6, label="effect")
+    figure.legend(loc="outside upper left", ncols=5, frameon=False, fontsize=8)
     return figure
+
+
+def _draw_arm(axes: Axes, place: int, row: Mapping[Any, Any]) -> None:
+    """Draws one arm's intervals and effect, its words on the right, its failures at the edge."""
+    colour = COLOURS[row["verdict"]]
+    for low, high, width in (("low", "high", 3.2), ("adjusted_low", "adjusted_high", 1.0)):
+        axes.plot([row[low], row[high]], [place, place], color=colour, linewidth=width, zorder=3)
+    axes.plot(row["effect"], place, "D", color=colour, markersize=6, zorder=4)
+    beside = axes.get_yaxis_transform()
+    p = row["p_equivalence" if row["verdict"] == "EQUIVALENT" else "p_difference"]
+    words = (
+        (1.02, row["verdict"]),
+        (1.20, f"{row['effect']:+.4f}"),
+        (1.31, "" if math.isnan(p) else f"p {p:.2g}"),
+        (1.42, f"n {row['n']}"),
+        (1.49, f"failed {row['failed']}" if row["failed"] else ""),
+    )
+    for x, word in words:
+        axes.text(x, place, word, transform=beside, va="center", fontsize=8, color=colour)
+    if row["failed"]:
+        axes.plot(0.005, place, "x", transform=beside, color=colour, markersize=6, clip_on=False)
 
 
 def save(figure: Figure, folder: Path, name: str) -> None:

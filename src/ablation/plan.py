@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import importlib.util
+import math
 import re
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ablation.config import RunConfig, digest
+from ablation.config import Metric, RunConfig, digest
 from ablation.errors import Refused
 from ablation.spec import Arm, Study, arms_of, config_values
 
@@ -30,18 +31,26 @@ class Trial:
         """``study/config/seed``: what the trial is, whatever its arm is called."""
         return f"{self.study}/{self.config_hash}/{self.seed}"
 
+    @property
+    def training_seed(self) -> int:
+        """The seed that the run's streams derive from: the block's, but for a copy in an A/A."""
+        return self.seed + (self.arm.seed_offset or 0)
+
 
 def trials_of(study: Study, fingerprint: str) -> tuple[Trial, ...]:
     """Returns the plan: seed by seed, arms inside, so that what is done is complete blocks.
+
+    These are all the trials that may come to be planned; where a study looks before its last
+    seed, an arm that is decided leaves the rest of its trials out.
 
     Args:
         study: The study.
         fingerprint: Hash of the content of its data.
     """
-    hashed = [(arm, config_hash(arm.config, fingerprint)) for arm in arms_of(study)]
+    hashed = [(arm, arm_hash(arm, fingerprint)) for arm in arms_of(study)]
     return tuple(
         Trial(study=study.name, arm=arm, seed=seed, config_hash=hash_)
-        for seed in range(study.seeds)
+        for seed in range(study.most_seeds)
         for arm, hash_ in hashed
     )
 
@@ -51,18 +60,24 @@ def missing(trials: Iterable[Trial], done: Container[str]) -> tuple[Trial, ...]:
     return tuple(trial for trial in trials if trial.key not in done)
 
 
-def declaration(study: Study, fingerprint: str) -> dict[str, Any]:
+def declaration(study: Study, fingerprint: str, test_counts: Sequence[int]) -> dict[str, Any]:
     """Returns all that the study fixed before its first run, as plain values.
 
     Question, title and caveats are wording and stay out; the data's fingerprint stands for where
     the data came from; floats are given by repr, so that the text is exact.
+
+    Args:
+        study: The study.
+        fingerprint: Hash of the content of its data.
+        test_counts: Texts of each class in test; chance and the metric's quantum follow from it.
     """
+    chance = chance_level(study.metric, test_counts)
     return {
         "name": study.name,
         "arms": [
             {
                 "name": arm.name,
-                "config": config_hash(arm.config, fingerprint),
+                "config": arm_hash(arm, fingerprint),
                 "values": config_values(arm.config),
             }
             for arm in arms_of(study)
@@ -70,10 +85,30 @@ def declaration(study: Study, fingerprint: str) -> dict[str, Any]:
         "baseline": study.baseline_name,
         "factor": study.factor,
         "metric": study.metric,
-        "margin": None if study.margin is None else repr(study.margin),
-        "seeds": study.seeds,
+        "margin": _exact(study.margin),
+        "floor": _exact(chance if study.floor == "chance" else study.floor),
+        "chance": _exact(chance),
+        "collapse": _exact(study.collapse),
+        "quantum": _exact(1 / sum(test_counts) if study.metric == "accuracy" else 0.0),
+        "looks": [[seeds, repr(alpha)] for seeds, alpha in study.schedule],
         "data": fingerprint,
     }
+
+
+def chance_level(metric: Metric, counts: Sequence[int]) -> float:
+    """Returns what always naming the commonest class scores; ln C for the loss.
+
+    Args:
+        metric: The metric.
+        counts: Texts of each class.
+    """
+    share = max(counts) / sum(counts)
+    levels = {
+        "accuracy": share,
+        "macro_f1": 2 * share / (1 + share) / len(counts),
+        "loss": math.log(len(counts)),
+    }
+    return levels[metric]
 
 
 def label_of(study: str, data: str | None, fingerprint: str, taken: Mapping[str, str]) -> str:
@@ -131,6 +166,16 @@ def config_hash(config: RunConfig, fingerprint: str) -> str:
     """
     sources = [_source(name) for name in (config.model.encoder, config.model.pooling)]
     return digest(config_values(config), fingerprint, sources)
+
+
+def arm_hash(arm: Arm, fingerprint: str) -> str:
+    """Returns the hash of an arm's configuration; that of a copy in an A/A study differs."""
+    plain = config_hash(arm.config, fingerprint)
+    return plain if arm.seed_offset is None else digest(plain, "copy", arm.seed_offset)
+
+
+def _exact(number: float | None) -> str | None:
+    return None if number is None else repr(float(number))
 
 
 def _source(name: str) -> str | None:

@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import dataclasses
 import importlib.util
+import math
 import re
 import sys
 import traceback
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 from ablation.config import Metric, RunConfig, flatten, replace
 from ablation.errors import Refused, nearest
 
 DIRECTIONS: dict[str, int] = {"accuracy": 1, "macro_f1": 1, "loss": -1}
 """Metric to direction: 1 where higher is better, -1 where lower is."""
+
+ALPHA = 0.05
+"""Error rate of each family of comparisons."""
+
+OFFSET = "seed_offset"
+"""What an arm of an A/A study sets instead of a path."""
 
 DATA_FIELDS = frozenset({"data.source", "data.revision", "data.text", "data.label"})
 """Where the data came from: the data's content stands for these in every hash."""
@@ -31,6 +38,9 @@ class Arm:
     """The complete run configuration."""
     levels: Mapping[str, Any]
     """Dotted path to level, for the paths in which the arm was declared."""
+    seed_offset: int | None = None
+    """Added to the seed of every block, so that the arm is a copy with other draws (or, at 0, the
+    same ones); for A/A studies only."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -52,7 +62,8 @@ class Study:
     levels: Sequence[Any] = ()
     """The values of the factor, in the order in which they are reported."""
     arms: Mapping[str, Mapping[str, Any]] = dataclasses.field(default_factory=dict)
-    """Arms listed explicitly: name to the paths that it sets."""
+    """Arms listed explicitly: name to the paths that it sets; ``seed_offset`` among them makes a
+    copy of the baseline for an A/A study."""
     baseline: Any
     """The level (or the arm's name) that all others are compared with."""
     config: RunConfig = RunConfig()  # noqa: RUF009 - it is frozen
@@ -61,8 +72,17 @@ class Study:
     """What the verdict is about, measured on test."""
     margin: float | None = None
     """Smallest effect worth acting on, in units of the metric."""
+    floor: float | Literal["chance"] | None = "chance"
+    """What a FAILED run is worth; ``chance`` is what always naming the commonest class gives, or
+    ln C for a loss. Without one a failure leaves its arm INCONCLUSIVE."""
+    collapse: float | None = None
+    """A run whose metric on test is within this distance of chance counts as FAILED(collapsed)."""
     seeds: int = 8
     """Blocks: each arm is trained once with each of the seeds 0, 1, ..., seeds - 1."""
+    looks: Sequence[int] = ()
+    """Seeds at which to look, rising; only undecided arms get more. Replaces ``seeds``."""
+    spend: Sequence[float] = ()
+    """Error rate spent at each look; 0.05 in rising shares where looks are given without it."""
     caveats: Sequence[str] = ()
     """Sentences printed with the report."""
 
@@ -83,6 +103,20 @@ class Study:
     def direction(self) -> int:
         """1 where a higher metric is better, -1 where a lower one is."""
         return DIRECTIONS[self.metric]
+
+    @property
+    def schedule(self) -> tuple[tuple[int, float], ...]:
+        """Seeds and error rate of each look; one look where the seeds are fixed."""
+        if not self.looks:
+            return ((self.seeds, ALPHA),)
+        shares = range(1, len(self.looks) + 1)
+        spend = self.spend or [ALPHA * share / sum(shares) for share in shares]
+        return tuple(zip(self.looks, spend, strict=True))
+
+    @property
+    def most_seeds(self) -> int:
+        """Seeds of an arm that no look decides."""
+        return self.schedule[-1][0]
 
     @property
     def baseline_name(self) -> str:
@@ -107,9 +141,10 @@ def arms_of(study: Study) -> tuple[Arm, ...]:
     arms = []
     for name, levels in declared:
         config = study.config
+        offset = levels.pop(OFFSET, None)
         for path, level in levels.items():
             config = replace(config, path, level)
-        arms.append(Arm(name=name, config=config, levels=levels))
+        arms.append(Arm(name=name, config=config, levels=levels, seed_offset=offset))
     return tuple(arms)
 
 
@@ -207,6 +242,19 @@ def _check_budget(study: Study) -> None:
         )
     if study.margin is not None and not study.margin > 0:
         raise Refused(f"A margin must be > 0; got {study.margin!r}.", "Give a margin or None.")
+    if study.collapse is not None and not study.collapse >= 0:
+        raise Refused(f"collapse must be >= 0; got {study.collapse!r}.", "Give a distance.")
+    if not (study.floor is None or study.floor == "chance" or math.isfinite(study.floor)):
+        raise Refused(f"floor must be finite; got {study.floor!r}.", "Give a value, or 'chance'.")
+    looks, spend = list(study.looks), list(study.spend)
+    if looks != sorted(set(looks)) or (looks and looks[0] < 1):
+        raise Refused(f"Looks must rise, from 1 or more; got {study.looks!r}.", "Sort them.")
+    if spend and (len(spend) != len(looks) or min(spend) <= 0 or sum(spend) > ALPHA + 1e-12):
+        raise Refused(
+            f"What looks spend must be > 0, one share each, and sum to at most {ALPHA}; got "
+            f"{study.spend!r} for looks {study.looks!r}.",
+            "Leave spend out: the looks then share 0.05 in rising parts.",
+        )
 
 
 def _check_arms(study: Study) -> None:
@@ -219,15 +267,16 @@ def _check_arms(study: Study) -> None:
         )
     if len(arms) < 2:  # noqa: PLR2004 - a comparison takes two
         raise Refused(f"Study {study.name!r} has {len(arms)} arm(s).", "Declare at least two.")
-    seen: dict[RunConfig, str] = {}
+    seen: dict[tuple[RunConfig, int | None], str] = {}
     for arm in arms:
-        if arm.config in seen:
+        what = (arm.config, arm.seed_offset)
+        if what in seen:
             raise Refused(
-                f"Arms {seen[arm.config]!r} and {arm.name!r} of study {study.name!r} are one and "
+                f"Arms {seen[what]!r} and {arm.name!r} of study {study.name!r} are one and "
                 "the same configuration.",
                 "Remove one of them.",
             )
-        seen[arm.config] = arm.name
+        seen[what] = arm.name
     if study.baseline_name not in names:
         raise Refused(
             f"The baseline {study.baseline_name!r} of study {study.name!r} is none of its arms."

@@ -12,9 +12,11 @@ from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
+import numpy as np
 from filelock import FileLock, Timeout
 
 from ablation import tracking
+from ablation.analysis import judge
 from ablation.config import DataConfig, digest
 from ablation.data import Encoded
 from ablation.errors import Refused
@@ -27,17 +29,28 @@ from ablation.spec import Study
 from ablation.tracking import Finished, Home
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+@dataclasses.dataclass(kw_only=True, slots=True)
 class Session:
     """A study whose record is open and reconciled: what is planned, and what is done."""
 
     home: Home
     mirror: Mirror
-    trials: Sequence[Trial]
+    declaration: Mapping[str, Any]
+    possible: Sequence[Trial]
+    """Every trial that may come to be planned, up to the last look."""
+    trials: Sequence[Trial] = ()
+    """The trials that are planned, given what earlier looks decided."""
     corpora: Mapping[DataConfig, Encoded]
     """The encoded data of each arm; all of one content."""
     outcomes: dict[str, tracking.Outcome]
     """Key to outcome; grows as trials are recorded."""
+
+    def look(self) -> None:
+        """Plans what the runs so far ask for: an arm that is decided gets no more seeds."""
+        runs = tracking.runs_frame(self.home.label, self.declaration, self.outcomes)
+        hashes = tracking.hashes_frame(self.declaration, self.outcomes)
+        seeds = judge(runs, hashes, self.declaration).seeds
+        self.trials = tuple(t for t in self.possible if t.seed < seeds[t.arm.name])
 
     @property
     def missing(self) -> tuple[Trial, ...]:
@@ -79,7 +92,7 @@ def session(
             client, study.name, label, data=encoded.fingerprint, artifacts=places.artifacts
         )
         tracking.close_unfinished(home)
-        declared = declaration(study, encoded.fingerprint)
+        declared = declare(study, encoded)
         outcomes = tracking.outcomes(home)
         trials = trials_of(study, encoded.fingerprint)
         wording = {
@@ -99,8 +112,14 @@ def session(
         )
         mirror.reconcile(trials, outcomes)
         opened = Session(
-            home=home, mirror=mirror, trials=trials, corpora=corpora, outcomes=outcomes
+            home=home,
+            mirror=mirror,
+            declaration=declared,
+            possible=trials,
+            corpora=corpora,
+            outcomes=outcomes,
         )
+        opened.look()
         try:
             yield opened
         finally:
@@ -124,20 +143,27 @@ def walk(opened: Session, executor: Executor, *, ahead: int, device: str) -> Ite
     versions = stamp()
     running: dict[str, Trial] = {}
     try:
-        for finished in _train(opened, executor, running, ahead=ahead, device=device):
-            trial = finished.trial
-            run_id = tracking.record(
-                opened.home, finished, opened.corpora[trial.arm.config.data], versions
-            )
-            outcome = _outcome(run_id, finished)
-            opened.outcomes[trial.key] = outcome
-            opened.mirror.finish(trial, outcome)
-            del running[trial.key]
-            yield finished
+        while opened.missing:
+            for finished in _train(opened, executor, running, ahead=ahead, device=device):
+                trial = finished.trial
+                data = opened.corpora[trial.arm.config.data]
+                outcome = tracking.record(opened.home, finished, data, versions)
+                opened.outcomes[trial.key] = outcome
+                opened.mirror.finish(trial, outcome)
+                del running[trial.key]
+                yield finished
+            opened.look()
     finally:
         for trial in running.values():
             opened.mirror.wait(trial)
         end_workers(executor)
+
+
+def declare(study: Study, encoded: Encoded) -> dict[str, Any]:
+    """Returns the study's declaration on its data."""
+    labels = encoded.split("test").labels
+    counts = np.bincount(labels, minlength=len(encoded.labels)).tolist()
+    return declaration(study, encoded.fingerprint, counts)
 
 
 def stamp() -> dict[str, str]:
@@ -165,7 +191,7 @@ def _train(
             running[trial.key] = trial
             config = trial.arm.config
             future = executor.submit(
-                run_trial, config, trial.seed, opened.corpora[config.data], device
+                run_trial, config, trial.training_seed, opened.corpora[config.data], device
             )
             futures[future] = trial
             if len(futures) >= ahead:
@@ -195,19 +221,6 @@ def _unpack(future: Future[Any], trial: Trial) -> Any:
             f"{where} raised {type(error).__name__}: {str(error).strip()}",
             "Mend what it trains with, then run the same command again; what is done is kept.",
         ) from error
-
-
-def _outcome(run_id: str, finished: Finished) -> tracking.Outcome:
-    result = finished.result
-    return tracking.Outcome(
-        run_id=run_id,
-        status=result.status,
-        reason=result.reason,
-        metrics=result.metrics,
-        epoch=result.epoch,
-        seconds=result.seconds,
-        tags={},
-    )
 
 
 @contextlib.contextmanager

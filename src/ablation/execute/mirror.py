@@ -10,32 +10,23 @@ import dataclasses
 import logging
 import warnings
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from ablation.errors import Refused
 from ablation.plan import Trial
+from ablation.tracking import LOGITS, WEIGHTS, Outcome
 
 if TYPE_CHECKING:
     from optuna.storages import RDBStorage
     from optuna.trial import FrozenTrial
 
+HASHES = (WEIGHTS, LOGITS)
 LABEL, DATA, DECLARATION = "ablation.study", "ablation.data", "ablation.declaration"
-KEY, RUN, REASON, SECONDS = "key", "mlflow_run_id", "reason", "seconds"
+KEY, RUN = "key", "mlflow_run_id"
 
 
-class Outcome(Protocol):
-    """What the mirror shows of a trial that is done."""
-
-    @property
-    def run_id(self) -> str: ...  # noqa: D102
-    @property
-    def status(self) -> str: ...  # noqa: D102
-    @property
-    def reason(self) -> str | None: ...  # noqa: D102
-    @property
-    def metrics(self) -> Mapping[str, float]: ...  # noqa: D102
-    @property
-    def seconds(self) -> float: ...  # noqa: D102
+DONE = frozenset({"COMPLETE", "FAIL"})
+"""States of a trial that has an outcome."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -44,9 +35,8 @@ class Cell:
 
     state: str
     """COMPLETE, FAIL, RUNNING or WAITING."""
-    value: float | None
-    reason: str | None
-    seconds: float | None
+    outcome: Outcome | None
+    """What the mirror knows of the trial's outcome, None where there is none."""
 
 
 def connect(url: str, *, create: bool) -> RDBStorage:
@@ -146,10 +136,16 @@ class Mirror:
         import optuna
 
         known = self._ids[trial.key]
-        attributes = {RUN: outcome.run_id, SECONDS: outcome.seconds, REASON: outcome.reason}
-        for name, value in attributes.items():
-            if value is not None:
-                self._storage.set_trial_user_attr(known, name, value)
+        facts = {
+            RUN: outcome.run_id,
+            "reason": outcome.reason,
+            "epoch": outcome.epoch,
+            "seconds": outcome.seconds,
+            "hashes": {name: outcome.tags[name] for name in HASHES if name in outcome.tags},
+        }
+        for name, fact in facts.items():
+            if fact is not None:
+                self._storage.set_trial_user_attr(known, name, fact)
         value = outcome.metrics.get(f"test/{self._metric}")
         states = optuna.trial.TrialState
         if outcome.status == "FINISHED" and value is not None:
@@ -213,21 +209,38 @@ def labels_taken(storage: RDBStorage) -> dict[str, str]:
     return {each[LABEL]: each[DATA] for each in attributes if LABEL in each}
 
 
-def cells(storage: RDBStorage, label: str, declaration: str) -> dict[str, Cell]:
-    """Returns trial key to its state in the mirror; empty where there is no such mirror."""
+def cells(storage: RDBStorage, label: str, declaration: str, metric: str) -> dict[str, Cell]:
+    """Returns trial key to its state in the mirror; empty where there is no such mirror.
+
+    Args:
+        storage: Where it lives.
+        label: Study label.
+        declaration: Hash of the declaration.
+        metric: The study's metric.
+    """
     try:
         study_id = storage.get_study_id_from_name(f"{label} [{declaration}]")
     except KeyError:
         return {}
     return {
-        trial.user_attrs[KEY]: Cell(
-            trial.state.name,
-            trial.value if trial.values else None,
-            trial.user_attrs.get(REASON),
-            trial.user_attrs.get(SECONDS),
-        )
+        trial.user_attrs[KEY]: Cell(trial.state.name, _outcome(trial, metric))
         for trial in storage.get_all_trials(study_id, deepcopy=False)
     }
+
+
+def _outcome(trial: FrozenTrial, metric: str) -> Outcome | None:
+    if trial.state.name not in DONE:
+        return None
+    facts = trial.user_attrs
+    return Outcome(
+        run_id=facts[RUN],
+        status="FINISHED" if trial.values else "FAILED",
+        reason=facts.get("reason"),
+        metrics={f"test/{metric}": trial.values[0]} if trial.values else {},
+        epoch=facts["epoch"],
+        seconds=facts["seconds"],
+        tags=facts["hashes"],
+    )
 
 
 def _contradicts(cell: FrozenTrial, outcome: Outcome | None) -> bool:

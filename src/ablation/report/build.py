@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import html
+import math
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,8 +14,7 @@ import jinja2
 import pandas as pd
 
 from ablation import figures
-from ablation.analysis import differences, effects
-from ablation.spec import DIRECTIONS
+from ablation.analysis import Judged, answer, differences, sentences
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -29,6 +29,7 @@ class Content:
     """Hash to date and number of runs seen, for every declaration, oldest first."""
     current: str
     """Hash of the declaration that the report is about."""
+    judged: Judged
     runs: pd.DataFrame
     curves: pd.DataFrame
     provenance: Mapping[str, list[str]]
@@ -38,18 +39,20 @@ class Content:
 def build(content: Content, reports: Path) -> Path:
     """Writes ``reports/<label>/`` and returns it.
 
-    It holds ``README.md``, ``runs.csv``, ``curves.csv`` and ``figures/``; two builds from the
-    same content are equal byte for byte.
+    It holds ``README.md``, ``effects.csv``, ``runs.csv``, ``curves.csv`` and ``figures/``; two
+    builds from the same content are equal byte for byte.
     """
     folder = reports / content.label
     folder.mkdir(parents=True, exist_ok=True)
     metric, baseline = content.declaration["metric"], content.declaration["baseline"]
-    paired = differences(content.runs, metric=metric, baseline=baseline)
-    table = effects(content.runs, metric=metric, baseline=baseline, direction=DIRECTIONS[metric])
+    judged = content.judged
+    paired = differences(content.runs, content.declaration, judged.seeds)
+    judged.effects.to_csv(folder / "effects.csv", index=False, lineterminator="\n")
     content.runs.to_csv(folder / "runs.csv", index=False, lineterminator="\n")
     content.curves.to_csv(folder / "curves.csv", index=False, lineterminator="\n")
-    figure = figures.forest(table, paired, metric=metric, baseline=baseline)
+    figure = figures.forest(judged.effects, paired, content.declaration)
     figures.save(figure, folder / "figures", "differences")
+    rows = judged.effects.to_dict("records")
     text = (
         _environment()
         .get_template("README.md.jinja")
@@ -57,10 +60,10 @@ def build(content: Content, reports: Path) -> Path:
             content=content,
             metric=metric,
             baseline=baseline,
-            rows=[
-                row | {"differences": _of(paired, row["arm"])} for row in table.to_dict("records")
-            ],
-            planned=len(content.declaration["arms"]) * content.declaration["seeds"],
+            answer=answer(judged.effects, content.declaration),
+            sentences=sentences(judged.effects, content.declaration),
+            rows=[row | {"differences": _of(paired, row["arm"])} for row in rows],
+            planned=sum(judged.seeds.values()),
             done=content.runs["run_id"].nunique(),
         )
     )
@@ -74,8 +77,25 @@ def markdown(text: object) -> str:
     return " ".join(escaped.split())
 
 
-def _of(paired: pd.DataFrame, arm: str) -> list[float]:
-    return paired.loc[paired["arm"] == arm].sort_values("seed")["difference"].tolist()
+def _of(paired: pd.DataFrame, arm: str) -> dict[int, float]:
+    rows = paired[paired["arm"] == arm]
+    return dict(zip(rows["seed"].tolist(), rows["difference"].tolist(), strict=True))
+
+
+def _number(value: float) -> str:
+    return "" if math.isnan(value) else f"{value:.4f}"
+
+
+def _signed(value: float) -> str:
+    return "" if math.isnan(value) else f"{value:+.4f}"
+
+
+def _p(value: float) -> str:
+    return "" if math.isnan(value) else "<0.0001" if value < 1e-4 else f"{value:.4f}"  # noqa: PLR2004 - shown to four places
+
+
+def _interval(row: Mapping[str, Any]) -> str:
+    return "" if math.isnan(row["low"]) else f"{row['low']:+.4f} to {row['high']:+.4f}"
 
 
 def _environment() -> jinja2.Environment:
@@ -87,6 +107,11 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters["md"] = markdown
-    environment.filters["format_difference"] = "{:+.4f}".format
+    environment.filters |= {
+        "md": markdown,
+        "number": _number,
+        "signed": _signed,
+        "p": _p,
+        "interval": _interval,
+    }
     return environment

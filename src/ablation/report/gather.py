@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ablation import tracking
+from ablation.analysis import judge
 from ablation.report.build import Content
 from ablation.tracking import Home, Outcome
 
@@ -21,16 +22,21 @@ def gather(home: Home) -> Content:
     """Reads everything that the report of a study label is made from."""
     current, stored = tracking.current_declaration(home)
     outcomes = tracking.outcomes(home)
-    runs = tracking.runs_frame(home, stored["declaration"], outcomes)
+    declared = stored["declaration"]
+    every = tracking.runs_frame(home.label, declared, outcomes)
+    judged = judge(every, tracking.hashes_frame(declared, outcomes), declared)
+    # Runs beyond an arm's last look, left by an earlier declaration, are not this report's.
+    runs = every[every["seed"] < every["arm"].map(judged.seeds)].reset_index(drop=True)
     used = set(runs["run_id"])
     return Content(
         label=home.label,
-        declaration=stored["declaration"],
+        declaration=declared,
         wording=stored["wording"],
         declared=tracking.declarations(home),
         current=current,
         runs=runs,
-        curves=tracking.curves_frame(home, stored["declaration"], outcomes),
+        judged=judged,
+        curves=tracking.curves_frame(home, declared, outcomes),
         provenance=_provenance({key: o for key, o in outcomes.items() if o.run_id in used}),
     )
 

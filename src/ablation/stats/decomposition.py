@@ -57,11 +57,8 @@ def variance_split(
     error = _over(rest**2, (-2, -1), (k - 1) * (runs - 1))
     by_arm = (runs * _over(arms**2, -2, k - 1) - error) / runs
     by_seed = (k * _over(seeds**2, -1, runs - 1) - error) / k
-    arm, seed, residual = (
-        np.where(known, np.maximum(part, 0.0), np.nan)[..., 0, 0]
-        for part in (by_arm, by_seed, error)
-    )
-    return VarianceSplit(arm=arm, seed=seed, residual=residual)
+    parts = (np.where(known, np.maximum(p, 0.0), np.nan) for p in (by_arm, by_seed, error))
+    return VarianceSplit(*(part[..., 0, 0] for part in parts))
 
 
 def _over(part: Floats, axis: int | tuple[int, ...], divisor: ArrayLike) -> Floats:

@@ -116,7 +116,6 @@ def follow_up(
         alpha: Error rate of the follow-up's family.
     """
     seen = np.broadcast_arrays(n, effect, spread, comparisons)
-    shape = seen[0].shape
     columns = [np.asarray(column, dtype=np.float64).reshape(-1, 1) for column in seen]
     known = ~np.isnan(columns[2]) & (columns[0] >= FEWEST_SEEDS)
     runs, mean, sd, family = (np.where(known, column, 3.0) for column in columns)
@@ -126,7 +125,7 @@ def follow_up(
     chance = _chance_of_verdict(runs, mean, sd, outside, room - inside)
     likely = _first_size((chance >= _LIKELY) & (runs < _SIZES), known)
     enough = _first_size(outside + inside <= room, known & (margin is not None))
-    return FollowUp(likely=likely.reshape(shape), sufficient=enough.reshape(shape))
+    return FollowUp(*(sizes.reshape(seen[0].shape) for sizes in (likely, enough)))
 
 
 def _chance_of_verdict(

@@ -42,7 +42,10 @@ def verdicts(
         status: `Status` of each run, of the shape of values; all FINISHED where None.
         floor: What a failed run is worth, in units of the metric (chance level). Without one
             a failure leaves its arm, and the baseline's every arm, INCONCLUSIVE.
-        quantum: Step of the metric, one over the test size for accuracy; 0 if continuous.
+        quantum: Step of the metric, one over the test size for accuracy; 0 if continuous. Where
+            a step is as large as the noise, error rates swing around alpha with the place of
+            the margin between two steps (measured: .00 to .075 at 3 seeds, below .05 on
+            average).
         identical: Whether an arm left the baseline's weights or predictions on every seed,
             ``[..., arm]``. Such arms leave both families.
         alpha: Error rate of each family.

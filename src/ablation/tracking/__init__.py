@@ -1,7 +1,9 @@
 """Runs to and from MLflow, which decides what is done."""
 
-from ablation.tracking.frames import CURVES, RUNS, curves_frame, runs_frame
+from ablation.tracking.frames import CURVES, HASHES, RUNS, curves_frame, hashes_frame, runs_frame
 from ablation.tracking.record import (
+    LOGITS,
+    WEIGHTS,
     Finished,
     Outcome,
     close,
@@ -22,7 +24,10 @@ from ablation.tracking.store import (
 
 __all__ = [
     "CURVES",
+    "HASHES",
+    "LOGITS",
     "RUNS",
+    "WEIGHTS",
     "Finished",
     "Home",
     "Outcome",
@@ -34,6 +39,7 @@ __all__ = [
     "declarations",
     "declare",
     "find_home",
+    "hashes_frame",
     "labels_taken",
     "open_home",
     "outcomes",

@@ -8,7 +8,7 @@ from typing import Any, get_args
 import pandas as pd
 
 from ablation.config import Metric
-from ablation.tracking.record import Outcome
+from ablation.tracking.record import LOGITS, WEIGHTS, Outcome
 from ablation.tracking.store import Home
 
 RUNS = (
@@ -23,26 +23,34 @@ CURVES = ("study", "config", "arm", "seed", "split", "metric", "epoch", "value")
 SPLITS = ("validation", "test")
 
 
+HASHES = ("arm", "seed", "weights", "logits")
+"""One row per run: hashes of the kept weights and of the logits of test; empty where none."""
+
+
 def runs_frame(
-    home: Home, declaration: Mapping[str, Any], outcomes: Mapping[str, Outcome]
+    label: str, declaration: Mapping[str, Any], outcomes: Mapping[str, Outcome]
 ) -> pd.DataFrame:
-    """Returns the declaration's runs as the columns :data:`RUNS`, in the plan's order."""
+    """Returns the declaration's runs as the columns :data:`RUNS`, in the plan's order.
+
+    A run that collapsed by the study's criterion counts as FAILED, without a value.
+    """
     rows = [
         {
-            "study": home.label,
+            "study": label,
             "config": key.split("/")[1],
             "arm": arm,
             "seed": seed,
             "split": split,
             "metric": metric,
-            "value": outcome.metrics.get(f"{split}/{metric}"),
-            "status": outcome.status,
-            "reason": outcome.reason,
+            "value": None if collapsed else outcome.metrics.get(f"{split}/{metric}"),
+            "status": "FAILED" if collapsed else outcome.status,
+            "reason": "collapsed" if collapsed else outcome.reason,
             "epoch": outcome.epoch,
             "seconds": outcome.seconds,
             "run_id": outcome.run_id,
         }
         for arm, seed, key, outcome in _planned(declaration, outcomes)
+        for collapsed in (_collapsed(declaration, outcome),)
         for split in SPLITS
         for metric in get_args(Metric)
     ]
@@ -64,11 +72,28 @@ def curves_frame(
     return pd.DataFrame(rows, columns=list(CURVES)).astype({"value": float})
 
 
+def hashes_frame(declaration: Mapping[str, Any], outcomes: Mapping[str, Outcome]) -> pd.DataFrame:
+    """Returns what tells identical runs from equal scores, as the columns :data:`HASHES`."""
+    rows = [
+        (arm, seed, outcome.tags.get(WEIGHTS), outcome.tags.get(LOGITS))
+        for arm, seed, _, outcome in _planned(declaration, outcomes)
+    ]
+    return pd.DataFrame(rows, columns=list(HASHES))
+
+
+def _collapsed(declaration: Mapping[str, Any], outcome: Outcome) -> bool:
+    """Whether a finished run is within the declared distance of chance."""
+    value = outcome.metrics.get(f"test/{declaration['metric']}")
+    if declaration["collapse"] is None or value is None:
+        return False
+    return abs(value - float(declaration["chance"])) <= float(declaration["collapse"])
+
+
 def _planned(
     declaration: Mapping[str, Any], outcomes: Mapping[str, Outcome]
 ) -> Iterator[tuple[str, int, str, Outcome]]:
     """Yields arm, seed, key and outcome of every planned trial that is done."""
-    for seed in range(declaration["seeds"]):
+    for seed in range(declaration["looks"][-1][0]):
         for arm in declaration["arms"]:
             key = f"{declaration['name']}/{arm['config']}/{seed}"
             if key in outcomes:

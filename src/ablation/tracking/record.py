@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 KEY = "ablation.key"
 REASON = "ablation.reason"
+WEIGHTS, LOGITS = "ablation.weights", "ablation.logits"
 CHOSEN = "chosen/"
 """Prefix of validation metrics at the kept epoch; without it they are the curve."""
 CORRECT = "test_correct.bin"
@@ -84,8 +85,10 @@ def close(home: Home, *, complete: bool) -> None:
     home.client.set_terminated(home.parent, status="FINISHED" if complete else "KILLED")
 
 
-def record(home: Home, finished: Finished, encoded: Encoded, versions: Mapping[str, str]) -> str:
-    """Records one trained trial as a run and returns the run's id.
+def record(
+    home: Home, finished: Finished, encoded: Encoded, versions: Mapping[str, str]
+) -> Outcome:
+    """Records one trained trial as a run and returns its outcome.
 
     The run's end is written last: a run without it was cut short and is no outcome.
 
@@ -100,11 +103,12 @@ def record(home: Home, finished: Finished, encoded: Encoded, versions: Mapping[s
     client, result = home.client, finished.result
     trial = finished.trial
     began = round(finished.began * 1000)
+    tags = _tags(home, finished, encoded.fingerprint, versions)
     run = client.create_run(
         home.experiment,
         start_time=began,
         run_name=f"{trial.arm.name} · seed {trial.seed}",
-        tags=_tags(home, finished, encoded.fingerprint, versions),
+        tags=tags,
     )
     run_id: str = run.info.run_id
     parameters = flatten(trial.arm.config) | {
@@ -135,7 +139,15 @@ def record(home: Home, finished: Finished, encoded: Encoded, versions: Mapping[s
     client.set_terminated(
         run_id, status=result.status, end_time=began + round(result.seconds * 1000)
     )
-    return run_id
+    return Outcome(
+        run_id=run_id,
+        status=result.status,
+        reason=result.reason,
+        metrics=result.metrics,
+        epoch=result.epoch,
+        seconds=result.seconds,
+        tags=tags,
+    )
 
 
 def _children(home: Home) -> str:
@@ -166,8 +178,8 @@ def _tags(
     }
     optional = {
         REASON: result.reason,
-        "ablation.weights": result.weights_hash,
-        "ablation.logits": result.logits_hash,
+        WEIGHTS: result.weights_hash,
+        LOGITS: result.logits_hash,
     }
     return tags | {name: value for name, value in optional.items() if value is not None}
 

@@ -1,0 +1,87 @@
+"""Verdicts as sentences: what a reader takes away."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from ablation import stats
+
+POINTS = {"accuracy": 100.0, "macro_f1": 100.0}
+"""Metrics that are spoken of in points of a hundred."""
+
+
+def answer(effects: pd.DataFrame, declaration: Mapping[str, Any]) -> str:
+    """Returns the study's answer as one sentence.
+
+    Args:
+        effects: One row per arm, the baseline first.
+        declaration: What the study fixed.
+    """
+    arms, metric, baseline = effects.iloc[1:], declaration["metric"], declaration["baseline"]
+    parts = []
+    for verdict, word in (("WORSE", "worse"), ("BETTER", "better")):
+        rows = arms[arms["verdict"] == verdict]
+        if len(rows):
+            sizes = [amount(abs(effect), metric, unit=False) for effect in rows["effect"]]
+            by = _join(sizes) + _unit(metric)
+            parts.append(f"{_join(rows['arm'])} {_are(rows)} {word} than {baseline} by {by}")
+    equal = arms[arms["verdict"] == "EQUIVALENT"]
+    same = equal["reason"].str.startswith("identical")
+    if same.any():
+        rows = equal[same]
+        parts.append(f"{_join(rows['arm'])} {_are(rows)} identical to {baseline}, bit for bit")
+    if (~same).any():
+        rows, margin = equal[~same], amount(float(declaration["margin"]), metric)
+        parts.append(f"{_join(rows['arm'])} {_are(rows)} equivalent to {baseline} within {margin}")
+    parts += _inconclusive(arms[arms["verdict"] == "INCONCLUSIVE"])
+    return "; ".join(parts) + "."
+
+
+def sentences(effects: pd.DataFrame, declaration: Mapping[str, Any]) -> list[str]:
+    """Returns a sentence per arm but the baseline: verdict, effect, interval, reason."""
+    metric = declaration["metric"]
+    found = []
+    for row in effects.iloc[1:].to_dict("records"):
+        said = f"{row['arm']}: {row['verdict']}"
+        if row["n"] and not math.isnan(row["effect"]):
+            ends = f"{amount(row['low'], metric, unit=False)} to {amount(row['high'], metric)}"
+            said += f", {amount(row['effect'], metric)} (95 % {ends}, n = {row['n']})"
+        found.append(f"{said}: {row['reason']}.")
+    return found
+
+
+def amount(value: float, metric: str, *, unit: bool = True) -> str:
+    """Returns a value in points of a hundred, or in the metric's own units."""
+    scale = POINTS.get(metric)
+    if math.isnan(value):
+        return "unknown"
+    text = f"{value:.3f}" if scale is None else f"{scale * value:.1f}"
+    return text + (_unit(metric) if unit else "")
+
+
+def _unit(metric: str) -> str:
+    return " points" if metric in POINTS else ""
+
+
+def _inconclusive(rows: pd.DataFrame) -> list[str]:
+    parts = []
+    waiting = rows["reason"].str.contains("next look|exploratory")
+    for row in rows[~waiting].to_dict("records"):
+        more = stats.follow_up_sentence(float(row["seeds_likely"]))
+        parts.append(f"{row['arm']} is inconclusive" + (f": {more}" if more else ""))
+    if waiting.any():
+        parts.append(f"{_join(rows.loc[waiting, 'arm'])} not decided yet")
+    return parts
+
+
+def _join(words: Sequence[str] | pd.Series[str]) -> str:
+    *head, last = [str(word) for word in words]
+    return f"{', '.join(head)} and {last}" if head else last
+
+
+def _are(rows: pd.DataFrame) -> str:
+    return "is" if len(rows) == 1 else "are"

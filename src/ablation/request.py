@@ -1,0 +1,124 @@
+"""What the command line was asked for: a study with its data, and what its mirror shows."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ablation import spec
+from ablation.config import DataConfig, digest
+from ablation.data import Encoded, prepare
+from ablation.plan import Trial, check_margin, label_of, trials_of
+from ablation.spec import Study
+
+if TYPE_CHECKING:
+    from ablation.execute.mirror import Cell
+
+STUDIES = Path("studies")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Asked:
+    """A study as the command line asked for it, with its data."""
+
+    study: Study
+    corpora: Mapping[DataConfig, Encoded]
+    """The encoded data of each arm's configuration."""
+    replaced: bool
+    """Whether the data stand in for the study's own."""
+
+    @property
+    def encoded(self) -> Encoded:
+        """The data under the study's own configuration."""
+        return self.corpora[self.study.config.data]
+
+    @property
+    def trials(self) -> tuple[Trial, ...]:
+        """Every trial that may come to be planned."""
+        return trials_of(self.study, self.encoded.fingerprint)
+
+    def label(self, taken: Mapping[str, str]) -> str:
+        """What the study is called with its data, given the labels in use."""
+        data = self.encoded.name if self.replaced else None
+        return label_of(self.study.name, data, self.encoded.fingerprint, taken)
+
+
+def ask(
+    name: str, data: str | None, text: str | None, label: str | None, seeds: int | None
+) -> Asked:
+    """Loads the study, puts in what the options replace, and prepares its data.
+
+    Raises:
+        Refused: If the study or its data cannot be used.
+    """
+    study = spec.load(name, STUDIES)
+    given = study.config.data
+    wanted = dataclasses.replace(given, text=text or given.text, label=label or given.label)
+    if data is not None:
+        source, at, revision = data.partition("@")
+        if Path(data).exists() or not at:
+            source, revision = data, ""
+        wanted = dataclasses.replace(wanted, source=source, revision=revision or None)
+    config = dataclasses.replace(study.config, data=wanted)
+    study = dataclasses.replace(
+        study, config=config, seeds=study.seeds if seeds is None else seeds
+    )
+    cache = Path(os.environ.get("ABLATION_CACHE", ".cache/ablation"))
+    configs = {config.data, *(arm.config.data for arm in spec.arms_of(study))}
+    corpora = {each: prepare(each, cache=cache) for each in configs}
+    check_margin(study, corpora[config.data].rows["test"])
+    return Asked(study, corpora, replaced=wanted.source != given.source)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Seen:
+    """A study as its mirror shows it."""
+
+    label: str
+    metric: str
+    planned: Sequence[Trial]
+    cells: Mapping[str, Cell]
+
+    def state(self, trial: Trial) -> str:
+        """COMPLETE, FAIL, RUNNING or WAITING."""
+        return self.cells[trial.key].state if trial.key in self.cells else "WAITING"
+
+    def shown(self, trial: Trial) -> str:
+        """The metric, the reason of a failure, or the state, for a cell of a matrix."""
+        outcome = self.cells[trial.key].outcome if trial.key in self.cells else None
+        if outcome is None:
+            return {"RUNNING": "running"}.get(self.state(trial), ".")
+        value = outcome.metrics.get(f"test/{self.metric}")
+        return f"{value:.3f}" if value is not None else outcome.reason or "failed"
+
+    def values(self, arm: str) -> list[float]:
+        """The metric of an arm's runs that are done."""
+        keys = {trial.key for trial in self.planned if trial.arm.name == arm}
+        outcomes = [self.cells[key].outcome for key in keys & self.cells.keys()]
+        found = (o.metrics.get(f"test/{self.metric}") for o in outcomes if o is not None)
+        return sorted(value for value in found if value is not None)
+
+
+def mirrored(asked: Asked, store: Path | None) -> Seen:
+    """Reads a study's plan and its state from the mirror alone."""
+    from ablation import tracking
+    from ablation.analysis import judge
+    from ablation.execute import mirror
+    from ablation.execute.conductor import declare
+    from ablation.execute.places import places
+
+    where, metric = places(store), asked.study.metric
+    declared = declare(asked.study, asked.encoded)
+    title, cells = asked.label({}), {}
+    if where.mirror_exists:
+        storage = mirror.connect(where.storage, create=False)
+        title = asked.label(mirror.labels_taken(storage))
+        cells = mirror.cells(storage, title, digest(declared), metric)
+    outcomes = {key: cell.outcome for key, cell in cells.items() if cell.outcome is not None}
+    runs = tracking.runs_frame(title, declared, outcomes)
+    seeds = judge(runs, tracking.hashes_frame(declared, outcomes), declared).seeds
+    planned = [trial for trial in asked.trials if trial.seed < seeds[trial.arm.name]]
+    return Seen(title, metric, planned, cells)

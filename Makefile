@@ -23,7 +23,6 @@ $(READY): requirements.lock pyproject.toml
 
 setup: $(READY)
 
-# A study that a rule of make reports as failed would hide the study's own last line: exit codes pass through.
 study: $(READY)
 ifdef NAME
 	@$(BIN)/ablation run "$(NAME)" $(OPTIONS) $(BUDGET) $(PLACES)

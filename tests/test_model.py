@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 import torch
@@ -41,6 +42,7 @@ def double() -> Iterator[None]:
 def attention_reference(
     states: Tensor,
     mask: Tensor,
+    *,
     weight: Tensor,
     bias: Tensor | None,
     query: Tensor,
@@ -96,7 +98,13 @@ def test_attention_agrees_with_its_formula_and_its_gradients_do(
     literal = torch.finfo(states.dtype).min if fill == "min" else float(fill)
     found, found_weights = pooling(states, mask)
     expected, expected_weights = attention_reference(
-        states, mask, pooling.weight, pooling.bias, pooling.query, literal, second_masking
+        states,
+        mask,
+        weight=pooling.weight,
+        bias=pooling.bias,
+        query=pooling.query,
+        fill=literal,
+        second_masking=second_masking,
     )
     torch.testing.assert_close(found, expected, atol=1e-12, rtol=1e-12)
     torch.testing.assert_close(found_weights, expected_weights, atol=1e-12, rtol=1e-12)
@@ -340,10 +348,10 @@ class TestInitialisation:
 
 
 def test_a_pooling_of_the_users_is_built_deterministically(
-    tmp_path: object, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.syspath_prepend(str(tmp_path))
-    (tmp_path / "my_first_pooling.py").write_text(  # type: ignore[operator]
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "my_first_pooling.py").write_text(
         "import torch\n"
         "class Mine(torch.nn.Module):\n"
         "    def __init__(self, hidden_size):\n"
@@ -370,7 +378,24 @@ def test_a_pooling_of_the_users_is_built_deterministically(
         model(tokens, tokens.bool())
 
 
+def test_the_encoder_does_not_shift_what_the_pooling_draws(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "my_drawing_pooling.py").write_text(
+        "import torch\n"
+        "class Mine(torch.nn.Linear):\n"
+        "    def __init__(self, hidden_size): super().__init__(hidden_size, hidden_size)\n"
+        "    def forward(self, states, mask): return super().forward(states.mean(1))\n"
+    )
+    drawn = []
+    for encoder in ("cnn", "bilstm"):
+        config = ModelConfig(encoder=encoder, pooling="my_drawing_pooling:Mine", hidden_size=14)
+        drawn.append(build(config, 0, vocabulary_size=17, classes=3).pooling.weight)
+    assert torch.equal(drawn[0], drawn[1])
+
+
 @pytest.mark.parametrize("name", ["nowhere_at_all:Mine", "torch.nn:Linea"])
 def test_a_class_that_is_not_there_is_refused(name: str) -> None:
-    with pytest.raises(Refused, match="cannot be imported|Did you mean 'Linear'"):
+    with pytest.raises(Refused, match=r"cannot be imported|Did you mean 'Linear'"):
         build_encoder(ModelConfig(encoder=name))

@@ -34,10 +34,15 @@ def _commands() -> list[object]:
     return cli.app.registered_commands  # type: ignore[return-value]
 
 
+def _dry(arguments: list[str]) -> subprocess.CompletedProcess[str]:
+    command = ["make", "-n", *arguments]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+
 @pytest.mark.parametrize("command", sorted(set(COMMANDS)))
 def test_every_make_command_is_one_that_make_knows(command: str) -> None:
     words = command.split()
-    dry = subprocess.run(["make", "-n", *words[1:]], cwd=ROOT, capture_output=True, text=True)
+    dry = _dry(words[1:])
     assert dry.returncode == 0, dry.stderr
     if words[1] == "study":
         passed = re.search(r"ablation run (.*)", dry.stdout)
@@ -53,8 +58,7 @@ def test_every_variable_of_make_study_reaches_an_option() -> None:
     assert {"DATA", "TEXT", "LABEL", "SEEDS", "WORKERS", "DEVICE", "STORE", "REPORTS"} == variables
     help_text = CliRunner().invoke(cli.app, ["run", "--help"], env={"COLUMNS": "200"}).output
     for variable in variables:
-        command = ["make", "-n", "study", "NAME=init_std", f"{variable}=x"]
-        dry = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+        dry = _dry(["study", "NAME=init_std", f"{variable}=x"])
         assert f'--{variable.lower()} "x"' in dry.stdout
         assert f"--{variable.lower()}" in help_text
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import pickle
 from pathlib import Path
 
 import pytest
@@ -57,6 +58,15 @@ def test_initialisations_are_named_by_their_repr() -> None:
         ({"levels": (0.05, -1.0)}, "init_std must be finite and >= 0; got -1.0"),
         ({"levels": (0.05, float("nan"))}, "init_std must be finite"),
         ({"levels": (0.05, "wide")}, "init_std cannot be 'wide'"),
+        ({"factor": "train.epochs", "levels": (2, 2.5), "baseline": 2}, "epochs cannot be 2.5"),
+        (
+            {
+                "factor": "model.attention.second_masking",
+                "levels": (True, "off"),
+                "baseline": True,
+            },
+            "second_masking cannot be 'off'",
+        ),
         ({"levels": (0.05, 0.05)}, "one and the same configuration"),
         ({"levels": (0, 0.0, 0.05)}, "one and the same configuration"),
         ({"levels": (0.05,)}, r"1 arm"),
@@ -79,6 +89,19 @@ def test_initialisations_are_named_by_their_repr() -> None:
 def test_nonsense_is_refused(fields: dict[str, object], rule: str) -> None:
     with pytest.raises(Refused, match=rule):
         changed(**fields)
+
+
+def test_a_refusal_survives_the_way_between_processes() -> None:
+    error = pickle.loads(pickle.dumps(Refused("rule", "way out")))
+    assert (error.rule, error.way_out) == ("rule", "way out")
+
+
+def test_one_number_has_one_spelling() -> None:
+    spelled = replace(replace(RunConfig(), "model.dropout", 0), "model.attention.fill", -10)
+    assert config_hash(spelled, "data") == config_hash(
+        replace(replace(RunConfig(), "model.dropout", 0.0), "model.attention.fill", -10.0), "data"
+    )
+    assert repr(Constant(1)) == "Constant(1.0)"
 
 
 def test_every_field_can_be_replaced_by_its_path() -> None:

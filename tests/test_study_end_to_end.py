@@ -68,9 +68,12 @@ class Project:
         assert ended == code, captured.out + captured.err
         return captured.out + captured.err
 
-    def runs(self, report: str = "tiny") -> list[dict[str, str]]:
-        text = (self.folder / "reports" / report / "runs.csv").read_text(encoding="utf-8")
+    def table(self, name: str, report: str = "tiny") -> list[dict[str, str]]:
+        text = (self.folder / "reports" / report / f"{name}.csv").read_text(encoding="utf-8")
         return list(csv.DictReader(text.splitlines()))
+
+    def runs(self, report: str = "tiny") -> list[dict[str, str]]:
+        return self.table("runs", report)
 
     @property
     def client(self) -> MlflowClient:
@@ -185,7 +188,7 @@ def test_a_new_level_runs_only_its_own_trials(stored: Project, tiny_study: Path)
     stored.run("run", str(tiny_study))
     text = tiny_study.read_text()
     tiny_study.write_text(text.replace("(0.0, 0.05, 1.0)", "(0.0, 0.05, 0.1, 1.0)"))
-    assert "8 trials are planned; 8 missing" in stored.run("plan", str(tiny_study))
+    assert "8 trials are planned; 2 missing" in stored.run("plan", str(tiny_study))
     out = stored.run("run", str(tiny_study))
     assert "7 of 8 trials done" in out
     assert "6 of 8 trials done" not in out
@@ -233,6 +236,72 @@ def test_a_run_deleted_in_the_browser_is_run_again(stored: Project, tiny_study: 
     assert "6 of 6 trials done" in stored.run("run", str(tiny_study))
     assert stored.statuses()["trial FINISHED"] == 6
     assert "6 of 6 planned trials are done" in stored.run("status", str(tiny_study))
+
+
+def test_a_study_with_looks_gives_more_seeds_to_undecided_arms_alone(
+    stored: Project, tiny_study: Path
+) -> None:
+    text = tiny_study.read_text().replace("seeds=2", "margin=0.05, looks=(3, 5)")
+    # A rate of 1e-12 learns nothing, whatever the seed: decided at the first look.
+    text = text.replace("model.attention.init_std", "train.learning_rate")
+    text = text.replace("(0.0, 0.05, 1.0)", "(0.01, 0.0101, 1e-12)")
+    text = text.replace("baseline=0.05", "baseline=0.01").replace("epochs=2", "epochs=6")
+    tiny_study.write_text(text)
+    assert "9 trials are planned; 9 missing" in stored.run("plan", str(tiny_study))
+    out = stored.run("run", str(tiny_study))
+    seeds = Counter(row["arm"] for row in stored.runs() if row["metric"] == "loss")
+    effects = stored.table("effects")
+    assert [row["arm"] for row in effects] == ["0.01", "0.0101", "1e-12"]
+    assert effects[0]["verdict"] == ""
+    assert (effects[2]["verdict"], effects[2]["look"]) == ("WORSE", "3")
+    assert seeds["1e-12"] == 2 * 3
+    if effects[1]["verdict"] == "INCONCLUSIVE" or effects[1]["look"] == "5":
+        assert seeds["0.01"] == seeds["0.0101"] == 2 * 5
+    assert "1e-12 is worse than 0.01 by" in out
+    assert "0 missing" in stored.run("plan", str(tiny_study))
+    assert "nothing to run" in stored.run("run", str(tiny_study))
+    fixed = stored.run("run", str(tiny_study), "--seeds", "2")
+    assert "screening" in fixed
+    assert {row["look"] for row in stored.table("effects")} == {"2"}
+
+
+def test_the_baseline_against_itself_is_identical_or_undecided(
+    stored: Project, tiny_study: Path
+) -> None:
+    text = tiny_study.read_text().replace('factor="model.attention.init_std",\n', "")
+    text = text.replace(
+        "levels=(0.0, 0.05, 1.0),",
+        'arms={"a": {}, "again": {"seed_offset": 0}, "others": {"seed_offset": 1000}},',
+    )
+    tiny_study.write_text(text.replace("baseline=0.05", 'baseline="a"').replace("=2,", "=4,", 1))
+    stored.run("run", str(tiny_study))
+    _, again, others = stored.table("effects")
+    assert (again["verdict"], again["effect"]) == ("EQUIVALENT", "0.0")
+    assert again["reason"].startswith("identical to the baseline on all 4 seeds")
+    assert others["verdict"] in {"EQUIVALENT", "INCONCLUSIVE"}
+    assert stored.statuses()["trial FINISHED"] == 12
+
+
+@pytest.mark.parametrize("file", ["mlflow.db", "optuna.db"])
+def test_a_store_that_is_no_database_is_named(
+    project: Project, tiny_study: Path, file: str
+) -> None:
+    (project.folder / file).write_text("this is no database, by any reading of its first bytes")
+    out = project.run("run", str(tiny_study), code=2)
+    assert file in out
+    assert len(out.strip().splitlines()) == 2
+
+
+def test_a_report_needs_neither_the_data_nor_the_study_file(
+    stored: Project, tiny_study: Path, corpus: Path
+) -> None:
+    stored.run("run", str(tiny_study))
+    built = (stored.folder / "reports/tiny/README.md").read_bytes()
+    shutil.rmtree(corpus)
+    tiny_study.unlink()
+    stored.run("report", "tiny")
+    assert (stored.folder / "reports/tiny/README.md").read_bytes() == built
+    assert "No runs of 'tiny@elsewhere'" in stored.run("report", "tiny@elsewhere", code=2)
 
 
 def test_a_deleted_experiment_is_named(stored: Project, tiny_study: Path) -> None:
@@ -328,8 +397,10 @@ def test_a_pooling_of_the_users_that_fails_says_where(stored: Project, tiny_stud
     text = tiny_study.read_text().replace('"model.attention.init_std"', '"model.pooling"')
     text = text.replace("(0.0, 0.05, 1.0)", '("mean", "broken_pooling:Mine")')
     tiny_study.write_text(text.replace("baseline=0.05", 'baseline="mean"'))
-    out = stored.run("run", str(tiny_study), code=2)
-    assert "Arm 'broken_pooling:Mine' with seed 0 raised KeyError: 'nothing here'" in out
+    process = stored.start("run", str(tiny_study))
+    out = "".join(process.communicate(timeout=120))
+    assert process.returncode == 2
+    assert "Arm 'broken_pooling:Mine' with seed 0: it raised KeyError: 'nothing here'" in out
     assert "Traceback" not in out
 
 
@@ -338,7 +409,7 @@ def test_a_pooling_of_the_users_that_fails_says_where(stored: Project, tiny_stud
     [
         (("run", "int_std"), "No study 'int_std' in studies/.", "give the path of a study file"),
         (("run", "{study}", "--seeds", "0"), "at least 1 seed; got 0", "5 or more"),
-        (("run", "{study}", "--data", "{empty}"), "", ""),
+        (("run", "{study}", "--data", "{empty}"), "is empty", "Put a file train there"),
         (("run", "{study}", "--label", "colour"), "colour", "--label"),
         (("run", "{study}", "--workers", "0"), "At least 1 worker", "Leave --workers out"),
         (("run", "{study}", "--device", "tpu"), "No device 'tpu'", "auto, cpu or cuda"),

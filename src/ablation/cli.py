@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ablation.errors import Refused
+from ablation.errors import Refused, nearest
 
 if TYPE_CHECKING:
+    from ablation.execute.conductor import Session
     from ablation.plan import Trial
     from ablation.request import Asked, Seen
     from ablation.spec import Study
@@ -73,10 +74,10 @@ def plan(
 
     from ablation.analysis import planning
     from ablation.execute import mirror
-    from ablation.request import ask, mirrored
+    from ablation.request import ask, look_up
 
     asked = ask(name, data, text, label, seeds)
-    seen = mirrored(asked, store)
+    seen = look_up(asked, store)
     table = Table("arm", "config", "seeds", "done", "missing", box=None)
     for arm, config in dict.fromkeys((t.arm.name, t.config_hash) for t in asked.trials):
         states = [seen.state(trial) for trial in seen.planned if trial.arm.name == arm]
@@ -100,10 +101,10 @@ def status(
     from rich.table import Table
 
     from ablation.execute import mirror
-    from ablation.request import ask, mirrored
+    from ablation.request import ask, look_up
 
     asked = ask(name, data, text, label, seeds)
-    seen = mirrored(asked, store)
+    seen = look_up(asked, store)
     by_arm: dict[str, dict[int, str]] = {}
     for trial in seen.planned:
         by_arm.setdefault(trial.arm.name, {})[trial.seed] = seen.shown(trial)
@@ -136,23 +137,23 @@ def run(
     from ablation.progress import follow
 
     _terminate_like_interrupt()
-    with session(asked.study, asked.corpora, places(store), replaced=asked.replaced) as opened:
-        if screening := _screening(asked.study):
-            _print(screening)
-        try:
+    opened: Session | None = None
+    try:
+        with session(asked.study, asked.corpora, places(store), replaced=asked.replaced) as opened:
+            if screening := _screening(asked.study):
+                _print(screening)
             if opened.missing:
                 follow(opened, workers=workers or _cores(), device=device)
             else:
                 all_done = f"all {len(opened.trials)} planned trials are done"
                 _print(_text(f"{opened.home.label}: {all_done}; nothing to run."))
-        except KeyboardInterrupt:
-            done = len(opened.trials) - len(opened.missing)
-            _print(
-                f"\nStopped: {done} of {len(opened.trials)} planned trials are done and kept. "
-                "Run the same command again to go on."
-            )
-            raise typer.Exit(INTERRUPTED) from None
-        missing = opened.missing
+    except KeyboardInterrupt:
+        done = len(opened.trials) - len(opened.missing) if opened else 0
+        planned = len(opened.trials) if opened else 0
+        kept = f": {done} of {planned} planned trials are done and kept" if planned else ""
+        _print(f"\nStopped{kept}. Run the same command again to go on.")
+        raise typer.Exit(INTERRUPTED) from None
+    missing = opened.missing
     if missing:
         keys = ", ".join(f"{trial.arm.name} seed {trial.seed}" for trial in missing[:10])
         _print(_text(f"{len(missing)} planned trials are missing: {keys}"))
@@ -166,20 +167,23 @@ def report(
     reports: Reports = Path("reports"),
 ) -> None:  # fmt: skip
     """Rebuilds a study's report from what is recorded."""
-    from ablation import tracking
+    from ablation import spec, tracking
     from ablation.execute.places import places
+    from ablation.request import STUDIES, ask
 
     client = tracking.connect(_existing(places(store).tracking))
-    study = name.partition("@")[0]
-    if "@" not in name:
-        from ablation.request import ask
-
+    study = spec.load(name, STUDIES).name if name.endswith(".py") else name.partition("@")[0]
+    title = study if name.endswith(".py") else name
+    if data or text or label:
         asked = ask(name, data, text, label, None)
-        study = asked.study.name
-        name = asked.label(tracking.labels_taken(client, study))
-    home = tracking.find_home(client, study, name)
+        title = asked.label(tracking.labels_taken(client, study))
+    home = tracking.find_home(client, study, title)
     if home is None:
-        raise Refused(f"No runs of {name!r} are recorded.", f"Run it: ablation run {name}")
+        known = spec.known_studies(STUDIES)
+        raise Refused(
+            f"No runs of {title!r} are recorded.{'' if study in known else nearest(study, known)}",
+            f"Run the study first, with its data: ablation run {study}",
+        )
     _report(home, reports)
 
 
@@ -234,7 +238,7 @@ def _estimate(asked: Asked, seen: Seen, missing: Sequence[Trial], workers: int) 
     """Returns a sentence: about how long the missing trials take."""
     from ablation.plan import seconds_guess
 
-    timed = [cell.outcome.seconds for cell in seen.cells.values() if cell.outcome is not None]
+    timed = [each.outcome.seconds for each in seen.mirrored.values() if each.outcome]
     train = asked.encoded.split("train")
     if timed:
         seconds, basis = len(missing) * sum(timed) / len(timed), "from the trials that are done"

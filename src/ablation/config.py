@@ -36,11 +36,31 @@ def _one_of(value: object, literal: Any, field: str) -> None:
         )
 
 
+def _typed(config: Any) -> None:
+    """Refuses values of another type than declared; an int becomes a float where due.
+
+    One number then has one spelling, and one hash.
+    """
+    for field in dataclasses.fields(config):
+        value, wanted = getattr(config, field.name), str(field.type)
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        if number and wanted in {"float", "Fill"}:
+            object.__setattr__(config, field.name, float(value))
+        elif wanted in {"int", "float", "bool", "str"} and type(value).__name__ != wanted:
+            raise Refused(
+                f"{field.name} cannot be {value!r}: it is of type {wanted}.",
+                f"Change {field.name}.",
+            )
+
+
 @dataclasses.dataclass(frozen=True, slots=True, repr=False)
 class Constant:
     """An initialisation: every entry is ``value``."""
 
     value: float
+
+    def __post_init__(self) -> None:
+        _typed(self)
 
     def __repr__(self) -> str:
         return f"Constant({self.value!r})"
@@ -56,6 +76,7 @@ class Normal:
         return f"Normal({self.std!r})"
 
     def __post_init__(self) -> None:
+        _typed(self)
         _require(self.std >= 0 and math.isfinite(self.std), "std", "finite and >= 0", self.std)
 
 
@@ -83,6 +104,7 @@ class DataConfig:
     """Most frequent tokens of train that get an id of their own, padding and unknown included."""
 
     def __post_init__(self) -> None:
+        _typed(self)
         _one_of(self.tokenizer, Tokenizer, "data.tokenizer")
         _require(self.max_length >= 1, "data.max_length", ">= 1", self.max_length)
         _require(self.vocabulary_size >= 3, "data.vocabulary_size", ">= 3", self.vocabulary_size)  # noqa: PLR2004 - padding, unknown and one token
@@ -102,6 +124,7 @@ class AttentionConfig:
     """Whether weights on padding are set to zero again after the softmax."""
 
     def __post_init__(self) -> None:
+        _typed(self)
         good = self.init_std >= 0 and math.isfinite(self.init_std)
         _require(good, "model.attention.init_std", "finite and >= 0", self.init_std)
         if not isinstance(self.bias_init, Constant | Normal):
@@ -132,6 +155,7 @@ class ModelConfig:
     """Read by the pooling ``attention``."""
 
     def __post_init__(self) -> None:
+        _typed(self)
         if ":" not in self.encoder:
             _one_of(self.encoder, Encoder, "model.encoder")
         if ":" not in self.pooling:
@@ -161,6 +185,7 @@ class TrainConfig:
     """Validation metric that chooses the epoch whose weights are kept."""
 
     def __post_init__(self) -> None:
+        _typed(self)
         _require(self.epochs >= 1, "train.epochs", ">= 1", self.epochs)
         _require(self.batch_size >= 1, "train.batch_size", ">= 1", self.batch_size)
         good = self.learning_rate > 0 and math.isfinite(self.learning_rate)
@@ -198,8 +223,6 @@ def replace(config: RunConfig, path: str, value: Any) -> RunConfig:
             f"No field {path!r} in the run configuration.{nearest(path, known)}",
             f"The fields are: {', '.join(known)}.",
         )
-    if type(value) is int and isinstance(known[path], float):
-        value = float(value)
     try:
         replaced: RunConfig = _replace(config, path, value)
     except TypeError as error:

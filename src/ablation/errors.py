@@ -19,6 +19,10 @@ class Refused(ValueError):
         self.rule = rule
         self.way_out = way_out
 
+    def __reduce__(self) -> tuple[type[Refused], tuple[str, str]]:
+        # The default would rebuild it from the joined text, and a worker's refusal be lost.
+        return Refused, (self.rule, self.way_out)
+
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """Returns ``" Did you mean 'x'?"`` for the closest known name, else an empty string."""

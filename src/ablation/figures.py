@@ -13,13 +13,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-COLOURS = {
-    "BETTER": "#0072b2",
-    "WORSE": "#d55e00",
-    "EQUIVALENT": "#009e73",
-    "INCONCLUSIVE": "#6b6b6b",
-}
-"""A verdict's colour, apart for colour-blind eyes; its word always stands beside it."""
+PLACES = {"BETTER": 0, "WORSE": 3, "EQUIVALENT": 2, "INCONCLUSIVE": 7}
+"""A verdict's place in seaborn's colour-blind palette; its word always stands beside it."""
 
 SEED, LINE, BAND = "#9a9a9a", "#444444", "#e8e8e8"
 
@@ -34,8 +29,10 @@ def forest(
         differences: One row per arm and seed.
         declaration: What the study fixed: metric, baseline, margin.
     """
+    import seaborn
     from matplotlib.figure import Figure
 
+    palette = seaborn.color_palette("colorblind")
     rows = effects.iloc[1:].reset_index(drop=True)
     figure = Figure(figsize=(9.6, 1.5 + 0.36 * len(rows)), layout="constrained")
     axes = figure.subplots()
@@ -50,12 +47,12 @@ def forest(
         linewidths=0, label="one seed", zorder=2,
     )  # fmt: skip
     for place, row in enumerate(rows.to_dict("records")):
-        _draw_arm(axes, place, row)
+        _draw_arm(axes, place, row, palette[PLACES[row["verdict"]]])
     axes.set_yticks(range(len(rows)), labels=[_plain(arm) for arm in rows["arm"]])
     axes.set_ylim(len(rows) - 0.5, -0.5)
     baseline, metric = declaration["baseline"], declaration["metric"]
     axes.set_xlabel(_plain(f"{metric} on test: difference to {baseline}, same seed"))
-    axes.spines[["top", "right"]].set_visible(False)
+    seaborn.despine(ax=axes)
     axes.grid(axis="x", alpha=0.25)
     axes.plot([], [], color=LINE, linewidth=3.2, label="95 %, pointwise")
     axes.plot([], [], color=LINE, linewidth=1, label="agrees with Holm")
@@ -64,9 +61,8 @@ def forest(
     return figure
 
 
-def _draw_arm(axes: Axes, place: int, row: Mapping[Any, Any]) -> None:
+def _draw_arm(axes: Axes, place: int, row: Mapping[Any, Any], colour: Any) -> None:
     """Draws one arm's intervals and effect, its words on the right, its failures at the edge."""
-    colour = COLOURS[row["verdict"]]
     for low, high, width in (("low", "high", 3.2), ("adjusted_low", "adjusted_high", 1.0)):
         axes.plot([row[low], row[high]], [place, place], color=colour, linewidth=width, zorder=3)
     axes.plot(row["effect"], place, "D", color=colour, markersize=6, zorder=4)

@@ -29,12 +29,17 @@ class Trial:
     @property
     def key(self) -> str:
         """``study/config/seed``: what the trial is, whatever its arm is called."""
-        return f"{self.study}/{self.config_hash}/{self.seed}"
+        return key_of(self.study, self.config_hash, self.seed)
 
     @property
     def training_seed(self) -> int:
         """The seed that the run's streams derive from: the block's, but for a copy in an A/A."""
         return self.seed + (self.arm.seed_offset or 0)
+
+
+def key_of(study: str, config_hash: str, seed: int) -> str:
+    """Returns what identifies a trial wherever it is recorded."""
+    return f"{study}/{config_hash}/{seed}"
 
 
 def trials_of(study: Study, fingerprint: str) -> tuple[Trial, ...]:
@@ -179,17 +184,24 @@ def _exact(number: float | None) -> str | None:
 
 
 def _source(name: str) -> str | None:
-    """Returns the text of the module in ``package.module:Class``, without importing it."""
+    """Returns the text of what ``package.module:Class`` is written in, without running the module.
+
+    That is the module's file, or every file of its package, since a class may lean on its
+    neighbours.
+    """
     module, colon, _ = name.partition(":")
     if not colon:
         return None
+    top, _, inner = module.partition(".")
     try:
-        found = importlib.util.find_spec(module)
+        found = importlib.util.find_spec(top)
     except (ImportError, ValueError):
         found = None
-    if found is None or found.origin is None:
+    if found is None or found.origin is None or not found.origin.endswith(".py"):
         raise Refused(
-            f"No module {module!r} can be imported, which {name!r} names.",
+            f"No module {top!r} written in Python can be imported, which {name!r} names.",
             "Run where it is importable: beside the study file, in this folder, or installed.",
         )
-    return Path(found.origin).read_text(encoding="utf-8")
+    origin = Path(found.origin)
+    files = sorted(origin.parent.rglob("*.py")) if inner else [origin]
+    return "\n".join(file.read_text(encoding="utf-8") for file in files)

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ablation import spec
-from ablation.config import DataConfig, digest
+from ablation.config import DataConfig
 from ablation.data import Encoded, prepare
 from ablation.plan import Trial, check_margin, label_of, trials_of
 from ablation.spec import Study
 
 if TYPE_CHECKING:
-    from ablation.execute.mirror import Cell
+    from ablation.execute.mirror import Mirrored
 
 STUDIES = Path("studies")
 
@@ -63,14 +63,14 @@ def ask(
             source, revision = data, ""
         wanted = dataclasses.replace(wanted, source=source, revision=revision or None)
     config = dataclasses.replace(study.config, data=wanted)
-    study = dataclasses.replace(
-        study, config=config, seeds=study.seeds if seeds is None else seeds
-    )
+    study = dataclasses.replace(study, config=config)
+    if seeds is not None:
+        study = dataclasses.replace(study, seeds=seeds, looks=(), spend=())
     cache = Path(os.environ.get("ABLATION_CACHE", ".cache/ablation"))
     configs = {config.data, *(arm.config.data for arm in spec.arms_of(study))}
     corpora = {each: prepare(each, cache=cache) for each in configs}
     check_margin(study, corpora[config.data].rows["test"])
-    return Asked(study, corpora, replaced=wanted.source != given.source)
+    return Asked(study, corpora, replaced=wanted != given)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -80,15 +80,15 @@ class Seen:
     label: str
     metric: str
     planned: Sequence[Trial]
-    cells: Mapping[str, Cell]
+    mirrored: Mapping[str, Mirrored]
 
     def state(self, trial: Trial) -> str:
         """COMPLETE, FAIL, RUNNING or WAITING."""
-        return self.cells[trial.key].state if trial.key in self.cells else "WAITING"
+        return self.mirrored[trial.key].state if trial.key in self.mirrored else "WAITING"
 
     def shown(self, trial: Trial) -> str:
         """The metric, the reason of a failure, or the state, for a cell of a matrix."""
-        outcome = self.cells[trial.key].outcome if trial.key in self.cells else None
+        outcome = self.mirrored[trial.key].outcome if trial.key in self.mirrored else None
         if outcome is None:
             return {"RUNNING": "running"}.get(self.state(trial), ".")
         value = outcome.metrics.get(f"test/{self.metric}")
@@ -97,12 +97,12 @@ class Seen:
     def values(self, arm: str) -> list[float]:
         """The metric of an arm's runs that are done."""
         keys = {trial.key for trial in self.planned if trial.arm.name == arm}
-        outcomes = [self.cells[key].outcome for key in keys & self.cells.keys()]
+        outcomes = [self.mirrored[key].outcome for key in keys & self.mirrored.keys()]
         found = (o.metrics.get(f"test/{self.metric}") for o in outcomes if o is not None)
         return sorted(value for value in found if value is not None)
 
 
-def mirrored(asked: Asked, store: Path | None) -> Seen:
+def look_up(asked: Asked, store: Path | None) -> Seen:
     """Reads a study's plan and its state from the mirror alone."""
     from ablation import tracking
     from ablation.analysis import judge
@@ -112,13 +112,13 @@ def mirrored(asked: Asked, store: Path | None) -> Seen:
 
     where, metric = places(store), asked.study.metric
     declared = declare(asked.study, asked.encoded)
-    title, cells = asked.label({}), {}
+    label, mirrored = asked.label({}), {}
     if where.mirror_exists:
         storage = mirror.connect(where.storage, create=False)
-        title = asked.label(mirror.labels_taken(storage))
-        cells = mirror.cells(storage, title, digest(declared), metric)
-    outcomes = {key: cell.outcome for key, cell in cells.items() if cell.outcome is not None}
-    runs = tracking.runs_frame(title, declared, outcomes)
+        label = asked.label(mirror.labels_taken(storage))
+        mirrored = mirror.trials(storage, label, metric)
+    outcomes = {key: each.outcome for key, each in mirrored.items() if each.outcome is not None}
+    runs = tracking.runs_frame(label, declared, outcomes)
     seeds = judge(runs, tracking.hashes_frame(declared, outcomes), declared).seeds
     planned = [trial for trial in asked.trials if trial.seed < seeds[trial.arm.name]]
-    return Seen(title, metric, planned, cells)
+    return Seen(label, metric, planned, mirrored)

@@ -161,8 +161,9 @@ def config_values(config: RunConfig) -> dict[str, str]:
 
 
 def known_studies(folder: Path) -> list[str]:
-    """Returns the names of the study files in a folder, sorted."""
-    return sorted(path.stem for path in folder.glob("[a-z]*.py"))
+    """Returns the names of the study files in a folder, sorted; other modules may lie there."""
+    files = sorted(folder.glob("[a-z]*.py"))
+    return [path.stem for path in files if re.search(r"^study\b", path.read_text(), re.MULTILINE)]
 
 
 def load(name: str, folder: Path) -> Study:
@@ -171,7 +172,7 @@ def load(name: str, folder: Path) -> Study:
     Raises:
         Refused: If there is no such study, or its file cannot be used.
     """
-    path = Path(name) if name.endswith(".py") else folder / f"{name}.py"
+    path = (Path(name) if name.endswith(".py") else folder / f"{name}.py").resolve()
     if not path.is_file():
         known = known_studies(folder)
         raise Refused(
@@ -186,6 +187,11 @@ def load(name: str, folder: Path) -> Study:
         raise Refused(
             f"{path} defines no variable `study` that is an ablation.spec.Study.",
             "Add `study = Study(...)` to it.",
+        )
+    if study.name != path.stem and not name.endswith(".py"):
+        raise Refused(
+            f"{path} declares a study named {study.name!r}, and would take over its record.",
+            f"Name it {path.stem!r}.",
         )
     return study
 

@@ -10,7 +10,7 @@ import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from concurrent.futures.process import BrokenProcessPool
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from filelock import FileLock, Timeout
@@ -27,6 +27,9 @@ from ablation.execute.workers import end_workers, run_trial
 from ablation.plan import Trial, declaration, label_of, missing, trials_of
 from ablation.spec import Study
 from ablation.tracking import Finished, Home
+
+if TYPE_CHECKING:
+    from optuna.storages import RDBStorage
 
 
 @dataclasses.dataclass(kw_only=True, slots=True)
@@ -80,50 +83,63 @@ def session(
         Refused: If the record cannot be used, or another process is at work on it.
     """
     encoded = corpora[study.config.data]
-    client = tracking.connect(places.tracking)
-    label = label_of(
-        study.name,
-        encoded.name if replaced else None,
-        encoded.fingerprint,
-        tracking.labels_taken(client, study.name),
-    )
-    with _lock(places, label):
-        home = tracking.open_home(
-            client, study.name, label, data=encoded.fingerprint, artifacts=places.artifacts
-        )
-        tracking.close_unfinished(home)
-        declared = declare(study, encoded)
-        outcomes = tracking.outcomes(home)
-        trials = trials_of(study, encoded.fingerprint)
-        wording = {
-            "question": study.question,
-            "title": study.title,
-            "caveats": list(study.caveats),
-        }
-        tracking.declare(home, digest(declared), declared, wording, seen=len(outcomes))
-        mirror = mirrors.open_mirror(
-            mirrors.connect(places.storage, create=True),
-            trials,
-            label=label,
-            data=encoded.fingerprint,
-            declaration=digest(declared),
-            metric=study.metric,
-            direction=study.direction,
-        )
-        mirror.reconcile(trials, outcomes)
-        opened = Session(
-            home=home,
-            mirror=mirror,
-            declaration=declared,
-            possible=trials,
-            corpora=corpora,
-            outcomes=outcomes,
-        )
-        opened.look()
+    with _explained(places), _lock(places, study.name):
+        # Two processes that both create databases or an experiment would trip each other up.
+        with FileLock(places.folder / ".ablation/opening.lock", timeout=120):
+            client = tracking.connect(places.tracking)
+            storage = mirrors.connect(places.storage, create=True)
+            taken = tracking.labels_taken(client, study.name)
+            name = encoded.name if replaced else None
+            label = label_of(study.name, name, encoded.fingerprint, taken)
+            home = tracking.open_home(
+                client, study.name, label, data=encoded.fingerprint, artifacts=places.artifacts
+            )
         try:
+            opened = _open(study, corpora, home, storage)
             yield opened
-        finally:
-            tracking.close(home, complete=not opened.missing)
+        except BaseException:
+            _close(home, complete=False)
+            raise
+        _close(home, complete=not opened.missing)
+
+
+def _open(
+    study: Study, corpora: Mapping[DataConfig, Encoded], home: Home, storage: RDBStorage
+) -> Session:
+    """Declares the study, and brings the mirror and the plan into line with the record."""
+    encoded = corpora[study.config.data]
+    tracking.close_unfinished(home)
+    declared = declare(study, encoded)
+    outcomes = tracking.outcomes(home)
+    trials = trials_of(study, encoded.fingerprint)
+    wording = {"question": study.question, "title": study.title, "caveats": list(study.caveats)}
+    tracking.declare(home, digest(declared), declared, wording, seen=len(outcomes))
+    mirror = mirrors.open_mirror(
+        storage,
+        trials,
+        label=home.label,
+        data=encoded.fingerprint,
+        declaration=digest(declared),
+        metric=study.metric,
+        direction=study.direction,
+    )
+    mirror.reconcile(trials, outcomes)
+    opened = Session(
+        home=home,
+        mirror=mirror,
+        declaration=declared,
+        possible=trials,
+        corpora=corpora,
+        outcomes=outcomes,
+    )
+    opened.look()
+    return opened
+
+
+def _close(home: Home, *, complete: bool) -> None:
+    """Leaves no run RUNNING: neither a child that was being recorded, nor the parent."""
+    tracking.close_unfinished(home)
+    tracking.close(home, complete=complete)
 
 
 def walk(opened: Session, executor: Executor, *, ahead: int, device: str) -> Iterator[Finished]:
@@ -154,9 +170,11 @@ def walk(opened: Session, executor: Executor, *, ahead: int, device: str) -> Ite
                 yield finished
             opened.look()
     finally:
-        for trial in running.values():
-            opened.mirror.wait(trial)
+        # First the workers: a database that fails must not leave them training.
         end_workers(executor)
+        for key, trial in running.items():
+            if key not in opened.outcomes:
+                opened.mirror.wait(trial)
 
 
 def declare(study: Study, encoded: Encoded) -> dict[str, Any]:
@@ -171,7 +189,7 @@ def stamp() -> dict[str, str]:
     libraries = ("torch", "numpy", "mlflow", "optuna", "datasets", "tokenizers")
     versions = {f"ablation.version.{name}": importlib.metadata.version(name) for name in libraries}
     versions["ablation.version.python"] = platform.python_version()
-    with contextlib.suppress(OSError, subprocess.CalledProcessError):
+    with contextlib.suppress(OSError, subprocess.SubprocessError):
         commit = _git("rev-parse", "HEAD")
         changed = bool(_git("status", "--porcelain", "--untracked-files=no"))
         versions["mlflow.source.git.commit"] = commit
@@ -216,30 +234,43 @@ def _unpack(future: Future[Any], trial: Trial) -> Any:
         ) from error
     except Refused as error:
         raise Refused(f"{where}: {error.rule}", error.way_out) from error
-    except Exception as error:
-        raise Refused(
-            f"{where} raised {type(error).__name__}: {str(error).strip()}",
-            "Mend what it trains with, then run the same command again; what is done is kept.",
-        ) from error
 
 
 @contextlib.contextmanager
-def _lock(places: Places, label: str) -> Iterator[None]:
-    """Lets one process at a time walk a label's plan on this machine."""
+def _lock(places: Places, study: str) -> Iterator[None]:
+    """Lets one process at a time record a study in a store; beside the store, not the caller."""
     folder = places.folder / ".ablation"
     folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder / f"{label}.lock")
+    lock = FileLock(folder / f"{study}.lock")
     try:
         lock.acquire(timeout=0)
     except Timeout as error:
         raise Refused(
-            f"Another process is running {label!r} in {places.folder}.",
+            f"Another process is running {study!r} in {places.folder}.",
             "Wait until it has ended, or give another folder with --store.",
         ) from error
     try:
         yield
     finally:
         lock.release()
+
+
+@contextlib.contextmanager
+def _explained(places: Places) -> Iterator[None]:
+    """Says in two lines what a database, a server or a disk that fails would say in fifty."""
+    from optuna.exceptions import OptunaError
+    from sqlalchemy.exc import SQLAlchemyError
+
+    failures: tuple[type[Exception], ...] = (SQLAlchemyError, OptunaError, OSError)
+    try:
+        yield
+    except failures + tracking.failures() as error:
+        first = next(iter(str(error).strip().splitlines()), "")
+        raise Refused(
+            f"The record in {places.tracking} failed ({type(error).__name__}): {first}",
+            "Make room on the disk or the server reachable, then run the same command again; "
+            "what is recorded is kept.",
+        ) from error
 
 
 def _git(*arguments: str) -> str:

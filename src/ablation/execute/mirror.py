@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import math
 import warnings
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -30,7 +31,7 @@ DONE = frozenset({"COMPLETE", "FAIL"})
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Cell:
+class Mirrored:
     """A planned trial as the mirror shows it."""
 
     state: str
@@ -64,7 +65,7 @@ def connect(url: str, *, create: bool) -> RDBStorage:
         if sqlite and create:
             with storage.engine.connect() as connection:
                 connection.exec_driver_sql("PRAGMA journal_mode=WAL")
-    except (SQLAlchemyError, RuntimeError, ImportError) as error:
+    except (SQLAlchemyError, optuna.exceptions.OptunaError, RuntimeError, ImportError) as error:
         raise Refused(
             f"The Optuna storage {url} cannot be used: {str(error).splitlines()[0]}",
             "Check ABLATION_STORAGE or --store; a storage of another Optuna version is brought "
@@ -148,7 +149,7 @@ class Mirror:
                 self._storage.set_trial_user_attr(known, name, fact)
         value = outcome.metrics.get(f"test/{self._metric}")
         states = optuna.trial.TrialState
-        if outcome.status == "FINISHED" and value is not None:
+        if outcome.status == "FINISHED" and value is not None and math.isfinite(value):
             self._storage.set_trial_state_values(known, states.COMPLETE, [value])
         else:
             self._storage.set_trial_state_values(known, states.FAIL)
@@ -209,34 +210,37 @@ def labels_taken(storage: RDBStorage) -> dict[str, str]:
     return {each[LABEL]: each[DATA] for each in attributes if LABEL in each}
 
 
-def cells(storage: RDBStorage, label: str, declaration: str, metric: str) -> dict[str, Cell]:
-    """Returns trial key to its state in the mirror; empty where there is no such mirror.
+def trials(storage: RDBStorage, label: str, metric: str) -> dict[str, Mirrored]:
+    """Returns trial key to its state in the mirror, over all declarations of a label.
+
+    Keys are content-addressed, so a trial that was done under an earlier declaration is done.
 
     Args:
         storage: Where it lives.
         label: Study label.
-        declaration: Hash of the declaration.
         metric: The study's metric.
     """
-    try:
-        study_id = storage.get_study_id_from_name(f"{label} [{declaration}]")
-    except KeyError:
-        return {}
-    return {
-        trial.user_attrs[KEY]: Cell(trial.state.name, _outcome(trial, metric))
-        for trial in storage.get_all_trials(study_id, deepcopy=False)
-    }
+    found: dict[str, Mirrored] = {}
+    for study in storage.get_all_studies():
+        if study.user_attrs.get(LABEL) != label:
+            continue
+        for trial in storage.get_all_trials(study._study_id, deepcopy=False):
+            key = trial.user_attrs[KEY]
+            if key not in found or found[key].outcome is None:
+                found[key] = Mirrored(trial.state.name, _outcome(trial, metric))
+    return found
 
 
 def _outcome(trial: FrozenTrial, metric: str) -> Outcome | None:
     if trial.state.name not in DONE:
         return None
     facts = trial.user_attrs
+    value = trial.values[0] if trial.values else None
     return Outcome(
         run_id=facts[RUN],
-        status="FINISHED" if trial.values else "FAILED",
+        status="FAILED" if value is None else "FINISHED",
         reason=facts.get("reason"),
-        metrics={f"test/{metric}": trial.values[0]} if trial.values else {},
+        metrics={} if value is None else {f"test/{metric}": value},
         epoch=facts["epoch"],
         seconds=facts["seconds"],
         tags=facts["hashes"],

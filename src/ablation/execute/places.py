@@ -18,7 +18,7 @@ class Places:
     artifacts: Path | None
     """Folder for the artifacts of new experiments; None leaves that to a tracking server."""
     folder: Path
-    """Where this machine keeps what belongs to neither: a lock per study label."""
+    """Where this machine keeps what belongs to neither: a lock per study."""
 
     @property
     def mirror_exists(self) -> bool:
@@ -38,9 +38,10 @@ def places(store: Path | None) -> Places:
     folder = Path.cwd() if store is None else store.absolute()
     given = os.environ if store is None else {}
     tracking = given.get("MLFLOW_TRACKING_URI") or f"sqlite:///{folder / 'mlflow.db'}"
+    database = tracking.removeprefix("sqlite:///")
     return Places(
         tracking=tracking,
         storage=given.get("ABLATION_STORAGE") or f"sqlite:///{folder / 'optuna.db'}",
-        artifacts=folder / "mlartifacts" if tracking.startswith("sqlite:") else None,
-        folder=folder,
+        artifacts=None if tracking.startswith("http") else folder / "mlartifacts",
+        folder=Path(database).absolute().parent if database != tracking else folder,
     )

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 import signal
 import threading
 import time
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from concurrent.futures import Executor, ProcessPoolExecutor
 from typing import TYPE_CHECKING
 
 from ablation.config import RunConfig
 from ablation.data import SPLITS, Encoded
+from ablation.errors import Refused
 
 if TYPE_CHECKING:
     from ablation.train import EpochRecord, RunResult, Texts
@@ -32,8 +34,9 @@ def pool(workers: int) -> ProcessPoolExecutor:
     executor = ProcessPoolExecutor(
         workers, multiprocessing.get_context("spawn"), initializer=_begin_worker
     )
-    for _ in range(workers):
-        executor.submit(_warm)
+    with _without_interrupts():
+        for _ in range(workers):
+            executor.submit(_warm)
     return executor
 
 
@@ -54,6 +57,10 @@ def run_trial(
         seed: The block.
         encoded: The data; opened once per process.
         device: ``auto``, ``cpu`` or ``cuda``.
+
+    Raises:
+        Refused: If what the user brought along fails; other exceptions may not survive the way
+            between processes, so they come as this one.
 
     Returns:
         The records of the epochs, the result, the time of the start (seconds since the epoch) and
@@ -81,6 +88,13 @@ def run_trial(
     except torch.OutOfMemoryError:
         seconds = time.time() - began
         result = RunResult(status="FAILED", reason="oom", epoch=len(records) + 1, seconds=seconds)
+    except Refused:
+        raise
+    except Exception as error:
+        raise Refused(
+            f"it raised {type(error).__name__}: {str(error).strip()}",
+            "Mend what it trains with, then run the same command again; what is done is kept.",
+        ) from error
     return records, result, began, device
 
 
@@ -105,6 +119,19 @@ def _open(encoded: Encoded, device: str) -> Mapping[str, Texts]:
             for name, split in splits.items()
         }
     return _opened[place]
+
+
+@contextlib.contextmanager
+def _without_interrupts() -> Iterator[None]:
+    """Lets processes that start inside ignore Ctrl-C from their first moment."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _begin_worker() -> None:

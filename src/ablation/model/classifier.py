@@ -9,8 +9,6 @@ from ablation.config import ModelConfig
 from ablation.errors import Refused
 from ablation.model.dropout import Dropout
 from ablation.model.embedding import Embedding
-from ablation.model.encoders import build_encoder
-from ablation.model.pooling import build_pooling
 
 
 class Classifier(nn.Module):
@@ -18,16 +16,26 @@ class Classifier(nn.Module):
 
     Args:
         config: The model's part of the run configuration.
+        encoder: From embeddings and mask to states.
+        pooling: From states and mask to one vector a text, and perhaps weights.
         vocabulary_size: Number of token ids, padding included.
         classes: Number of classes.
     """
 
-    def __init__(self, config: ModelConfig, *, vocabulary_size: int, classes: int) -> None:
+    def __init__(
+        self,
+        config: ModelConfig,
+        *,
+        encoder: nn.Module,
+        pooling: nn.Module,
+        vocabulary_size: int,
+        classes: int,
+    ) -> None:
         super().__init__()
         self.embedding = Embedding(vocabulary_size, config.embedding_size)
         self.embedding_dropout = Dropout(config.dropout)
-        self.encoder = build_encoder(config)
-        self.pooling = build_pooling(config)
+        self.encoder = encoder
+        self.pooling = pooling
         self.pooled_dropout = Dropout(config.dropout)
         self.head = nn.Linear(config.hidden_size, classes)
 

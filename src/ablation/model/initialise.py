@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -12,33 +14,57 @@ from ablation.model.attention import AttentionPooling
 from ablation.model.classifier import Classifier
 from ablation.model.dropout import Dropout
 from ablation.model.embedding import PADDING, Embedding
-from ablation.model.encoders import CNN
+from ablation.model.encoders import CNN, build_encoder
+from ablation.model.pooling import build_pooling
 from ablation.model.streams import generator
 
+Part = TypeVar("Part")
 
-def build(config: ModelConfig, seed: int, *, vocabulary_size: int, classes: int) -> Classifier:
+
+def build(
+    config: ModelConfig,
+    seed: int,
+    *,
+    vocabulary_size: int,
+    classes: int,
+    device: torch.device | str = "cpu",
+) -> Classifier:
     """Returns a classifier whose parameters and dropout depend on ``(config, seed)`` alone.
 
-    Modules that are not this package's keep the values that their own constructor drew, under
-    PyTorch's global generator seeded from the run's seed; every other tensor draws from its own
-    generator, so a level that changes one tensor leaves all others of its block as they were.
+    Every tensor of this package's and PyTorch's modules draws from a generator of its own, so a
+    level that changes one tensor leaves all others of its block as they were. An encoder or a
+    pooling of the user's keeps the values that its constructor drew; PyTorch's global generator
+    is seeded for it from the run's seed and the part's name.
 
     Raises:
         Refused: If a class of the user's cannot be found.
     """
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(generator(seed, "init", "constructors").initial_seed())
-        model = Classifier(config, vocabulary_size=vocabulary_size, classes=classes)
+    model = Classifier(
+        config,
+        encoder=_drawn(seed, "encoder", lambda: build_encoder(config)),
+        pooling=_drawn(seed, "pooling", lambda: build_pooling(config)),
+        vocabulary_size=vocabulary_size,
+        classes=classes,
+    )
     with torch.no_grad():
         _initialise(model, "", config, seed)
     for name, module in model.named_modules():
         if isinstance(module, Dropout):
-            module.generator = generator(seed, "dropout", name)
-    return model
+            module.generator = generator(seed, "dropout", name, device=device)
+    return model.to(device)
+
+
+def _drawn(seed: int, part: str, make: Callable[[], Part]) -> Part:
+    """Makes a part with PyTorch's global generator seeded for it alone."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(generator(seed, "constructor", part).initial_seed())
+        return make()
 
 
 def _initialise(module: nn.Module, name: str, config: ModelConfig, seed: int) -> None:
     """Fills the tensors of this package's and PyTorch's basic modules, depth first."""
+    if not type(module).__module__.startswith(("ablation.model.", "torch.nn.")):
+        return
     match module:
         case AttentionPooling():
             _attention(module, name, config.attention, seed)
@@ -52,7 +78,7 @@ def _initialise(module: nn.Module, name: str, config: ModelConfig, seed: int) ->
             _uniform_fan_in(module, name, module.weight.shape[0], seed)
         case nn.LSTM():
             _uniform_fan_in(module, name, module.hidden_size, seed)
-        case _ if type(module).__module__.startswith("ablation.model."):
+        case _:
             for child, submodule in module.named_children():
                 _initialise(submodule, f"{name}.{child}".lstrip("."), config, seed)
 

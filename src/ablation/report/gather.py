@@ -28,6 +28,7 @@ def gather(home: Home) -> Content:
     # Runs beyond an arm's last look, left by an earlier declaration, are not this report's.
     runs = every[every["seed"] < every["arm"].map(judged.seeds)].reset_index(drop=True)
     used = set(runs["run_id"])
+    kept = {key: outcome for key, outcome in outcomes.items() if outcome.run_id in used}
     return Content(
         label=home.label,
         declaration=declared,
@@ -36,8 +37,8 @@ def gather(home: Home) -> Content:
         current=current,
         runs=runs,
         judged=judged,
-        curves=tracking.curves_frame(home, declared, outcomes),
-        provenance=_provenance({key: o for key, o in outcomes.items() if o.run_id in used}),
+        curves=tracking.curves_frame(home, declared, kept),
+        provenance=_provenance(kept),
     )
 
 

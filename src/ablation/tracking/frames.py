@@ -8,6 +8,7 @@ from typing import Any, get_args
 import pandas as pd
 
 from ablation.config import Metric
+from ablation.plan import key_of
 from ablation.tracking.record import LOGITS, WEIGHTS, Outcome
 from ablation.tracking.store import Home
 
@@ -95,6 +96,6 @@ def _planned(
     """Yields arm, seed, key and outcome of every planned trial that is done."""
     for seed in range(declaration["looks"][-1][0]):
         for arm in declaration["arms"]:
-            key = f"{declaration['name']}/{arm['config']}/{seed}"
+            key = key_of(declaration["name"], arm["config"], seed)
             if key in outcomes:
                 yield arm["name"], seed, key, outcomes[key]

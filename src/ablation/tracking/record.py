@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import getpass
+import os
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -64,9 +65,8 @@ def outcomes(home: Home) -> dict[str, Outcome]:
     found: dict[str, Outcome] = {}
     children = search(home.client, home.experiment, _children(home))
     for run in sorted(children, key=lambda run: (run.info.start_time, run.info.run_id)):
-        reason = run.data.tags.get(REASON)
-        if run.info.status == "FINISHED" or (run.info.status == "FAILED" and reason):
-            found.setdefault(run.data.tags[KEY], _outcome(run))
+        if (outcome := _outcome(run)) is not None:
+            found.setdefault(run.data.tags[KEY], outcome)
     return found
 
 
@@ -104,6 +104,10 @@ def record(
     trial = finished.trial
     began = round(finished.began * 1000)
     tags = _tags(home, finished, encoded.fingerprint, versions)
+    where = f"{_children(home)} AND tags.`{KEY}` = '{trial.key}' AND status != 'KILLED'"
+    for known in search(client, home.experiment, where):
+        if (outcome := _outcome(known)) is not None:
+            return outcome  # another process was quicker: one run per trial
     run = client.create_run(
         home.experiment,
         start_time=began,
@@ -126,7 +130,7 @@ def record(
     dataset = Dataset(
         name=encoded.name,
         digest=encoded.fingerprint,
-        source_type="local",
+        source_type="local" if Path(encoded.source).exists() else "named",
         source=encoded.source,
         profile=str(encoded.rows),
     )
@@ -170,7 +174,7 @@ def _tags(
         "ablation.seconds": repr(result.seconds),
         "ablation.device": finished.device,
         "mlflow.parentRunId": home.parent,
-        "mlflow.user": getpass.getuser(),
+        "mlflow.user": _user(),
         "mlflow.source.name": "ablation",
         "mlflow.source.type": "LOCAL",
         **{f"ablation.level.{path}": str(level) for path, level in trial.arm.levels.items()},
@@ -182,6 +186,13 @@ def _tags(
         LOGITS: result.logits_hash,
     }
     return tags | {name: value for name, value in optional.items() if value is not None}
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user may have no name
+        return str(os.getuid())
 
 
 def _metrics(finished: Finished, began: int) -> list[Metric]:
@@ -202,8 +213,11 @@ def _metrics(finished: Finished, began: int) -> list[Metric]:
     return curves + finals
 
 
-def _outcome(run: Run) -> Outcome:
+def _outcome(run: Run) -> Outcome | None:
+    """Returns what a run that ended as an outcome left, None for any other run."""
     tags, metrics = run.data.tags, run.data.metrics
+    if run.info.status != "FINISHED" and not (run.info.status == "FAILED" and REASON in tags):
+        return None
     finals = {
         name.removeprefix(CHOSEN): value
         for name, value in metrics.items()

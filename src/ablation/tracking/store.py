@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import logging
 import os
-import tempfile
+import re
+import sqlite3
 import time
 import warnings
 from collections.abc import Iterator, Mapping
@@ -26,6 +28,9 @@ CURRENT = "ablation.declaration"
 """Tag of the parent run: hash of the declaration that the last start was made with."""
 DECLARED = "ablation.declared."
 """Start of the tags that keep every declaration's date."""
+CONTENT = "ablation.content."
+"""Start of the tags that keep every declaration's text, in parts; a tag has 8,000 characters."""
+TAG_LENGTH = 5000
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -47,6 +52,7 @@ def connect(uri: str) -> MlflowClient:
     Raises:
         Refused: If the store cannot be reached or was written by another version.
     """
+    _probe(uri)
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
@@ -67,6 +73,29 @@ def connect(uri: str) -> MlflowClient:
                 "brought up to date by `mlflow db upgrade`.",
             ) from error
     return client
+
+
+def failures() -> tuple[type[Exception], ...]:
+    """Returns the exceptions by which MLflow says that a store failed."""
+    from mlflow.exceptions import MlflowException
+
+    return (MlflowException,)
+
+
+def _probe(uri: str) -> None:
+    """Opens an SQLite file by itself first: MLflow tries one that is broken for 100 seconds."""
+    path = Path(uri.removeprefix("sqlite:///"))
+    if not uri.startswith("sqlite:///"):
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with contextlib.closing(sqlite3.connect(path, timeout=20)) as connection:
+            connection.execute("PRAGMA schema_version").fetchone()
+    except sqlite3.Error as error:
+        raise Refused(
+            f"{path} cannot be used: {error}.",
+            "End what holds it, or give another folder with --store.",
+        ) from error
 
 
 def experiment_of(client: MlflowClient, study: str) -> str | None:
@@ -123,7 +152,7 @@ def open_home(
 def find_home(client: MlflowClient, study: str, label: str) -> Home | None:
     """Returns where the label's runs are kept, None where there are none."""
     experiment = experiment_of(client, study)
-    if experiment is None:
+    if experiment is None or not re.fullmatch(r"[\w.@-]+", label):
         return None
     where = f"tags.`{KIND}` = 'study' AND tags.`{LABEL}` = '{label}'"
     parents = list(search(client, experiment, where))
@@ -147,11 +176,14 @@ def declare(
     client = home.client
     tags = client.get_run(home.parent).data.tags
     if DECLARED + hash_ not in tags:
-        first = {"date": time.strftime("%Y-%m-%dT%H:%M:%S%z"), "runs_seen": seen}
+        date = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        first = {"date": date, "runs_seen": seen}
         client.set_tag(home.parent, DECLARED + hash_, json.dumps(first))
-    client.log_dict(
-        home.parent, {"declaration": declaration, "wording": wording}, f"study/{hash_}.json"
-    )
+    text = json.dumps({"declaration": declaration, "wording": wording})
+    parts = [text[i : i + TAG_LENGTH] for i in range(0, len(text), TAG_LENGTH)]
+    for place, part in enumerate(parts):
+        client.set_tag(home.parent, f"{CONTENT}{hash_}.{place}", part)
+    client.set_tag(home.parent, f"{CONTENT}{hash_}", str(len(parts)))
     client.set_tag(home.parent, CURRENT, hash_)
     client.set_tag(home.parent, "mlflow.note.content", str(wording["question"]))
     client.update_run(home.parent, status="RUNNING")
@@ -169,11 +201,19 @@ def declarations(home: Home) -> dict[str, dict[str, Any]]:
 
 
 def current_declaration(home: Home) -> tuple[str, dict[str, Any]]:
-    """Returns hash and content (``declaration``, ``wording``) of the latest declaration."""
-    hash_ = home.client.get_run(home.parent).data.tags[CURRENT]
-    with tempfile.TemporaryDirectory() as folder:
-        place = home.client.download_artifacts(home.parent, f"study/{hash_}.json", folder)
-        content: dict[str, Any] = json.loads(Path(place).read_text(encoding="utf-8"))
+    """Returns hash and content (``declaration``, ``wording``) of the latest declaration.
+
+    Raises:
+        Refused: If the study has none.
+    """
+    tags = home.client.get_run(home.parent).data.tags
+    if CURRENT not in tags:
+        raise Refused(
+            f"The study {home.label!r} was ended before it was declared.", "Run it again."
+        )
+    hash_ = tags[CURRENT]
+    parts = range(int(tags[CONTENT + hash_]))
+    content: dict[str, Any] = json.loads("".join(tags[f"{CONTENT}{hash_}.{i}"] for i in parts))
     return hash_, content
 
 

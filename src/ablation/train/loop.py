@@ -46,15 +46,18 @@ def train(
     began = time.perf_counter()
     fitted, validation = splits["train"], splits["validation"]
     lengths = fitted.lengths.cpu()
-    model = build(config.model, seed, vocabulary_size=vocabulary_size, classes=classes)
-    model.to(fitted.tokens.device)
+    device = fitted.tokens.device
+    sizes = {"vocabulary_size": vocabulary_size, "classes": classes}
+    model = build(config.model, seed, **sizes, device=device)
+    # Modules of the user's may draw from PyTorch's own generator, as nn.Dropout does.
+    torch.manual_seed(generator(seed, "global").initial_seed())
     optimizer = torch.optim.Adam(model.parameters(), lr=config.train.learning_rate, fused=True)
     order = generator(seed, "order")
     chosen = _Chosen(model, config.train.select_on)
 
     for epoch in range(1, config.train.epochs + 1):
         model.train()
-        total = torch.zeros((), device=fitted.tokens.device)
+        total = torch.zeros((), device=device)
         for rows in batches(lengths, config.train.batch_size, config.train.batching, order):
             loss = F.cross_entropy(model(*fitted.batch(rows)), fitted.labels[rows])
             loss.backward()
@@ -68,6 +71,8 @@ def train(
         if reason is None:
             model.eval()
             on_validation = metrics_of(logits_of(model, validation), validation.labels)
+            if not math.isfinite(on_validation["loss"]):
+                reason = "nan_loss"
             chosen.offer(epoch, on_validation)
             metrics |= {f"validation/{name}": value for name, value in on_validation.items()}
         seconds = time.perf_counter() - began
@@ -119,6 +124,9 @@ def _result(model: Classifier, chosen: _Chosen, test: Texts, began: float) -> Ru
     logits = logits_of(model, test)
     metrics = {f"validation/{name}": value for name, value in chosen.metrics.items()}
     metrics |= {f"test/{name}": value for name, value in metrics_of(logits, test.labels).items()}
+    if not math.isfinite(metrics["test/loss"]):
+        seconds = time.perf_counter() - began
+        return RunResult(status="FAILED", reason="nan_loss", epoch=chosen.epoch, seconds=seconds)
     right = (logits.argmax(dim=1) == test.labels).cpu().numpy()
     return RunResult(
         status="FINISHED",

@@ -34,7 +34,7 @@ def forest(
 
     palette = seaborn.color_palette("colorblind")
     rows = effects.iloc[1:].reset_index(drop=True)
-    figure = Figure(figsize=(9.6, 1.5 + 0.36 * len(rows)), layout="constrained")
+    figure = Figure(figsize=(10, 1.5 + 0.36 * len(rows)), layout="constrained")
     axes = figure.subplots()
     if declaration["margin"] is not None:
         margin = float(declaration["margin"])
@@ -47,7 +47,9 @@ def forest(
         linewidths=0, label="one seed", zorder=2,
     )  # fmt: skip
     for place, row in enumerate(rows.to_dict("records")):
-        _draw_arm(axes, place, row, palette[PLACES[row["verdict"]]])
+        colour = palette[PLACES[row["verdict"]]]
+        _draw_arm(axes, place, row, colour)
+        _write_arm(axes, place, row, colour)
     axes.set_yticks(range(len(rows)), labels=[_plain(arm) for arm in rows["arm"]])
     axes.set_ylim(len(rows) - 0.5, -0.5)
     baseline, metric = declaration["baseline"], declaration["metric"]
@@ -62,23 +64,31 @@ def forest(
 
 
 def _draw_arm(axes: Axes, place: int, row: Mapping[Any, Any], colour: Any) -> None:
-    """Draws one arm's intervals and effect, its words on the right, its failures at the edge."""
+    """Draws one arm's intervals and effect, and its failures at the edge."""
     for low, high, width in (("low", "high", 3.2), ("adjusted_low", "adjusted_high", 1.0)):
         axes.plot([row[low], row[high]], [place, place], color=colour, linewidth=width, zorder=3)
     axes.plot(row["effect"], place, "D", color=colour, markersize=6, zorder=4)
-    beside = axes.get_yaxis_transform()
+    if row["failed"]:
+        edge = axes.get_yaxis_transform()
+        axes.plot(0.01, place, "x", transform=edge, color=colour, markersize=6, clip_on=False)
+
+
+def _write_arm(axes: Axes, place: int, row: Mapping[Any, Any], colour: Any) -> None:
+    """Writes one arm's verdict, effect, p value, seeds and failures beside its row."""
     p = row["p_equivalence" if row["verdict"] == "EQUIVALENT" else "p_difference"]
     words = (
-        (1.02, row["verdict"]),
-        (1.20, f"{row['effect']:+.4f}"),
-        (1.31, "" if math.isnan(p) else f"p {p:.2g}"),
-        (1.42, f"n {row['n']}"),
-        (1.49, f"failed {row['failed']}" if row["failed"] else ""),
+        row["verdict"],
+        "" if math.isnan(row["effect"]) else f"{row['effect']:+.4f}",
+        "" if math.isnan(p) else f"p {p:.2g}",
+        f"n {row['n']}",
+        f"failed {row['failed']}" if row["failed"] else "",
     )
-    for x, word in words:
-        axes.text(x, place, word, transform=beside, va="center", fontsize=8, color=colour)
-    if row["failed"]:
-        axes.plot(0.005, place, "x", transform=beside, color=colour, markersize=6, clip_on=False)
+    edge = axes.get_yaxis_transform()
+    for points, word in zip((10, 88, 134, 184, 214), words, strict=True):
+        axes.annotate(
+            word, (1, place), xycoords=edge, xytext=(points, 0), textcoords="offset points",
+            va="center", fontsize=8, color=colour, annotation_clip=False,
+        )  # fmt: skip
 
 
 def save(figure: Figure, folder: Path, name: str) -> None:

@@ -110,7 +110,7 @@ class Study:
         if not self.looks:
             return ((self.seeds, ALPHA),)
         shares = range(1, len(self.looks) + 1)
-        spend = self.spend or [ALPHA * share / sum(shares) for share in shares]
+        spend = self.spend or [round(ALPHA * share / sum(shares), 12) for share in shares]
         return tuple(zip(self.looks, spend, strict=True))
 
     @property

@@ -44,14 +44,22 @@ def answer(effects: pd.DataFrame, declaration: Mapping[str, Any]) -> str:
 def sentences(effects: pd.DataFrame, declaration: Mapping[str, Any]) -> list[str]:
     """Returns a sentence per arm but the baseline: verdict, effect, interval, reason."""
     metric = declaration["metric"]
-    found = []
-    for row in effects.iloc[1:].to_dict("records"):
-        said = f"{row['arm']}: {row['verdict']}"
-        if row["n"] and not math.isnan(row["effect"]):
-            ends = f"{amount(row['low'], metric, unit=False)} to {amount(row['high'], metric)}"
-            said += f", {amount(row['effect'], metric)} (95 % {ends}, n = {row['n']})"
-        found.append(f"{said}: {row['reason']}.")
-    return found
+    return [_sentence(row, metric) for row in effects.iloc[1:].to_dict("records")]
+
+
+def _sentence(row: Mapping[Any, Any], metric: str) -> str:
+    said = f"{row['arm']}: {row['verdict']}"
+    if math.isnan(row["effect"]) or not row["n"]:
+        return f"{said}: {row['reason']}."
+    low, high = (amount(row[end], metric, unit=False) for end in ("low", "high"))
+    interval = f"95 % {low} to {high}"
+    if row["verdict"] in {"BETTER", "WORSE"}:
+        size = amount(abs(row["effect"]), metric)
+        least = ", at least the margin" if row["by_margin"] else ""
+        p = f"adjusted p {row['p_difference']:.2g}"
+        return f"{said} by {size}{least} ({interval}, {p}, n = {row['n']})."
+    effect = amount(row["effect"], metric)
+    return f"{said}, difference {effect} ({interval}, n = {row['n']}): {row['reason']}."
 
 
 def amount(value: float, metric: str, *, unit: bool = True) -> str:

@@ -73,7 +73,7 @@ def build(content: Content, reports: Path) -> Path:
 
 def markdown(text: object) -> str:
     """Escapes text so that Markdown, and HTML inside it, shows it as it is."""
-    escaped = re.sub(r"([\\`*_{}\[\]()#+!|~$-])", r"\\\1", html.escape(str(text), quote=False))
+    escaped = re.sub(r"([\\`*_\[\]#|~$])", r"\\\1", html.escape(str(text), quote=False))
     return " ".join(escaped.split())
 
 

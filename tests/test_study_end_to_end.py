@@ -352,6 +352,19 @@ def test_a_diverged_arm_is_an_outcome(stored: Project, tiny_study: Path) -> None
     assert "nan_loss" in stored.run("status", str(tiny_study))
 
 
+def test_a_collapse_criterion_judges_runs_that_are_there(
+    stored: Project, tiny_study: Path
+) -> None:
+    stored.run("run", str(tiny_study))
+    text = tiny_study.read_text()
+    tiny_study.write_text(text.replace("seeds=2", "seeds=2, collapse=1.0"))
+    assert "nothing to run" in stored.run("run", str(tiny_study))
+    found = {(row["value"], row["status"], row["reason"]) for row in stored.runs()}
+    assert found == {("", "FAILED", "collapsed")}
+    report = (stored.folder / "reports/tiny/README.md").read_text()
+    assert "The baseline itself failed on 2 of 2 seeds" in report
+
+
 def test_replaced_data_are_recorded_under_a_label_of_their_own(
     stored: Project, tiny_study: Path, corpus: Path
 ) -> None:

@@ -105,14 +105,14 @@ def status(
 
     asked = ask(name, data, text, label, seeds)
     seen = look_up(asked, store)
-    by_arm: dict[str, dict[int, str]] = {}
-    for trial in seen.planned:
-        by_arm.setdefault(trial.arm.name, {})[trial.seed] = seen.shown(trial)
-    most = max(len(shown) for shown in by_arm.values())
-    table = Table("arm", *map(str, range(most)), box=None)
-    for arm, shown in by_arm.items():
-        table.add_row(_text(arm), *(shown.get(seed, "") for seed in range(most)))
-    _print(_text(f"{seen.label}, {asked.study.metric} on test by arm and seed"))
+    arms = list(dict.fromkeys(trial.arm.name for trial in seen.planned))
+    shown = {(trial.seed, trial.arm.name): seen.shown(trial) for trial in seen.planned}
+    table = Table("seed", box=None)
+    for arm in arms:
+        table.add_column(_text(arm), overflow="fold")
+    for seed in range(1 + max(trial.seed for trial in seen.planned)):
+        table.add_row(str(seed), *(shown.get((seed, arm), "") for arm in arms))
+    _print(_text(f"{seen.label}, {asked.study.metric} on test by seed and arm"))
     _print(table)
     done = sum(seen.state(trial) in mirror.DONE for trial in seen.planned)
     _print(f"{done} of {len(seen.planned)} planned trials are done.")

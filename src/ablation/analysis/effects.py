@@ -121,7 +121,8 @@ def differences(
     table = of.pivot(index="seed", columns="arm", values="value")
     paired = table.sub(table[declaration["baseline"]], axis="index")
     long = paired.melt(ignore_index=False, value_name="difference").dropna().reset_index()
-    kept = (long["arm"] != declaration["baseline"]) & (long["seed"] < long["arm"].map(seeds))
+    planned = long["arm"].map(seeds).astype("int64")
+    kept = (long["arm"] != declaration["baseline"]) & (long["seed"] < planned)
     return pd.DataFrame(long.loc[kept, list(DIFFERENCES)].reset_index(drop=True))
 
 

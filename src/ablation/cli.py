@@ -211,6 +211,9 @@ def main() -> None:
     except Refused as error:
         sys.stderr.write(f"{error.rule}\n{error.way_out}\n")
         raise SystemExit(2) from None
+    except BrokenPipeError:  # what read the output, such as `head`, has ended
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(1) from None
 
 
 def _report(home: Home, reports: Path) -> None:

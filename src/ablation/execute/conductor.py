@@ -264,6 +264,8 @@ def _explained(places: Places) -> Iterator[None]:
     failures: tuple[type[Exception], ...] = (SQLAlchemyError, OptunaError, OSError)
     try:
         yield
+    except BrokenPipeError:
+        raise  # of the terminal, not of the record
     except failures + tracking.failures() as error:
         first = next(iter(str(error).strip().splitlines()), "")
         raise Refused(

@@ -33,6 +33,16 @@ CONTENT = "ablation.content."
 TAG_LENGTH = 5000
 
 
+QUIET = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "4",  # half a minute, where seven are some minutes
+    "GIT_PYTHON_REFRESH": "quiet",
+}
+"""What MLflow reads from the environment, unless the user has set it."""
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Home:
     """Where the runs of one study label are kept."""
@@ -53,9 +63,8 @@ def connect(uri: str) -> MlflowClient:
         Refused: If the store cannot be reached or was written by another version.
     """
     _probe(uri)
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-    os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
-    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    for name, value in QUIET.items():
+        os.environ.setdefault(name, value)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # others' deprecations say nothing to a user of ours
         from mlflow import MlflowClient

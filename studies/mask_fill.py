@@ -18,7 +18,7 @@ study = Study(
     title="What is written over padding",
     question="Does the score written over padding matter, and the masking after the softmax?",
     arms={name: {FILL: fill} for name, fill in FILLS.items()}
-    | {f"{name}, masked once": {FILL: FILLS[name], SECOND: False} for name in ("-10", "0")},
+    | {f"{name} masked once": {FILL: FILLS[name], SECOND: False} for name in ("-10", "0")},
     baseline="-1e32",
     margin=0.02,
     looks=(5, 8, 12, 20),

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from ablation import stats
@@ -76,13 +77,24 @@ def _unit(metric: str) -> str:
 
 
 def _inconclusive(rows: pd.DataFrame) -> list[str]:
-    parts = []
     waiting = rows["reason"].str.contains("next look|exploratory")
-    for row in rows[~waiting].to_dict("records"):
+    planned = rows[~waiting & np.isfinite(rows["seeds_likely"])]
+    parts = []
+    if len(planned) == 1:
+        more = stats.follow_up_sentence(float(planned["seeds_likely"].iloc[0]))
+        parts.append(f"{planned['arm'].iloc[0]} is inconclusive: {more}")
+    elif len(planned):
+        sizes = _join([f"{seeds:.0f}" for seeds in planned["seeds_likely"]])
+        parts.append(
+            f"{_join(planned['arm'])} are inconclusive: follow-ups of {sizes} seeds would decide "
+            "them with 80 %"
+        )
+    for row in rows[~waiting & ~np.isfinite(rows["seeds_likely"])].to_dict("records"):
         more = stats.follow_up_sentence(float(row["seeds_likely"]))
         parts.append(f"{row['arm']} is inconclusive" + (f": {more}" if more else ""))
     if waiting.any():
-        parts.append(f"{_join(rows.loc[waiting, 'arm'])} not decided yet")
+        undecided = rows[waiting]
+        parts.append(f"{_join(undecided['arm'])} {_are(undecided)} not decided yet")
     return parts
 
 

@@ -12,6 +12,11 @@ BUDGET = $(if $(SEEDS),--seeds "$(SEEDS)") $(if $(WORKERS),--workers "$(WORKERS)
 .PHONY: setup study report ui calibration check test test-all clean
 .DEFAULT_GOAL := study
 
+# A folder that was moved or copied has a .venv that points to where it was.
+ifneq ($(shell cat $(READY) 2>/dev/null),$(CURDIR))
+.PHONY: $(READY)
+endif
+
 $(READY): requirements.lock pyproject.toml
 	@echo "Setting up $(VENV) from requirements.lock (once; it takes a few minutes) ..."
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -19,36 +24,40 @@ $(READY): requirements.lock pyproject.toml
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check -r requirements.lock
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation -e .
-	@touch $(READY)
+	@echo '$(CURDIR)' > $(READY)
 
 setup: $(READY)
 
 study: $(READY)
 ifdef NAME
-	@$(BIN)/ablation run "$(NAME)" $(OPTIONS) $(BUDGET) $(PLACES)
+	@$(BIN)/python -m ablation run "$(NAME)" $(OPTIONS) $(BUDGET) $(PLACES)
 else
-	@$(BIN)/ablation list
+	@$(BIN)/python -m ablation list
 endif
 
 report: $(READY)
-	@$(BIN)/ablation report "$(NAME)" $(OPTIONS) $(PLACES)
+ifdef NAME
+	@$(BIN)/python -m ablation report "$(NAME)" $(OPTIONS) $(PLACES)
+else
+	@echo "Give the study: make report NAME=..."; $(BIN)/python -m ablation list; exit 2
+endif
 
 ui: $(READY)
-	@$(BIN)/ablation ui $(if $(STORE),--store "$(STORE)")
+	@$(BIN)/python -m ablation ui $(if $(STORE),--store "$(STORE)")
 
 calibration: $(READY)
 	$(BIN)/python benchmarks/calibration.py
 
 check: $(READY)
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
-	$(BIN)/mypy
+	$(BIN)/python -m ruff check .
+	$(BIN)/python -m ruff format --check .
+	$(BIN)/python -m mypy
 
 test: $(READY)
-	$(BIN)/pytest -m "not slow"
+	$(BIN)/python -m pytest -m "not slow"
 
 test-all: $(READY)
-	$(BIN)/pytest
+	$(BIN)/python -m pytest
 
 # Never a store (mlflow.db, optuna.db, artifacts) and never a report.
 clean:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import os
+import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -26,6 +28,9 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Ablation studies of attention pooling in a text classifier, answered with evidence.",
 )
+
+START_UP = 0.2
+"""Minutes until workers have started and the databases are open."""
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C, as shells have it."""
@@ -56,11 +61,18 @@ def list_() -> None:
     from ablation.request import STUDIES
 
     table = Table("study", "arms", "baseline", "question", box=None)
+    broken = []
     for name in spec.known_studies(STUDIES):
-        study = spec.load(name, STUDIES)
+        try:
+            study = spec.load(name, STUDIES)
+        except Refused as error:
+            broken.append(error.rule)
+            continue
         arms = spec.arms_of(study)
         table.add_row(*map(_text, (name, len(arms), study.baseline_name, study.question)))
     _print(table)
+    for rule in broken:
+        _print(_text(f"Not usable: {rule}"))
     _print("Run one: make study NAME=init_std")
 
 
@@ -87,6 +99,8 @@ def plan(
     _print(table)
     missing = [trial for trial in seen.planned if seen.state(trial) not in mirror.DONE]
     _print(f"{len(seen.planned)} trials are planned; {len(missing)} missing. {_budget(asked)}")
+    if seen.note:
+        _print(seen.note)
     _print(planning(asked.study, seen.values(asked.study.baseline_name)))
     if missing:
         _print(_estimate(asked, seen, missing, workers or _cores()))
@@ -115,7 +129,7 @@ def status(
     _print(_text(f"{seen.label}, {asked.study.metric} on test by seed and arm"))
     _print(table)
     done = sum(seen.state(trial) in mirror.DONE for trial in seen.planned)
-    _print(f"{done} of {len(seen.planned)} planned trials are done.")
+    _print(f"{done} of {len(seen.planned)} planned trials are done. {seen.note}")
 
 
 @app.command()
@@ -129,6 +143,10 @@ def run(
         raise Refused(f"No device {device!r}.", "Give auto, cpu or cuda.")
     if workers is not None and workers < 1:
         raise Refused(f"At least 1 worker is needed; got {workers}.", "Leave --workers out.")
+    if device == "cuda":
+        from ablation.execute.workers import check_cuda
+
+        check_cuda()
     from ablation.request import ask
 
     asked = ask(name, data, text, label, seeds)
@@ -180,9 +198,12 @@ def report(
     home = tracking.find_home(client, study, title)
     if home is None:
         known = spec.known_studies(STUDIES)
+        recorded = sorted(tracking.labels_taken(client, study))
         raise Refused(
             f"No runs of {title!r} are recorded.{'' if study in known else nearest(study, known)}",
-            f"Run the study first, with its data: ablation run {study}",
+            f"Recorded are: {', '.join(recorded)}."
+            if recorded
+            else f"Run a study first; known are: {', '.join(known)}.",
         )
     _report(home, reports)
 
@@ -197,11 +218,20 @@ def ui(store: Store = None, port: Annotated[int, typer.Option(help="Port.")] = 5
         _print(f"The runs are on a tracking server: open {uri}")
         return
     _print(f"MLflow listens on http://127.0.0.1:{port} for {_existing(uri)}; Ctrl-C ends it.")
-    quiet = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
-    os.environ.update(quiet)
+    quiet = {
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        "MLFLOW_LOGGING_LEVEL": "ERROR",
+        "PYTHONWARNINGS": "ignore",
+    }
     command = [sys.executable, "-m", "mlflow", "server", "--workers", "1", "--host", "127.0.0.1"]
     command += ["--port", str(port), "--backend-store-uri", uri]
-    os.execv(sys.executable, command)
+    command += ["--uvicorn-opts", "--log-level critical --no-access-log"]
+    server = subprocess.Popen(command, env=os.environ | quiet)
+    try:
+        raise typer.Exit(server.wait())
+    except KeyboardInterrupt:
+        server.wait()
 
 
 def main() -> None:
@@ -228,7 +258,8 @@ def _report(home: Home, reports: Path) -> None:
     table = Table("arm", "verdict", "n", "mean", "effect", "95 %", "failed", box=None)
     for row in content.judged.effects.to_dict("records"):
         first = not row["verdict"]
-        ends = "" if first else f"{row['low']:+.4f} to {row['high']:+.4f}"
+        known = not (first or math.isnan(row["low"]))
+        ends = f"{row['low']:+.4f} to {row['high']:+.4f}" if known else ""
         effect = "" if first else f"{row['effect']:+.4f}"
         cells = (row["arm"], row["verdict"] or "baseline", row["n"], f"{row['mean']:.4f}")
         table.add_row(*map(_text, (*cells, effect, ends, row["failed"])))
@@ -250,7 +281,7 @@ def _estimate(asked: Asked, seen: Seen, missing: Sequence[Trial], workers: int) 
         seconds = sum(seconds_guess(trial.arm.config, *size) for trial in missing)
         basis = "a rough guess until a trial has run"
     minutes = seconds / workers / 60
-    return f"About {minutes:.1f} minutes with {workers} workers ({basis})."
+    return f"About {minutes + START_UP:.1f} minutes with {workers} workers ({basis})."
 
 
 def _budget(asked: Asked) -> str:

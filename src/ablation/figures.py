@@ -13,10 +13,13 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-PLACES = {"BETTER": 0, "WORSE": 3, "EQUIVALENT": 2, "INCONCLUSIVE": 7}
-"""A verdict's place in seaborn's colour-blind palette; its word always stands beside it."""
+PLACES = {"BETTER": 0, "WORSE": 3, "EQUIVALENT": 2, "INCONCLUSIVE": 10}
+"""A verdict's place in seaborn's colour-blind palette, a dark grey added as its last; the word
+always stands beside the colour."""
 
-SEED, LINE, BAND = "#9a9a9a", "#444444", "#e8e8e8"
+SEED, LINE, BAND = "#707070", "#444444", "#e8e8e8"
+BELOW = 0.27
+"""Rows by which a seed's dot lies below its arm's bar, which would hide it."""
 
 
 def forest(
@@ -32,7 +35,7 @@ def forest(
     import seaborn
     from matplotlib.figure import Figure
 
-    palette = seaborn.color_palette("colorblind")
+    palette = [*seaborn.color_palette("colorblind"), LINE]
     rows = effects.iloc[1:].reset_index(drop=True)
     figure = Figure(figsize=(10, 1.5 + 0.36 * len(rows)), layout="constrained")
     axes = figure.subplots()
@@ -43,7 +46,7 @@ def forest(
     axes.axvline(0, color=LINE, linewidth=1, zorder=1)
     places = {arm: place for place, arm in enumerate(rows["arm"])}
     axes.scatter(
-        differences["difference"], differences["arm"].map(places), s=12, color=SEED,
+        differences["difference"], differences["arm"].map(places).astype(float) + BELOW, s=11, color=SEED,
         linewidths=0, label="one seed", zorder=2,
     )  # fmt: skip
     for place, row in enumerate(rows.to_dict("records")):

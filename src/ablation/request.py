@@ -80,6 +80,8 @@ class Seen:
     label: str
     metric: str
     planned: Sequence[Trial]
+    note: str
+    """What a reader of the mirror should know about it; empty where nothing is amiss."""
     mirrored: Mapping[str, Mirrored]
 
     def state(self, trial: Trial) -> str:
@@ -90,7 +92,7 @@ class Seen:
         """The metric, the reason of a failure, or the state, for a cell of a matrix."""
         outcome = self.mirrored[trial.key].outcome if trial.key in self.mirrored else None
         if outcome is None:
-            return {"RUNNING": "running"}.get(self.state(trial), ".")
+            return "running" if self.state(trial) == "RUNNING" and not self.note else "."
         value = outcome.metrics.get(f"test/{self.metric}")
         return f"{value:.3f}" if value is not None else outcome.reason or "failed"
 
@@ -121,4 +123,11 @@ def look_up(asked: Asked, store: Path | None) -> Seen:
     runs = tracking.runs_frame(label, declared, outcomes)
     seeds = judge(runs, tracking.hashes_frame(declared, outcomes), declared).seeds
     planned = [trial for trial in asked.trials if trial.seed < seeds[trial.arm.name]]
-    return Seen(label, metric, planned, mirrored)
+    note = ""
+    if not where.mirror_exists and where.record_exists:
+        note = "The mirror is missing, so nothing is shown as done; running the study rebuilds it."
+    elif any(each.state == "RUNNING" for each in mirrored.values()) and not where.is_busy(
+        asked.study.name
+    ):
+        note = "It was cut off in the midst; running it goes on from here."
+    return Seen(label, metric, planned, note, mirrored)

@@ -53,7 +53,7 @@ def _sentence(row: Mapping[Any, Any], metric: str) -> str:
     if math.isnan(row["effect"]) or not row["n"]:
         return f"{said}: {row['reason']}."
     low, high = (amount(row[end], metric, unit=False) for end in ("low", "high"))
-    interval = f"95 % {low} to {high}"
+    interval = "no interval" if math.isnan(row["low"]) else f"95 % {low} to {high}"
     if row["verdict"] in {"BETTER", "WORSE"}:
         size = amount(abs(row["effect"]), metric)
         least = ", at least the margin" if row["by_margin"] else ""
@@ -89,9 +89,9 @@ def _inconclusive(rows: pd.DataFrame) -> list[str]:
             f"{_join(planned['arm'])} are inconclusive: follow-ups of {sizes} seeds would decide "
             "them with 80 %"
         )
-    for row in rows[~waiting & ~np.isfinite(rows["seeds_likely"])].to_dict("records"):
-        more = stats.follow_up_sentence(float(row["seeds_likely"]))
-        parts.append(f"{row['arm']} is inconclusive" + (f": {more}" if more else ""))
+    others = rows[~waiting & ~np.isfinite(rows["seeds_likely"])]
+    for reason, group in others.groupby("reason", sort=False):
+        parts.append(f"{_join(group['arm'])} {_are(group)} inconclusive: {reason}")
     if waiting.any():
         undecided = rows[waiting]
         parts.append(f"{_join(undecided['arm'])} {_are(undecided)} not decided yet")

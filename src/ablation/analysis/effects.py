@@ -209,6 +209,8 @@ def _row(found: stats.Verdicts, index: int, direction: int, look: int) -> dict[s
         (direction * found.adjusted_low[index], direction * found.adjusted_high[index]),
     ]
     (low, high), (adjusted_low, adjusted_high) = [sorted(each) for each in ends]
+    if np.broadcast_to(found.n, found.mean.shape)[index] < 2:  # noqa: PLR2004 - no spread from one
+        low = high = adjusted_low = adjusted_high = np.nan
     return {
         "n": int(np.broadcast_to(found.n, found.mean.shape)[index]),
         "mean": direction * found.mean[index],

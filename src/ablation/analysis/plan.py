@@ -23,10 +23,12 @@ def planning(study: Study, baseline: Sequence[float]) -> str:
         study: The study.
         baseline: The metric of the baseline's runs so far; its spread is the noise to plan with.
     """
+    if study.most_seeds < 3:  # noqa: PLR2004 - the engine judges nothing below
+        return "No verdict is given on fewer than 3 seeds."
     if study.margin is None:
         return "No margin is declared, so no arm can come out EQUIVALENT but by identity."
     looks, spend = zip(*study.schedule, strict=True)
-    noise, basis = TYPICAL_NOISE, "assumed; measured once runs are there"
+    noise, basis = TYPICAL_NOISE, "assumed; measured from three runs of the baseline on"
     if len(baseline) >= 3:  # noqa: PLR2004 - a spread from two is no spread
         mean = sum(baseline) / len(baseline)
         noise = math.sqrt(sum((v - mean) ** 2 for v in baseline) / (len(baseline) - 1))

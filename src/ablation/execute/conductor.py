@@ -239,15 +239,19 @@ def _unpack(future: Future[Any], trial: Trial) -> Any:
 @contextlib.contextmanager
 def _lock(places: Places, study: str) -> Iterator[None]:
     """Lets one process at a time record a study in a store; beside the store, not the caller."""
-    folder = places.folder / ".ablation"
-    folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder / f"{study}.lock")
+    lock = places.lock(study)
     try:
+        (places.folder / ".ablation").mkdir(parents=True, exist_ok=True)
         lock.acquire(timeout=0)
     except Timeout as error:
         raise Refused(
             f"Another process is running {study!r} in {places.folder}.",
             "Wait until it has ended, or give another folder with --store.",
+        ) from error
+    except OSError as error:
+        raise Refused(
+            f"The folder {places.folder} cannot be written: {error.strerror}.",
+            "Give another one: STORE=... (--store).",
         ) from error
     try:
         yield

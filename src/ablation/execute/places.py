@@ -6,6 +6,8 @@ import dataclasses
 import os
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Places:
@@ -23,8 +25,31 @@ class Places:
     @property
     def mirror_exists(self) -> bool:
         """Whether there may be a mirror to read; a file that is missing is not created."""
-        path = self.storage.removeprefix("sqlite:///")
-        return path == self.storage or Path(path).exists()
+        return _may_exist(self.storage)
+
+    @property
+    def record_exists(self) -> bool:
+        """Whether there may be a record to read."""
+        return _may_exist(self.tracking)
+
+    def lock(self, study: str) -> FileLock:
+        """Returns the lock that whoever records the study on this machine holds."""
+        return FileLock(self.folder / ".ablation" / f"{study}.lock")
+
+    def is_busy(self, study: str) -> bool:
+        """Whether a process on this machine is recording the study."""
+        if not (self.folder / ".ablation" / f"{study}.lock").exists():
+            return False
+        try:
+            with self.lock(study).acquire(timeout=0):
+                return False
+        except (Timeout, PermissionError):
+            return True
+
+
+def _may_exist(url: str) -> bool:
+    path = url.removeprefix("sqlite:///")
+    return path == url or Path(path).exists()
 
 
 def places(store: Path | None) -> Places:

@@ -29,6 +29,8 @@ def pool(workers: int) -> ProcessPoolExecutor:
     since a fork copies torch's threads in an unknown state. The C library is told to keep large
     blocks instead of handing them back: a gradient of some megabytes is allocated at every step.
     """
+    # Python's tracker of semaphores would speak up after a kill, long after the prompt is back.
+    os.environ.setdefault("PYTHONWARNINGS", "ignore:resource_tracker:UserWarning")
     os.environ.setdefault("MALLOC_MMAP_THRESHOLD_", str(2**30))
     os.environ.setdefault("MALLOC_TRIM_THRESHOLD_", str(2**31))
     executor = ProcessPoolExecutor(
@@ -38,6 +40,18 @@ def pool(workers: int) -> ProcessPoolExecutor:
         for _ in range(workers):
             executor.submit(_warm)
     return executor
+
+
+def check_cuda() -> None:
+    """Refuses where there is no CUDA device, before anything is written.
+
+    Raises:
+        Refused: If PyTorch sees none.
+    """
+    import torch
+
+    if not torch.cuda.is_available():
+        raise Refused("PyTorch sees no CUDA device here.", "Give DEVICE=cpu, or leave it out.")
 
 
 def end_workers(executor: Executor) -> None:

@@ -63,6 +63,7 @@ def build(content: Content, reports: Path) -> Path:
             answer=answer(judged.effects, content.declaration),
             sentences=sentences(judged.effects, content.declaration),
             rows=[row | {"differences": _of(paired, row["arm"])} for row in rows],
+            failures=_failures(content.runs, content.declaration["floor"]),
             planned=sum(judged.seeds.values()),
             done=content.runs["run_id"].nunique(),
         )
@@ -75,6 +76,18 @@ def markdown(text: object) -> str:
     """Escapes text so that Markdown, and HTML inside it, shows it as it is."""
     escaped = re.sub(r"([\\`*_\[\]#|~$])", r"\\\1", html.escape(str(text), quote=False))
     return " ".join(escaped.split())
+
+
+def _failures(runs: pd.DataFrame, floor: str | None) -> list[str]:
+    """Returns a sentence per arm with FAILED runs: how many, why, and what they count as."""
+    failed = runs[runs["status"] == "FAILED"].drop_duplicates(["arm", "seed"])
+    counted = (
+        "count as nothing, for no floor is declared" if floor is None else f"count as {floor}"
+    )
+    return [
+        f"{arm}: {len(rows)} failed ({', '.join(sorted(set(rows['reason'])))}); they {counted}."
+        for arm, rows in failed.groupby("arm", sort=False)
+    ]
 
 
 def _of(paired: pd.DataFrame, arm: str) -> dict[int, float]:

@@ -45,10 +45,16 @@ def forest(
         axes.axvspan(-margin, margin, color=BAND, linewidth=0, zorder=0, label=label)
     axes.axvline(0, color=LINE, linewidth=1, zorder=1)
     places = {arm: place for place, arm in enumerate(rows["arm"])}
+    below = differences["arm"].map(places).astype(float) + BELOW
     axes.scatter(
-        differences["difference"], differences["arm"].map(places).astype(float) + BELOW, s=11, color=SEED,
-        linewidths=0, label="one seed", zorder=2,
-    )  # fmt: skip
+        differences["difference"],
+        below,
+        s=11,
+        color=SEED,
+        linewidths=0,
+        label="one seed",
+        zorder=2,
+    )
     for place, row in enumerate(rows.to_dict("records")):
         colour = palette[PLACES[row["verdict"]]]
         _draw_arm(axes, place, row, colour)

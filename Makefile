@@ -30,20 +30,20 @@ setup: $(READY)
 
 study: $(READY)
 ifdef NAME
-	@$(BIN)/python -m ablation run "$(NAME)" $(OPTIONS) $(BUDGET) $(PLACES)
+	@$(BIN)/python -P -m ablation run "$(NAME)" $(OPTIONS) $(BUDGET) $(PLACES)
 else
-	@$(BIN)/python -m ablation list
+	@$(BIN)/python -P -m ablation list
 endif
 
 report: $(READY)
 ifdef NAME
-	@$(BIN)/python -m ablation report "$(NAME)" $(OPTIONS) $(PLACES)
+	@$(BIN)/python -P -m ablation report "$(NAME)" $(OPTIONS) $(PLACES)
 else
-	@echo "Give the study: make report NAME=..."; $(BIN)/python -m ablation list; exit 2
+	@echo "Give the study: make report NAME=..."; $(BIN)/python -P -m ablation list; exit 2
 endif
 
 ui: $(READY)
-	@$(BIN)/python -m ablation ui $(if $(STORE),--store "$(STORE)")
+	@$(BIN)/python -P -m ablation ui $(if $(STORE),--store "$(STORE)")
 
 calibration: $(READY)
 	$(BIN)/python benchmarks/calibration.py

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -217,19 +218,22 @@ def ui(store: Store = None, port: Annotated[int, typer.Option(help="Port.")] = 5
     if uri.startswith("http"):
         _print(f"The runs are on a tracking server: open {uri}")
         return
+    with socket.socket() as probe:
+        if probe.connect_ex(("127.0.0.1", port)) == 0:
+            raise Refused(f"Port {port} is taken.", "Give another one: ablation ui --port 5001")
     _print(f"MLflow listens on http://127.0.0.1:{port} for {_existing(uri)}; Ctrl-C ends it.")
     quiet = {
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
         "MLFLOW_DISABLE_TELEMETRY": "true",
-        "MLFLOW_LOGGING_LEVEL": "ERROR",
-        "PYTHONWARNINGS": "ignore",
+        "PYTHONSAFEPATH": "1",  # a file in this folder must not stand in for a library's module
     }
-    command = [sys.executable, "-m", "mlflow", "server", "--workers", "1", "--host", "127.0.0.1"]
-    command += ["--port", str(port), "--backend-store-uri", uri]
-    command += ["--uvicorn-opts", "--log-level critical --no-access-log"]
-    server = subprocess.Popen(command, env=os.environ | quiet)
+    command = [sys.executable, "-m", "mlflow", "server", "--workers", "1"]
+    command += ["--host", "127.0.0.1", "--port", str(port), "--backend-store-uri", uri]
+    nowhere = subprocess.DEVNULL  # it prints a line per request, and a traceback on Ctrl-C
+    server = subprocess.Popen(command, env=os.environ | quiet, stdout=nowhere, stderr=nowhere)
     try:
-        raise typer.Exit(server.wait())
+        code = server.wait()
+        raise Refused(f"MLflow's server ended with code {code}.", f"Try: {' '.join(command[1:])}")
     except KeyboardInterrupt:
         server.wait()
 

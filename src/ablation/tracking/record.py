@@ -16,7 +16,7 @@ from ablation.plan import Trial
 from ablation.tracking.store import DATA, KIND, LABEL, Home, search
 
 if TYPE_CHECKING:
-    from mlflow.entities import Metric, Run
+    from mlflow.entities import DatasetInput, Metric, Param, Run
 
     from ablation.train import EpochRecord, RunResult
 
@@ -98,51 +98,25 @@ def record(
         encoded: Its data.
         versions: Commit and library versions, as tags.
     """
-    from mlflow.entities import Dataset, DatasetInput, InputTag, Param
-
-    client, result = home.client, finished.result
-    trial = finished.trial
-    began = round(finished.began * 1000)
-    tags = _tags(home, finished, encoded.fingerprint, versions)
+    client, result, trial = home.client, finished.result, finished.trial
     where = f"{_children(home)} AND tags.`{KEY}` = '{trial.key}' AND status != 'KILLED'"
     for known in search(client, home.experiment, where):
         if (outcome := _outcome(known)) is not None:
             return outcome  # another process was quicker: one run per trial
-    run = client.create_run(
-        home.experiment,
-        start_time=began,
-        run_name=f"{trial.arm.name} · seed {trial.seed}",
-        tags=tags,
-    )
+    began = round(finished.began * 1000)
+    tags = _tags(home, finished, encoded.fingerprint, versions)
+    name = f"{trial.arm.name} · seed {trial.seed}"
+    run = client.create_run(home.experiment, start_time=began, run_name=name, tags=tags)
     run_id: str = run.info.run_id
-    parameters = flatten(trial.arm.config) | {
-        "seed": trial.seed,
-        "data.fingerprint": encoded.fingerprint,
-        "data.labels": ", ".join(encoded.labels),
-        "data.tokenizer": encoded.tokenizer,
-        "data.vocabulary_size": encoded.vocabulary_size,
-    }
-    client.log_batch(
-        run_id,
-        metrics=_metrics(finished, began),
-        params=[Param(name, str(value)) for name, value in parameters.items()],
-    )
-    dataset = Dataset(
-        name=encoded.name,
-        digest=encoded.fingerprint,
-        source_type="local" if Path(encoded.source).exists() else "named",
-        source=encoded.source,
-        profile=str(encoded.rows),
-    )
-    client.log_inputs(run_id, [DatasetInput(dataset, [InputTag("mlflow.data.context", "all")])])
+    client.log_batch(run_id, metrics=_metrics(finished, began), params=_parameters(trial, encoded))
+    client.log_inputs(run_id, [_dataset(encoded)])
     if result.correct:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / CORRECT
             path.write_bytes(result.correct)
             client.log_artifact(run_id, str(path))
-    client.set_terminated(
-        run_id, status=result.status, end_time=began + round(result.seconds * 1000)
-    )
+    ended = began + round(result.seconds * 1000)
+    client.set_terminated(run_id, status=result.status, end_time=ended)
     return Outcome(
         run_id=run_id,
         status=result.status,
@@ -193,6 +167,33 @@ def _user() -> str:
         return getpass.getuser()
     except (KeyError, OSError):  # a container's user may have no name
         return str(os.getuid())
+
+
+def _parameters(trial: Trial, encoded: Encoded) -> list[Param]:
+    """Returns the run configuration, with what the data made of it."""
+    from mlflow.entities import Param
+
+    parameters = flatten(trial.arm.config) | {
+        "seed": trial.seed,
+        "data.fingerprint": encoded.fingerprint,
+        "data.labels": ", ".join(encoded.labels),
+        "data.tokenizer": encoded.tokenizer,
+        "data.vocabulary_size": encoded.vocabulary_size,
+    }
+    return [Param(name, str(value)) for name, value in parameters.items()]
+
+
+def _dataset(encoded: Encoded) -> DatasetInput:
+    from mlflow.entities import Dataset, DatasetInput, InputTag
+
+    dataset = Dataset(
+        name=encoded.name,
+        digest=encoded.fingerprint,
+        source_type="local" if Path(encoded.source).exists() else "named",
+        source=encoded.source,
+        profile=str(encoded.rows),
+    )
+    return DatasetInput(dataset, [InputTag("mlflow.data.context", "all")])
 
 
 def _metrics(finished: Finished, began: int) -> list[Metric]:

@@ -35,7 +35,7 @@ study = Study(
 
 
 @pytest.fixture(scope="session")
-def real_data() -> Path:
+def real() -> Path:
     """Folder of the real data sets; tests that need one are skipped where there is none."""
     folder = os.environ.get("ABLATION_TEST_DATA")
     if not folder:

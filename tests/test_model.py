@@ -318,7 +318,7 @@ class TestInitialisation:
     """Arms of a block share every random number but those that their level changes."""
 
     def state(self, seed: int = 0, **changes: object) -> dict[str, Tensor]:
-        attention = AttentionConfig(**changes)  # type: ignore[arg-type]
+        attention = AttentionConfig(**changes)
         config = ModelConfig(embedding_size=EMBEDDING, hidden_size=HIDDEN, attention=attention)
         return build(config, seed, vocabulary_size=17, classes=3).state_dict()
 

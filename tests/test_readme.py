@@ -31,7 +31,7 @@ def test_every_command_of_the_command_line_is_listed() -> None:
 
 
 def _commands() -> list[object]:
-    return cli.app.registered_commands  # type: ignore[return-value]
+    return cli.app.registered_commands
 
 
 def _dry(arguments: list[str]) -> subprocess.CompletedProcess[str]:

@@ -136,7 +136,7 @@ def alive(folder: Path) -> list[int]:
 def wait_until(condition: object, seconds: float) -> None:
     """Polls, since what is waited for happens in processes that are not ours."""
     end = time.monotonic() + seconds
-    while not condition():  # type: ignore[operator]
+    while not condition():
         assert time.monotonic() < end, "waited in vain"
         time.sleep(0.05)
 

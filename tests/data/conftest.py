@@ -2,7 +2,6 @@
 
 import csv
 import json
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -49,11 +48,3 @@ def small() -> Columns:
         "text": [f"the {word} number {i}" for i in range(20) for word in ("red", "Blue")],
         "label": ["warm", "cold"] * 20,
     }
-
-
-@pytest.fixture(scope="session")
-def real() -> Path:
-    folder = os.environ.get("ABLATION_TEST_DATA")
-    if not folder:
-        pytest.skip("ABLATION_TEST_DATA does not name the folder of the real sets")
-    return Path(folder)

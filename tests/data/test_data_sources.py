@@ -232,7 +232,7 @@ def test_a_hub_id_or_revision_that_does_not_exist_is_refused(
 ) -> None:
     def unknown(*_: object, **__: object) -> None:
         response = SimpleNamespace(headers={}, request=None)
-        raise RepositoryNotFoundError("404", response=response)  # type: ignore[arg-type]
+        raise RepositoryNotFoundError("404", response=response)
 
     monkeypatch.setattr(ablation.data.read.HfApi, "dataset_info", unknown)
     with pytest.raises(Refused, match="has no 'owner/set' at revision 'abc'"):

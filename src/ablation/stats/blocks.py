@@ -84,7 +84,7 @@ def complete_blocks(
             not finite, or a finished run without a finite value.
     """
     scores = np.array(values, dtype=np.float64)
-    if scores.ndim < 2 or scores.shape[-2] < 2 or scores.shape[-1] < 1:  # noqa: PLR2004
+    if scores.ndim < 2 or scores.shape[-2] < 2 or scores.shape[-1] < 1:  # noqa: PLR2004 - two of each, the least that varies
         raise ValueError(
             "values must be [..., arm, seed] with the baseline, at least one other arm and at "
             f"least one seed; got shape {scores.shape}. Pass the whole family in one array."

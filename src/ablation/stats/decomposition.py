@@ -100,7 +100,7 @@ def generalise(differences: ArrayLike) -> Generalisation:
         ValueError: If there are fewer than two seeds or two examples, or a value is not finite.
     """
     table = np.asarray(differences, dtype=np.float64)
-    if table.ndim < 2 or min(table.shape[-2:]) < 2 or not np.isfinite(table).all():  # noqa: PLR2004
+    if table.ndim < 2 or min(table.shape[-2:]) < 2 or not np.isfinite(table).all():  # noqa: PLR2004 - two of each, the least that varies
         raise ValueError(
             "differences must be finite [..., seed, example] with at least two of each; got "
             f"shape {table.shape}. Leave out seeds without predictions of both arms."

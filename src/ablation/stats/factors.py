@@ -83,7 +83,7 @@ def _positions(levels: Floats, arms: int, log: bool) -> tuple[Floats, Bools]:
         )
     used = levels > 0 if log else np.ones(arms, dtype=np.bool_)
     at = np.log10(np.where(used, levels, 1.0)) if log else levels
-    if np.unique(at[used]).size < 2:  # noqa: PLR2004
+    if np.unique(at[used]).size < 2:  # noqa: PLR2004 - two of each, the least that varies
         raise ValueError(
             f"a trend needs two different levels{' above 0' if log else ''}; "
             f"got {levels.tolist()}."
@@ -162,7 +162,7 @@ def interaction(
         ValueError: If a factor has fewer than two levels, or as `verdicts` does.
     """
     table = np.asarray(values, dtype=np.float64)
-    if table.ndim < 3 or min(table.shape[-3:-1]) < 2:  # noqa: PLR2004
+    if table.ndim < 3 or min(table.shape[-3:-1]) < 2:  # noqa: PLR2004 - two of each, the least that varies
         raise ValueError(
             "values must be [..., first, second, seed] with two levels or more of each factor; "
             f"got shape {table.shape}."

@@ -1,4 +1,4 @@
-from ablation.config import Constant, Normal
+from ablation.config import Constant, Normal, Uniform
 from ablation.spec import Study
 
 study = Study(
@@ -6,7 +6,15 @@ study = Study(
     title="The start of the attention's bias",
     question="Does it matter how the attention's bias starts, or whether there is one at all?",
     factor="model.attention.bias_init",
-    levels=("zeros", "none", Constant(0.1), Constant(1.0), Normal(0.05), Normal(1.0)),
+    levels=(
+        "zeros",
+        "none",
+        Constant(0.1),
+        Constant(1.0),
+        Normal(0.05),
+        Normal(1.0),
+        Uniform(0.1),
+    ),
     baseline="zeros",
     margin=0.02,
     looks=(5, 8, 12, 20),

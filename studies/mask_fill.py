@@ -11,17 +11,20 @@ FILLS = {
     "-10": -10.0,
     "0": 0.0,
 }
-FILL, SECOND = "model.attention.fill", "model.attention.second_masking"
+ATTENTION = "model.attention"
+FILL, SECOND, DTYPE = f"{ATTENTION}.fill", f"{ATTENTION}.second_masking", f"{ATTENTION}.dtype"
 
 study = Study(
     name="mask_fill",
     title="What is written over padding",
     question="Does the score written over padding matter, and the masking after the softmax?",
     arms={name: {FILL: fill} for name, fill in FILLS.items()}
-    | {f"{name} masked once": {FILL: FILLS[name], SECOND: False} for name in ("-10", "0")},
+    | {f"{name} masked once": {FILL: FILLS[name], SECOND: False} for name in ("-10", "0")}
+    | {"-1e32 in bfloat16": {DTYPE: "bfloat16"}},
     baseline="-1e32",
     margin=0.02,
     looks=(5, 8, 12, 20),
+    numerics=True,
     # Texts of any length share a batch here, since padding is the point.
     config=RunConfig(data=DataConfig(max_length=64), train=TrainConfig(batching="random")),
     caveats=(

@@ -1,12 +1,18 @@
+from typing import get_args
+
+from ablation.config import Pooling
 from ablation.spec import Study
 
 study = Study(
     name="pooling",
     title="The pooling",
-    question="Is attention better than pooling without parameters?",
+    question="Is the article's attention better than other poolings, with scores or without?",
     factor="model.pooling",
-    levels=("attention", "mean", "max"),
+    levels=get_args(Pooling),
     baseline="attention",
     margin=0.02,
     looks=(5, 8, 12, 20),
+    caveats=(
+        "Every pooling trains with the learning rate and the init std that suit the attention.",
+    ),
 )

@@ -18,6 +18,7 @@ PLACES = {
     "scipy": {"stats"},
     "datasets": {"data"},
     "tokenizers": {"data"},
+    "sentencex": {"data"},
     "torch": {"model", "train", "execute"},
     "mlflow": {"tracking"},
     "optuna": {"execute"},

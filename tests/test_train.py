@@ -146,9 +146,9 @@ def test_equal_arguments_give_bitwise_equal_results(
 def test_the_epoch_is_chosen_on_validation_and_its_weights_are_kept(splits: Splits) -> None:
     config = replace(CONFIG, "train.epochs", 6)
     records, result = run(replace(config, "train.learning_rate", 0.2), splits)
-    scores = [record.metrics["validation/accuracy"] for record in records]
+    scores = [record.metrics["validation/accuracy"] for record in records[1:]]
     assert result.epoch == 1 + scores.index(max(scores))
-    assert result.epoch < len(records), "the case is of use only where a later epoch is worse"
+    assert result.epoch < len(scores), "the case is of use only where a later epoch is worse"
     assert result.metrics["validation/accuracy"] == max(scores)
     short = replace(replace(config, "train.learning_rate", 0.2), "train.epochs", result.epoch)
     assert run(short, splits)[1].logits_hash == result.logits_hash
@@ -244,5 +244,5 @@ def test_the_loss_curve_is_golden(encoder: str, splits: Splits) -> None:
         records, _ = run(replace(CONFIG, "model.encoder", encoder), splits)
     finally:
         torch.set_default_dtype(torch.float32)
-    found = [record.metrics["train/loss"] for record in records]
+    found = [record.metrics["train/loss"] for record in records[1:]]
     assert found == pytest.approx(GOLDEN[encoder], rel=1e-9)

@@ -153,7 +153,10 @@ def run(
     asked = ask(name, data, text, label, seeds)
     from ablation.execute.conductor import session
     from ablation.execute.places import places
+    from ablation.execute.workers import check_classes
     from ablation.progress import follow
+
+    check_classes(asked.study)
 
     _terminate_like_interrupt()
     opened: Session | None = None

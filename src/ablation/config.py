@@ -15,7 +15,27 @@ from typing import Any, Literal, get_args
 from ablation.errors import Refused, nearest
 
 Encoder = Literal["none", "cnn", "bilstm"]
-Pooling = Literal["attention", "mean", "max"]
+Pooling = Literal[
+    "attention",
+    "attention_over_states",
+    "additive",
+    "scaled_dot",
+    "gated",
+    "structured",
+    "multi_head",
+    "sparsemax",
+    "entmax15",
+    "mean",
+    "max",
+    "sum",
+    "logsumexp",
+    "last",
+    "first",
+    "top_k",
+]
+Kind = Literal["flat", "hierarchical"]
+Dtype = Literal["float32", "bfloat16", "float16"]
+Scheme = Literal["normal", "xavier", "kaiming", "orthogonal", "zeros"]
 Tokenizer = Literal["auto", "words", "characters"]
 Batching = Literal["length", "random"]
 Metric = Literal["accuracy", "macro_f1", "loss"]
@@ -80,8 +100,28 @@ class Normal:
         _require(self.std >= 0 and math.isfinite(self.std), "std", "finite and >= 0", self.std)
 
 
-BiasInit = Literal["zeros", "none"] | Constant | Normal
+@dataclasses.dataclass(frozen=True, slots=True, repr=False)
+class Uniform:
+    """An initialisation: independent draws from U(-``bound``, ``bound``)."""
+
+    bound: float
+
+    def __post_init__(self) -> None:
+        _typed(self)
+        good = self.bound >= 0 and math.isfinite(self.bound)
+        _require(good, "bound", "finite and >= 0", self.bound)
+
+    def __repr__(self) -> str:
+        return f"Uniform({self.bound!r})"
+
+
+Values = Constant | Normal | Uniform
+Init = Scheme | Values
+BiasInit = Literal["zeros", "none"] | Values
 Fill = float | Literal["min"]
+
+LOWEST: dict[str, float] = {"float32": -3.4028e38, "bfloat16": -3.3895e38, "float16": -65504.0}
+"""The lowest finite number of each dtype, rounded towards zero."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -100,6 +140,8 @@ class DataConfig:
     """``auto``: characters where over half of train's letters are Han or kana, else words."""
     max_length: int = 128
     """Tokens kept of a text; the rest is cut off."""
+    sentence_length: int = 40
+    """Tokens of a sentence, for hierarchical models; a longer one counts as several."""
     vocabulary_size: int = 20_000
     """Most frequent tokens of train that get an id of their own, padding and unknown included."""
 
@@ -107,66 +149,134 @@ class DataConfig:
         _typed(self)
         _one_of(self.tokenizer, Tokenizer, "data.tokenizer")
         _require(self.max_length >= 1, "data.max_length", ">= 1", self.max_length)
+        _require(self.sentence_length >= 1, "data.sentence_length", ">= 1", self.sentence_length)
         _require(self.vocabulary_size >= 3, "data.vocabulary_size", ">= 3", self.vocabulary_size)  # noqa: PLR2004 - padding, unknown and one token
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class AttentionConfig:
-    """The attention of the article: score = (h W + b) . q, output = sum of weights x keys."""
+    """Scores and weights of every pooling that has them, above all of the article's attention.
+
+    Its score is (h W + b) . q, its output the sum of weights x keys; what is called weight, bias
+    and query in another pooling is said by that pooling.
+    """
 
     init_std: float = 0.05
     """Standard deviation of the normal that weight and query are drawn from."""
+    weight_init: Init = "normal"
+    """How the weight starts: ``normal`` is N(0, init_std squared); a scheme, or values."""
+    query_init: Init = "normal"
+    """How the query starts; likewise."""
     bias_init: BiasInit = "zeros"
     """How the bias starts; ``none`` leaves it out of the model."""
+    train_weight: bool = True
+    """Whether the weight is an ``nn.Parameter``, or a buffer that stays as it was drawn."""
+    train_bias: bool = True
+    """Whether the bias is one."""
+    train_query: bool = True
+    """Whether the query is one."""
     fill: Fill = -1e32
     """Score written over padding before the softmax; ``min`` is the dtype's lowest value."""
     second_masking: bool = True
     """Whether weights on padding are set to zero again after the softmax."""
+    dtype: Dtype = "float32"
+    """Precision of scores and weights; states, parameters and the weighted sum keep theirs."""
+    heads: int = 4
+    """Heads of the pooling ``multi_head``."""
+    hops: int = 4
+    """Hops of the pooling ``structured``."""
 
     def __post_init__(self) -> None:
         _typed(self)
         good = self.init_std >= 0 and math.isfinite(self.init_std)
         _require(good, "model.attention.init_std", "finite and >= 0", self.init_std)
-        if not isinstance(self.bias_init, Constant | Normal):
-            _one_of(self.bias_init, Literal["zeros", "none"], "model.attention.bias_init")
+        for field, known in (
+            ("weight_init", Scheme),
+            ("query_init", Scheme),
+            ("bias_init", Literal["zeros", "none"]),
+            ("dtype", Dtype),
+        ):
+            value = getattr(self, field)
+            if not isinstance(value, Values):
+                _one_of(value, known, f"model.attention.{field}")
         if isinstance(self.fill, str):
             _one_of(self.fill, Literal["min"], "model.attention.fill")
         else:
             _require(self.fill <= 0, "model.attention.fill", "<= 0", self.fill)
+            lowest = LOWEST[self.dtype]
+            rule = f"-inf, 'min', or within the range of {self.dtype} (from {lowest:g})"
+            within = self.fill >= lowest or self.fill == -math.inf
+            _require(within, "model.attention.fill", rule, self.fill)
+        _require(self.heads >= 1, "model.attention.heads", ">= 1", self.heads)
+        _require(self.hops >= 1, "model.attention.hops", ">= 1", self.hops)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class ModelConfig:
-    """Embedding, encoder, pooling, linear classifier."""
+    """Embedding, encoder, pooling, linear classifier; of words, or of words and then sentences."""
 
+    kind: Kind = "flat"
+    """``flat`` pools the tokens of a text; ``hierarchical`` pools the tokens of each sentence, and
+    then the sentences of the text."""
     encoder: str = "cnn"
     """A name in :data:`Encoder`, or ``package.module:Class`` of your own."""
     pooling: str = "attention"
-    """A name in :data:`Pooling`, or ``package.module:Class`` of your own."""
+    """A name in :data:`Pooling`, or ``package.module:Class`` of your own; of a hierarchical model
+    it pools the sentences."""
+    word_pooling: str = "max"
+    """Of a hierarchical model: what makes one vector of a sentence's tokens; likewise."""
+    sentence_encoder: str = "bilstm"
+    """Of a hierarchical model: the encoder of the sentences' vectors; as ``encoder``."""
     embedding_size: int = 64
     """Width of a token's embedding."""
     embedding_std: float = 0.1
     """Standard deviation of the normal that embeddings are drawn from."""
+    embedding_file: str | None = None
+    """Pretrained embeddings as text, a token and its numbers a line (GloVe, word2vec); all
+    embeddings are then frozen, those of tokens that it lacks as they were drawn."""
     hidden_size: int = 64
-    """Width of a token's state after the encoder."""
+    """Width of a state, of a token or a sentence, after its encoder."""
     dropout: float = 0.3
     """Share of entries dropped from the embeddings and from the pooled vector."""
+    top_k: int = 3
+    """Values of each entry that the pooling ``top_k`` takes the mean of."""
     attention: AttentionConfig = AttentionConfig()
-    """Read by the pooling ``attention``."""
+    """Read by every pooling with scores."""
 
     def __post_init__(self) -> None:
         _typed(self)
-        if ":" not in self.encoder:
-            _one_of(self.encoder, Encoder, "model.encoder")
-        if ":" not in self.pooling:
-            _one_of(self.pooling, Pooling, "model.pooling")
+        _one_of(self.kind, Kind, "model.kind")
+        for field, known in (
+            ("encoder", Encoder),
+            ("pooling", Pooling),
+            ("word_pooling", Pooling),
+            ("sentence_encoder", Encoder),
+        ):
+            if ":" not in getattr(self, field):
+                _one_of(getattr(self, field), known, f"model.{field}")
         good = self.embedding_std >= 0 and math.isfinite(self.embedding_std)
         _require(good, "model.embedding_std", "finite and >= 0", self.embedding_std)
         _require(self.embedding_size >= 1, "model.embedding_size", ">= 1", self.embedding_size)
-        even = self.hidden_size >= 1 and (self.encoder != "bilstm" or self.hidden_size % 2 == 0)
+        even = self.hidden_size >= 1 and (
+            "bilstm" not in self.encoders or self.hidden_size % 2 == 0
+        )
         rule = ">= 1, and even for a bilstm, whose two directions take half each"
         _require(even, "model.hidden_size", rule, self.hidden_size)
         _require(0 <= self.dropout < 1, "model.dropout", "in [0, 1)", self.dropout)
+        _require(self.top_k >= 1, "model.top_k", ">= 1", self.top_k)
+        divided = "multi_head" not in self.poolings or self.hidden_size % self.attention.heads == 0
+        rule = f"a multiple of the {self.attention.heads} heads"
+        _require(divided, "model.hidden_size", rule, self.hidden_size)
+
+    @property
+    def encoders(self) -> tuple[str, ...]:
+        """The encoders that this kind of model has."""
+        return (self.encoder, self.sentence_encoder)[: 1 + (self.kind == "hierarchical")]
+
+    @property
+    def poolings(self) -> tuple[str, ...]:
+        """The poolings that this kind of model has."""
+        return (self.pooling, self.word_pooling)[: 1 + (self.kind == "hierarchical")]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -242,7 +352,7 @@ def flatten(config: Any, prefix: str = "") -> dict[str, Any]:
     flat: dict[str, Any] = {}
     for field in dataclasses.fields(config):
         value = getattr(config, field.name)
-        if dataclasses.is_dataclass(value) and not isinstance(value, Constant | Normal):
+        if dataclasses.is_dataclass(value) and not isinstance(value, Values):
             flat |= flatten(value, f"{prefix}{field.name}.")
         else:
             flat[prefix + field.name] = value

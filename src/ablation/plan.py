@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
+import hashlib
 import importlib.util
 import math
 import re
@@ -166,10 +168,12 @@ def seconds_guess(config: RunConfig, train_rows: int, train_tokens: int) -> floa
 def config_hash(config: RunConfig, fingerprint: str) -> str:
     """Returns 12 hex digits over all that decides a run but its seed.
 
-    That is the configuration, the data's content in place of its whereabouts, and the source of
-    the modules that hold classes of the user's.
+    That is the configuration, the content of data and embeddings in place of their whereabouts,
+    and the source of the modules that hold classes of the user's.
     """
-    sources = [_source(name) for name in (config.model.encoder, config.model.pooling)]
+    model = config.model
+    sources = [_source(name) for name in model.encoders + model.poolings]
+    sources.append(None if model.embedding_file is None else _content(model.embedding_file))
     return digest(config_values(config), fingerprint, sources)
 
 
@@ -181,6 +185,17 @@ def arm_hash(arm: Arm, fingerprint: str) -> str:
 
 def _exact(number: float | None) -> str | None:
     return None if number is None else repr(float(number))
+
+
+@functools.lru_cache
+def _content(path: str) -> str:
+    """Returns the SHA-256 of a file."""
+    try:
+        with Path(path).open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        rule = f"The embeddings {path!r} cannot be read: {error.strerror}."
+        raise Refused(rule, "Change model.embedding_file.") from error
 
 
 def _source(name: str) -> str | None:

@@ -27,6 +27,9 @@ OFFSET = "seed_offset"
 DATA_FIELDS = frozenset({"data.source", "data.revision", "data.text", "data.label"})
 """Where the data came from: the data's content stands for these in every hash."""
 
+WHEREABOUTS = DATA_FIELDS | {"model.embedding_file"}
+"""What says where a content lies, which stands for it in every hash."""
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Arm:
@@ -83,6 +86,8 @@ class Study:
     """Seeds at which to look, rising; only undecided arms get more. Replaces ``seeds``."""
     spend: Sequence[float] = ()
     """Error rate spent at each look; 0.05 in rising shares where looks are given without it."""
+    numerics: bool = False
+    """Whether the report shows what each fill of the arms does in each dtype, without training."""
     caveats: Sequence[str] = ()
     """Sentences printed with the report."""
 
@@ -154,9 +159,9 @@ def level_name(level: Any) -> str:
 
 
 def config_values(config: RunConfig) -> dict[str, str]:
-    """Returns dotted path to repr for every field but those that say where the data came from."""
+    """Returns dotted path to repr for every field but those that say where a content lies."""
     return {
-        path: repr(value) for path, value in flatten(config).items() if path not in DATA_FIELDS
+        path: repr(value) for path, value in flatten(config).items() if path not in WHEREABOUTS
     }
 
 

@@ -2,5 +2,6 @@
 
 from ablation.data.corpus import prepare
 from ablation.data.encoded import SPLITS, Encoded, Split
+from ablation.data.vectors import read_vectors
 
-__all__ = ["SPLITS", "Encoded", "Split", "prepare"]
+__all__ = ["SPLITS", "Encoded", "Split", "prepare", "read_vectors"]

@@ -19,7 +19,7 @@ from ablation.data.encoded import Encoded, Split
 from ablation.data.source import Source, locate
 from ablation.data.splits import check, complete, fingerprint
 
-LAYOUT = 1
+LAYOUT = 2
 """Version of the cached folder; a change of tokenisation, splits or files is a step here."""
 
 _WORK = ".work-"
@@ -65,14 +65,14 @@ def _build(config: DataConfig, source: Source, folder: Path) -> None:
         number = {label: index for index, label in enumerate(labels)}
         arrays = {
             name: Split(
-                *encode(tokenizer, rows.texts),
+                *encode(tokenizer, rows.texts, kind, config),
                 np.array([number[x] for x in rows.labels], np.int64),
             )
             for name, rows in splits.items()
         }
         built = work / "corpus"
         built.mkdir()
-        tokenizer.save(str(built / "tokenizer.json"))
+        tokenizer.save(str(built / encoded.TOKENIZER))
         facts = {
             "name": source.name,
             "source": config.source,

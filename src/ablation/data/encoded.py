@@ -21,6 +21,7 @@ UNKNOWN = 1
 """Id of every token without one of its own; 0 is padding."""
 
 META = "meta.json"
+TOKENIZER = "tokenizer.json"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -31,6 +32,8 @@ class Split:
     """Token ids of all rows, one after the other; every row has at least one."""
     offsets: npt.NDArray[np.int64]
     """Where each row starts, and where the last one ends: rows + 1 entries."""
+    sentences: npt.NDArray[np.int64]
+    """Where each sentence starts in ``tokens``, and where the last one ends; rows start one."""
     labels: npt.NDArray[np.int64]
     """Class number of each row."""
 
@@ -62,6 +65,12 @@ class Encoded:
         """Returns one split, memory-mapped: pages are shared between processes."""
         fields = (field.name for field in dataclasses.fields(Split))
         return Split(*(np.load(self.folder / f"{name}.{field}.npy", "c") for field in fields))
+
+    def vocabulary(self) -> dict[str, int]:
+        """Returns token to id, for every token that has one of its own."""
+        text = (self.folder / TOKENIZER).read_text(encoding="utf-8")
+        vocabulary: dict[str, int] = json.loads(text)["model"]["vocab"]
+        return {token: id_ for token, id_ in vocabulary.items() if id_ > UNKNOWN}
 
 
 def save(folder: Path, splits: dict[str, Split], facts: dict[str, Any]) -> None:

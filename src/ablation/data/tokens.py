@@ -1,6 +1,6 @@
 """Tokens: the vocabulary is learned on train alone; ids descend in frequency from 2 on.
 
-The only module that imports ``tokenizers``.
+The only module that imports ``tokenizers`` and ``sentencex``, which finds the sentences.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import numpy.typing as npt
+import sentencex
 from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, trainers
 
 from ablation.config import DataConfig
@@ -65,18 +66,49 @@ def learn(texts: list[str], kind: str, config: DataConfig) -> Tokenizer:
 
 
 def encode(
-    tokenizer: Tokenizer, texts: list[str]
-) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:
-    """Returns the token ids of all texts on end, and the offsets; no text is without a token."""
-    rows = [
-        encoding.ids or [UNKNOWN]
-        for batch in _batches(texts)
-        for encoding in tokenizer.encode_batch_fast(batch, add_special_tokens=False)
-    ]
-    lengths = np.fromiter(map(len, rows), dtype=np.int64, count=len(rows))
+    tokenizer: Tokenizer, texts: list[str], kind: str, config: DataConfig
+) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Returns the token ids of all texts on end, where texts start, and where sentences start.
+
+    Both kinds of starts have one entry more, where the last one ends. No text is without a token,
+    and every text starts a sentence.
+
+    Args:
+        tokenizer: As :func:`learn` made it.
+        texts: What to encode.
+        kind: A name in :data:`PATTERNS`; characters are taken for Chinese or Japanese.
+        config: Sets the length of a text and of a sentence.
+    """
+    language = "zh" if kind == "characters" else "en"
+    lengths = np.zeros(len(texts), np.int64)
+    flat: list[int] = []
+    starts: list[int] = []
+    for row, sentences in enumerate(_encoded_sentences(tokenizer, texts, language)):
+        left = config.max_length
+        for ids in sentences:
+            kept = ids[:left]
+            starts.extend(range(len(flat), len(flat) + len(kept), config.sentence_length))
+            flat += kept
+            left -= len(kept)
+        if left == config.max_length:
+            starts.append(len(flat))
+            flat.append(UNKNOWN)
+            left -= 1
+        lengths[row] = config.max_length - left
     offsets = np.concatenate([[0], lengths.cumsum()]).astype(np.int64)
-    flat = itertools.chain.from_iterable(rows)
-    return np.fromiter(flat, dtype=np.int32, count=int(offsets[-1])), offsets
+    return np.array(flat, np.int32), offsets, np.array([*starts, len(flat)], np.int64)
+
+
+def _encoded_sentences(
+    tokenizer: Tokenizer, texts: list[str], language: str
+) -> Iterator[list[list[int]]]:
+    """Yields the token ids of each text's sentences."""
+    for batch in _batches(texts):
+        split = [sentencex.segment(language, text) or [text] for text in batch]
+        flat = list(itertools.chain.from_iterable(split))
+        encoded = iter(tokenizer.encode_batch_fast(flat, add_special_tokens=False))
+        for sentences in split:
+            yield [encoding.ids for encoding in itertools.islice(encoded, len(sentences))]
 
 
 def _tokenizer(kind: str, vocabulary: dict[str, int]) -> Tokenizer:

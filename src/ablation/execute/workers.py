@@ -10,16 +10,20 @@ import threading
 import time
 from collections.abc import Generator, Iterator, Mapping
 from concurrent.futures import Executor, ProcessPoolExecutor
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ablation.config import RunConfig
+from ablation.config import ModelConfig, RunConfig
 from ablation.data import SPLITS, Encoded
 from ablation.errors import Refused
+from ablation.spec import Study, arms_of
 
 if TYPE_CHECKING:
-    from ablation.train import EpochRecord, RunResult, Texts
+    from ablation.model import Pretrained
+    from ablation.train import Documents, EpochRecord, RunResult, Texts
 
-_opened: dict[tuple[str, str], Mapping[str, Texts]] = {}
+_opened: dict[tuple[str, ...], Mapping[str, Texts | Documents]] = {}
+_read: dict[tuple[str, str, int], Pretrained] = {}
 
 
 def pool(workers: int) -> ProcessPoolExecutor:
@@ -52,6 +56,21 @@ def check_cuda() -> None:
 
     if not torch.cuda.is_available():
         raise Refused("PyTorch sees no CUDA device here.", "Give DEVICE=cpu, or leave it out.")
+
+
+def check_classes(study: Study) -> None:
+    """Refuses classes of the user's that cannot be trained, before anything is written.
+
+    Raises:
+        Refused: If one cannot be found or made, or returns another shape than it should.
+    """
+    models = dict.fromkeys(arm.config.model for arm in arms_of(study))
+    named = [model for model in models if any(":" in x for x in model.encoders + model.poolings)]
+    if named:
+        from ablation.model import check
+
+        for model in named:
+            check(model)
 
 
 def end_workers(executor: Executor) -> None:
@@ -94,14 +113,17 @@ def run_trial(
         run = train(
             config,
             seed,
-            _open(encoded, device),
+            _open(encoded, config.model.kind, device),
             vocabulary_size=encoded.vocabulary_size,
             classes=len(encoded.labels),
+            pretrained=_pretrained(encoded, config.model),
         )
         result = _exhaust(run, records)
     except torch.OutOfMemoryError:
         seconds = time.time() - began
-        result = RunResult(status="FAILED", reason="oom", epoch=len(records) + 1, seconds=seconds)
+        result = RunResult(
+            status="FAILED", reason="oom", epoch=max(1, len(records)), seconds=seconds
+        )
     except Refused:
         raise
     except Exception as error:
@@ -122,17 +144,35 @@ def _exhaust(run: Generator[EpochRecord, None, RunResult], into: list[EpochRecor
             return result
 
 
-def _open(encoded: Encoded, device: str) -> Mapping[str, Texts]:
-    from ablation.train import Texts
+def _open(encoded: Encoded, kind: str, device: str) -> Mapping[str, Texts | Documents]:
+    from ablation.train import Documents, Texts
 
-    place = (str(encoded.folder), device)
+    place = (str(encoded.folder), kind, device)
     if place not in _opened:
         splits = {name: encoded.split(name) for name in SPLITS}
         _opened[place] = {
-            name: Texts.of(split.tokens, split.offsets, split.labels, device)
+            name: Documents.of(split.tokens, split.offsets, split.sentences, split.labels, device)
+            if kind == "hierarchical"
+            else Texts.of(split.tokens, split.offsets, split.labels, device)
             for name, split in splits.items()
         }
     return _opened[place]
+
+
+def _pretrained(encoded: Encoded, model: ModelConfig) -> Pretrained | None:
+    """Returns the embeddings of the file that the model names; read once per process."""
+    import torch
+
+    from ablation.data import read_vectors
+
+    if model.embedding_file is None:
+        return None
+    place = (str(encoded.folder), model.embedding_file, model.embedding_size)
+    if place not in _read:
+        path, size = Path(model.embedding_file), model.embedding_size
+        ids, vectors = read_vectors(path, encoded.vocabulary(), size)
+        _read[place] = (torch.as_tensor(ids), torch.as_tensor(vectors))
+    return _read[place]
 
 
 @contextlib.contextmanager

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from ablation.config import Fill
+from ablation.model.weights import Masking
 
 
 class AttentionPooling(nn.Module):
@@ -24,10 +26,11 @@ class AttentionPooling(nn.Module):
 
     Args:
         hidden_size: Width of a token state.
-        bias: Whether there is a bias b at all.
-        fill: Score written over padding before the softmax, ``"min"`` being the lowest number of
-            the scores' dtype. The study ``mask_fill`` shows what each value leaks.
-        second_masking: Whether the weights of padding are set to zero after the softmax.
+        bias: Whether there is a bias b at all. Without keys in the output it could change
+            nothing, so there is none where ``values`` is ``"states"``.
+        values: What is summed: the keys, as in the article, or the states, :math:`y = \sum_l a_l
+            h_l`.
+        masking: From scores to weights.
     """
 
     def __init__(
@@ -35,33 +38,32 @@ class AttentionPooling(nn.Module):
         hidden_size: int,
         *,
         bias: bool = True,
-        fill: Fill = -1e32,
-        second_masking: bool = True,
+        values: Literal["keys", "states"] = "keys",
+        masking: Masking = Masking(),  # noqa: B008 - it is frozen
     ) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.empty(hidden_size, hidden_size))
-        self.bias = nn.Parameter(torch.empty(hidden_size)) if bias else None
+        self.bias = nn.Parameter(torch.empty(hidden_size)) if bias and values == "keys" else None
         self.query = nn.Parameter(torch.empty(hidden_size))
-        self.fill = fill
-        self.second_masking = second_masking
+        self.values = values
+        self.masking = masking
 
-    def weights(
-        self, states: Float[Tensor, "batch length hidden"], mask: Bool[Tensor, "batch length"]
+    def scores(
+        self, states: Float[Tensor, "batch length hidden"]
     ) -> Float[Tensor, "batch length"]:
-        """Returns the attention weights; a row with a token and a tight fill sums to one."""
+        """Returns the scores, those of padding too."""
         scores = states @ (self.weight @ self.query)
-        if self.bias is not None:
-            scores = scores + self.bias @ self.query
-        fill = torch.finfo(scores.dtype).min if self.fill == "min" else float(self.fill)
-        weights = scores.masked_fill(~mask, fill).softmax(dim=1)
-        return weights.masked_fill(~mask, 0.0) if self.second_masking else weights
+        return scores if self.bias is None else scores + self.bias @ self.query
 
     def forward(
         self, states: Float[Tensor, "batch length hidden"], mask: Bool[Tensor, "batch length"]
     ) -> tuple[Float[Tensor, "batch hidden"], Float[Tensor, "batch length"]]:
-        """Returns the pooled states and the weights."""
-        weights = self.weights(states, mask)
-        pooled = (weights.unsqueeze(1) @ states).squeeze(1) @ self.weight
+        """Returns the pooled states and the weights; zeros for an empty row masked twice."""
+        weights = self.masking(self.scores(states), mask)
+        pooled = (weights.unsqueeze(1) @ states).squeeze(1)
+        if self.values == "states":
+            return pooled, weights
+        pooled = pooled @ self.weight
         if self.bias is not None:
             pooled = pooled + weights.sum(dim=1, keepdim=True) * self.bias
         return pooled, weights

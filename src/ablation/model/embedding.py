@@ -30,6 +30,17 @@ class Embedding(nn.Module):
         self.weight = nn.Parameter(torch.empty(vocabulary_size, size))
         self._touched: list[Tensor] = []
 
+    def freeze(self, rows: Int[Tensor, " known"], vectors: Float[Tensor, "known size"]) -> None:
+        """Puts pretrained vectors into some rows, and leaves all rows as they then are.
+
+        Args:
+            rows: Token ids that have a vector; padding is none of them.
+            vectors: Their vectors.
+        """
+        with torch.no_grad():
+            self.weight[rows] = vectors
+        self.weight.requires_grad_(False)
+
     def forward(
         self, tokens: Int[Tensor, "batch length"]
     ) -> Float[Tensor, "batch length embedding"]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from ablation.config import ModelConfig
 from ablation.model.named import named_class
 
 
@@ -80,13 +81,22 @@ class BiLSTM(nn.Module):
         return states
 
 
-def build_encoder(config: ModelConfig) -> nn.Module:
-    """Returns the encoder that the configuration names.
+def build_encoder(name: str, input_size: int, hidden_size: int) -> nn.Module:
+    """Returns the encoder of a name.
+
+    Args:
+        name: A name in :data:`ablation.config.Encoder`, or ``package.module:Class``.
+        input_size: Width of what it reads: embeddings, or the vectors of sentences.
+        hidden_size: Width of a state.
 
     Raises:
-        Refused: If a class of the user's cannot be found.
+        Refused: If a class of the user's cannot be found or made.
     """
-    classes = {"none": NoEncoder, "cnn": CNN, "bilstm": BiLSTM}
-    found = named_class(config.encoder) if ":" in config.encoder else classes[config.encoder]
-    encoder: nn.Module = found(config.embedding_size, config.hidden_size)
-    return encoder
+    if ":" in name:
+        return named_class(name, input_size, hidden_size)
+    classes: dict[str, Callable[[int, int], nn.Module]] = {
+        "none": NoEncoder,
+        "cnn": CNN,
+        "bilstm": BiLSTM,
+    }
+    return classes[name](input_size, hidden_size)

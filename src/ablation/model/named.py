@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import importlib
-from typing import Any
+
+from torch import nn
 
 from ablation.errors import Refused, nearest
 
 
-def named_class(name: str) -> Any:
-    """Imports and returns the class that ``package.module:Class`` names.
+def named_class(name: str, *sizes: int) -> nn.Module:
+    """Imports the class that ``package.module:Class`` names, and makes a module of it.
+
+    Args:
+        name: The name.
+        *sizes: What its constructor is called with.
 
     Raises:
-        Refused: If the module cannot be imported, or holds no such class.
+        Refused: If the module cannot be imported, holds no such class, or the class is no
+            ``nn.Module`` or cannot be called so.
     """
     module_name, _, class_name = name.partition(":")
     try:
@@ -28,4 +34,13 @@ def named_class(name: str) -> Any:
             f"{nearest(class_name, vars(module))}",
             "Name a class of that module.",
         )
-    return getattr(module, class_name)
+    try:
+        made = getattr(module, class_name)(*sizes)
+    except TypeError as error:
+        raise Refused(
+            f"{name}{sizes} cannot be made: {error}.",
+            "A pooling takes the width of a state, an encoder those of its input and its states.",
+        ) from error
+    if not isinstance(made, nn.Module):
+        raise Refused(f"{name!r} is no nn.Module.", "Derive it from torch.nn.Module.")
+    return made

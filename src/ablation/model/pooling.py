@@ -1,54 +1,83 @@
-"""The poolings without parameters, and the choice of a pooling by its name."""
+"""The choice of a pooling by its name, and which of its tensors are parameters."""
 
 from __future__ import annotations
 
-import torch
-from jaxtyping import Bool, Float
-from torch import Tensor, nn
+from collections.abc import Callable
+
+from torch import nn
 
 from ablation.config import ModelConfig
 from ablation.model.attention import AttentionPooling
 from ablation.model.named import named_class
+from ablation.model.plain import (
+    FirstPooling,
+    LastPooling,
+    LogSumExpPooling,
+    MaxPooling,
+    MeanPooling,
+    SumPooling,
+    TopKPooling,
+)
+from ablation.model.scored import (
+    AdditivePooling,
+    GatedPooling,
+    MultiHeadPooling,
+    ScaledDotPooling,
+    StructuredPooling,
+)
+from ablation.model.weights import Masking, entmax15, sparsemax
 
 
-class MeanPooling(nn.Module):
-    r"""The mean of the real tokens' states, :math:`y = \frac{1}{n} \sum_{l \le n} h_l`."""
-
-    def forward(
-        self, states: Float[Tensor, "batch length hidden"], mask: Bool[Tensor, "batch length"]
-    ) -> tuple[Float[Tensor, "batch hidden"], Float[Tensor, "batch length"]]:
-        """Returns the pooled states and the weights: 1/n on tokens; zeros for an empty row."""
-        counts = mask.sum(dim=1, keepdim=True).clamp(min=1)
-        weights = mask.to(states.dtype) / counts
-        return (weights.unsqueeze(1) @ states).squeeze(1), weights
-
-
-class MaxPooling(nn.Module):
-    r"""The largest value of each entry over the real tokens, :math:`y_d = \max_l h_{l,d}`."""
-
-    def forward(
-        self, states: Float[Tensor, "batch length hidden"], mask: Bool[Tensor, "batch length"]
-    ) -> tuple[Float[Tensor, "batch hidden"], None]:
-        """Returns the pooled states; zeros for a row without a token. There are no weights."""
-        lowest = torch.finfo(states.dtype).min
-        pooled = states.masked_fill(~mask.unsqueeze(2), lowest).amax(dim=1)
-        return pooled * mask.any(dim=1, keepdim=True), None
-
-
-def build_pooling(config: ModelConfig) -> nn.Module:
-    """Returns the pooling that the configuration names; its parameters hold no values yet.
+def build_pooling(name: str, config: ModelConfig) -> nn.Module:
+    """Returns the pooling of a name in the configuration; its parameters hold no values yet.
 
     Raises:
-        Refused: If a class of the user's cannot be found.
+        Refused: If a class of the user's cannot be found or made.
     """
-    if ":" in config.pooling:
-        module: nn.Module = named_class(config.pooling)(config.hidden_size)
-        return module
-    if config.pooling == "attention":
-        return AttentionPooling(
-            config.hidden_size,
-            bias=config.attention.bias_init != "none",
-            fill=config.attention.fill,
-            second_masking=config.attention.second_masking,
-        )
-    return {"mean": MeanPooling, "max": MaxPooling}[config.pooling]()
+    if ":" in name:
+        return named_class(name, config.hidden_size)
+    pooling = _build(name, config)
+    attention = config.attention
+    for tensor, trained in (
+        ("weight", attention.train_weight),
+        ("bias", attention.train_bias),
+        ("query", attention.train_query),
+    ):
+        if not trained and isinstance(getattr(pooling, tensor, None), nn.Parameter):
+            _fix(pooling, tensor)
+    return pooling
+
+
+def _build(name: str, config: ModelConfig) -> nn.Module:
+    size, attention = config.hidden_size, config.attention
+    bias, masking = attention.bias_init != "none", Masking.of(attention)
+    makers: dict[str, Callable[[], nn.Module]] = {
+        "attention": lambda: AttentionPooling(size, bias=bias, masking=masking),
+        "attention_over_states": lambda: AttentionPooling(size, values="states", masking=masking),
+        "additive": lambda: AdditivePooling(size, bias=bias, masking=masking),
+        "scaled_dot": lambda: ScaledDotPooling(size, masking=masking),
+        "gated": lambda: GatedPooling(size, masking=masking),
+        "structured": lambda: StructuredPooling(size, hops=attention.hops, masking=masking),
+        "multi_head": lambda: MultiHeadPooling(size, heads=attention.heads, masking=masking),
+        "sparsemax": lambda: AttentionPooling(
+            size, bias=bias, masking=Masking.of(attention, sparsemax)
+        ),
+        "entmax15": lambda: AttentionPooling(
+            size, bias=bias, masking=Masking.of(attention, entmax15)
+        ),
+        "mean": MeanPooling,
+        "max": MaxPooling,
+        "sum": SumPooling,
+        "logsumexp": LogSumExpPooling,
+        "last": LastPooling,
+        "first": FirstPooling,
+        "top_k": lambda: TopKPooling(config.top_k),
+    }
+    return makers[name]()
+
+
+def _fix(pooling: nn.Module, name: str) -> None:
+    """Turns a parameter into a buffer: it is drawn, saved and hashed as before, never trained."""
+    tensor = getattr(pooling, name).detach()
+    delattr(pooling, name)
+    pooling.register_buffer(name, tensor)

@@ -57,6 +57,61 @@ class Texts:
         return self.tokens[index] * mask, mask
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Documents:
+    """A split on the device, its sentences apart, as a hierarchical model reads it."""
+
+    sentences: Texts
+    """Every sentence, the texts' one after the other; they have no labels of their own."""
+    firsts: Int[Tensor, " texts"]
+    """Number of each text's first sentence."""
+    counts: Int[Tensor, " texts"]
+    """Sentences per text."""
+    lengths: Int[Tensor, " texts"]
+    """Tokens per text."""
+    labels: Int[Tensor, " texts"]
+
+    @classmethod
+    def of(
+        cls,
+        tokens: NDArray[np.int32],
+        offsets: NDArray[np.int64],
+        sentences: NDArray[np.int64],
+        labels: NDArray[np.int64],
+        device: torch.device | str = "cpu",
+    ) -> Documents:
+        """Builds the split from flat arrays; ``sentences`` holds where they start in ``tokens``.
+
+        Every text starts a sentence; both ``offsets`` and ``sentences`` end with the last end.
+        """
+        firsts = torch.as_tensor(np.searchsorted(sentences, offsets))
+        unlabelled = np.zeros(len(sentences) - 1, np.int64)
+        return cls(
+            sentences=Texts.of(tokens, sentences, unlabelled, device),
+            firsts=firsts[:-1].to(device),
+            counts=firsts.diff().to(device),
+            lengths=torch.as_tensor(offsets).diff().to(device),
+            labels=torch.as_tensor(labels).to(device),
+        )
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def batch(
+        self, rows: Int[Tensor, " batch"]
+    ) -> tuple[
+        Int[Tensor, "sentences length"],
+        Bool[Tensor, "sentences length"],
+        Bool[Tensor, "batch most"],
+    ]:
+        """Returns the rows' sentences one after the other, their mask, and where they belong."""
+        counts = self.counts[rows, None]
+        places = torch.arange(int(counts.max()), device=counts.device)
+        sentence_mask = places < counts
+        sentences = (self.firsts[rows, None] + places)[sentence_mask]
+        return *self.sentences.batch(sentences), sentence_mask
+
+
 def batches(
     lengths: Int[Tensor, " texts"], size: int, how: Batching, stream: torch.Generator
 ) -> Iterator[Int[Tensor, " batch"]]:

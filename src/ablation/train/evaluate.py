@@ -9,16 +9,16 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from ablation.train.batches import Texts
+from ablation.train.batches import Documents, Texts
 
 TOKENS_PER_BATCH = 8192
 """Padded tokens in a batch of an evaluation: enough to keep the arithmetic busy, and in cache."""
 
-Model = Callable[[Tensor, Tensor], Tensor]
+Model = Callable[..., Tensor]
 
 
 @torch.inference_mode()
-def logits_of(model: Model, texts: Texts) -> Float[Tensor, "texts classes"]:
+def logits_of(model: Model, texts: Texts | Documents) -> Float[Tensor, "texts classes"]:
     """Returns the logits of every text in the split's order; computed in sorted batches."""
     order = texts.lengths.argsort(stable=True)
     ends = texts.lengths[order].tolist()

@@ -13,20 +13,22 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ablation.config import Metric, RunConfig
-from ablation.model import Classifier, build
+from ablation.model import Classifier, Pretrained, build
 from ablation.model.streams import generator
-from ablation.train.batches import Texts, batches
+from ablation.train.batches import Documents, Texts, batches
 from ablation.train.evaluate import logits_of, metrics_of
 from ablation.train.outcome import EpochRecord, Reason, RunResult
+from ablation.train.probes import Probes
 
 
 def train(
     config: RunConfig,
     seed: int,
-    splits: Mapping[str, Texts],
+    splits: Mapping[str, Texts | Documents],
     *,
     vocabulary_size: int,
     classes: int,
+    pretrained: Pretrained | None = None,
 ) -> Generator[EpochRecord, None, RunResult]:
     """Trains one classifier; yields a record per epoch and returns the result.
 
@@ -36,9 +38,11 @@ def train(
     Args:
         config: The complete run configuration.
         seed: Every random stream of the run derives from it.
-        splits: ``train``, ``validation`` and ``test``, all on one device.
+        splits: ``train``, ``validation`` and ``test``, all on one device; with sentences for a
+            hierarchical model.
         vocabulary_size: Number of token ids, padding included.
         classes: Number of classes.
+        pretrained: Token ids and their embeddings, which then stay as they are.
 
     Raises:
         Refused: If a class of the user's cannot be found or returns a wrong shape.
@@ -46,23 +50,29 @@ def train(
     began = time.perf_counter()
     fitted, validation = splits["train"], splits["validation"]
     lengths = fitted.lengths.cpu()
-    device = fitted.tokens.device
+    device = fitted.labels.device
     sizes = {"vocabulary_size": vocabulary_size, "classes": classes}
-    model = build(config.model, seed, **sizes, device=device)
+    model = build(config.model, seed, **sizes, pretrained=pretrained, device=device)
     # Modules of the user's may draw from PyTorch's own generator, as nn.Dropout does.
     torch.manual_seed(generator(seed, "global").initial_seed())
     optimizer = torch.optim.Adam(model.parameters(), lr=config.train.learning_rate, fused=True)
     order = generator(seed, "order")
     chosen = _Chosen(model, config.train.select_on)
+    probes = Probes(model, validation)
+    at_start: dict[str, float] | None = probes.measure()
 
     for epoch in range(1, config.train.epochs + 1):
         model.train()
         total = torch.zeros((), device=device)
         for rows in batches(lengths, config.train.batch_size, config.train.batching, order):
+            model.clear_gradients()
             loss = F.cross_entropy(model(*fitted.batch(rows)), fitted.labels[rows])
             loss.backward()
+            if at_start is not None:
+                metrics = at_start | probes.gradients()
+                yield EpochRecord(epoch=0, seconds=time.perf_counter() - began, metrics=metrics)
+                at_start = None
             optimizer.step()
-            model.clear_gradients()
             total += loss.detach() * len(rows)
         train_loss = total.item() / len(fitted)
 
@@ -75,6 +85,7 @@ def train(
                 reason = "nan_loss"
             chosen.offer(epoch, on_validation)
             metrics |= {f"validation/{name}": value for name, value in on_validation.items()}
+            metrics |= probes.measure() | probes.gradients()
         seconds = time.perf_counter() - began
         yield EpochRecord(epoch=epoch, seconds=seconds, metrics=metrics)
         if reason is not None:
@@ -118,7 +129,9 @@ def _failure(train_loss: float, epoch: int, classes: int, model: Classifier) -> 
     return None
 
 
-def _result(model: Classifier, chosen: _Chosen, test: Texts, began: float) -> RunResult:
+def _result(
+    model: Classifier, chosen: _Chosen, test: Texts | Documents, began: float
+) -> RunResult:
     """Evaluates test once and gathers what the run leaves behind."""
     model.eval()
     logits = logits_of(model, test)

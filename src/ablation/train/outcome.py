@@ -11,14 +11,14 @@ Reason = Literal["nan_loss", "nan_grad", "diverged", "collapsed", "oom"]
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class EpochRecord:
-    """One pass over train, and what validation says after it."""
+    """One pass over train, and what validation and the probes say after it."""
 
     epoch: int
-    """Counted from 1."""
+    """Counted from 1; the record of 0 holds the probes of the model as it was drawn."""
     seconds: float
     """Since the run began."""
     metrics: dict[str, float]
-    """``split/metric`` to value; test is not among the splits."""
+    """``split/metric`` to value, test not among the splits; and ``probe/name`` to value."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)

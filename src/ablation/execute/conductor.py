@@ -25,7 +25,7 @@ from ablation.execute.mirror import Mirror
 from ablation.execute.places import Places
 from ablation.execute.workers import end_workers, run_trial
 from ablation.plan import Trial, declaration, label_of, missing, trials_of
-from ablation.spec import Study
+from ablation.spec import Study, arms_of
 from ablation.tracking import Finished, Home
 
 if TYPE_CHECKING:
@@ -114,6 +114,8 @@ def _open(
     trials = trials_of(study, encoded.fingerprint)
     wording = {"question": study.question, "title": study.title, "caveats": list(study.caveats)}
     tracking.declare(home, digest(declared), declared, wording, seen=len(outcomes))
+    if study.numerics and tracking.numerics(home) is None:
+        _keep_numerics(study, home)
     mirror = mirrors.open_mirror(
         storage,
         trials,
@@ -134,6 +136,14 @@ def _open(
     )
     opened.look()
     return opened
+
+
+def _keep_numerics(study: Study, home: Home) -> None:
+    """Computes what each fill of the arms does in each dtype, and keeps it with the study."""
+    from ablation.model import fill_table
+
+    fills = dict.fromkeys(arm.config.model.attention.fill for arm in arms_of(study))
+    tracking.keep_numerics(home, fill_table(list(fills)))
 
 
 def _close(home: Home, *, complete: bool) -> None:

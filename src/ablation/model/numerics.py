@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import torch
@@ -12,18 +11,24 @@ from ablation.model.weights import Masking
 
 DTYPES = (torch.float32, torch.bfloat16, torch.float16)
 
+COLUMNS = ("weight_half", "weight_most", "nan_once", "nan_twice", "finite_gradient")
+"""What a row holds besides fill, dtype and overflow."""
+
 FEW = 20
 """Positions of a row with one token, as a short text has beside a long one."""
 
 
-def fill_table(fills: Sequence[Fill]) -> list[dict[str, str | float | bool]]:
+Row = dict[str, str | float | bool | None]
+
+
+def fill_table(fills: Sequence[Fill]) -> list[Row]:
     """Returns a row for each fill and dtype, on scores that are zero.
 
     ``weight_half`` and ``weight_most`` are the weight that padding takes, before any second
     masking, where it is half of the row and where it is 19 of 20 positions. ``nan_once`` and
     ``nan_twice``: whether a row of nothing but padding gives NaN, masked once and masked twice.
     ``finite_gradient``: whether the gradient of the scores of a row with a token is finite.
-    ``overflow``: whether PyTorch refuses to write the fill; the rest is then NaN or False.
+    ``overflow``: whether PyTorch refuses to write the fill; the rest is then None.
 
     Args:
         fills: The fills, as in the run configuration.
@@ -31,8 +36,8 @@ def fill_table(fills: Sequence[Fill]) -> list[dict[str, str | float | bool]]:
     return [_row(fill, dtype) for fill in fills for dtype in DTYPES]
 
 
-def _row(fill: Fill, dtype: torch.dtype) -> dict[str, str | float | bool]:
-    named: dict[str, str | float | bool] = {"fill": str(fill), "dtype": str(dtype)[6:]}
+def _row(fill: Fill, dtype: torch.dtype) -> Row:
+    named: Row = {"fill": str(fill), "dtype": str(dtype).removeprefix("torch.")}
     once, twice = (Masking(fill=fill, second_masking=second) for second in (False, True))
     half = torch.tensor([[True, False]])
     few = torch.arange(FEW)[None] < 1
@@ -47,9 +52,7 @@ def _row(fill: Fill, dtype: torch.dtype) -> dict[str, str | float | bool]:
             "finite_gradient": _finite_gradient(once, half, dtype),
         }
     except RuntimeError:
-        nothing = {"weight_half": math.nan, "weight_most": math.nan}
-        refused = {"nan_once": False, "nan_twice": False, "finite_gradient": False}
-        return named | {"overflow": True} | nothing | refused
+        return named | {"overflow": True} | dict.fromkeys(COLUMNS)
 
 
 def _on_padding(masking: Masking, mask: torch.Tensor, dtype: torch.dtype) -> float:

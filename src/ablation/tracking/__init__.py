@@ -19,7 +19,9 @@ from ablation.tracking.store import (
     declare,
     failures,
     find_home,
+    keep_numerics,
     labels_taken,
+    numerics,
     open_home,
 )
 
@@ -42,7 +44,9 @@ __all__ = [
     "failures",
     "find_home",
     "hashes_frame",
+    "keep_numerics",
     "labels_taken",
+    "numerics",
     "open_home",
     "outcomes",
     "record",

@@ -11,7 +11,7 @@ import re
 import sqlite3
 import time
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +31,8 @@ DECLARED = "ablation.declared."
 CONTENT = "ablation.content."
 """Start of the tags that keep every declaration's text, in parts; a tag has 8,000 characters."""
 TAG_LENGTH = 5000
+NUMERICS = "ablation.numerics"
+"""Tag of the parent run: the table of fills and dtypes, where the study asks for one."""
 
 
 QUIET = {
@@ -224,6 +226,18 @@ def current_declaration(home: Home) -> tuple[str, dict[str, Any]]:
     parts = range(int(tags[CONTENT + hash_]))
     content: dict[str, Any] = json.loads("".join(tags[f"{CONTENT}{hash_}.{i}"] for i in parts))
     return hash_, content
+
+
+def keep_numerics(home: Home, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Keeps the numerics table with the parent run, column by column."""
+    columns = {name: [row[name] for row in rows] for name in rows[0]}
+    home.client.set_tag(home.parent, NUMERICS, json.dumps(columns))
+
+
+def numerics(home: Home) -> dict[str, list[Any]] | None:
+    """Returns the columns of the numerics table, None where there is none."""
+    text = home.client.get_run(home.parent).data.tags.get(NUMERICS)
+    return None if text is None else json.loads(text)
 
 
 def search(client: MlflowClient, experiment: str, where: str) -> Iterator[Run]:

@@ -1,0 +1,214 @@
+"""Poolings, encoders and embeddings of the user's: what works, and what is refused beforehand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from typer.testing import CliRunner
+
+from ablation import cli
+from ablation.config import AttentionConfig, DataConfig, ModelConfig, RunConfig, replace
+from ablation.data import prepare, read_vectors
+from ablation.errors import Refused
+from ablation.model import build, check
+from ablation.plan import config_hash
+
+PARTS = """
+import torch
+
+class Mine(torch.nn.Module):
+    def __init__(self, hidden_size):
+        super().__init__()
+        self.scale = torch.nn.Parameter(torch.ones(hidden_size))
+    def forward(self, states, mask):
+        return (states * mask[..., None]).sum(1) * self.scale
+
+class WithWeights(Mine):
+    def forward(self, states, mask):
+        return super().forward(states, mask), mask.float()
+
+class Wider(Mine):
+    def __init__(self, hidden_size):
+        super().__init__(hidden_size)
+        self.output_size = 2 * hidden_size
+    def forward(self, states, mask):
+        pooled = super().forward(states, mask)
+        return torch.cat([pooled, pooled], dim=1)
+
+class NotPooled(Mine):
+    def forward(self, states, mask):
+        return states
+
+class NoMask(Mine):
+    def forward(self, states):
+        return states.sum(1)
+
+class NoWidth(torch.nn.Module):
+    pass
+
+class Function:
+    def __init__(self, hidden_size):
+        pass
+
+class Encoder(torch.nn.Module):
+    def __init__(self, embedding_size, hidden_size):
+        super().__init__()
+        self.map = torch.nn.Linear(embedding_size, hidden_size)
+    def forward(self, embeddings, mask):
+        return self.map(embeddings)
+
+class Summed(Encoder):
+    def forward(self, embeddings, mask):
+        return self.map(embeddings).sum(1)
+"""
+
+
+@pytest.fixture
+def parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A module of the user's that can be imported; its name."""
+    name = f"parts_{tmp_path.name.replace('-', '_')}"
+    (tmp_path / f"{name}.py").write_text(PARTS)
+    monkeypatch.syspath_prepend(tmp_path)
+    return name
+
+
+@pytest.mark.parametrize("kind", ["flat", "hierarchical"])
+@pytest.mark.parametrize("name", ["Mine", "WithWeights", "Wider"])
+def test_what_fits_is_taken(parts: str, name: str, kind: str) -> None:
+    own = f"{parts}:{name}"
+    check(ModelConfig(kind=kind, pooling=own, word_pooling=own))
+    encoder = f"{parts}:Encoder"
+    check(ModelConfig(kind=kind, encoder=encoder, sentence_encoder=encoder))
+
+
+@pytest.mark.parametrize(
+    ("field", "name", "message"),
+    [
+        ("pooling", "NotPooled", r"NotPooled made \(3, 5, 64\) of states of shape \(3, 5, 64\); "
+                                 r"\(3, 64\) is needed"),
+        ("pooling", "NoMask", r"failed on states of shape \(3, 5, 64\) and a mask of shape "
+                              r"\(3, 5\): TypeError"),
+        ("pooling", "NoWidth", r"NoWidth\(64,\) cannot be made"),
+        ("pooling", "Function", "is no nn.Module"),
+        ("pooling", "Min", "Did you mean 'Mine'"),
+        ("encoder", "Summed", r"Summed made \(3, 64\) of inputs of shape \(3, 5, 64\); "
+                              r"\(3, 5, 64\) is needed"),
+        ("encoder", "Mine", r"Mine\(64, 64\) cannot be made"),
+    ],
+)  # fmt: skip
+def test_what_does_not_fit_is_refused(parts: str, field: str, name: str, message: str) -> None:
+    with pytest.raises(Refused, match=message):
+        check(ModelConfig(**{field: f"{parts}:{name}"}))
+
+
+def test_a_study_that_does_not_fit_is_refused_before_anything_is_written(
+    parts: str, tiny_study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ABLATION_CACHE", str(tmp_path / "cache"))
+    text = tiny_study.read_text().replace("model.attention.init_std", "model.pooling")
+    text = text.replace("(0.0, 0.05, 1.0)", f"('mean', '{parts}:NotPooled')")
+    tiny_study.write_text(text.replace("baseline=0.05", "baseline='mean'"))
+    store = tmp_path / "store"
+    ran = CliRunner().invoke(cli.app, ["run", str(tiny_study), "--store", str(store)])
+    assert isinstance(ran.exception, Refused)
+    assert "NotPooled made" in ran.exception.rule
+    assert not store.exists()
+
+
+def vectors_file(path: Path, *, size: int = 7, header: bool = False) -> Path:
+    lines = [f"2 {size}"] if header else []
+    lines += [f"blueish {' '.join(str(i + 0.5) for i in range(size))}", f"nowhere {'1 ' * size}"]
+    lines += [f"redish {'-1.0 ' * size}", f"blueish {'9 ' * size}"]
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+@pytest.mark.parametrize("header", [False, True])
+def test_vectors_are_read_for_known_tokens_alone(tmp_path: Path, header: bool) -> None:
+    path = vectors_file(tmp_path / "vectors.txt", header=header)
+    ids, vectors = read_vectors(path, {"blueish": 4, "redish": 2, "greenish": 3}, 7)
+    assert ids.tolist() == [4, 2]
+    assert np.array_equal(vectors, [[0.5, 1.5, 2.5, 3.5, 4.5, 5.5, 6.5], [-1.0] * 7])
+
+
+def test_vectors_that_do_not_fit_are_refused(tmp_path: Path) -> None:
+    path = vectors_file(tmp_path / "vectors.txt")
+    with pytest.raises(Refused, match=r"line 1, holds 7 numbers, and model.embedding_size is 8"):
+        read_vectors(path, {"blueish": 4}, 8)
+    with pytest.raises(Refused, match="for none of the 1 tokens"):
+        read_vectors(path, {"yellowish": 4}, 7)
+    with pytest.raises(Refused, match="cannot be read"):
+        read_vectors(tmp_path / "gone.txt", {"blueish": 4}, 7)
+    path.write_text("blueish a b c\n")
+    with pytest.raises(Refused, match="is no number"):
+        read_vectors(path, {"blueish": 4}, 3)
+
+
+def test_pretrained_embeddings_stay_as_they_are(tmp_path: Path) -> None:
+    config = ModelConfig(embedding_size=7, hidden_size=14)
+    pretrained = (torch.tensor([4, 2]), torch.full((2, 7), 3.0))
+    sizes = {"vocabulary_size": 9, "classes": 2}
+    model = build(config, 0, pretrained=pretrained, **sizes)
+    drawn = build(config, 0, **sizes).embedding.weight
+    expected = drawn.detach().clone()
+    expected[[2, 4]] = 3.0
+    assert torch.equal(model.embedding.weight, expected)
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.1, fused=True)
+    tokens = torch.tensor([[2, 3, 4]])
+    model(tokens, tokens > 0).sum().backward()
+    optimizer.step()
+    model.clear_gradients()
+    assert torch.equal(model.embedding.weight, expected)
+
+
+def test_the_content_of_the_embeddings_is_part_of_the_key(tmp_path: Path) -> None:
+    first, second = tmp_path / "a.txt", tmp_path / "b.txt"
+    for path in (first, second):
+        vectors_file(path)
+    third = vectors_file(tmp_path / "c.txt", header=True)
+    keys = [
+        config_hash(replace(RunConfig(), "model.embedding_file", str(path)), "data")
+        for path in (first, second, third)
+    ]
+    assert keys[0] == keys[1] != keys[2]
+    assert config_hash(RunConfig(), "data") not in keys
+    with pytest.raises(Refused, match="cannot be read"):
+        config_hash(replace(RunConfig(), "model.embedding_file", "gone.txt"), "data")
+
+
+def test_a_study_of_embeddings_trains_with_them(
+    corpus: Path, tiny_study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ablation.execute.workers import run_trial
+
+    encoded = prepare(DataConfig(source=str(corpus)), cache=tmp_path / "cache")
+    known = sorted(encoded.vocabulary())
+    assert "redish" in known
+    assert min(encoded.vocabulary().values()) == 2
+    path = vectors_file(tmp_path / "vectors.txt", size=8)
+    base = RunConfig(model=ModelConfig(embedding_size=8, hidden_size=8))
+    base = replace(base, "train.epochs", 1)
+    results = [
+        run_trial(config, 0, encoded, "cpu")[1]
+        for config in (base, replace(base, "model.embedding_file", str(path)))
+    ]
+    assert results[0].weights_hash != results[1].weights_hash
+
+
+def test_levels_that_a_factor_refuses() -> None:
+    for changes, message in (
+        ({"weight_init": "xavie"}, "Did you mean 'xavier'"),
+        ({"dtype": "float16"}, "within the range of float16"),
+        ({"dtype": "float16", "fill": -1e9}, "within the range of float16"),
+        ({"dtype": "float8"}, "must be one of float32, bfloat16, float16"),
+        ({"heads": 0}, "heads must be >= 1"),
+    ):
+        with pytest.raises(Refused, match=message):
+            AttentionConfig(**changes)
+    with pytest.raises(Refused, match="multiple of the 4 heads"):
+        ModelConfig(pooling="multi_head", hidden_size=14)
+    with pytest.raises(Refused, match="even for a bilstm"):
+        ModelConfig(kind="hierarchical", hidden_size=13)

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from ablation.config import AttentionConfig, Constant, ModelConfig, Normal
+from ablation.config import AttentionConfig, Constant, ModelConfig, Normal, Uniform
 from ablation.errors import Refused
 from ablation.model import PADDING, AttentionPooling, Embedding, build
 from ablation.model.dropout import Dropout
@@ -23,6 +23,7 @@ from ablation.model.streams import generator
 
 # Distinct primes, so that swapped axes cannot pass.
 BATCH, LENGTH, HIDDEN, EMBEDDING = 5, 11, 13, 7
+WIDE = 53
 FILLS = (-1e32, -math.inf, "min", -1e9, -1e4, -100.0, -10.0, 0.0)
 TIGHT = FILLS[:6]
 """Fills that let no weight reach padding in float64, for scores of ordinary size."""
@@ -269,11 +270,56 @@ class TestInitialisation:
             torch.equal(first[name], other[name]) for name in first if name != "pooling.bias"
         )
 
-    @pytest.mark.parametrize("bias_init", ["none", Constant(0.1), Normal(1.0)])
-    def test_a_changed_bias_shifts_no_other_tensor(self, bias_init: object) -> None:
-        first, second = self.state(), self.state(bias_init=bias_init)
-        for name in first.keys() - {"pooling.bias"}:
+    @pytest.mark.parametrize(
+        ("changes", "moved"),
+        [
+            ({"bias_init": "none"}, "bias"),
+            ({"bias_init": Constant(0.1)}, "bias"),
+            ({"bias_init": Normal(1.0)}, "bias"),
+            ({"bias_init": Uniform(1.0)}, "bias"),
+            ({"weight_init": "orthogonal"}, "weight"),
+            ({"weight_init": "zeros"}, "weight"),
+            ({"query_init": "xavier"}, "query"),
+            ({"query_init": "zeros"}, "query"),
+            ({"train_weight": False}, ""),
+            ({"train_query": False, "train_bias": False}, ""),
+        ],
+    )
+    def test_a_changed_tensor_shifts_no_other(
+        self, changes: dict[str, object], moved: str
+    ) -> None:
+        first, second = self.state(), self.state(**changes)
+        for name in first.keys() - {f"pooling.{moved}"}:
             assert torch.equal(first[name], second[name])
+        if moved:
+            name = f"pooling.{moved}"
+            assert name not in second or not torch.equal(first[name], second[name])
+
+    @pytest.mark.parametrize("name", ["weight", "query"])
+    def test_each_scheme_is_what_its_paper_says(self, name: str) -> None:
+        fan_in, fan_out = WIDE, WIDE if name == "weight" else 1
+        expected = {
+            "normal": 0.05,
+            "xavier": math.sqrt(2 / (fan_in + fan_out)),
+            "kaiming": math.sqrt(2 / fan_in),
+            "orthogonal": math.sqrt(1 / WIDE),
+            "zeros": 0.0,
+            Normal(0.7): 0.7,
+            Uniform(0.6): 0.6 / math.sqrt(3),
+        }
+        for init, std in expected.items():
+            draws = [self.drawn(seed, **{f"{name}_init": init})[name] for seed in range(9)]
+            found = torch.cat([draw.flatten() for draw in draws]).square().mean().sqrt().item()
+            assert found == pytest.approx(std, rel=0.08), init
+        matrix = self.drawn(0, **{f"{name}_init": "orthogonal"})[name]
+        square = matrix.T @ matrix if name == "weight" else matrix @ matrix
+        eye = torch.eye(WIDE) if name == "weight" else torch.ones(())
+        torch.testing.assert_close(square, eye)
+        assert self.drawn(0, **{f"{name}_init": Constant(0.3)})[name].unique().tolist() == [0.3]
+
+    def drawn(self, seed: int, **changes: object) -> dict[str, Tensor]:
+        config = ModelConfig(hidden_size=WIDE, attention=AttentionConfig(**changes))
+        return build(config, seed, vocabulary_size=3, classes=2).pooling.state_dict()
 
     def test_the_init_std_scales_the_same_draws(self) -> None:
         first, second = self.state(init_std=0.05), self.state(init_std=1.0)

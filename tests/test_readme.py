@@ -71,6 +71,29 @@ def test_the_study_in_the_readme_loads(tmp_path: Path) -> None:
     assert load(str(path), tmp_path).factor == "model.dropout"
 
 
+def test_the_pooling_in_the_readme_is_the_median(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torch
+
+    from ablation.config import ModelConfig
+    from ablation.model import check
+    from ablation.model.named import named_class
+
+    section = README[README.index("## Your own pooling in ten lines") :]
+    text = re.search(r"```python\n(.*?)```", section, flags=re.DOTALL)
+    assert text is not None
+    (tmp_path / "my_poolings.py").write_text(text.group(1))
+    monkeypatch.syspath_prepend(tmp_path)
+    check(ModelConfig(pooling="my_poolings:Median"))
+    states = torch.randn(2, 5, 3, generator=torch.Generator().manual_seed(1))
+    found = named_class("my_poolings:Median", 3)(
+        states, torch.tensor([[True] * 5, [True] * 3 + [False] * 2])
+    )
+    expected = torch.stack([states[0].median(dim=0).values, states[1, :3].median(dim=0).values])
+    assert torch.equal(found, expected)
+
+
 def test_links_lead_somewhere() -> None:
     for link in re.findall(r"\]\(([^)]+)\)", README):
         assert link.startswith("https://") or (ROOT / link).exists()

@@ -13,12 +13,23 @@ import torch
 import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch import Tensor
 
-from ablation.config import DataConfig, ModelConfig, RunConfig, TrainConfig, replace
+from ablation.config import DataConfig, ModelConfig, Normal, RunConfig, TrainConfig, replace
 from ablation.data import SPLITS, prepare
 from ablation.model import build
+from ablation.model.dropout import Dropout
 from ablation.model.streams import generator
-from ablation.train import EpochRecord, RunResult, Texts, batches, logits_of, metrics_of, train
+from ablation.train import (
+    EpochRecord,
+    RunResult,
+    Texts,
+    batches,
+    logits_of,
+    loop,
+    metrics_of,
+    train,
+)
 
 VOCABULARY, CLASSES = 37, 3
 CONFIG = RunConfig(
@@ -141,6 +152,39 @@ def test_equal_arguments_give_bitwise_equal_results(
     assert without_times(*run(config, splits)) == first
     other = run(config, splits, seed=1)
     assert other[1].weights_hash != first[1].weights_hash
+
+
+def test_arms_of_a_block_share_batch_order_and_dropout(
+    splits: Splits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[Tensor] = []
+    plain_batches, plain_dropout = loop.batches, Dropout.forward
+
+    def recording(*arguments: object) -> Iterator[Tensor]:
+        for rows in plain_batches(*arguments):
+            drawn.append(rows)
+            yield rows
+
+    def dropping(self: Dropout, states: Tensor) -> Tensor:
+        if self.training:
+            drawn.append(plain_dropout(self, torch.ones_like(states)) > 0)
+        return states
+
+    monkeypatch.setattr(loop, "batches", recording)
+    monkeypatch.setattr(Dropout, "forward", dropping)
+    found = []
+    for path, level in {
+        "model.attention.bias_init": Normal(1.0),
+        "model.attention.init_std": 0.05,
+        "model.pooling": "gated",
+        "model.attention.train_query": False,
+    }.items():
+        run(replace(CONFIG, path, level), splits)
+        found.append(list(drawn))
+        drawn.clear()
+    assert len(found[0]) > 10
+    for other in found[1:]:
+        assert all(torch.equal(a, b) for a, b in zip(found[0], other, strict=True))
 
 
 def test_the_epoch_is_chosen_on_validation_and_its_weights_are_kept(splits: Splits) -> None:

@@ -14,6 +14,10 @@ from ablation.model.dropout import Dropout
 from ablation.model.embedding import Embedding
 
 
+GROUPS = 4
+"""Parts, by length, in which a batch's sentences are encoded: it saves most of the padding."""
+
+
 class Classifier(nn.Module):
     """Texts as token ids in, class scores out: embedding, encoder, pooling, linear map.
 
@@ -109,12 +113,27 @@ class HierarchicalClassifier(Classifier):
             mask: Which of the tokens are real.
             sentence_mask: Where the sentences belong: text and place in it.
         """
-        words, _ = super().states(tokens, mask)
-        vectors, _ = pool(self.word_pooling, words, mask)
+        lengths = mask.sum(dim=1)
+        order = lengths.argsort(stable=True)
+        vectors = torch.cat([self._vectors(tokens, mask, rows) for rows in order.chunk(GROUPS)])
+        vectors = vectors[order.argsort()]
         placed = vectors.new_zeros(*sentence_mask.shape, vectors.shape[1])
         placed = placed.masked_scatter(sentence_mask.unsqueeze(2), vectors)
         states = encode(self.sentence_encoder, placed, sentence_mask, self.hidden_size)
         return states, sentence_mask
+
+
+    def _vectors(
+        self,
+        tokens: Int[Tensor, "sentences length"],
+        mask: Bool[Tensor, "sentences length"],
+        rows: Int[Tensor, " some"],
+    ) -> Float[Tensor, "some pooled"]:
+        """Returns the vectors of some sentences, padded to the longest of these."""
+        real = mask[rows]
+        real = real[:, : int(real.sum(dim=1).max())]
+        words, _ = super().states(tokens[rows, : real.shape[1]], real)
+        return pool(self.word_pooling, words, real)[0]
 
 
 def width_of(pooling: nn.Module, config: ModelConfig) -> int:

@@ -13,7 +13,6 @@ from ablation.errors import Refused
 from ablation.model.dropout import Dropout
 from ablation.model.embedding import Embedding
 
-
 GROUPS = 4
 """Parts, by length, in which a batch's sentences are encoded: it saves most of the padding."""
 
@@ -121,7 +120,6 @@ class HierarchicalClassifier(Classifier):
         placed = placed.masked_scatter(sentence_mask.unsqueeze(2), vectors)
         states = encode(self.sentence_encoder, placed, sentence_mask, self.hidden_size)
         return states, sentence_mask
-
 
     def _vectors(
         self,

@@ -198,6 +198,13 @@ def test_the_epoch_is_chosen_on_validation_and_its_weights_are_kept(splits: Spli
     assert run(short, splits)[1].logits_hash == result.logits_hash
 
 
+def test_the_last_epoch_is_kept_where_it_is_asked_for(splits: Splits) -> None:
+    config = replace(replace(CONFIG, "train.epochs", 6), "train.learning_rate", 0.2)
+    records, result = run(replace(config, "train.select_on", "last"), splits)
+    assert result.epoch == 6 != run(config, splits)[1].epoch
+    assert result.metrics["validation/loss"] == records[-1].metrics["validation/loss"]
+
+
 def test_no_choice_can_see_test(splits: Splits) -> None:
     other = splits["test"]
     shifted = dataclasses.replace(other, labels=(other.labels + 1) % CLASSES)

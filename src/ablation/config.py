@@ -39,6 +39,7 @@ Scheme = Literal["normal", "xavier", "kaiming", "orthogonal", "zeros"]
 Tokenizer = Literal["auto", "words", "characters"]
 Batching = Literal["length", "random"]
 Metric = Literal["accuracy", "macro_f1", "loss"]
+Selection = Literal["accuracy", "macro_f1", "loss", "last"]
 
 
 def _require(condition: bool, field: str, rule: str, value: object) -> None:
@@ -291,8 +292,8 @@ class TrainConfig:
     """Step size of Adam (Kingma and Ba, 2015)."""
     batching: Batching = "length"
     """``length``: texts of like length share a batch, the order still random; or ``random``."""
-    select_on: Metric = "accuracy"
-    """Validation metric that chooses the epoch whose weights are kept."""
+    select_on: Selection = "accuracy"
+    """Validation metric that chooses the epoch whose weights are kept; or the ``last`` epoch."""
 
     def __post_init__(self) -> None:
         _typed(self)
@@ -301,7 +302,7 @@ class TrainConfig:
         good = self.learning_rate > 0 and math.isfinite(self.learning_rate)
         _require(good, "train.learning_rate", "finite and > 0", self.learning_rate)
         _one_of(self.batching, Batching, "train.batching")
-        _one_of(self.select_on, Metric, "train.select_on")
+        _one_of(self.select_on, Selection, "train.select_on")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ablation.config import Metric, RunConfig
+from ablation.config import RunConfig, Selection
 from ablation.model import Classifier, Pretrained, build
 from ablation.model.streams import generator
 from ablation.train.batches import Documents, Texts, batches
@@ -96,9 +96,14 @@ def train(
 
 
 class _Chosen:
-    """The weights of the best epoch so far on validation; the earliest of equal ones."""
+    """The weights of the best epoch so far on validation, the earliest of equal ones; or the last.
 
-    def __init__(self, model: Classifier, metric: Metric) -> None:
+    Args:
+        model: What is trained.
+        metric: By what an epoch is better than another.
+    """
+
+    def __init__(self, model: Classifier, metric: Selection) -> None:
         self.weights = model.state_dict()
         self.kept = {name: tensor.clone() for name, tensor in self.weights.items()}
         self.metric = metric
@@ -106,9 +111,10 @@ class _Chosen:
         self.metrics: dict[str, float] = {}
 
     def offer(self, epoch: int, metrics: dict[str, float]) -> None:
-        sign = -1 if self.metric == "loss" else 1
-        if self.epoch and sign * metrics[self.metric] <= sign * self.metrics[self.metric]:
-            return
+        if self.metric != "last" and self.epoch:
+            sign = -1 if self.metric == "loss" else 1
+            if sign * metrics[self.metric] <= sign * self.metrics[self.metric]:
+                return
         self.epoch, self.metrics = epoch, metrics
         for name, tensor in self.weights.items():
             self.kept[name].copy_(tensor)

@@ -108,7 +108,7 @@ def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     folder = tmp_path_factory.mktemp("empty_store")
     tracking.connect(f"sqlite:///{folder / 'mlflow.db'}")
-    mirror.connect(f"sqlite:///{folder / 'optuna.db'}", create=True)
+    mirror.connect(f"sqlite:///{folder / 'optuna.db'}")
     return folder
 
 

@@ -26,6 +26,7 @@ app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # which would take longer to load than all else that --help needs
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Ablation studies of attention pooling in a text classifier, answered with evidence.",
 )
@@ -85,8 +86,7 @@ def plan(
     """Prints a study's arms and trials, what is missing, and about how long it takes."""
     from rich.table import Table
 
-    from ablation.analysis import planning
-    from ablation.execute import mirror
+    from ablation.execute.mirrored import DONE
     from ablation.request import ask, look_up
 
     asked = ask(name, data, text, label, seeds)
@@ -94,14 +94,16 @@ def plan(
     table = Table("arm", "config", "seeds", "done", "missing", box=None)
     for arm, config in dict.fromkeys((t.arm.name, t.config_hash) for t in asked.trials):
         states = [seen.state(trial) for trial in seen.planned if trial.arm.name == arm]
-        done = sum(state in mirror.DONE for state in states)
+        done = sum(state in DONE for state in states)
         table.add_row(*map(_text, (arm, config, len(states), done, len(states) - done)))
     _print(_text(f"{seen.label}: {asked.study.question}"))
     _print(table)
-    missing = [trial for trial in seen.planned if seen.state(trial) not in mirror.DONE]
+    missing = [trial for trial in seen.planned if seen.state(trial) not in DONE]
     _print(f"{len(seen.planned)} trials are planned; {len(missing)} missing. {_budget(asked)}")
     if seen.note:
         _print(seen.note)
+    from ablation.analysis import planning  # after the tables, as it takes a second to load
+
     _print(planning(asked.study, seen.values(asked.study.baseline_name)))
     if missing:
         _print(_estimate(asked, seen, missing, workers or _cores()))
@@ -115,7 +117,7 @@ def status(
     """Prints the arm x seed matrix of a study."""
     from rich.table import Table
 
-    from ablation.execute import mirror
+    from ablation.execute.mirrored import DONE
     from ablation.request import ask, look_up
 
     asked = ask(name, data, text, label, seeds)
@@ -129,7 +131,7 @@ def status(
         table.add_row(str(seed), *(shown.get((seed, arm), "") for arm in arms))
     _print(_text(f"{seen.label}, {asked.study.metric} on test by seed and arm"))
     _print(table)
-    done = sum(seen.state(trial) in mirror.DONE for trial in seen.planned)
+    done = sum(seen.state(trial) in DONE for trial in seen.planned)
     _print(f"{done} of {len(seen.planned)} planned trials are done. {seen.note}")
 
 

@@ -6,16 +6,15 @@ import dataclasses
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ablation import spec
 from ablation.config import DataConfig
 from ablation.data import Encoded, prepare
+from ablation.execute import looks, mirrored
+from ablation.execute.mirrored import Mirrored
+from ablation.execute.places import places
 from ablation.plan import Trial, check_margin, label_of, trials_of
 from ablation.spec import Study
-
-if TYPE_CHECKING:
-    from ablation.execute.mirror import Mirrored
 
 STUDIES = Path("studies")
 
@@ -106,28 +105,20 @@ class Seen:
 
 def look_up(asked: Asked, store: Path | None) -> Seen:
     """Reads a study's plan and its state from the mirror alone."""
-    from ablation import tracking
-    from ablation.analysis import judge
-    from ablation.execute import mirror
-    from ablation.execute.conductor import declare
-    from ablation.execute.places import places
-
     where, metric = places(store), asked.study.metric
-    declared = declare(asked.study, asked.encoded)
-    label, mirrored = asked.label({}), {}
+    label, found = asked.label({}), {}
     if where.mirror_exists:
-        storage = mirror.connect(where.storage, create=False)
-        label = asked.label(mirror.labels_taken(storage))
-        mirrored = mirror.trials(storage, label, metric)
-    outcomes = {key: each.outcome for key, each in mirrored.items() if each.outcome is not None}
-    runs = tracking.runs_frame(label, declared, outcomes)
-    seeds = judge(runs, tracking.hashes_frame(declared, outcomes), declared).seeds
-    planned = [trial for trial in asked.trials if trial.seed < seeds[trial.arm.name]]
+        with mirrored.reading(where.storage) as query:
+            label = asked.label(mirrored.labels_taken(query))
+            found = mirrored.trials(query, label, metric)
+    outcomes = {key: each.outcome for key, each in found.items() if each.outcome is not None}
+    declared = looks.declare(asked.study, asked.encoded)
+    planned = looks.planned(asked.trials, outcomes, label, declared)
     note = ""
     if not where.mirror_exists and where.record_exists:
         note = "The mirror is missing, so nothing is shown as done; running the study rebuilds it."
-    elif any(each.state == "RUNNING" for each in mirrored.values()) and not where.is_busy(
+    elif any(each.state == "RUNNING" for each in found.values()) and not where.is_busy(
         asked.study.name
     ):
         note = "It was cut off in the midst; running it goes on from here."
-    return Seen(label, metric, planned, note, mirrored)
+    return Seen(label, metric, planned, note, found)

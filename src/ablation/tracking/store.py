@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ablation.data import Encoded
 from ablation.errors import Refused
 
 if TYPE_CHECKING:
@@ -55,14 +56,24 @@ class Home:
     parent: str
     """MLflow's id of the parent run."""
 
+    @property
+    def shared(self) -> bool:
+        """Whether conductors on other machines may record here too."""
+        return not str(self.client.tracking_uri).startswith("sqlite:")
 
-def connect(uri: str) -> MlflowClient:
+
+def connect(uri: str, *, record: bool = False) -> MlflowClient:
     """Opens a tracking store; libraries' chatter stays off the terminal.
+
+    Args:
+        uri: MLflow tracking URI.
+        record: Whether runs will be recorded: an SQLite file then keeps a write-ahead log, so
+            that whoever reads it and whoever writes it do not wait for each other.
 
     Raises:
         Refused: If the store cannot be reached or was written by another version.
     """
-    _probe(uri)
+    _probe(uri, record=record)
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
     with warnings.catch_warnings():
@@ -91,7 +102,7 @@ def failures() -> tuple[type[Exception], ...]:
     return (MlflowException,)
 
 
-def _probe(uri: str) -> None:
+def _probe(uri: str, *, record: bool) -> None:
     """Opens an SQLite file by itself first: MLflow tries one that is broken for 100 seconds."""
     path = Path(uri.removeprefix("sqlite:///"))
     if not uri.startswith("sqlite:///"):
@@ -100,6 +111,8 @@ def _probe(uri: str) -> None:
     try:
         with contextlib.closing(sqlite3.connect(path, timeout=20)) as connection:
             connection.execute("PRAGMA schema_version").fetchone()
+            if record:
+                connection.execute("PRAGMA journal_mode=WAL")
     except sqlite3.Error as error:
         raise Refused(
             f"{path} cannot be used: {error}.",
@@ -196,6 +209,21 @@ def declare(
     client.set_tag(home.parent, CURRENT, hash_)
     client.set_tag(home.parent, "mlflow.note.content", str(wording["question"]))
     client.update_run(home.parent, status="RUNNING")
+
+
+def describe_data(home: Home, encoded: Encoded) -> None:
+    """Names the data among the parent run's inputs; every trial has them by tag and parameter."""
+    from mlflow.entities import Dataset, DatasetInput, InputTag
+
+    dataset = Dataset(
+        name=encoded.name,
+        digest=encoded.fingerprint,
+        source_type="local" if Path(encoded.source).exists() else "named",
+        source=encoded.source,
+        profile=str(encoded.rows),
+    )
+    inputs = DatasetInput(dataset, [InputTag("mlflow.data.context", "all")])
+    home.client.log_inputs(home.parent, [inputs])
 
 
 def declarations(home: Home) -> dict[str, dict[str, Any]]:

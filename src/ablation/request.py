@@ -10,6 +10,7 @@ from pathlib import Path
 from ablation import spec
 from ablation.config import DataConfig
 from ablation.data import Encoded, prepare
+from ablation.errors import Refused
 from ablation.execute import looks, mirrored
 from ablation.execute.mirrored import Mirrored
 from ablation.execute.places import places
@@ -122,3 +123,21 @@ def look_up(asked: Asked, store: Path | None) -> Seen:
     ):
         note = "It was cut off in the midst; running it goes on from here."
     return Seen(label, metric, planned, note, found)
+
+
+def surely_missing(asked: Asked, store: Path | None) -> bool:
+    """Whether the mirror leaves no doubt that there is something to train.
+
+    Where it cannot be read the answer is no: whoever opens the record will say why.
+    """
+    where, opening = places(store), asked.study.schedule[0][0]
+    if not where.mirror_exists:
+        return not where.record_exists
+    try:
+        with mirrored.reading(where.storage) as query:
+            label = asked.label(mirrored.labels_taken(query))
+            found = mirrored.trials(query, label, asked.study.metric)
+    except Refused:
+        return False
+    done = {key for key, each in found.items() if each.outcome is not None}
+    return any(trial.key not in done for trial in asked.trials if trial.seed < opening)

@@ -101,17 +101,6 @@ def project(
     return Project(folder, capsys)
 
 
-@pytest.fixture(scope="session")
-def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with both databases as they are before the first study; migrations are slow."""
-    from ablation.execute import mirror
-
-    folder = tmp_path_factory.mktemp("empty_store")
-    tracking.connect(f"sqlite:///{folder / 'mlflow.db'}")
-    mirror.connect(f"sqlite:///{folder / 'optuna.db'}")
-    return folder
-
-
 @pytest.fixture
 def stored(project: Project, empty_store: Path) -> Project:
     """A project whose databases exist."""

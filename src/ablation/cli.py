@@ -6,8 +6,6 @@ import contextlib
 import gc
 import math
 import os
-import socket
-import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -204,52 +202,66 @@ def report(
     from ablation.execute.places import places
     from ablation.request import STUDIES, ask
 
-    client = tracking.connect(_existing(places(store).tracking))
+    uri = _existing(places(store).tracking)
     study = spec.load(name, STUDIES).name if name.endswith(".py") else name.partition("@")[0]
     title = study if name.endswith(".py") else name
     if data or text or label:
         asked = ask(name, data, text, label, None)
-        title = asked.label(tracking.labels_taken(client, study))
-    home = tracking.find_home(client, study, title)
-    if home is None:
-        known = spec.known_studies(STUDIES)
-        recorded = sorted(tracking.labels_taken(client, study))
-        raise Refused(
-            f"No runs of {title!r} are recorded.{'' if study in known else nearest(study, known)}",
-            f"Recorded are: {', '.join(recorded)}."
-            if recorded
-            else f"Run a study first; known are: {', '.join(known)}.",
-        )
-    _report(home, reports)
+        title = asked.label(tracking.labels_taken(tracking.connect(uri), study))
+    _report(_home(uri, title), reports)
 
 
 @app.command()
-def ui(store: Store = None, port: Annotated[int, typer.Option(help="Port.")] = 5000) -> None:
+def ui(
+    name: Annotated[str | None, typer.Argument(help="A study whose page to open.")] = None,
+    *,
+    store: Store = None,
+    port: Annotated[int, typer.Option(help="Port.")] = 5000,
+) -> None:
     """Starts MLflow's pages for the store, on this machine alone."""
+    from ablation import pages
     from ablation.execute.places import places
 
-    uri = places(store).tracking
+    uri = _existing(places(store).tracking)
+    page = "" if name is None else _page(uri, name)
     if uri.startswith("http"):
-        _print(f"The runs are on a tracking server: open {uri}")
+        where = uri.rstrip("/") + (f"/#/{page}" if page else "")
+        _print(_text(f"The runs are on a tracking server: open {where}"))
         return
-    with socket.socket() as probe:
-        if probe.connect_ex(("127.0.0.1", port)) == 0:
-            raise Refused(f"Port {port} is taken.", "Give another one: ablation ui --port 5001")
-    _print(f"MLflow listens on http://127.0.0.1:{port} for {_existing(uri)}; Ctrl-C ends it.")
-    quiet = {
-        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
-        "MLFLOW_DISABLE_TELEMETRY": "true",
-        "PYTHONSAFEPATH": "1",  # a file in this folder must not stand in for a library's module
-    }
-    command = [sys.executable, "-m", "mlflow", "server", "--workers", "1"]
-    command += ["--host", "127.0.0.1", "--port", str(port), "--backend-store-uri", uri]
-    nowhere = subprocess.DEVNULL  # it prints a line per request, and a traceback on Ctrl-C
-    server = subprocess.Popen(command, env=os.environ | quiet, stdout=nowhere, stderr=nowhere)
     try:
-        code = server.wait()
-        raise Refused(f"MLflow's server ended with code {code}.", f"Try: {' '.join(command[1:])}")
+        with pages.server(uri, port) as process:
+            pages.until_it_listens(process, port)
+            where = pages.address(port, page)
+            _print(_text(f"MLflow listens on {where} for {uri}; Ctrl-C ends it."))
+            pages.open_browser(where)
+            raise pages.ended(process, process.wait())
     except KeyboardInterrupt:
-        server.wait()
+        return
+
+
+def _page(uri: str, name: str) -> str:
+    """Returns MLflow's page of a study's parent run."""
+    home = _home(uri, Path(name).stem if name.endswith(".py") else name)
+    return f"experiments/{home.experiment}/runs/{home.parent}"
+
+
+def _home(uri: str, title: str) -> Home:
+    """Finds where a study's runs are kept, or refuses."""
+    from ablation import spec, tracking
+    from ablation.request import STUDIES
+
+    client, study = tracking.connect(uri), title.partition("@")[0]
+    home = tracking.find_home(client, study, title)
+    if home is not None:
+        return home
+    known = spec.known_studies(STUDIES)
+    recorded = sorted(tracking.labels_taken(client, study))
+    raise Refused(
+        f"No runs of {title!r} are recorded.{'' if study in known else nearest(study, known)}",
+        f"Recorded are: {', '.join(recorded)}."
+        if recorded
+        else f"Run a study first; known are: {', '.join(known)}.",
+    )
 
 
 def main() -> None:
@@ -268,11 +280,14 @@ def _report(home: Home, reports: Path) -> None:
     """Builds the report and prints the verdicts and where it lies."""
     from rich.table import Table
 
+    from ablation import tracking
     from ablation.analysis import answer
     from ablation.report import build, gather
+    from ablation.report.note import note
 
     content = gather(home)
     folder = build(content, reports)
+    tracking.publish(home, content.judged.effects.to_dict("records"), note(content), folder)
     table = Table("arm", "verdict", "n", "mean", "effect", "95 %", "failed", box=None)
     for row in content.judged.effects.to_dict("records"):
         first = not row["verdict"]

@@ -2,6 +2,7 @@
 
 from ablation.tracking.entities import LOGITS, WEIGHTS
 from ablation.tracking.frames import CURVES, HASHES, RUNS, curves_frame, hashes_frame, runs_frame
+from ablation.tracking.parent import publish
 from ablation.tracking.record import (
     Early,
     Finished,
@@ -54,6 +55,7 @@ __all__ = [
     "labels_taken",
     "open_home",
     "outcomes",
+    "publish",
     "record",
     "runs_frame",
 ]

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from ablation.data import Encoded
 from ablation.errors import Refused
+from ablation.tracking import notes
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -207,7 +208,8 @@ def declare(
         client.set_tag(home.parent, f"{CONTENT}{hash_}.{place}", part)
     client.set_tag(home.parent, f"{CONTENT}{hash_}", str(len(parts)))
     client.set_tag(home.parent, CURRENT, hash_)
-    client.set_tag(home.parent, "mlflow.note.content", str(wording["question"]))
+    if notes.NOTE not in tags:  # later it is the answer
+        client.set_tag(home.parent, notes.NOTE, notes.text(wording["question"]))
     client.update_run(home.parent, status="RUNNING")
 
 

@@ -7,7 +7,7 @@ import gc
 import math
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,8 +17,7 @@ from ablation.errors import Refused, nearest
 
 if TYPE_CHECKING:
     from ablation.execute.conductor import Session
-    from ablation.plan import Trial
-    from ablation.request import Asked, Seen
+    from ablation.request import Asked
     from ablation.spec import Study
     from ablation.tracking import Home
 
@@ -30,9 +29,6 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Ablation studies of attention pooling in a text classifier, answered with evidence.",
 )
-
-START_UP = 0.2
-"""Minutes until workers have started and the databases are open."""
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C, as shells have it."""
@@ -87,7 +83,7 @@ def plan(
     from rich.table import Table
 
     from ablation.execute.mirrored import DONE
-    from ablation.request import ask, look_up
+    from ablation.request import ask, estimate, look_up
 
     asked = ask(name, data, text, label, seeds)
     seen = look_up(asked, store)
@@ -106,31 +102,29 @@ def plan(
 
     _print(planning(asked.study, seen.values(asked.study.baseline_name)))
     if missing:
-        _print(_estimate(asked, seen, missing, workers or _cores()))
+        _print(estimate(asked, seen, missing, workers or _cores()))
 
 
 @app.command()
 def status(
     name: Name, *, data: Data = None, text: Text = None, label: Label = None, seeds: Seeds = None,
     store: Store = None,
+    watch: Annotated[bool, typer.Option(help="Keep it up to date until all is done.")] = False,
 ) -> None:  # fmt: skip
     """Prints the arm x seed matrix of a study."""
-    from rich.table import Table
+    from rich.console import Console
 
+    from ablation import matrix
     from ablation.execute.mirrored import DONE
     from ablation.request import ask, look_up
 
     asked = ask(name, data, text, label, seeds)
+    if watch:
+        matrix.watch(asked, lambda: look_up(asked, store), Console(), workers=_cores())
+        return
     seen = look_up(asked, store)
-    arms = list(dict.fromkeys(trial.arm.name for trial in seen.planned))
-    shown = {(trial.seed, trial.arm.name): seen.shown(trial) for trial in seen.planned}
-    table = Table("seed", box=None)
-    for arm in arms:
-        table.add_column(_text(arm), overflow="fold")
-    for seed in range(1 + max(trial.seed for trial in seen.planned)):
-        table.add_row(str(seed), *(shown.get((seed, arm), "") for arm in arms))
     _print(_text(f"{seen.label}, {asked.study.metric} on test by seed and arm"))
-    _print(table)
+    _print(matrix.matrix(seen, times=False))
     done = sum(seen.state(trial) in DONE for trial in seen.planned)
     _print(f"{done} of {len(seen.planned)} planned trials are done. {seen.note}")
 
@@ -299,22 +293,6 @@ def _report(home: Home, reports: Path) -> None:
     _print(table)
     _print(_text(answer(content.judged.effects, content.declaration)))
     _print(_text(f"Report: {folder / 'README.md'}"))
-
-
-def _estimate(asked: Asked, seen: Seen, missing: Sequence[Trial], workers: int) -> str:
-    """Returns a sentence: about how long the missing trials take."""
-    from ablation.plan import seconds_guess
-
-    timed = [each.outcome.seconds for each in seen.mirrored.values() if each.outcome]
-    train = asked.encoded.split("train")
-    if timed:
-        seconds, basis = len(missing) * sum(timed) / len(timed), "from the trials that are done"
-    else:
-        size = len(train.labels), len(train.tokens)
-        seconds = sum(seconds_guess(trial.arm.config, *size) for trial in missing)
-        basis = "a rough guess until a trial has run"
-    minutes = seconds / workers / 60
-    return f"About {minutes + START_UP:.1f} minutes with {workers} workers ({basis})."
 
 
 def _budget(asked: Asked) -> str:

@@ -14,10 +14,13 @@ from ablation.errors import Refused
 from ablation.execute import looks, mirrored
 from ablation.execute.mirrored import Mirrored
 from ablation.execute.places import places
-from ablation.plan import Trial, check_margin, label_of, trials_of
+from ablation.plan import Trial, check_margin, label_of, seconds_guess, trials_of
 from ablation.spec import Study
 
 STUDIES = Path("studies")
+
+START_UP = 0.2
+"""Minutes until workers have started and the databases are open."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -96,6 +99,11 @@ class Seen:
         value = outcome.metrics.get(f"test/{self.metric}")
         return f"{value:.3f}" if value is not None else outcome.reason or "failed"
 
+    def took(self, trial: Trial) -> str:
+        """How long the training took, where it has ended."""
+        outcome = self.mirrored[trial.key].outcome if trial.key in self.mirrored else None
+        return "" if outcome is None else f" {outcome.seconds:.0f} s"
+
     def values(self, arm: str) -> list[float]:
         """The metric of an arm's runs that are done."""
         keys = {trial.key for trial in self.planned if trial.arm.name == arm}
@@ -123,6 +131,27 @@ def look_up(asked: Asked, store: Path | None) -> Seen:
     ):
         note = "It was cut off in the midst; running it goes on from here."
     return Seen(label, metric, planned, note, found)
+
+
+def estimate(asked: Asked, seen: Seen, missing: Sequence[Trial], workers: int) -> str:
+    """Returns a sentence: about how long the missing trials take.
+
+    Args:
+        asked: The study.
+        seen: What its mirror shows.
+        missing: The trials.
+        workers: Processes that train.
+    """
+    timed = [each.outcome.seconds for each in seen.mirrored.values() if each.outcome]
+    if timed:
+        seconds, basis = len(missing) * sum(timed) / len(timed), "from the trials that are done"
+    else:
+        train = asked.encoded.split("train")
+        size = len(train.labels), len(train.tokens)
+        seconds = sum(seconds_guess(trial.arm.config, *size) for trial in missing)
+        basis = "a rough guess until a trial has run"
+    minutes = seconds / workers / 60
+    return f"About {minutes + START_UP:.1f} minutes with {workers} workers ({basis})."
 
 
 def surely_missing(asked: Asked, store: Path | None) -> bool:

@@ -10,8 +10,10 @@ conductor's own work. The last line is one JSON object.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import random
+import statistics
 import sys
 import tempfile
 import time
@@ -20,15 +22,17 @@ from concurrent.futures import Executor, Future
 from pathlib import Path
 from typing import Any
 
+from ablation import tracking
 from ablation.config import DataConfig, RunConfig
 from ablation.data import prepare
 from ablation.execute.conductor import session, walk
+from ablation.execute.garbage import loading
 from ablation.execute.places import places
 from ablation.spec import Study
 from ablation.train import EpochRecord, RunResult
 
 ARMS = 10
-EPOCHS = 25
+EPOCHS = 24
 CURVES = ("train/loss", "validation/accuracy", "validation/macro_f1", "validation/loss")
 EDGE = 200
 """The last so many trials are compared with the first so many."""
@@ -76,6 +80,28 @@ def study(source: Path, trials: int) -> Study:
     )
 
 
+def floor(folder: Path, repeats: int = 50) -> float:
+    """Returns the median of what MLflow alone takes to record such a run, in milliseconds.
+
+    That is one run, one batch of 20 parameters and 100 points, and its end; it says how fast this
+    machine is at the moment.
+    """
+    from mlflow.entities import Metric, Param
+
+    client = tracking.connect(f"sqlite:///{folder / 'bare.db'}", record=True)
+    experiment = client.create_experiment("bare")
+    points = [Metric(name, 1 / (1 + e), e, e) for e in range(EPOCHS) for name in CURVES]
+    parameters = [Param(f"parameter_{i}", str(i)) for i in range(20)]
+    took = []
+    for _ in range(repeats):
+        began = time.perf_counter()
+        run_id = client.create_run(experiment).info.run_id
+        client.log_batch(run_id, metrics=points, params=parameters)
+        client.set_terminated(run_id)
+        took.append(1000 * (time.perf_counter() - began))
+    return statistics.median(took)
+
+
 def measure(trials: int, folder: Path) -> dict[str, float]:
     """Runs a study of so many trials in an empty folder."""
     toys = folder / "toys.csv"
@@ -85,7 +111,9 @@ def measure(trials: int, folder: Path) -> dict[str, float]:
     corpora = {asked.config.data: prepare(asked.config.data, cache=folder / "cache")}
     wall, cpu = [], []
     began = time.perf_counter()
-    with session(asked, corpora, places(folder), replaced=False) as opened:
+    with contextlib.ExitStack() as record:
+        with loading():  # as the command does
+            opened = record.enter_context(session(asked, corpora, places(folder), replaced=False))
         opening = time.perf_counter() - began
         wall.append(time.perf_counter())
         cpu.append(time.process_time())
@@ -100,6 +128,7 @@ def measure(trials: int, folder: Path) -> dict[str, float]:
     edge = min(EDGE, trials // 2)
     return {
         "trials": trials,
+        "floor_ms": floor(folder),
         "ms": 1000 * (wall[-1] - wall[0]) / trials,
         "cpu_ms": 1000 * (cpu[-1] - cpu[0]) / trials,
         "first_ms": 1000 * (wall[edge] - wall[0]) / edge,

@@ -216,6 +216,23 @@ def test_a_run_that_was_shown_early_and_never_ended_is_no_outcome(watched: Watch
     assert not tracking.outcomes(watched.home)
 
 
+def test_only_the_record_is_written_to_the_disk_at_checkpoints_alone(
+    watched: Watched, tmp_path: Path
+) -> None:
+    import sqlalchemy
+
+    found = {}
+    for name in ("store/mlflow.db", "other.db"):
+        engine = sqlalchemy.create_engine(f"sqlite:///{tmp_path / name}")
+        with engine.connect() as connection:
+            found[name] = [
+                connection.exec_driver_sql(f"PRAGMA {what}").scalar_one()
+                for what in ("journal_mode", "synchronous")
+            ]
+        engine.dispose()
+    assert found == {"store/mlflow.db": ["wal", 1], "other.db": ["delete", 2]}
+
+
 def test_a_worker_without_the_folder_trains_all_the_same(tmp_path: Path) -> None:
     nowhere = tmp_path / "nowhere/file.jsonl"
     progress_file.begin(nowhere, 1.0, "cpu")

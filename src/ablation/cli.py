@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import gc
 import math
 import os
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -144,6 +142,7 @@ def run(
         from ablation.execute.workers import check_cuda
 
         check_cuda()
+    from ablation.execute.garbage import loading
     from ablation.progress import crew, follow
     from ablation.request import ask, surely_missing
 
@@ -156,7 +155,7 @@ def run(
             crew(number, at_once=surely_missing(asked, store)) as workers_of,
             contextlib.ExitStack() as record,
         ):
-            with _quick_loading():
+            with loading():
                 # Only now, as it takes seconds, in which the workers load what they need.
                 from ablation.execute.conductor import session
                 from ablation.execute.places import places
@@ -317,17 +316,6 @@ def _existing(uri: str) -> str:
     if path != uri and not Path(path).exists():
         raise Refused(f"Nothing is recorded in {path}.", "Run a study first: ablation list")
     return uri
-
-
-@contextlib.contextmanager
-def _quick_loading() -> Iterator[None]:
-    """Spares what is loaded inside the garbage collector, which is a tenth of the time."""
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.freeze()  # nor is it looked through later
-        gc.enable()
 
 
 def _terminate_like_interrupt() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import json
 import logging
 import os
@@ -114,11 +115,32 @@ def _probe(uri: str, *, record: bool) -> None:
             connection.execute("PRAGMA schema_version").fetchone()
             if record:
                 connection.execute("PRAGMA journal_mode=WAL")
+                _sync_less(path.absolute())
     except sqlite3.Error as error:
         raise Refused(
             f"{path} cannot be used: {error}.",
             "End what holds it, or give another folder with --store.",
         ) from error
+
+
+@functools.cache
+def _sync_less(path: Path) -> None:
+    """Has this process write a file with a write-ahead log to the disk at checkpoints alone.
+
+    A process that is killed loses nothing by it. A power cut may take the last runs, whole, and
+    the next start trains them again; it cannot damage the file. MLflow opens the file by itself
+    and leaves no other way in.
+    """
+    from sqlalchemy import event
+    from sqlalchemy.pool import Pool
+
+    def set_up(connection: Any, _: object) -> None:
+        if isinstance(connection, sqlite3.Connection):
+            (_, _, file), *_ = connection.execute("PRAGMA database_list")
+            if file and Path(file) == path:
+                connection.execute("PRAGMA synchronous=NORMAL")
+
+    event.listen(Pool, "connect", set_up)
 
 
 def experiment_of(client: MlflowClient, study: str) -> str | None:

@@ -221,6 +221,7 @@ def ui(
         where = uri.rstrip("/") + (f"/#/{page}" if page else "")
         _print(_text(f"The runs are on a tracking server: open {where}"))
         return
+    _terminate_like_interrupt()
     try:
         with pages.server(uri, port) as process:
             pages.until_it_listens(process, port)
@@ -319,7 +320,7 @@ def _existing(uri: str) -> str:
 
 
 def _terminate_like_interrupt() -> None:
-    """Lets SIGTERM end a study as Ctrl-C does: workers ended, runs closed."""
+    """Lets SIGTERM end a command as Ctrl-C does: workers or a server ended, runs closed."""
     import signal
 
     def interrupt(*_: object) -> None:

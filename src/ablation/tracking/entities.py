@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import functools
-import getpass
-import os
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from ablation.config import flatten
 from ablation.data import Encoded
-from ablation.tracking.store import DATA, KIND, LABEL, Home
+from ablation.tracking.store import DATA, KIND, LABEL, Home, source
 
 if TYPE_CHECKING:
     from mlflow.entities import Metric, Param
@@ -41,9 +38,7 @@ def tags_of(
         "ablation.config": trial.config_hash,
         "ablation.device": started.device,
         "mlflow.parentRunId": home.parent,
-        "mlflow.user": user(),
-        "mlflow.source.name": "ablation",
-        "mlflow.source.type": "LOCAL",
+        **source(),
         **{f"ablation.level.{path}": str(level) for path, level in trial.arm.levels.items()},
         **versions,
     }
@@ -59,15 +54,6 @@ def result_tags(result: RunResult) -> dict[str, str]:
         LOGITS: result.logits_hash,
     }
     return {name: value for name, value in tags.items() if value is not None}
-
-
-@functools.cache
-def user() -> str:
-    """Returns who runs the study, for the column of that name."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a container's user may have no name
-        return str(os.getuid())
 
 
 def parameters_of(trial: Trial, encoded: Encoded) -> list[Param]:

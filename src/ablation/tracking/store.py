@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
+import getpass
 import json
 import logging
 import os
@@ -44,6 +45,24 @@ QUIET = {
     "GIT_PYTHON_REFRESH": "quiet",
 }
 """What MLflow reads from the environment, unless the user has set it."""
+
+
+PAGES = {"mlflow.experimentKind": "custom_model_development"}
+"""Tag of the experiment: MLflow's pages then show runs and charts, and not those for chatbots."""
+
+
+@functools.cache
+def source() -> dict[str, str]:
+    """Returns the tags behind MLflow's columns for who and what made a run."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):  # a container's user may have no name
+        user = str(os.getuid())
+    return {
+        "mlflow.user": user,
+        "mlflow.source.name": "ablation",
+        "mlflow.source.type": "LOCAL",
+    }
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -185,11 +204,11 @@ def open_home(
     experiment = experiment_of(client, study)
     if experiment is None:
         place = None if artifacts is None else (artifacts.absolute() / study).as_uri()
-        experiment = client.create_experiment(study, artifact_location=place)
+        experiment = client.create_experiment(study, artifact_location=place, tags=PAGES)
     home = find_home(client, study, label)
     if home is not None:
         return home
-    tags = {KIND: "study", LABEL: label, DATA: data, "ablation.name": study}
+    tags = {KIND: "study", LABEL: label, DATA: data, "ablation.name": study, **source()}
     parent = client.create_run(experiment, tags=tags, run_name=label)
     return Home(client, experiment, label, parent.info.run_id)
 

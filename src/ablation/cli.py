@@ -236,7 +236,8 @@ def ui(
 def _page(uri: str, name: str) -> str:
     """Returns MLflow's page of a study's parent run."""
     home = _home(uri, Path(name).stem if name.endswith(".py") else name)
-    return f"experiments/{home.experiment}/runs/{home.parent}"
+    # Else MLflow may show the page among those for chatbots.
+    return f"experiments/{home.experiment}/runs/{home.parent}?workflowType=machine_learning"
 
 
 def _home(uri: str, title: str) -> Home:

@@ -47,10 +47,6 @@ QUIET = {
 """What MLflow reads from the environment, unless the user has set it."""
 
 
-PAGES = {"mlflow.experimentKind": "custom_model_development"}
-"""Tag of the experiment: MLflow's pages then show runs and charts, and not those for chatbots."""
-
-
 @functools.cache
 def source() -> dict[str, str]:
     """Returns the tags behind MLflow's columns for who and what made a run."""
@@ -204,7 +200,7 @@ def open_home(
     experiment = experiment_of(client, study)
     if experiment is None:
         place = None if artifacts is None else (artifacts.absolute() / study).as_uri()
-        experiment = client.create_experiment(study, artifact_location=place, tags=PAGES)
+        experiment = client.create_experiment(study, artifact_location=place)
     home = find_home(client, study, label)
     if home is not None:
         return home

@@ -9,7 +9,7 @@ OPTIONS = $(if $(DATA),--data "$(DATA)") $(if $(TEXT),--text "$(TEXT)") $(if $(L
 PLACES = $(if $(STORE),--store "$(STORE)") $(if $(REPORTS),--reports "$(REPORTS)")
 BUDGET = $(if $(SEEDS),--seeds "$(SEEDS)") $(if $(WORKERS),--workers "$(WORKERS)") $(if $(DEVICE),--device "$(DEVICE)")
 
-.PHONY: setup study report ui calibration check test test-all clean
+.PHONY: setup study report ui calibration bench-overhead bench-scaling check test test-all clean
 .DEFAULT_GOAL := study
 
 # A folder that was moved or copied has a .venv that points to where it was.
@@ -43,10 +43,17 @@ else
 endif
 
 ui: $(READY)
-	@$(BIN)/python -P -m ablation ui $(if $(STORE),--store "$(STORE)")
+	@$(BIN)/python -P -m ablation ui $(if $(NAME),"$(NAME)") $(if $(STORE),--store "$(STORE)")
 
 calibration: $(READY)
 	$(BIN)/python benchmarks/calibration.py
+
+# What a trial costs beside its training, and how throughput grows with workers.
+bench-overhead: $(READY)
+	$(BIN)/python benchmarks/overhead.py
+
+bench-scaling: $(READY)
+	$(BIN)/python benchmarks/scaling.py
 
 check: $(READY)
 	$(BIN)/python -m ruff check .

@@ -61,6 +61,18 @@ def corpus(tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with both databases as they are before the first study; migrations are slow."""
+    from ablation import tracking
+    from ablation.execute import mirror
+
+    folder = tmp_path_factory.mktemp("empty_store")
+    tracking.connect(f"sqlite:///{folder / 'mlflow.db'}")
+    mirror.connect(f"sqlite:///{folder / 'optuna.db'}")
+    return folder
+
+
 @pytest.fixture
 def tiny_study(tmp_path: Path, corpus: Path) -> Path:
     """The file of a study of three arms and two seeds that trains in a moment."""

@@ -12,7 +12,7 @@ import ablation
 ROOT = Path(ablation.__file__).parent
 ORDER = (
     "errors", "config", "stats", "spec", "plan", "data", "model", "train", "tracking", "analysis",
-    "execute", "figures", "report", "progress", "request", "cli", "__main__",
+    "execute", "figures", "report", "progress", "request", "matrix", "pages", "cli", "__main__",
 )  # fmt: skip
 PLACES = {
     "scipy": {"stats"},

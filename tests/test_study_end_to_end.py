@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -99,17 +100,6 @@ def project(
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr("ablation.progress.pool", lambda workers: Inline())
     return Project(folder, capsys)
-
-
-@pytest.fixture(scope="session")
-def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with both databases as they are before the first study; migrations are slow."""
-    from ablation.execute import mirror
-
-    folder = tmp_path_factory.mktemp("empty_store")
-    tracking.connect(f"sqlite:///{folder / 'mlflow.db'}")
-    mirror.connect(f"sqlite:///{folder / 'optuna.db'}", create=True)
-    return folder
 
 
 @pytest.fixture
@@ -339,6 +329,129 @@ def test_the_mirror_reads_like_the_question(stored: Project, tiny_study: Path) -
         if (row["split"], row["metric"]) == ("test", "accuracy")
     }
     assert found == expected
+
+
+def test_what_is_read_of_the_mirror_is_what_optuna_reads(
+    stored: Project, tiny_study: Path
+) -> None:
+    import optuna
+
+    from ablation.execute import mirrored
+
+    tiny_study.write_text(tiny_study.read_text().replace("0.05, 1.0)", "0.05, 1e30)"))
+    stored.run("run", str(tiny_study))
+    url = f"sqlite:///{stored.folder / 'optuna.db'}"
+    (summary,) = optuna.get_all_study_summaries(url)
+    study = optuna.load_study(study_name=summary.study_name, storage=url)
+    waiting = optuna.create_trial(
+        state=optuna.trial.TrialState.RUNNING, user_attrs={mirrored.KEY: "tiny/other/0"}
+    )
+    study.add_trial(waiting)
+    with mirrored.reading(url) as query:
+        assert mirrored.labels_taken(query) == {"tiny": summary.user_attrs[mirrored.DATA]}
+        found = mirrored.trials(query, "tiny", "accuracy")
+        assert not mirrored.trials(query, "other", "accuracy")
+    assert len(found) == 7
+    for trial in study.trials:
+        each = found[trial.user_attrs[mirrored.KEY]]
+        assert each.state == trial.state.name
+        if each.outcome is None:
+            assert trial.state.name == "RUNNING"
+            continue
+        facts = trial.user_attrs[mirrored.OUTCOME]
+        assert each.outcome.run_id == trial.user_attrs[mirrored.RUN]
+        assert each.outcome.metrics.get("test/accuracy") == trial.value
+        assert (each.outcome.reason, each.outcome.seconds) == (
+            facts.get("reason"),
+            facts["seconds"],
+        )
+
+
+def test_workers_have_their_next_trial_while_one_is_recorded(
+    stored: Project, tiny_study: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    submitted, queued = [0], []
+
+    class Counting(Inline):
+        def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+            submitted[0] += 1
+            return super().submit(fn, *args, **kwargs)
+
+    recorded = tracking.record
+
+    def record(*args: Any, **kwargs: Any) -> Any:
+        queued.append(submitted[0] - len(queued) - 1)
+        return recorded(*args, **kwargs)
+
+    monkeypatch.setattr(tracking, "record", record)
+    monkeypatch.setattr("ablation.progress.pool", lambda workers: Counting())
+    tiny_study.write_text(tiny_study.read_text().replace("seeds=2", "seeds=3"))
+    stored.run("run", str(tiny_study), "--workers", "2")
+    assert queued == [4, 4, 4, 4, 4, 3, 2, 1, 0]  # twice the workers, until none is left
+
+
+def test_commands_that_only_look_load_no_heavy_library(
+    stored: Project, tiny_study: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tiny_study.write_text(tiny_study.read_text().replace("seeds=2", "looks=(1, 2)"))
+    stored.run("plan", str(tiny_study))
+    code = "import sys; from ablation import cli\ntry: cli.main()\nfinally: print(*sys.modules)"
+    command = [sys.executable, "-c", code, "status", str(tiny_study)]
+    loaded = subprocess.run(command, cwd=stored.folder, capture_output=True, text=True, check=True)
+    heavy = {"torch", "mlflow", "optuna", "pandas", "scipy", "datasets", "sqlalchemy"}
+    assert not heavy & set(loaded.stdout.split())
+
+
+def test_the_conductor_never_loads_torch(stored: Project, tiny_study: Path) -> None:
+    code = "import sys; from ablation import cli\ntry: cli.main()\nfinally: print(*sys.modules)"
+    command = [sys.executable, "-c", code, "run", str(tiny_study)]
+    loaded = subprocess.run(command, cwd=stored.folder, capture_output=True, text=True, check=True)
+    assert "mlflow" in loaded.stdout.split()
+    assert "torch" not in loaded.stdout.split()
+
+
+def test_a_watched_status_ends_when_all_is_done_or_at_ctrl_c(
+    stored: Project, tiny_study: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ablation import matrix
+
+    def interrupt(_: float) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(matrix, "time", SimpleNamespace(sleep=interrupt))
+    waiting = stored.run("status", str(tiny_study), "--watch")
+    assert "0 of 6 planned trials are done" in waiting
+    assert "(a rough guess" in waiting
+    stored.run("run", str(tiny_study))
+    done = stored.run("status", str(tiny_study), "--watch")
+    assert "6 of 6 planned trials are done" in done
+    assert " s " in done
+
+
+def test_the_answer_is_on_the_parent_run_and_stays_single(
+    stored: Project, tiny_study: Path
+) -> None:
+    text = tiny_study.read_text().replace("Does it matter?", "<script>alert(1)</script>?")
+    tiny_study.write_text(text)
+    for _ in range(2):
+        stored.run("run", str(tiny_study))
+        (run,) = (
+            run
+            for run in stored.client.search_runs(["1"])
+            if run.data.tags["ablation.kind"] == "study"
+        )
+        note = run.data.tags["mlflow.note.content"]
+        assert "&#60;script&#62;" in note
+        assert "| 0.05 | baseline | 2 |" in note
+        assert run.data.metrics["n/0.05"] == 2
+        assert len(stored.client.get_metric_history(run.info.run_id, "mean/1.0")) == 1
+        paths = {f.path for f in stored.client.list_artifacts(run.info.run_id, "report")}
+        assert {"report/README.md", "report/effects.csv", "report/figures"} <= paths
+    names = sorted(
+        run.info.run_name
+        for run in stored.client.search_runs(["1"], "tags.`ablation.arm` = '0.05'")
+    )
+    assert names == ["0.05 · seed 00", "0.05 · seed 01"]
 
 
 def test_a_diverged_arm_is_an_outcome(stored: Project, tiny_study: Path) -> None:

@@ -1,6 +1,6 @@
 """``python -m ablation`` is the command ``ablation``."""
 
-from ablation.cli import main
+if __name__ == "__main__":  # a worker imports this file too, and needs no command line
+    from ablation.cli import main
 
-if __name__ == "__main__":
     main()

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
-import socket
-import subprocess
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,8 +15,7 @@ from ablation.errors import Refused, nearest
 
 if TYPE_CHECKING:
     from ablation.execute.conductor import Session
-    from ablation.plan import Trial
-    from ablation.request import Asked, Seen
+    from ablation.request import Asked
     from ablation.spec import Study
     from ablation.tracking import Home
 
@@ -26,12 +23,10 @@ app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # which would take longer to load than all else that --help needs
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Ablation studies of attention pooling in a text classifier, answered with evidence.",
 )
-
-START_UP = 0.2
-"""Minutes until workers have started and the databases are open."""
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C, as shells have it."""
@@ -85,51 +80,50 @@ def plan(
     """Prints a study's arms and trials, what is missing, and about how long it takes."""
     from rich.table import Table
 
-    from ablation.analysis import planning
-    from ablation.execute import mirror
-    from ablation.request import ask, look_up
+    from ablation.execute.mirrored import DONE
+    from ablation.request import ask, estimate, look_up
 
     asked = ask(name, data, text, label, seeds)
     seen = look_up(asked, store)
     table = Table("arm", "config", "seeds", "done", "missing", box=None)
     for arm, config in dict.fromkeys((t.arm.name, t.config_hash) for t in asked.trials):
         states = [seen.state(trial) for trial in seen.planned if trial.arm.name == arm]
-        done = sum(state in mirror.DONE for state in states)
+        done = sum(state in DONE for state in states)
         table.add_row(*map(_text, (arm, config, len(states), done, len(states) - done)))
     _print(_text(f"{seen.label}: {asked.study.question}"))
     _print(table)
-    missing = [trial for trial in seen.planned if seen.state(trial) not in mirror.DONE]
+    missing = [trial for trial in seen.planned if seen.state(trial) not in DONE]
     _print(f"{len(seen.planned)} trials are planned; {len(missing)} missing. {_budget(asked)}")
     if seen.note:
         _print(seen.note)
+    from ablation.analysis import planning  # after the tables, as it takes a second to load
+
     _print(planning(asked.study, seen.values(asked.study.baseline_name)))
     if missing:
-        _print(_estimate(asked, seen, missing, workers or _cores()))
+        _print(estimate(asked, seen, missing, workers or _cores()))
 
 
 @app.command()
 def status(
     name: Name, *, data: Data = None, text: Text = None, label: Label = None, seeds: Seeds = None,
     store: Store = None,
+    watch: Annotated[bool, typer.Option(help="Keep it up to date until all is done.")] = False,
 ) -> None:  # fmt: skip
     """Prints the arm x seed matrix of a study."""
-    from rich.table import Table
+    from rich.console import Console
 
-    from ablation.execute import mirror
+    from ablation import matrix
+    from ablation.execute.mirrored import DONE
     from ablation.request import ask, look_up
 
     asked = ask(name, data, text, label, seeds)
+    if watch:
+        matrix.watch(asked, lambda: look_up(asked, store), Console(), workers=_cores())
+        return
     seen = look_up(asked, store)
-    arms = list(dict.fromkeys(trial.arm.name for trial in seen.planned))
-    shown = {(trial.seed, trial.arm.name): seen.shown(trial) for trial in seen.planned}
-    table = Table("seed", box=None)
-    for arm in arms:
-        table.add_column(_text(arm), overflow="fold")
-    for seed in range(1 + max(trial.seed for trial in seen.planned)):
-        table.add_row(str(seed), *(shown.get((seed, arm), "") for arm in arms))
     _print(_text(f"{seen.label}, {asked.study.metric} on test by seed and arm"))
-    _print(table)
-    done = sum(seen.state(trial) in mirror.DONE for trial in seen.planned)
+    _print(matrix.matrix(seen, times=False))
+    done = sum(seen.state(trial) in DONE for trial in seen.planned)
     _print(f"{done} of {len(seen.planned)} planned trials are done. {seen.note}")
 
 
@@ -148,24 +142,35 @@ def run(
         from ablation.execute.workers import check_cuda
 
         check_cuda()
-    from ablation.request import ask
+    from ablation.execute.garbage import loading
+    from ablation.progress import crew, follow
+    from ablation.request import ask, surely_missing
 
     asked = ask(name, data, text, label, seeds)
-    from ablation.execute.conductor import session
-    from ablation.execute.places import places
     from ablation.execute.workers import check_classes
-    from ablation.progress import follow
 
     check_classes(asked.study)
-
     _terminate_like_interrupt()
+    number = workers or _cores()
     opened: Session | None = None
     try:
-        with session(asked.study, asked.corpora, places(store), replaced=asked.replaced) as opened:
+        with (
+            crew(number, at_once=surely_missing(asked, store)) as workers_of,
+            contextlib.ExitStack() as record,
+        ):
+            with loading():
+                # Only now, as it takes seconds, in which the workers load what they need.
+                from ablation.execute.conductor import session
+                from ablation.execute.places import places
+
+                where = places(store)
+                opened = record.enter_context(
+                    session(asked.study, asked.corpora, where, replaced=asked.replaced)
+                )
             if screening := _screening(asked.study):
                 _print(screening)
             if opened.missing:
-                follow(opened, workers=workers or _cores(), device=device)
+                follow(opened, workers_of(), ahead=2 * number, device=device)
             else:
                 all_done = f"all {len(opened.trials)} planned trials are done"
                 _print(_text(f"{opened.home.label}: {all_done}; nothing to run."))
@@ -193,52 +198,68 @@ def report(
     from ablation.execute.places import places
     from ablation.request import STUDIES, ask
 
-    client = tracking.connect(_existing(places(store).tracking))
+    uri = _existing(places(store).tracking)
     study = spec.load(name, STUDIES).name if name.endswith(".py") else name.partition("@")[0]
     title = study if name.endswith(".py") else name
     if data or text or label:
         asked = ask(name, data, text, label, None)
-        title = asked.label(tracking.labels_taken(client, study))
-    home = tracking.find_home(client, study, title)
-    if home is None:
-        known = spec.known_studies(STUDIES)
-        recorded = sorted(tracking.labels_taken(client, study))
-        raise Refused(
-            f"No runs of {title!r} are recorded.{'' if study in known else nearest(study, known)}",
-            f"Recorded are: {', '.join(recorded)}."
-            if recorded
-            else f"Run a study first; known are: {', '.join(known)}.",
-        )
-    _report(home, reports)
+        title = asked.label(tracking.labels_taken(tracking.connect(uri), study))
+    _report(_home(uri, title), reports)
 
 
 @app.command()
-def ui(store: Store = None, port: Annotated[int, typer.Option(help="Port.")] = 5000) -> None:
+def ui(
+    name: Annotated[str | None, typer.Argument(help="A study whose page to open.")] = None,
+    *,
+    store: Store = None,
+    port: Annotated[int, typer.Option(help="Port.")] = 5000,
+) -> None:
     """Starts MLflow's pages for the store, on this machine alone."""
+    from ablation import pages
     from ablation.execute.places import places
 
-    uri = places(store).tracking
+    uri = _existing(places(store).tracking)
+    page = "" if name is None else _page(uri, name)
     if uri.startswith("http"):
-        _print(f"The runs are on a tracking server: open {uri}")
+        where = uri.rstrip("/") + (f"/#/{page}" if page else "")
+        _print(_text(f"The runs are on a tracking server: open {where}"))
         return
-    with socket.socket() as probe:
-        if probe.connect_ex(("127.0.0.1", port)) == 0:
-            raise Refused(f"Port {port} is taken.", "Give another one: ablation ui --port 5001")
-    _print(f"MLflow listens on http://127.0.0.1:{port} for {_existing(uri)}; Ctrl-C ends it.")
-    quiet = {
-        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
-        "MLFLOW_DISABLE_TELEMETRY": "true",
-        "PYTHONSAFEPATH": "1",  # a file in this folder must not stand in for a library's module
-    }
-    command = [sys.executable, "-m", "mlflow", "server", "--workers", "1"]
-    command += ["--host", "127.0.0.1", "--port", str(port), "--backend-store-uri", uri]
-    nowhere = subprocess.DEVNULL  # it prints a line per request, and a traceback on Ctrl-C
-    server = subprocess.Popen(command, env=os.environ | quiet, stdout=nowhere, stderr=nowhere)
+    _terminate_like_interrupt()
     try:
-        code = server.wait()
-        raise Refused(f"MLflow's server ended with code {code}.", f"Try: {' '.join(command[1:])}")
+        with pages.server(uri, port) as process:
+            pages.until_it_listens(process, port)
+            where = pages.address(port, page)
+            _print(_text(f"MLflow listens on {where} for {uri}; Ctrl-C ends it."))
+            pages.open_browser(where)
+            raise pages.ended(process, process.wait())
     except KeyboardInterrupt:
-        server.wait()
+        return
+
+
+def _page(uri: str, name: str) -> str:
+    """Returns MLflow's page of a study's parent run."""
+    home = _home(uri, Path(name).stem if name.endswith(".py") else name)
+    # Else MLflow may show the page among those for chatbots.
+    return f"experiments/{home.experiment}/runs/{home.parent}?workflowType=machine_learning"
+
+
+def _home(uri: str, title: str) -> Home:
+    """Finds where a study's runs are kept, or refuses."""
+    from ablation import spec, tracking
+    from ablation.request import STUDIES
+
+    client, study = tracking.connect(uri), title.partition("@")[0]
+    home = tracking.find_home(client, study, title)
+    if home is not None:
+        return home
+    known = spec.known_studies(STUDIES)
+    recorded = sorted(tracking.labels_taken(client, study))
+    raise Refused(
+        f"No runs of {title!r} are recorded.{'' if study in known else nearest(study, known)}",
+        f"Recorded are: {', '.join(recorded)}."
+        if recorded
+        else f"Run a study first; known are: {', '.join(known)}.",
+    )
 
 
 def main() -> None:
@@ -257,11 +278,14 @@ def _report(home: Home, reports: Path) -> None:
     """Builds the report and prints the verdicts and where it lies."""
     from rich.table import Table
 
+    from ablation import tracking
     from ablation.analysis import answer
     from ablation.report import build, gather
+    from ablation.report.note import note
 
     content = gather(home)
     folder = build(content, reports)
+    tracking.publish(home, content.judged.effects.to_dict("records"), note(content), folder)
     table = Table("arm", "verdict", "n", "mean", "effect", "95 %", "failed", box=None)
     for row in content.judged.effects.to_dict("records"):
         first = not row["verdict"]
@@ -273,22 +297,6 @@ def _report(home: Home, reports: Path) -> None:
     _print(table)
     _print(_text(answer(content.judged.effects, content.declaration)))
     _print(_text(f"Report: {folder / 'README.md'}"))
-
-
-def _estimate(asked: Asked, seen: Seen, missing: Sequence[Trial], workers: int) -> str:
-    """Returns a sentence: about how long the missing trials take."""
-    from ablation.plan import seconds_guess
-
-    timed = [each.outcome.seconds for each in seen.mirrored.values() if each.outcome]
-    train = asked.encoded.split("train")
-    if timed:
-        seconds, basis = len(missing) * sum(timed) / len(timed), "from the trials that are done"
-    else:
-        size = len(train.labels), len(train.tokens)
-        seconds = sum(seconds_guess(trial.arm.config, *size) for trial in missing)
-        basis = "a rough guess until a trial has run"
-    minutes = seconds / workers / 60
-    return f"About {minutes + START_UP:.1f} minutes with {workers} workers ({basis})."
 
 
 def _budget(asked: Asked) -> str:
@@ -316,7 +324,7 @@ def _existing(uri: str) -> str:
 
 
 def _terminate_like_interrupt() -> None:
-    """Lets SIGTERM end a study as Ctrl-C does: workers ended, runs closed."""
+    """Lets SIGTERM end a command as Ctrl-C does: workers or a server ended, runs closed."""
     import signal
 
     def interrupt(*_: object) -> None:

@@ -1,6 +1,11 @@
-"""The progress bar of a running study."""
+"""The workers of a running study, and its progress bar."""
 
 from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import (
@@ -12,15 +17,43 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from ablation.execute.conductor import Session, walk
-from ablation.execute.workers import pool
+from ablation.execute.workers import end_workers, pool
+
+if TYPE_CHECKING:
+    from ablation.execute.conductor import Session
 
 LINES = 10
 """Where the output is no terminal: a line at each tenth of what is to do."""
 
 
-def follow(opened: Session, *, workers: int, device: str) -> None:
+@contextlib.contextmanager
+def crew(workers: int, *, at_once: bool) -> Iterator[Callable[[], Executor]]:
+    """Gives a function that returns the workers, and ends them afterwards.
+
+    Args:
+        workers: Their number.
+        at_once: Whether they are certain to be needed, and can load while the record is opened.
+    """
+    started: list[Executor] = []
+
+    def begun() -> Executor:
+        if not started:
+            started.append(pool(workers))
+        return started[0]
+
+    try:
+        if at_once:
+            begun()
+        yield begun
+    finally:
+        for executor in started:
+            end_workers(executor)
+
+
+def follow(opened: Session, executor: Executor, *, ahead: int, device: str) -> None:
     """Walks the plan of a session and shows trials done, time left and failures."""
+    from ablation.execute.conductor import walk
+
     console = Console()
     columns = (
         TextColumn("{task.description}", markup=False),
@@ -33,13 +66,16 @@ def follow(opened: Session, *, workers: int, device: str) -> None:
     )
     done = len(opened.trials) - len(opened.missing)
     every = max(1, len(opened.missing) // LINES)
-    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+    failed = opened.failed
+    quiet = not console.is_terminal
+    with Progress(*columns, console=console, disable=quiet, refresh_per_second=2) as bar:
         task = bar.add_task(
-            opened.home.label, total=len(opened.trials), completed=done, failed=opened.failed
+            opened.home.label, total=len(opened.trials), completed=done, failed=failed
         )
-        for _ in walk(opened, pool(workers), ahead=2 * workers, device=device):
+        for finished in walk(opened, executor, ahead=ahead, device=device):
             done += 1
-            bar.update(task, completed=done, failed=opened.failed)
-            if not console.is_terminal and done % every == 0:
+            failed += finished.result.status == "FAILED"
+            bar.update(task, total=len(opened.trials), completed=done, failed=failed)
+            if quiet and done % every == 0:
                 line = f"{opened.home.label}: {done} of {len(opened.trials)} trials done"
-                console.print(f"{line}, {opened.failed} failed", markup=False, highlight=False)
+                console.print(f"{line}, {failed} failed", markup=False, highlight=False)

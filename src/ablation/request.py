@@ -6,18 +6,21 @@ import dataclasses
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ablation import spec
 from ablation.config import DataConfig
 from ablation.data import Encoded, prepare
-from ablation.plan import Trial, check_margin, label_of, trials_of
+from ablation.errors import Refused
+from ablation.execute import looks, mirrored
+from ablation.execute.mirrored import Mirrored
+from ablation.execute.places import places
+from ablation.plan import Trial, check_margin, label_of, seconds_guess, trials_of
 from ablation.spec import Study
 
-if TYPE_CHECKING:
-    from ablation.execute.mirror import Mirrored
-
 STUDIES = Path("studies")
+
+START_UP = 0.2
+"""Minutes until workers have started and the databases are open."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -96,6 +99,11 @@ class Seen:
         value = outcome.metrics.get(f"test/{self.metric}")
         return f"{value:.3f}" if value is not None else outcome.reason or "failed"
 
+    def took(self, trial: Trial) -> str:
+        """How long the training took, where it has ended."""
+        outcome = self.mirrored[trial.key].outcome if trial.key in self.mirrored else None
+        return "" if outcome is None else f" {outcome.seconds:.0f} s"
+
     def values(self, arm: str) -> list[float]:
         """The metric of an arm's runs that are done."""
         keys = {trial.key for trial in self.planned if trial.arm.name == arm}
@@ -106,28 +114,59 @@ class Seen:
 
 def look_up(asked: Asked, store: Path | None) -> Seen:
     """Reads a study's plan and its state from the mirror alone."""
-    from ablation import tracking
-    from ablation.analysis import judge
-    from ablation.execute import mirror
-    from ablation.execute.conductor import declare
-    from ablation.execute.places import places
-
     where, metric = places(store), asked.study.metric
-    declared = declare(asked.study, asked.encoded)
-    label, mirrored = asked.label({}), {}
+    label, found = asked.label({}), {}
     if where.mirror_exists:
-        storage = mirror.connect(where.storage, create=False)
-        label = asked.label(mirror.labels_taken(storage))
-        mirrored = mirror.trials(storage, label, metric)
-    outcomes = {key: each.outcome for key, each in mirrored.items() if each.outcome is not None}
-    runs = tracking.runs_frame(label, declared, outcomes)
-    seeds = judge(runs, tracking.hashes_frame(declared, outcomes), declared).seeds
-    planned = [trial for trial in asked.trials if trial.seed < seeds[trial.arm.name]]
+        with mirrored.reading(where.storage) as query:
+            label = asked.label(mirrored.labels_taken(query))
+            found = mirrored.trials(query, label, metric)
+    outcomes = {key: each.outcome for key, each in found.items() if each.outcome is not None}
+    declared = looks.declare(asked.study, asked.encoded)
+    planned = looks.planned(asked.trials, outcomes, label, declared)
     note = ""
     if not where.mirror_exists and where.record_exists:
         note = "The mirror is missing, so nothing is shown as done; running the study rebuilds it."
-    elif any(each.state == "RUNNING" for each in mirrored.values()) and not where.is_busy(
+    elif any(each.state == "RUNNING" for each in found.values()) and not where.is_busy(
         asked.study.name
     ):
         note = "It was cut off in the midst; running it goes on from here."
-    return Seen(label, metric, planned, note, mirrored)
+    return Seen(label, metric, planned, note, found)
+
+
+def estimate(asked: Asked, seen: Seen, missing: Sequence[Trial], workers: int) -> str:
+    """Returns a sentence: about how long the missing trials take.
+
+    Args:
+        asked: The study.
+        seen: What its mirror shows.
+        missing: The trials.
+        workers: Processes that train.
+    """
+    timed = [each.outcome.seconds for each in seen.mirrored.values() if each.outcome]
+    if timed:
+        seconds, basis = len(missing) * sum(timed) / len(timed), "from the trials that are done"
+    else:
+        train = asked.encoded.split("train")
+        size = len(train.labels), len(train.tokens)
+        seconds = sum(seconds_guess(trial.arm.config, *size) for trial in missing)
+        basis = "a rough guess until a trial has run"
+    minutes = seconds / workers / 60
+    return f"About {minutes + START_UP:.1f} minutes with {workers} workers ({basis})."
+
+
+def surely_missing(asked: Asked, store: Path | None) -> bool:
+    """Whether the mirror leaves no doubt that there is something to train.
+
+    Where it cannot be read the answer is no: whoever opens the record will say why.
+    """
+    where, opening = places(store), asked.study.schedule[0][0]
+    if not where.mirror_exists:
+        return not where.record_exists
+    try:
+        with mirrored.reading(where.storage) as query:
+            label = asked.label(mirrored.labels_taken(query))
+            found = mirrored.trials(query, label, asked.study.metric)
+    except Refused:
+        return False
+    done = {key for key, each in found.items() if each.outcome is not None}
+    return any(trial.key not in done for trial in asked.trials if trial.seed < opening)

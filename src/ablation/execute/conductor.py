@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import importlib.metadata
+import itertools
 import platform
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,19 +13,19 @@ from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from filelock import FileLock, Timeout
 
 from ablation import tracking
-from ablation.analysis import judge
 from ablation.config import DataConfig, digest
 from ablation.data import Encoded
 from ablation.errors import Refused
 from ablation.execute import mirror as mirrors
+from ablation.execute.live import EVERY, Live
+from ablation.execute.looks import declare, planned
 from ablation.execute.mirror import Mirror
 from ablation.execute.places import Places
 from ablation.execute.workers import end_workers, run_trial
-from ablation.plan import Trial, declaration, label_of, missing, trials_of
+from ablation.plan import Trial, label_of, missing, trials_of
 from ablation.spec import Study, arms_of
 from ablation.tracking import Finished, Home
 
@@ -47,13 +48,14 @@ class Session:
     """The encoded data of each arm; all of one content."""
     outcomes: dict[str, tracking.Outcome]
     """Key to outcome; grows as trials are recorded."""
+    live: Live
+    """Shows long trainings while they run."""
+    versions: Mapping[str, str]
+    """Commit and library versions, as tags."""
 
     def look(self) -> None:
         """Plans what the runs so far ask for: an arm that is decided gets no more seeds."""
-        runs = tracking.runs_frame(self.home.label, self.declaration, self.outcomes)
-        hashes = tracking.hashes_frame(self.declaration, self.outcomes)
-        seeds = judge(runs, hashes, self.declaration).seeds
-        self.trials = tuple(t for t in self.possible if t.seed < seeds[t.arm.name])
+        self.trials = planned(self.possible, self.outcomes, self.home.label, self.declaration)
 
     @property
     def missing(self) -> tuple[Trial, ...]:
@@ -65,6 +67,15 @@ class Session:
         """Planned trials that ended as FAILED."""
         found = (self.outcomes.get(trial.key) for trial in self.trials)
         return sum(outcome is not None and outcome.status == "FAILED" for outcome in found)
+
+    def record(self, finished: Finished) -> tracking.Outcome:
+        """Records a trial and shows it in the mirror: the record first, it decides."""
+        trial = finished.trial
+        encoded, early = self.corpora[trial.arm.config.data], self.live.take(trial)
+        outcome = tracking.record(self.home, finished, encoded, self.versions, early)
+        self.outcomes[trial.key] = outcome
+        self.mirror.finish(trial, outcome)
+        return outcome
 
 
 @contextlib.contextmanager
@@ -86,8 +97,8 @@ def session(
     with _explained(places), _lock(places, study.name):
         # Two processes that both create databases or an experiment would trip each other up.
         with FileLock(places.folder / ".ablation/opening.lock", timeout=120):
-            client = tracking.connect(places.tracking)
-            storage = mirrors.connect(places.storage, create=True)
+            client = tracking.connect(places.tracking, record=True)
+            storage = mirrors.connect(places.storage)
             taken = tracking.labels_taken(client, study.name)
             name = encoded.name if replaced else None
             label = label_of(study.name, name, encoded.fingerprint, taken)
@@ -95,16 +106,21 @@ def session(
                 client, study.name, label, data=encoded.fingerprint, artifacts=places.artifacts
             )
         try:
-            opened = _open(study, corpora, home, storage)
+            opened = _open(study, corpora, home, storage, places)
             yield opened
         except BaseException:
             _close(home, complete=False)
             raise
+        opened.live.close()
         _close(home, complete=not opened.missing)
 
 
 def _open(
-    study: Study, corpora: Mapping[DataConfig, Encoded], home: Home, storage: RDBStorage
+    study: Study,
+    corpora: Mapping[DataConfig, Encoded],
+    home: Home,
+    storage: RDBStorage,
+    places: Places,
 ) -> Session:
     """Declares the study, and brings the mirror and the plan into line with the record."""
     encoded = corpora[study.config.data]
@@ -114,6 +130,7 @@ def _open(
     trials = trials_of(study, encoded.fingerprint)
     wording = {"question": study.question, "title": study.title, "caveats": list(study.caveats)}
     tracking.declare(home, digest(declared), declared, wording, seen=len(outcomes))
+    tracking.describe_data(home, encoded)
     if study.numerics and tracking.numerics(home) is None:
         _keep_numerics(study, home)
     mirror = mirrors.open_mirror(
@@ -126,6 +143,7 @@ def _open(
         direction=study.direction,
     )
     mirror.reconcile(trials, outcomes)
+    versions = stamp()
     opened = Session(
         home=home,
         mirror=mirror,
@@ -133,6 +151,8 @@ def _open(
         possible=trials,
         corpora=corpora,
         outcomes=outcomes,
+        live=Live(home, places.progress(study.name), corpora, versions),
+        versions=versions,
     )
     opened.look()
     return opened
@@ -166,17 +186,12 @@ def walk(opened: Session, executor: Executor, *, ahead: int, device: str) -> Ite
     Raises:
         Refused: If a class of the user's fails, or a worker dies.
     """
-    versions = stamp()
     running: dict[str, Trial] = {}
     try:
         while opened.missing:
             for finished in _train(opened, executor, running, ahead=ahead, device=device):
-                trial = finished.trial
-                data = opened.corpora[trial.arm.config.data]
-                outcome = tracking.record(opened.home, finished, data, versions)
-                opened.outcomes[trial.key] = outcome
-                opened.mirror.finish(trial, outcome)
-                del running[trial.key]
+                opened.record(finished)
+                del running[finished.trial.key]
                 yield finished
             opened.look()
     finally:
@@ -185,13 +200,6 @@ def walk(opened: Session, executor: Executor, *, ahead: int, device: str) -> Ite
         for key, trial in running.items():
             if key not in opened.outcomes:
                 opened.mirror.wait(trial)
-
-
-def declare(study: Study, encoded: Encoded) -> dict[str, Any]:
-    """Returns the study's declaration on its data."""
-    labels = encoded.split("test").labels
-    counts = np.bincount(labels, minlength=len(encoded.labels)).tolist()
-    return declaration(study, encoded.fingerprint, counts)
 
 
 def stamp() -> dict[str, str]:
@@ -210,25 +218,29 @@ def stamp() -> dict[str, str]:
 def _train(
     opened: Session, executor: Executor, running: dict[str, Trial], *, ahead: int, device: str
 ) -> Iterator[Finished]:
-    """Keeps ``ahead`` trials submitted, so that no worker waits, and yields what is trained."""
+    """Keeps ``ahead`` trials submitted and yields what is trained.
+
+    What has ended is replaced before it is yielded, so no worker waits while it is recorded.
+    """
     waiting = iter(opened.missing)
     futures: dict[Future[Any], Trial] = {}
-    while True:
-        for trial in waiting:
+
+    def refill() -> None:
+        for trial in itertools.islice(waiting, ahead - len(futures)):
             opened.mirror.start(trial)
             running[trial.key] = trial
-            config = trial.arm.config
-            future = executor.submit(
-                run_trial, config, trial.training_seed, opened.corpora[config.data], device
-            )
+            config, file = trial.arm.config, opened.live.file(trial)
+            encoded = opened.corpora[config.data]
+            future = executor.submit(run_trial, config, trial.training_seed, encoded, device, file)
             futures[future] = trial
-            if len(futures) >= ahead:
-                break
-        if not futures:
-            return
-        done = wait(futures, return_when=FIRST_COMPLETED).done
+
+    refill()
+    while futures:
+        done = wait(futures, timeout=EVERY, return_when=FIRST_COMPLETED).done
+        opened.live.look(trial for future, trial in futures.items() if future not in done)
         for future in [each for each in futures if each in done]:
             trial = futures.pop(future)
+            refill()
             records, result, began, used = _unpack(future, trial)
             yield Finished(trial=trial, records=records, result=result, began=began, device=used)
 

@@ -6,7 +6,6 @@ where it says what MLflow does not.
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 import math
 import warnings
@@ -14,38 +13,23 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ablation.errors import Refused
+from ablation.execute.mirrored import DATA, DECLARATION, KEY, LABEL, OUTCOME, RUN
 from ablation.plan import Trial
 from ablation.tracking import LOGITS, WEIGHTS, Outcome
 
 if TYPE_CHECKING:
     from optuna.storages import RDBStorage
     from optuna.trial import FrozenTrial
+    from sqlalchemy.engine import Connection, Engine
 
 HASHES = (WEIGHTS, LOGITS)
-LABEL, DATA, DECLARATION = "ablation.study", "ablation.data", "ablation.declaration"
-KEY, RUN = "key", "mlflow_run_id"
 
 
-DONE = frozenset({"COMPLETE", "FAIL"})
-"""States of a trial that has an outcome."""
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Mirrored:
-    """A planned trial as the mirror shows it."""
-
-    state: str
-    """COMPLETE, FAIL, RUNNING or WAITING."""
-    outcome: Outcome | None
-    """What the mirror knows of the trial's outcome, None where there is none."""
-
-
-def connect(url: str, *, create: bool) -> RDBStorage:
-    """Opens an Optuna storage.
+def connect(url: str) -> RDBStorage:
+    """Opens an Optuna storage for writing, and creates what is missing.
 
     Args:
         url: SQLAlchemy address; an SQLite file gets a write-ahead log and waits for locks.
-        create: Whether tables may be created.
 
     Raises:
         Refused: If it cannot be reached or was written by another version.
@@ -59,12 +43,9 @@ def connect(url: str, *, create: bool) -> RDBStorage:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-            storage = optuna.storages.RDBStorage(
-                url, engine_kwargs=options, skip_table_creation=not create
-            )
-        if sqlite and create:
-            with storage.engine.connect() as connection:
-                connection.exec_driver_sql("PRAGMA journal_mode=WAL")
+            storage = optuna.storages.RDBStorage(url, engine_kwargs=options)
+        if sqlite:
+            _tune(storage.engine)
     except (SQLAlchemyError, optuna.exceptions.OptunaError, RuntimeError, ImportError) as error:
         raise Refused(
             f"The Optuna storage {url} cannot be used: {str(error).splitlines()[0]}",
@@ -72,6 +53,28 @@ def connect(url: str, *, create: bool) -> RDBStorage:
             "up to date by `optuna storage upgrade`.",
         ) from error
     return storage
+
+
+def _tune(engine: Engine) -> None:
+    """Gives an SQLite file a write-ahead log, and transactions that lock it from the start.
+
+    What a power cut may take from the mirror, the record has. A transaction that reads and then
+    writes would find the file locked where another process wrote in between, however long it
+    waited; one that begins by taking the lock waits its turn.
+    """
+    from sqlalchemy import event
+
+    def set_up(connection: Any, _: object) -> None:
+        connection.isolation_level = None  # or Python would begin by itself, and too late
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=NORMAL")
+
+    def begin(connection: Connection) -> None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    engine.dispose()  # the connections that are open already
+    event.listen(engine, "connect", set_up)
+    event.listen(engine, "begin", begin)
 
 
 class Mirror:
@@ -138,15 +141,15 @@ class Mirror:
 
         known = self._ids[trial.key]
         facts = {
-            RUN: outcome.run_id,
-            "reason": outcome.reason,
             "epoch": outcome.epoch,
             "seconds": outcome.seconds,
             "hashes": {name: outcome.tags[name] for name in HASHES if name in outcome.tags},
         }
-        for name, fact in facts.items():
-            if fact is not None:
-                self._storage.set_trial_user_attr(known, name, fact)
+        if outcome.reason is not None:
+            facts["reason"] = outcome.reason
+        # Each is a transaction of its own, so what belongs together is one attribute.
+        self._storage.set_trial_user_attr(known, RUN, outcome.run_id)
+        self._storage.set_trial_user_attr(known, OUTCOME, facts)
         value = outcome.metrics.get(f"test/{self._metric}")
         states = optuna.trial.TrialState
         if outcome.status == "FINISHED" and value is not None and math.isfinite(value):
@@ -204,54 +207,12 @@ def open_mirror(
     return Mirror(storage, name, study_id, trials, metric)
 
 
-def labels_taken(storage: RDBStorage) -> dict[str, str]:
-    """Returns label to data fingerprint for every study that is mirrored."""
-    attributes = [study.user_attrs for study in storage.get_all_studies()]
-    return {each[LABEL]: each[DATA] for each in attributes if LABEL in each}
-
-
-def trials(storage: RDBStorage, label: str, metric: str) -> dict[str, Mirrored]:
-    """Returns trial key to its state in the mirror, over all declarations of a label.
-
-    Keys are content-addressed, so a trial that was done under an earlier declaration is done.
-
-    Args:
-        storage: Where it lives.
-        label: Study label.
-        metric: The study's metric.
-    """
-    found: dict[str, Mirrored] = {}
-    for study in storage.get_all_studies():
-        if study.user_attrs.get(LABEL) != label:
-            continue
-        for trial in storage.get_all_trials(study._study_id, deepcopy=False):
-            key = trial.user_attrs[KEY]
-            if key not in found or found[key].outcome is None:
-                found[key] = Mirrored(trial.state.name, _outcome(trial, metric))
-    return found
-
-
-def _outcome(trial: FrozenTrial, metric: str) -> Outcome | None:
-    if trial.state.name not in DONE:
-        return None
-    facts = trial.user_attrs
-    value = trial.values[0] if trial.values else None
-    return Outcome(
-        run_id=facts[RUN],
-        status="FAILED" if value is None else "FINISHED",
-        reason=facts.get("reason"),
-        metrics={} if value is None else {f"test/{metric}": value},
-        epoch=facts["epoch"],
-        seconds=facts["seconds"],
-        tags=facts["hashes"],
-    )
-
-
 def _contradicts(cell: FrozenTrial, outcome: Outcome | None) -> bool:
     """Whether a mirrored trial says it is finished by a run that the record does not have."""
     if not cell.state.is_finished():
         return False
-    return outcome is None or cell.user_attrs.get(RUN) != outcome.run_id
+    other = outcome is None or cell.user_attrs.get(RUN) != outcome.run_id
+    return other or OUTCOME not in cell.user_attrs
 
 
 def _distributions(trials: Sequence[Trial]) -> dict[str, Any]:

@@ -36,6 +36,10 @@ class Places:
         """Returns the lock that whoever records the study on this machine holds."""
         return FileLock(self.folder / ".ablation" / f"{study}.lock")
 
+    def progress(self, study: str) -> Path:
+        """Folder of the progress files of the study's trials."""
+        return self.folder / ".ablation" / "progress" / study
+
     def is_busy(self, study: str) -> bool:
         """Whether a process on this machine is recording the study."""
         if not (self.folder / ".ablation" / f"{study}.lock").exists():

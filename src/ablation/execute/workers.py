@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from ablation.config import ModelConfig, RunConfig
 from ablation.data import SPLITS, Encoded
 from ablation.errors import Refused
+from ablation.execute import progress_file
 from ablation.spec import Study, arms_of
 
 if TYPE_CHECKING:
@@ -27,19 +28,24 @@ _read: dict[tuple[str, str, int], Pretrained] = {}
 
 
 def pool(workers: int) -> ProcessPoolExecutor:
-    """Returns a pool whose processes import torch at once and end when this process does.
+    """Returns a pool whose processes have torch at once and end when this process does.
 
-    A small model gains nothing from a second thread, so a worker has one. Processes are spawned,
-    since a fork copies torch's threads in an unknown state. The C library is told to keep large
-    blocks instead of handing them back: a gradient of some megabytes is allocated at every step.
+    A small model gains nothing from a second thread, so a worker has one. Where the system can,
+    they are forked from a server that has imported torch and done nothing with it, so that many
+    workers load it once; a fork of this process would copy its threads in an unknown state. The C
+    library is told to keep large blocks instead of handing them back: a gradient of some megabytes
+    is allocated at every step.
     """
     # Python's tracker of semaphores would speak up after a kill, long after the prompt is back.
     os.environ.setdefault("PYTHONWARNINGS", "ignore:resource_tracker:UserWarning")
     os.environ.setdefault("MALLOC_MMAP_THRESHOLD_", str(2**30))
     os.environ.setdefault("MALLOC_TRIM_THRESHOLD_", str(2**31))
-    executor = ProcessPoolExecutor(
-        workers, multiprocessing.get_context("spawn"), initializer=_begin_worker
-    )
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # or NumPy starts threads in the server
+    forks = "forkserver" in multiprocessing.get_all_start_methods()
+    context = multiprocessing.get_context("forkserver" if forks else "spawn")
+    if forks:
+        context.set_forkserver_preload(["ablation.execute.workers", "ablation.train"])
+    executor = ProcessPoolExecutor(workers, context, initializer=_begin_worker)
     with _without_interrupts():
         for _ in range(workers):
             executor.submit(_warm)
@@ -81,7 +87,7 @@ def end_workers(executor: Executor) -> None:
 
 
 def run_trial(
-    config: RunConfig, seed: int, encoded: Encoded, device: str
+    config: RunConfig, seed: int, encoded: Encoded, device: str, progress: Path | None = None
 ) -> tuple[list[EpochRecord], RunResult, float, str]:
     """Trains one trial; this is what an executor is given.
 
@@ -90,6 +96,7 @@ def run_trial(
         seed: The block.
         encoded: The data; opened once per process.
         device: ``auto``, ``cpu`` or ``cuda``.
+        progress: The trial's progress file; None keeps none.
 
     Raises:
         Refused: If what the user brought along fails; other exceptions may not survive the way
@@ -109,6 +116,7 @@ def run_trial(
     torch.set_num_threads(1)
     began = time.time()
     records: list[EpochRecord] = []
+    progress_file.begin(progress, began, device)
     try:
         run = train(
             config,
@@ -118,7 +126,7 @@ def run_trial(
             classes=len(encoded.labels),
             pretrained=_pretrained(encoded, config.model),
         )
-        result = _exhaust(run, records)
+        result = _exhaust(run, records, progress)
     except torch.OutOfMemoryError:
         seconds = time.time() - began
         result = RunResult(
@@ -131,14 +139,18 @@ def run_trial(
             f"it raised {type(error).__name__}: {str(error).strip()}",
             "Mend what it trains with, then run the same command again; what is done is kept.",
         ) from error
-    return records, result, began, device
+    kept = [progress_file.plain(record) for record in records]
+    return kept, progress_file.plain(result), began, device
 
 
-def _exhaust(run: Generator[EpochRecord, None, RunResult], into: list[EpochRecord]) -> RunResult:
+def _exhaust(
+    run: Generator[EpochRecord, None, RunResult], into: list[EpochRecord], progress: Path | None
+) -> RunResult:
     """Appends all that the generator yields, and returns what it returns."""
     while True:
         try:
             into.append(next(run))
+            progress_file.append(progress, into[-1])
         except StopIteration as stop:
             result: RunResult = stop.value
             return result
@@ -202,4 +214,4 @@ def _begin_worker() -> None:
 
 
 def _warm() -> None:
-    import ablation.train  # noqa: F401 - imports torch while the conductor opens its databases
+    import ablation.train  # noqa: F401 - has torch loaded while the conductor opens its databases

@@ -1,11 +1,15 @@
 """Runs to and from MLflow, which decides what is done."""
 
+from ablation.tracking.entities import LOGITS, WEIGHTS
 from ablation.tracking.frames import CURVES, HASHES, RUNS, curves_frame, hashes_frame, runs_frame
+from ablation.tracking.parent import publish
 from ablation.tracking.record import (
-    LOGITS,
-    WEIGHTS,
+    Early,
     Finished,
     Outcome,
+    Started,
+    append,
+    begin,
     close,
     close_unfinished,
     outcomes,
@@ -17,6 +21,7 @@ from ablation.tracking.store import (
     current_declaration,
     declarations,
     declare,
+    describe_data,
     failures,
     find_home,
     keep_numerics,
@@ -31,9 +36,13 @@ __all__ = [
     "LOGITS",
     "RUNS",
     "WEIGHTS",
+    "Early",
     "Finished",
     "Home",
     "Outcome",
+    "Started",
+    "append",
+    "begin",
     "close",
     "close_unfinished",
     "connect",
@@ -41,6 +50,7 @@ __all__ = [
     "curves_frame",
     "declarations",
     "declare",
+    "describe_data",
     "failures",
     "find_home",
     "hashes_frame",
@@ -49,6 +59,7 @@ __all__ = [
     "numerics",
     "open_home",
     "outcomes",
+    "publish",
     "record",
     "runs_frame",
 ]

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, get_args
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any, get_args
 
 from ablation.config import Metric
 from ablation.plan import key_of
-from ablation.tracking.record import LOGITS, WEIGHTS, Outcome
+from ablation.tracking.entities import LOGITS, WEIGHTS
+from ablation.tracking.record import Outcome
 from ablation.tracking.store import Home
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 RUNS = (
     "study", "config", "arm", "seed", "split", "metric", "value", "status", "reason", "epoch",
@@ -55,6 +57,8 @@ def runs_frame(
         for split in SPLITS
         for metric in get_args(Metric)
     ]
+    import pandas as pd
+
     frame = pd.DataFrame(rows, columns=list(RUNS))
     return frame.astype({"value": float, "seconds": float})
 
@@ -70,6 +74,8 @@ def curves_frame(
         for name in names
         for point in home.client.get_metric_history(outcome.run_id, name)
     ]
+    import pandas as pd
+
     return pd.DataFrame(rows, columns=list(CURVES)).astype({"value": float})
 
 
@@ -79,6 +85,8 @@ def hashes_frame(declaration: Mapping[str, Any], outcomes: Mapping[str, Outcome]
         (arm, seed, outcome.tags.get(WEIGHTS), outcome.tags.get(LOGITS))
         for arm, seed, _, outcome in _planned(declaration, outcomes)
     ]
+    import pandas as pd
+
     return pd.DataFrame(rows, columns=list(HASHES))
 
 

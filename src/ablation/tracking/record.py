@@ -3,28 +3,31 @@
 from __future__ import annotations
 
 import dataclasses
-import getpass
-import os
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from ablation.config import flatten
 from ablation.data import Encoded
 from ablation.plan import Trial
-from ablation.tracking.store import DATA, KIND, LABEL, Home, search
+from ablation.tracking.entities import (
+    CHOSEN,
+    KEY,
+    REASON,
+    curves_of,
+    finals_of,
+    milliseconds,
+    parameters_of,
+    result_tags,
+    tags_of,
+)
+from ablation.tracking.store import KIND, LABEL, Home, search
 
 if TYPE_CHECKING:
-    from mlflow.entities import DatasetInput, Metric, Param, Run
+    from mlflow.entities import Run
 
     from ablation.train import EpochRecord, RunResult
 
-KEY = "ablation.key"
-REASON = "ablation.reason"
-WEIGHTS, LOGITS = "ablation.weights", "ablation.logits"
-CHOSEN = "chosen/"
-"""Prefix of validation metrics at the kept epoch; without it they are the curve."""
 CORRECT = "test_correct.bin"
 """Artifact: a bit per text of test, packed, in the split's order."""
 
@@ -45,15 +48,32 @@ class Outcome:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
-class Finished:
-    """A trial that was trained, ready to be recorded."""
+class Started:
+    """A trial whose training has begun."""
 
     trial: Trial
-    records: Sequence[EpochRecord]
-    result: RunResult
     began: float
     """Seconds since the epoch, UTC."""
     device: str
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Finished(Started):
+    """A trial that was trained, ready to be recorded."""
+
+    records: Sequence[EpochRecord]
+    result: RunResult
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Early:
+    """A run that shows a training before it has ended."""
+
+    run_id: str
+    artifacts: str
+    """Address of its artifacts."""
+    logged: int
+    """Epochs whose metrics it has."""
 
 
 def outcomes(home: Home) -> dict[str, Outcome]:
@@ -85,8 +105,42 @@ def close(home: Home, *, complete: bool) -> None:
     home.client.set_terminated(home.parent, status="FINISHED" if complete else "KILLED")
 
 
+def begin(home: Home, started: Started, encoded: Encoded, versions: Mapping[str, str]) -> Early:
+    """Creates the run of a trial that is still training; it has no metrics yet.
+
+    Args:
+        home: The study label.
+        started: The trial.
+        encoded: Its data.
+        versions: Commit and library versions, as tags.
+    """
+    run = _create(home, started, tags_of(home, started, encoded.fingerprint, versions))
+    run_id: str = run.info.run_id
+    home.client.log_batch(run_id, params=parameters_of(started.trial, encoded))
+    return Early(run_id=run_id, artifacts=run.info.artifact_uri, logged=0)
+
+
+def append(home: Home, early: Early, began: float, records: Sequence[EpochRecord]) -> Early:
+    """Adds the epochs that a run does not have yet.
+
+    Args:
+        home: The study label.
+        early: The run.
+        began: When its training began, in seconds since the epoch.
+        records: All epochs so far.
+    """
+    if len(records) > early.logged:
+        new = curves_of(records[early.logged :], began)
+        home.client.log_batch(early.run_id, metrics=new)
+    return dataclasses.replace(early, logged=len(records))
+
+
 def record(
-    home: Home, finished: Finished, encoded: Encoded, versions: Mapping[str, str]
+    home: Home,
+    finished: Finished,
+    encoded: Encoded,
+    versions: Mapping[str, str],
+    early: Early | None = None,
 ) -> Outcome:
     """Records one trained trial as a run and returns its outcome.
 
@@ -97,28 +151,28 @@ def record(
         finished: The trained trial.
         encoded: Its data.
         versions: Commit and library versions, as tags.
+        early: The run that showed the training while it went on.
     """
-    client, result, trial = home.client, finished.result, finished.trial
-    where = f"{_children(home)} AND tags.`{KEY}` = '{trial.key}' AND status != 'KILLED'"
-    for known in search(client, home.experiment, where):
-        if (outcome := _outcome(known)) is not None:
-            return outcome  # another process was quicker: one run per trial
-    began = round(finished.began * 1000)
-    tags = _tags(home, finished, encoded.fingerprint, versions)
-    name = f"{trial.arm.name} · seed {trial.seed}"
-    run = client.create_run(home.experiment, start_time=began, run_name=name, tags=tags)
-    run_id: str = run.info.run_id
-    client.log_batch(run_id, metrics=_metrics(finished, began), params=_parameters(trial, encoded))
-    client.log_inputs(run_id, [_dataset(encoded)])
+    from mlflow.entities import RunTag
+
+    client, result, began = home.client, finished.result, finished.began
+    tags = tags_of(home, finished, encoded.fingerprint, versions) | result_tags(result)
+    if early is None:
+        if (known := _known(home, finished.trial)) is not None:
+            return known
+        run = _create(home, finished, tags)
+        early = Early(run_id=run.info.run_id, artifacts=run.info.artifact_uri, logged=0)
+        new: dict[str, Any] = {"params": parameters_of(finished.trial, encoded)}
+    else:
+        new = {"tags": [RunTag(name, value) for name, value in result_tags(result).items()]}
+    new["metrics"] = curves_of(finished.records[early.logged :], began) + finals_of(result, began)
+    client.log_batch(early.run_id, **new)
     if result.correct:
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / CORRECT
-            path.write_bytes(result.correct)
-            client.log_artifact(run_id, str(path))
-    ended = began + round(result.seconds * 1000)
-    client.set_terminated(run_id, status=result.status, end_time=ended)
+        _save(home, early.artifacts, CORRECT, result.correct)
+    ended = milliseconds(began + result.seconds)
+    client.set_terminated(early.run_id, status=result.status, end_time=ended)
     return Outcome(
-        run_id=run_id,
+        run_id=early.run_id,
         status=result.status,
         reason=result.reason,
         metrics=result.metrics,
@@ -128,90 +182,40 @@ def record(
     )
 
 
+def _create(home: Home, started: Started, tags: Mapping[str, str]) -> Run:
+    name = f"{started.trial.arm.name} · seed {started.trial.seed:02d}"  # sorts as numbers do
+    began = milliseconds(started.began)
+    return home.client.create_run(
+        home.experiment, start_time=began, run_name=name, tags=dict(tags)
+    )
+
+
+def _known(home: Home, trial: Trial) -> Outcome | None:
+    """Returns the outcome of the trial that another conductor was quicker to record.
+
+    On a shared server there may be one. An SQLite file has one conductor at a time, since the
+    lock lies beside it, and what it holds was read at the start.
+    """
+    if not home.shared:
+        return None
+    where = f"{_children(home)} AND tags.`{KEY}` = '{trial.key}' AND status != 'KILLED'"
+    found = (_outcome(run) for run in search(home.client, home.experiment, where))
+    return next((outcome for outcome in found if outcome is not None), None)
+
+
+def _save(home: Home, artifacts: str, name: str, content: bytes) -> None:
+    """Saves an artifact; the client's own way would read the whole run to learn its address."""
+    from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+    repository = get_artifact_repository(artifacts, tracking_uri=home.client.tracking_uri)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / name
+        path.write_bytes(content)
+        repository.log_artifact(str(path))  # type: ignore[no-untyped-call]
+
+
 def _children(home: Home) -> str:
     return f"tags.`{KIND}` = 'trial' AND tags.`{LABEL}` = '{home.label}'"
-
-
-def _tags(
-    home: Home, finished: Finished, data: str, versions: Mapping[str, str]
-) -> dict[str, str]:
-    trial, result = finished.trial, finished.result
-    tags = {
-        KIND: "trial",
-        DATA: data,
-        LABEL: home.label,
-        KEY: trial.key,
-        "ablation.arm": trial.arm.name,
-        "ablation.seed": str(trial.seed),
-        "ablation.config": trial.config_hash,
-        "ablation.epoch": str(result.epoch),
-        "ablation.seconds": repr(result.seconds),
-        "ablation.device": finished.device,
-        "mlflow.parentRunId": home.parent,
-        "mlflow.user": _user(),
-        "mlflow.source.name": "ablation",
-        "mlflow.source.type": "LOCAL",
-        **{f"ablation.level.{path}": str(level) for path, level in trial.arm.levels.items()},
-        **versions,
-    }
-    optional = {
-        REASON: result.reason,
-        WEIGHTS: result.weights_hash,
-        LOGITS: result.logits_hash,
-    }
-    return tags | {name: value for name, value in optional.items() if value is not None}
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a container's user may have no name
-        return str(os.getuid())
-
-
-def _parameters(trial: Trial, encoded: Encoded) -> list[Param]:
-    """Returns the run configuration, with what the data made of it."""
-    from mlflow.entities import Param
-
-    parameters = flatten(trial.arm.config) | {
-        "seed": trial.seed,
-        "data.fingerprint": encoded.fingerprint,
-        "data.labels": ", ".join(encoded.labels),
-        "data.tokenizer": encoded.tokenizer,
-        "data.vocabulary_size": encoded.vocabulary_size,
-    }
-    return [Param(name, str(value)) for name, value in parameters.items()]
-
-
-def _dataset(encoded: Encoded) -> DatasetInput:
-    from mlflow.entities import Dataset, DatasetInput, InputTag
-
-    dataset = Dataset(
-        name=encoded.name,
-        digest=encoded.fingerprint,
-        source_type="local" if Path(encoded.source).exists() else "named",
-        source=encoded.source,
-        profile=str(encoded.rows),
-    )
-    return DatasetInput(dataset, [InputTag("mlflow.data.context", "all")])
-
-
-def _metrics(finished: Finished, began: int) -> list[Metric]:
-    """Returns the curves and the final metrics; timestamps depend on the run alone."""
-    from mlflow.entities import Metric
-
-    result = finished.result
-    curves = [
-        Metric(name, value, began + round(record.seconds * 1000), record.epoch)
-        for record in finished.records
-        for name, value in record.metrics.items()
-    ]
-    end = began + round(result.seconds * 1000)
-    finals = [
-        Metric(CHOSEN + name if name.startswith("validation/") else name, value, end, result.epoch)
-        for name, value in result.metrics.items()
-    ]
-    return curves + finals
 
 
 def _outcome(run: Run) -> Outcome | None:

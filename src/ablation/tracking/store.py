@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
+import getpass
 import json
 import logging
 import os
@@ -15,7 +17,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ablation.data import Encoded
 from ablation.errors import Refused
+from ablation.tracking import notes
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -45,6 +49,20 @@ QUIET = {
 """What MLflow reads from the environment, unless the user has set it."""
 
 
+@functools.cache
+def source() -> dict[str, str]:
+    """Returns the tags behind MLflow's columns for who and what made a run."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):  # a container's user may have no name
+        user = str(os.getuid())
+    return {
+        "mlflow.user": user,
+        "mlflow.source.name": "ablation",
+        "mlflow.source.type": "LOCAL",
+    }
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Home:
     """Where the runs of one study label are kept."""
@@ -57,14 +75,24 @@ class Home:
     parent: str
     """MLflow's id of the parent run."""
 
+    @property
+    def shared(self) -> bool:
+        """Whether conductors on other machines may record here too."""
+        return not str(self.client.tracking_uri).startswith("sqlite:")
 
-def connect(uri: str) -> MlflowClient:
+
+def connect(uri: str, *, record: bool = False) -> MlflowClient:
     """Opens a tracking store; libraries' chatter stays off the terminal.
+
+    Args:
+        uri: MLflow tracking URI.
+        record: Whether runs will be recorded: an SQLite file then keeps a write-ahead log, so
+            that whoever reads it and whoever writes it do not wait for each other.
 
     Raises:
         Refused: If the store cannot be reached or was written by another version.
     """
-    _probe(uri)
+    _probe(uri, record=record)
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
     with warnings.catch_warnings():
@@ -93,7 +121,7 @@ def failures() -> tuple[type[Exception], ...]:
     return (MlflowException,)
 
 
-def _probe(uri: str) -> None:
+def _probe(uri: str, *, record: bool) -> None:
     """Opens an SQLite file by itself first: MLflow tries one that is broken for 100 seconds."""
     path = Path(uri.removeprefix("sqlite:///"))
     if not uri.startswith("sqlite:///"):
@@ -102,11 +130,34 @@ def _probe(uri: str) -> None:
     try:
         with contextlib.closing(sqlite3.connect(path, timeout=20)) as connection:
             connection.execute("PRAGMA schema_version").fetchone()
+            if record:
+                connection.execute("PRAGMA journal_mode=WAL")
+                _sync_less(path.absolute())
     except sqlite3.Error as error:
         raise Refused(
             f"{path} cannot be used: {error}.",
             "End what holds it, or give another folder with --store.",
         ) from error
+
+
+@functools.cache
+def _sync_less(path: Path) -> None:
+    """Has this process write a file with a write-ahead log to the disk at checkpoints alone.
+
+    A process that is killed loses nothing by it. A power cut may take the last runs, whole, and
+    the next start trains them again; it cannot damage the file. MLflow opens the file by itself
+    and leaves no other way in.
+    """
+    from sqlalchemy import event
+    from sqlalchemy.pool import Pool
+
+    def set_up(connection: Any, _: object) -> None:
+        if isinstance(connection, sqlite3.Connection):
+            (_, _, file), *_ = connection.execute("PRAGMA database_list")
+            if file and Path(file) == path:
+                connection.execute("PRAGMA synchronous=NORMAL")
+
+    event.listen(Pool, "connect", set_up)
 
 
 def experiment_of(client: MlflowClient, study: str) -> str | None:
@@ -155,7 +206,7 @@ def open_home(
     home = find_home(client, study, label)
     if home is not None:
         return home
-    tags = {KIND: "study", LABEL: label, DATA: data, "ablation.name": study}
+    tags = {KIND: "study", LABEL: label, DATA: data, "ablation.name": study, **source()}
     parent = client.create_run(experiment, tags=tags, run_name=label)
     return Home(client, experiment, label, parent.info.run_id)
 
@@ -196,8 +247,24 @@ def declare(
         client.set_tag(home.parent, f"{CONTENT}{hash_}.{place}", part)
     client.set_tag(home.parent, f"{CONTENT}{hash_}", str(len(parts)))
     client.set_tag(home.parent, CURRENT, hash_)
-    client.set_tag(home.parent, "mlflow.note.content", str(wording["question"]))
+    if notes.NOTE not in tags:  # later it is the answer
+        client.set_tag(home.parent, notes.NOTE, notes.text(wording["question"]))
     client.update_run(home.parent, status="RUNNING")
+
+
+def describe_data(home: Home, encoded: Encoded) -> None:
+    """Names the data among the parent run's inputs; every trial has them by tag and parameter."""
+    from mlflow.entities import Dataset, DatasetInput, InputTag
+
+    dataset = Dataset(
+        name=encoded.name,
+        digest=encoded.fingerprint,
+        source_type="local" if Path(encoded.source).exists() else "named",
+        source=encoded.source,
+        profile=str(encoded.rows),
+    )
+    inputs = DatasetInput(dataset, [InputTag("mlflow.data.context", "all")])
+    home.client.log_inputs(home.parent, [inputs])
 
 
 def declarations(home: Home) -> dict[str, dict[str, Any]]:

@@ -1,0 +1,79 @@
+"""Shows a training that takes long while it runs: from its progress file into its MLflow run."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+
+from ablation import tracking
+from ablation.config import DataConfig
+from ablation.data import Encoded
+from ablation.execute import progress_file
+from ablation.plan import Trial
+from ablation.tracking import Early, Home, Started
+
+AFTER = 10.0
+"""Seconds of training after which a run shows in MLflow before it ends."""
+EVERY = 2.0
+"""Seconds between two looks at the progress files."""
+
+
+class Live:
+    """The runs of a session that MLflow shows before they end.
+
+    Args:
+        home: The study label.
+        folder: Where progress files lie; what an earlier session left there is removed.
+        corpora: The encoded data of each arm.
+        versions: Commit and library versions, as tags.
+        now: Seconds since the epoch.
+    """
+
+    def __init__(
+        self,
+        home: Home,
+        folder: Path,
+        corpora: Mapping[DataConfig, Encoded],
+        versions: Mapping[str, str],
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self._home, self._folder, self._now = home, folder, now
+        self._corpora, self._versions = corpora, versions
+        self._early: dict[str, Early] = {}
+        self._looked = now()
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+
+    def file(self, trial: Trial) -> Path:
+        """Where the worker writes that trains the trial."""
+        return self._folder / f"{trial.config_hash}-{trial.seed}.jsonl"
+
+    def look(self, running: Iterable[Trial]) -> None:
+        """Brings the runs of long trainings up to date, if the last look was a while ago."""
+        if self._now() - self._looked < EVERY:
+            return
+        for trial in running:
+            self._show(trial)
+        self._looked = self._now()
+
+    def take(self, trial: Trial) -> Early | None:
+        """Returns the run that shows a trial which has ended, and removes its progress file."""
+        self.file(trial).unlink(missing_ok=True)
+        return self._early.pop(trial.key, None)
+
+    def close(self) -> None:
+        """Removes the progress files."""
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _show(self, trial: Trial) -> None:
+        seen = progress_file.read(self.file(trial))
+        if seen is None or self._now() - seen.began < AFTER:
+            return
+        early = self._early.get(trial.key)
+        if early is None:
+            encoded = self._corpora[trial.arm.config.data]
+            started = Started(trial=trial, began=seen.began, device=seen.device)
+            early = tracking.begin(self._home, started, encoded, self._versions)
+        self._early[trial.key] = tracking.append(self._home, early, seen.began, seen.records)

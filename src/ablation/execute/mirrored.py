@@ -1,0 +1,139 @@
+"""Reads the mirror: two plain queries on Optuna's tables, so that nobody waits for Optuna.
+
+Loading Optuna and building its trials takes seconds where a study has a thousand; `plan` and
+`status` read three columns of them. A test holds what is read here against what Optuna reads.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import sqlite3
+from collections.abc import Callable, Collection, Iterator, Mapping
+from typing import Any
+from urllib.parse import quote
+
+from ablation.errors import Refused
+from ablation.tracking import Outcome
+
+LABEL, DATA, DECLARATION = "ablation.study", "ablation.data", "ablation.declaration"
+"""Attributes of a mirrored study."""
+KEY, RUN, OUTCOME = "key", "mlflow_run_id", "outcome"
+"""Attributes of a mirrored trial; the last holds reason, epoch, seconds and hashes."""
+
+DONE = frozenset({"COMPLETE", "FAIL"})
+"""States of a trial that has an outcome."""
+
+_STUDIES = "SELECT study_id, key, value_json FROM study_user_attributes"
+_TRIALS = """
+SELECT t.trial_id, t.state, v.value, a.key, a.value_json
+FROM trials t
+JOIN trial_user_attributes a ON a.trial_id = t.trial_id
+LEFT JOIN trial_values v ON v.trial_id = t.trial_id
+WHERE t.study_id IN ({studies})
+ORDER BY t.study_id, t.trial_id
+"""
+
+Query = Callable[[str], list[tuple[Any, ...]]]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Mirrored:
+    """A planned trial as the mirror shows it."""
+
+    state: str
+    """COMPLETE, FAIL, RUNNING or WAITING."""
+    outcome: Outcome | None
+    """What the mirror knows of the trial's outcome, None where there is none."""
+
+
+@contextlib.contextmanager
+def reading(url: str) -> Iterator[Query]:
+    """Opens an Optuna storage for reading; a file that is missing is not created.
+
+    Raises:
+        Refused: If it cannot be read.
+    """
+    path = url.removeprefix("sqlite:///")
+    try:
+        if path != url:
+            address = f"file:{quote(path)}?mode=rw"  # a reader of a write-ahead log keeps a file
+            with contextlib.closing(sqlite3.connect(address, timeout=60, uri=True)) as connection:
+                yield lambda query: connection.execute(query).fetchall()
+            return
+        import sqlalchemy
+
+        engine = sqlalchemy.create_engine(url)
+        with contextlib.closing(engine.connect()) as link:
+            yield lambda query: [tuple(row) for row in link.exec_driver_sql(query)]
+    except Exception as error:
+        if isinstance(error, sqlite3.Error) or type(error).__module__.startswith("sqlalchemy"):
+            raise Refused(
+                f"The Optuna storage {url} cannot be read: {str(error).splitlines()[0]}",
+                "Check ABLATION_STORAGE or --store; running the study makes what is missing.",
+            ) from error
+        raise
+
+
+def labels_taken(query: Query) -> dict[str, str]:
+    """Returns label to data fingerprint for every study that is mirrored."""
+    every = _attributes(query).values()
+    return {each[LABEL]: each[DATA] for each in every if {LABEL, DATA} <= each.keys()}
+
+
+def trials(query: Query, label: str, metric: str) -> dict[str, Mirrored]:
+    """Returns trial key to its state in the mirror, over all declarations of a label.
+
+    Keys are content-addressed, so a trial that was done under an earlier declaration is done.
+
+    Args:
+        query: Reads the storage.
+        label: Study label.
+        metric: The study's metric.
+    """
+    studies = [id_ for id_, each in _attributes(query).items() if each.get(LABEL) == label]
+    found: dict[str, Mirrored] = {}
+    for state, value, facts in _cells(query, studies):
+        key = facts.get(KEY, "")
+        if key not in found or found[key].outcome is None:
+            found[key] = Mirrored(state, _outcome(state, value, facts, metric))
+    return found
+
+
+def _attributes(query: Query) -> dict[int, dict[str, Any]]:
+    """Returns each study's attributes, in the order in which the studies were made."""
+    found: dict[int, dict[str, Any]] = {}
+    for study, key, value in sorted(query(_STUDIES)):
+        found.setdefault(study, {})[key] = json.loads(value)
+    return found
+
+
+def _cells(
+    query: Query, studies: Collection[int]
+) -> Iterator[tuple[str, float | None, dict[str, Any]]]:
+    """Yields state, value and attributes of every trial of some studies."""
+    if not studies:
+        return
+    rows = query(_TRIALS.format(studies=", ".join(map(str, studies))))
+    gathered: dict[int, tuple[str, float | None, dict[str, Any]]] = {}
+    for trial, state, value, key, attribute in rows:
+        gathered.setdefault(trial, (state, value, {}))[2][key] = json.loads(attribute)
+    yield from gathered.values()
+
+
+def _outcome(
+    state: str, value: float | None, facts: Mapping[str, Any], metric: str
+) -> Outcome | None:
+    if state not in DONE or OUTCOME not in facts:
+        return None
+    failed = state == "FAIL" or value is None
+    return Outcome(
+        run_id=facts[RUN],
+        status="FAILED" if failed else "FINISHED",
+        reason=facts[OUTCOME].get("reason"),
+        metrics={} if value is None or failed else {f"test/{metric}": value},
+        epoch=facts[OUTCOME]["epoch"],
+        seconds=facts[OUTCOME]["seconds"],
+        tags=facts[OUTCOME]["hashes"],
+    )

@@ -1,0 +1,72 @@
+"""The arm x seed matrix of a study, once or kept up to date."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from ablation.execute.mirrored import DONE
+from ablation.request import Asked, Seen, estimate
+
+EVERY = 2.0
+"""Seconds between two looks."""
+
+
+def matrix(seen: Seen, *, times: bool) -> Table:
+    """Returns a row per seed and a column per arm: the metric, or what there is instead.
+
+    Args:
+        seen: The study.
+        times: Whether to add how long each training took, in seconds.
+    """
+    arms = list(dict.fromkeys(trial.arm.name for trial in seen.planned))
+    cells = {
+        (trial.seed, trial.arm.name): seen.shown(trial) + (seen.took(trial) if times else "")
+        for trial in seen.planned
+    }
+    table = Table("seed", box=None)
+    for arm in arms:
+        table.add_column(Text(arm), overflow="fold")
+    for seed in range(1 + max(trial.seed for trial in seen.planned)):
+        table.add_row(str(seed), *(Text(cells.get((seed, arm), "")) for arm in arms))
+    return table
+
+
+def watch(
+    asked: Asked,
+    look: Callable[[], Seen],
+    console: Console,
+    *,
+    workers: int,
+    wait: Callable[[], None] = lambda: time.sleep(EVERY),
+) -> None:
+    """Shows the matrix until nothing is missing, or Ctrl-C.
+
+    Args:
+        asked: The study.
+        look: Reads it anew.
+        console: Where to show it.
+        workers: Processes that train, for the time that is left.
+        wait: Returns when it is time for the next look.
+    """
+    with Live(console=console, auto_refresh=False) as shown:
+        while True:
+            seen = look()
+            missing = [trial for trial in seen.planned if seen.state(trial) not in DONE]
+            done = len(seen.planned) - len(missing)
+            closing = f"{done} of {len(seen.planned)} planned trials are done. {seen.note}"
+            if missing:
+                closing += f" {estimate(asked, seen, missing, workers)}"
+            title = f"{seen.label}, {seen.metric} on test and seconds, by seed and arm"
+            shown.update(Group(Text(title), matrix(seen, times=True), Text(closing)), refresh=True)
+            if not missing:
+                return
+            try:
+                wait()
+            except KeyboardInterrupt:
+                return

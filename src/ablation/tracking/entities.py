@@ -1,0 +1,101 @@
+"""What an MLflow run of a trial is made of: tags, parameters, metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
+from ablation.config import flatten
+from ablation.data import Encoded
+from ablation.tracking.store import DATA, KIND, LABEL, Home, source
+
+if TYPE_CHECKING:
+    from mlflow.entities import Metric, Param
+
+    from ablation.plan import Trial
+    from ablation.tracking.record import Started
+    from ablation.train import EpochRecord, RunResult
+
+KEY = "ablation.key"
+REASON = "ablation.reason"
+WEIGHTS, LOGITS = "ablation.weights", "ablation.logits"
+CHOSEN = "chosen/"
+"""Prefix of validation metrics at the kept epoch; without it they are the curve."""
+
+
+def tags_of(
+    home: Home, started: Started, data: str, versions: Mapping[str, str]
+) -> dict[str, str]:
+    """Returns what is known of a run before it ends, as people look for it."""
+    trial = started.trial
+    return {
+        KIND: "trial",
+        DATA: data,
+        LABEL: home.label,
+        KEY: trial.key,
+        "ablation.arm": trial.arm.name,
+        "ablation.seed": str(trial.seed),
+        "ablation.config": trial.config_hash,
+        "ablation.device": started.device,
+        "mlflow.parentRunId": home.parent,
+        **source(),
+        **{f"ablation.level.{path}": str(level) for path, level in trial.arm.levels.items()},
+        **versions,
+    }
+
+
+def result_tags(result: RunResult) -> dict[str, str]:
+    """Returns what a run's end adds to its tags."""
+    tags = {
+        "ablation.epoch": str(result.epoch),
+        "ablation.seconds": repr(result.seconds),
+        REASON: result.reason,
+        WEIGHTS: result.weights_hash,
+        LOGITS: result.logits_hash,
+    }
+    return {name: value for name, value in tags.items() if value is not None}
+
+
+def parameters_of(trial: Trial, encoded: Encoded) -> list[Param]:
+    """Returns the run configuration, with what the data made of it."""
+    from mlflow.entities import Param
+
+    parameters = flatten(trial.arm.config) | {
+        "arm": trial.arm.name,
+        "seed": trial.seed,
+        "data.fingerprint": encoded.fingerprint,
+        "data.labels": ", ".join(encoded.labels),
+        "data.tokenizer": encoded.tokenizer,
+        "data.vocabulary_size": encoded.vocabulary_size,
+    }
+    return [Param(name, str(value)) for name, value in parameters.items()]
+
+
+def curves_of(records: Iterable[EpochRecord], began: float) -> list[Metric]:
+    """Returns the metrics of some epochs; timestamps depend on the run alone.
+
+    A point that is logged again is then the same point, which MLflow keeps once.
+    """
+    from mlflow.entities import Metric
+
+    return [
+        Metric(name, value, milliseconds(began + record.seconds), record.epoch)
+        for record in records
+        for name, value in record.metrics.items()
+    ]
+
+
+def finals_of(result: RunResult, began: float) -> list[Metric]:
+    """Returns the metrics at the kept epoch."""
+    from mlflow.entities import Metric
+
+    end = milliseconds(began + result.seconds)
+    return [
+        Metric(CHOSEN + name if name.startswith("validation/") else name, value, end, result.epoch)
+        for name, value in result.metrics.items()
+    ]
+
+
+def milliseconds(seconds: float) -> int:
+    """Returns a time as MLflow keeps it."""
+    return round(seconds * 1000)

@@ -1,0 +1,83 @@
+"""What the parent run shows of its study: aggregates, a note, the report."""
+
+from __future__ import annotations
+
+import math
+import re
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ablation.tracking.notes import NOTE
+from ablation.tracking.store import Home
+
+AGGREGATES = ("mean", "effect", "low", "high", "n", "failed")
+"""Columns of the effects frame that become metrics, each under the arm's slug."""
+REPORT = "report"
+"""Folder of the report among the artifacts."""
+
+_BATCH = 1000
+_LONGEST = 100
+
+
+def publish(home: Home, rows: Sequence[Mapping[Any, Any]], note: str, folder: Path) -> None:
+    """Puts a study's answer on its parent run; what an earlier call put there is replaced.
+
+    Args:
+        home: The study label.
+        rows: The rows of an effects frame.
+        note: Markdown.
+        folder: The report.
+    """
+    from mlflow.entities import Metric
+    from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+    run = home.client.get_run(home.parent)
+    now = round(time.time() * 1000)
+    changed = changes(run.data.metrics, aggregates(rows))
+    # At step 0 the newest point is the one that is shown; MLflow removes none.
+    points = [Metric(name, value, now, 0) for name, value in changed.items()]
+    for start in range(0, len(points), _BATCH):
+        home.client.log_batch(home.parent, metrics=points[start : start + _BATCH])
+    home.client.set_tag(home.parent, NOTE, note)
+    repository = get_artifact_repository(
+        run.info.artifact_uri, tracking_uri=home.client.tracking_uri
+    )
+    repository.delete_artifacts(REPORT)  # type: ignore[no-untyped-call]
+    repository.log_artifacts(str(folder), REPORT)  # type: ignore[no-untyped-call]
+
+
+def aggregates(rows: Sequence[Mapping[Any, Any]]) -> dict[str, float]:
+    """Returns metric name to value, such as ``effect/0.05``; what is not finite is left out."""
+    slugs = slugs_of([str(row["arm"]) for row in rows])
+    return {
+        f"{column}/{slug}": float(row[column])
+        for slug, row in zip(slugs, rows, strict=True)
+        for column in AGGREGATES
+        if math.isfinite(row[column])
+    }
+
+
+def changes(old: Mapping[str, float], new: Mapping[str, float]) -> dict[str, float]:
+    """Returns what to log so that the new values show, NaN for an aggregate that is no more."""
+    gone = {
+        name: math.nan
+        for name, value in old.items()
+        if name.partition("/")[0] in AGGREGATES and name not in new and not math.isnan(value)
+    }
+    return {name: value for name, value in new.items() if old.get(name) != value} | gone
+
+
+def slugs_of(labels: Iterable[str]) -> list[str]:
+    """Returns labels in the signs that MLflow allows in a metric's name, no two alike."""
+    slugs: list[str] = []
+    for label in labels:
+        plain = re.sub(r"[^A-Za-z0-9.-]+", "_", label)[:_LONGEST]
+        slug = plain if plain.strip("._") else "arm"  # "." and ".." are no names
+        number = 1
+        while slug in slugs:
+            number += 1
+            slug = f"{plain.strip('.') or 'arm'}-{number}"
+        slugs.append(slug)
+    return slugs

@@ -9,7 +9,8 @@ OPTIONS = $(if $(DATA),--data "$(DATA)") $(if $(TEXT),--text "$(TEXT)") $(if $(L
 PLACES = $(if $(STORE),--store "$(STORE)") $(if $(REPORTS),--reports "$(REPORTS)")
 BUDGET = $(if $(SEEDS),--seeds "$(SEEDS)") $(if $(WORKERS),--workers "$(WORKERS)") $(if $(DEVICE),--device "$(DEVICE)")
 
-.PHONY: setup study report ui calibration bench-overhead bench-scaling check test test-all clean
+.PHONY: setup study report reports-check samples readme ui calibration bench bench-report
+.PHONY: bench-overhead bench-scaling check test test-browser test-all clean
 .DEFAULT_GOAL := study
 
 # A folder that was moved or copied has a .venv that points to where it was.
@@ -39,8 +40,24 @@ report: $(READY)
 ifdef NAME
 	@$(BIN)/python -P -m ablation report "$(NAME)" $(OPTIONS) $(PLACES)
 else
-	@echo "Give the study: make report NAME=..."; $(BIN)/python -P -m ablation list; exit 2
+	@$(BIN)/python -P -m ablation report $(if $(REPORTS),--reports "$(REPORTS)")
 endif
+
+# The committed reports: every built-in study on the built-in corpus, and one page over them.
+SAMPLES := docs/samples
+samples: $(READY)
+	@for file in studies/*.py; do \
+	  $(BIN)/python -P -m ablation run "$$(basename $$file .py)" $(BUDGET) \
+	    --store "$(or $(STORE),.cache/samples)" --reports "$(SAMPLES)" || exit; done
+	@$(BIN)/python -P -m ablation report --reports "$(SAMPLES)"
+	@$(MAKE) --no-print-directory readme
+
+readme: $(READY)
+	@$(BIN)/python docs/readme.py
+
+REPORTED = $(dir $(wildcard $(SAMPLES)/*/study.json))
+reports-check: $(READY)
+	@$(if $(REPORTED),$(BIN)/python -P -m ablation rebuild --check $(REPORTED),echo "No report is committed.")
 
 ui: $(READY)
 	@$(BIN)/python -P -m ablation ui $(if $(NAME),"$(NAME)") $(if $(STORE),--store "$(STORE)")
@@ -55,16 +72,25 @@ bench-overhead: $(READY)
 bench-scaling: $(READY)
 	$(BIN)/python benchmarks/scaling.py
 
+# Time and memory of reports of up to 10,000 runs.
+bench-report: $(READY)
+	$(BIN)/python benchmarks/report.py
+
 check: $(READY)
 	$(BIN)/python -m ruff check .
 	$(BIN)/python -m ruff format --check .
 	$(BIN)/python -m mypy
 
 test: $(READY)
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m "not slow and not browser"
 
 test-all: $(READY)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -m "not browser"
+
+# Debian's browser and its driver; anywhere else, have both on the PATH.
+test-browser: $(READY)
+	@command -v chromedriver >/dev/null || { apt-get update -qq && apt-get install -y -qq chromium chromium-driver; }
+	$(BIN)/python -m pytest -m browser --numprocesses=1
 
 # Never a store (mlflow.db, optuna.db, artifacts) and never a report.
 clean:

@@ -36,6 +36,7 @@ NAMES = ("<script>alert(1)</script>", "a|b", "{{7*7}}", r"$\alpha$_%", "a/b", ".
 ROW = {
     "mean": 0.5, "effect": 0.25, "low": 0.125, "high": 0.375, "n": 5, "failed": 0,
     "verdict": "BETTER", "reason": "", "by_margin": False, "seeds_likely": math.nan,
+    "p_difference": 0.01, "p_equivalence": 0.9, "wins": 5, "ties": 0, "losses": 0,
 }  # fmt: skip
 
 
@@ -46,7 +47,7 @@ def rows_of(labels: Sequence[str], **others: Any) -> list[dict[str, Any]]:
 
 
 def content_of(labels: Sequence[str], question: str = "Does it matter?") -> Any:
-    declared = {"metric": "accuracy", "baseline": labels[0], "margin": "0.02"}
+    declared = {"metric": "accuracy", "baseline": labels[0], "margin": "0.02", "factor": None}
     judged = SimpleNamespace(effects=pd.DataFrame(rows_of(labels)))
     return SimpleNamespace(judged=judged, declaration=declared, wording={"question": question})
 
@@ -94,6 +95,16 @@ def test_a_note_fits_and_shows_names_as_text(labels: Sequence[str]) -> None:
     assert {line.count("|") for line in table} == {8}
     left = len(labels) + 2 - len(table)
     assert (f"{left} more arms" in written) == (left > 0)
+
+
+def test_a_note_keeps_the_largest_effects() -> None:
+    content = content_of([f"arm {i}" for i in range(200)])
+    content.judged.effects["effect"] = [math.nan, *(0.001 * i for i in range(1, 200))]
+    written = note(content, most=2000)
+    assert len(written) <= 2000
+    assert "| arm 0 |" in written
+    assert "| arm 199 |" in written
+    assert "| arm 1 |" not in written
 
 
 @dataclasses.dataclass

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+from synthetic import content
 from typer.testing import CliRunner
 
 from ablation import cli
+from ablation.report import build, index
 from ablation.spec import known_studies, load
 
 ROOT = Path(__file__).parent.parent
@@ -19,7 +23,7 @@ COMMANDS = re.findall(r"^make [^\n]*", README, flags=re.MULTILINE)
 
 
 def test_every_study_is_listed_with_its_question() -> None:
-    rows = re.findall(r"^\| `(\w+)` \| (.*) \|$", README, flags=re.MULTILINE)
+    rows = re.findall(r"^\| `(\w+)` \| (.*?) \| .* \|$", README, flags=re.MULTILINE)
     assert [name for name, _ in rows] == known_studies(ROOT / "studies")
     for name, question in rows:
         assert question == load(name, ROOT / "studies").question
@@ -64,7 +68,7 @@ def test_every_variable_of_make_study_reaches_an_option() -> None:
 
 
 def test_the_study_in_the_readme_loads(tmp_path: Path) -> None:
-    text = re.search(r"```python\n(.*?)```", README, flags=re.DOTALL)
+    text = re.search(r"```python\n(# studies/.*?)```", README, flags=re.DOTALL)
     assert text is not None
     path = tmp_path / "shown.py"
     path.write_text(text.group(1))
@@ -94,13 +98,54 @@ def test_the_pooling_in_the_readme_is_the_median(
     assert torch.equal(found, expected)
 
 
+def _module(path: Path) -> Any:
+    found = importlib.util.spec_from_file_location(path.stem, path)
+    assert found is not None
+    assert found.loader is not None
+    module = importlib.util.module_from_spec(found)
+    found.loader.exec_module(module)
+    return module
+
+
+def test_the_table_of_studies_is_what_make_readme_writes() -> None:
+    assert _module(ROOT / "docs/readme.py").replaced(README) == README
+
+
+def test_the_table_of_studies_tells_the_answers_of_the_samples(tmp_path: Path) -> None:
+    (tmp_path / "studies").mkdir()
+    (tmp_path / "studies/s.py").write_text(
+        "from ablation.spec import Study\n"
+        "study = Study(name='s', question='Why?', factor='model.dropout', levels=(0.0, 0.3), "
+        "baseline=0.3)\n"
+    )
+    readme = _module(ROOT / "docs/readme.py")
+    assert "| `s` | Why? | not reported yet |" in readme.block(tmp_path)
+    build(content(), tmp_path / "docs/samples")
+    index(tmp_path / "docs/samples")
+    block = readme.block(tmp_path)
+    assert "is worse than base by 5.9 points" in block
+    assert "docs/samples/figures/overview.png" in block
+    assert (tmp_path / "docs/samples/s/README.md").exists()
+
+
+def test_the_notebook_section_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = re.search(r"```python\n(import ablation\n.*?)```", README, flags=re.DOTALL)
+    assert text is not None
+    folder = build(content(), tmp_path)
+    monkeypatch.chdir(tmp_path)
+    code = text.group(1).replace('"init_std"', repr(str(folder)))
+    assert repr(str(folder)) in code
+    exec(compile(code, "README.md", "exec"), {})
+    assert (tmp_path / "forest.png").stat().st_size > 0
+
+
 def test_links_lead_somewhere() -> None:
     for link in re.findall(r"\]\(([^)]+)\)", README):
         assert link.startswith("https://") or (ROOT / link).exists()
 
 
 def test_help_is_quick_since_heavy_libraries_wait() -> None:
-    code = "import sys; from ablation import cli; print(*sorted(sys.modules))"
+    code = "import sys, ablation; from ablation import cli; print(*sorted(sys.modules))"
     command = [sys.executable, "-c", code]
     loaded = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
     heavy = {"torch", "mlflow", "optuna", "pandas", "numpy", "scipy", "datasets", "matplotlib"}

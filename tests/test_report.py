@@ -1,54 +1,15 @@
-"""Reports: names stay text, figures draw what the frames say, sentences say it in words."""
+"""Verdicts of a study: from its runs, at its looks, in words."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from synthetic import NASTY, declaration, hashes, runs
 
-from ablation.analysis import answer, differences, judge, sentences
-from ablation.figures import forest
-from ablation.report import Content, build
-from ablation.report.build import markdown
-
-NASTY = ["<script>alert(1)</script>", "a|b", "{{7*7}}", r"$\alpha$_%"]
-ARMS = ["base", *NASTY]
-
-
-def declaration(metric: str = "accuracy", **changes: Any) -> dict[str, Any]:
-    arms = [{"name": name, "config": f"c{i}", "values": {}} for i, name in enumerate(ARMS)]
-    return {
-        "name": "s", "arms": arms, "baseline": "base", "factor": None, "metric": metric,
-        "margin": "0.02", "floor": "0.3", "chance": "0.3", "collapse": None, "quantum": "0.001",
-        "looks": [[8, "0.05"]], "data": "d",
-    } | changes  # fmt: skip
-
-
-SHIFTS = {"base": 0.0, NASTY[0]: 0.06, NASTY[1]: -0.06, NASTY[2]: 0.0, NASTY[3]: 0.0}
-SPREADS = {"base": 0.01, NASTY[0]: 0.005, NASTY[1]: 0.005, NASTY[2]: 0.002, NASTY[3]: 0.06}
-
-
-def runs(metric: str = "accuracy", seeds: int = 8) -> pd.DataFrame:
-    draw = np.random.default_rng(3)
-    block = draw.normal(0.7, 0.01, seeds)
-    rows = [
-        ("s", f"c{i}", arm, seed, "test", metric,
-         float(block[seed] + SHIFTS[arm] + draw.normal(0, SPREADS[arm] / 2)),
-         "FINISHED", None, 3, 1.5, f"run{i}-{seed}")
-        for i, arm in enumerate(ARMS)
-        for seed in range(seeds)
-    ]  # fmt: skip
-    columns = "study config arm seed split metric value status reason epoch seconds run_id"
-    return pd.DataFrame(rows, columns=columns.split())
-
-
-def hashes(frame: pd.DataFrame) -> pd.DataFrame:
-    kept = frame[["arm", "seed"]].drop_duplicates()
-    names = [f"{arm}{seed}" for arm, seed in kept.to_numpy()]
-    return kept.assign(weights=names, logits=names)
+from ablation.analysis import answer, judge, sentences
 
 
 def verdicts_of(frame: pd.DataFrame, declared: dict[str, Any]) -> dict[str, str]:
@@ -146,85 +107,3 @@ def test_a_frame_that_is_not_the_declarations_is_refused(change: Any, rule: str)
     frame = runs()
     with pytest.raises(ValueError, match=rule):
         judge(change(frame), hashes(frame), declaration())
-
-
-def content(tmp_path: Path) -> Content:
-    frame, declared = runs(), declaration()
-    return Content(
-        label="s",
-        declaration=declared,
-        wording={"question": NASTY[0], "title": NASTY[3], "caveats": NASTY},
-        declared={"abc": {"date": "2026-01-01T00:00:00Z", "runs_seen": 0}},
-        current="abc",
-        judged=judge(frame, hashes(frame), declared),
-        runs=frame,
-        curves=frame.head(0),
-        provenance={"data": ["d"]},
-    )
-
-
-def test_two_builds_are_equal_byte_for_byte(tmp_path: Path) -> None:
-    built = []
-    for place in ("one", "two"):
-        folder = build(content(tmp_path), tmp_path / place)
-        files = sorted(path for path in folder.rglob("*") if path.is_file())
-        built.append([(path.name, path.read_bytes()) for path in files])
-    assert [name for name, _ in built[0]] == [
-        "README.md", "curves.csv", "effects.csv", "differences.png", "differences.svg", "runs.csv",
-    ]  # fmt: skip
-    assert built[0] == built[1]
-
-
-def test_names_are_text_and_never_markup(tmp_path: Path) -> None:
-    text = (build(content(tmp_path), tmp_path) / "README.md").read_text()
-    assert "<script>" not in text
-    assert r"a\|b" in text
-    assert "{{7*7}}" in text.replace("\\", "")
-    assert "49" not in text.replace("0.49", "")
-    rows = [line for line in text.splitlines() if line.startswith("| ") and "baseline" in line]
-    assert rows[0].replace(r"\|", "").count("|") == 10
-
-
-@pytest.mark.parametrize("sign", list("\\`*_[]#|~$"))
-def test_every_sign_of_markdown_is_escaped(sign: str) -> None:
-    assert markdown(f"a{sign}b") == f"a\\{sign}b"
-
-
-def test_the_figure_draws_what_the_frames_say() -> None:
-    frame, declared = runs(), declaration()
-    judged = judge(frame, hashes(frame), declared)
-    paired = differences(frame, declared, judged.seeds)
-    figure = forest(judged.effects, paired, declared)
-    (axes,) = figure.axes
-    dots = next(c for c in axes.collections if c.get_label() == "one seed").get_offsets()
-    np.testing.assert_allclose(np.sort(dots[:, 0]), np.sort(paired["difference"]))
-    diamonds = [line for line in axes.lines if line.get_marker() == "D" and len(line.get_xdata())]
-    np.testing.assert_allclose(
-        [line.get_xdata()[0] for line in diamonds], judged.effects["effect"].iloc[1:]
-    )
-    said = [text.get_text() for text in axes.texts]
-    assert [word for word in said if word.isupper()] == list(judged.effects["verdict"].iloc[1:])
-    labels = [text.get_text().replace(r"\$", "$") for text in axes.get_yticklabels()]
-    assert labels == NASTY
-    figure.draw_without_rendering()
-    width = figure.bbox.width
-    assert all(text.get_window_extent().x1 <= width for text in axes.texts if text.get_text())
-
-
-@pytest.mark.parametrize("arms", [2, 25])
-def test_labels_do_not_overlap(arms: int) -> None:
-    names = ["base", *(f"an arm with quite a long name {i}" for i in range(arms - 1))]
-    row = {"n": 5, "effect": 0.01, "low": 0.0, "high": 0.02, "adjusted_low": -0.01,
-           "adjusted_high": 0.03, "p_difference": 0.5, "p_equivalence": 0.1, "failed": 1,
-           "verdict": "INCONCLUSIVE"}  # fmt: skip
-    frame = pd.DataFrame([{"arm": name} | row for name in names])
-    none = pd.DataFrame({"arm": [], "seed": [], "difference": []})
-    figure = forest(frame, none, declaration())
-    figure.draw_without_rendering()
-    (axes,) = figure.axes
-    boxes = [label.get_window_extent() for label in axes.get_yticklabels()]
-    boxes += [text.get_window_extent() for text in axes.texts if text.get_text()]
-    for i, box in enumerate(boxes):
-        assert box.x0 >= 0
-        assert box.x1 <= figure.bbox.width
-        assert not any(box.overlaps(other) for other in boxes[i + 1 :])

@@ -190,10 +190,19 @@ def run(
 
 @app.command()
 def report(
-    name: Name, *, data: Data = None, text: Text = None, label: Label = None, store: Store = None,
+    name: Annotated[
+        str | None,
+        typer.Argument(help="A study, or the path of its file; without one, the page over all."),
+    ] = None, *, data: Data = None, text: Text = None, label: Label = None, store: Store = None,
     reports: Reports = Path("reports"),
 ) -> None:  # fmt: skip
-    """Rebuilds a study's report from what is recorded."""
+    """Rebuilds a study's report from what is recorded, or the page over all reports."""
+    if name is None:
+        from ablation.report import index
+
+        reports.mkdir(parents=True, exist_ok=True)
+        _print(_text(f"All studies: {index(reports)}"))
+        return
     from ablation import spec, tracking
     from ablation.execute.places import places
     from ablation.request import STUDIES, ask
@@ -205,6 +214,29 @@ def report(
         asked = ask(name, data, text, label, None)
         title = asked.label(tracking.labels_taken(tracking.connect(uri), study))
     _report(_home(uri, title), reports)
+
+
+@app.command()
+def rebuild(
+    folders: Annotated[list[Path], typer.Argument(help="Folders of reports.")],
+    check: Annotated[
+        bool, typer.Option("--check", help="Write nothing; fail where a file would change.")
+    ] = False,
+) -> None:
+    """Rebuilds reports from their folders alone, without any record."""
+    from ablation import report
+
+    differing: list[Path] = []
+    for folder in folders:
+        if check:
+            differing += [folder / name for name in report.differing(folder)]
+        else:
+            report.rebuild(folder)
+    for path in differing:
+        _print(_text(f"A rebuild would change {path}"))
+    if differing:
+        raise typer.Exit(1)
+    _print(f"{len(folders)} reports are {'as a rebuild makes them' if check else 'rebuilt'}.")
 
 
 @app.command()
@@ -280,12 +312,12 @@ def _report(home: Home, reports: Path) -> None:
 
     from ablation import tracking
     from ablation.analysis import answer
-    from ablation.report import build, gather
-    from ablation.report.note import note
+    from ablation.report import build, gather, index, note
 
     content = gather(home)
     folder = build(content, reports)
     tracking.publish(home, content.judged.effects.to_dict("records"), note(content), folder)
+    index(reports)
     table = Table("arm", "verdict", "n", "mean", "effect", "95 %", "failed", box=None)
     for row in content.judged.effects.to_dict("records"):
         first = not row["verdict"]
@@ -296,7 +328,7 @@ def _report(home: Home, reports: Path) -> None:
         table.add_row(*map(_text, (*cells, effect, ends, row["failed"])))
     _print(table)
     _print(_text(answer(content.judged.effects, content.declaration)))
-    _print(_text(f"Report: {folder / 'README.md'}"))
+    _print(_text(f"Report: {folder / 'index.html'}"))
 
 
 def _budget(asked: Asked) -> str:

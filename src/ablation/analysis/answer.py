@@ -15,6 +15,10 @@ POINTS = {"accuracy": 100.0, "macro_f1": 100.0}
 """Metrics that are spoken of in points of a hundred."""
 
 
+MOST_NAMED = 6
+"""Arms of one verdict that a sentence names; of more it says how many, and the largest effect."""
+
+
 def answer(effects: pd.DataFrame, declaration: Mapping[str, Any]) -> str:
     """Returns the study's answer as one sentence.
 
@@ -27,19 +31,47 @@ def answer(effects: pd.DataFrame, declaration: Mapping[str, Any]) -> str:
     for verdict, word in (("WORSE", "worse"), ("BETTER", "better")):
         rows = arms[arms["verdict"] == verdict]
         if len(rows):
-            sizes = [amount(abs(effect), metric, unit=False) for effect in rows["effect"]]
-            by = _join(sizes) + _unit(metric)
-            parts.append(f"{_join(rows['arm'])} {_are(rows)} {word} than {baseline} by {by}")
+            parts.append(
+                f"{_named(rows)} {_are(rows)} {word} than {baseline} by {_by(rows, metric)}"
+            )
     equal = arms[arms["verdict"] == "EQUIVALENT"]
     same = equal["reason"].str.startswith("identical")
     if same.any():
         rows = equal[same]
-        parts.append(f"{_join(rows['arm'])} {_are(rows)} identical to {baseline}, bit for bit")
+        parts.append(f"{_named(rows)} {_are(rows)} identical to {baseline}, bit for bit")
     if (~same).any():
         rows, margin = equal[~same], amount(float(declaration["margin"]), metric)
-        parts.append(f"{_join(rows['arm'])} {_are(rows)} equivalent to {baseline} within {margin}")
+        parts.append(f"{_named(rows)} {_are(rows)} equivalent to {baseline} within {margin}")
     parts += _inconclusive(arms[arms["verdict"] == "INCONCLUSIVE"])
-    return "; ".join(parts) + "."
+    return f"{_of(len(arms), declaration)}{'; '.join(parts)}."
+
+
+def _of(arms: int, declaration: Mapping[str, Any]) -> str:
+    """Returns how the sentence begins: ``Of 6 other levels of init_std,``."""
+    if arms < 3:  # noqa: PLR2004 - one or two are named at once
+        return ""
+    if declaration["factor"] is None:
+        return f"Of {arms} other arms, "
+    return f"Of {arms} other levels of {declaration['factor'].rpartition('.')[2]}, "
+
+
+def _named(rows: pd.DataFrame) -> str:
+    return _join(rows["arm"]) if len(rows) <= MOST_NAMED else str(len(rows))
+
+
+def _by(rows: pd.DataFrame, metric: str) -> str:
+    """Returns how large some effects are, each with its interval; of many, the range."""
+    sizes = rows["effect"].abs()
+    if len(rows) > MOST_NAMED:
+        ends = " to ".join(amount(end, metric, unit=False) for end in (sizes.min(), sizes.max()))
+        return f"{ends}{_unit(metric)} ({rows['arm'].iloc[int(sizes.argmax())]} the most)"
+    said = _join([amount(size, metric, unit=False) for size in sizes]) + _unit(metric)
+    intervals = []
+    for effect, low, high in rows[["effect", "low", "high"]].itertuples(index=False):
+        pair = (low, high) if effect > 0 else (-high, -low)
+        intervals.append(" to ".join(amount(end, metric, unit=False) for end in pair))
+    known = rows[["low", "high"]].notna().all(axis=None)
+    return f"{said} (95 % {_join(intervals)})" if known else said
 
 
 def sentences(effects: pd.DataFrame, declaration: Mapping[str, Any]) -> list[str]:
@@ -83,6 +115,12 @@ def _inconclusive(rows: pd.DataFrame) -> list[str]:
     if len(planned) == 1:
         more = stats.follow_up_sentence(float(planned["seeds_likely"].iloc[0]))
         parts.append(f"{planned['arm'].iloc[0]} is inconclusive: {more}")
+    elif len(planned) > MOST_NAMED:
+        sizes = planned["seeds_likely"]
+        parts.append(
+            f"{len(planned)} are inconclusive: follow-ups of {sizes.min():.0f} to "
+            f"{sizes.max():.0f} seeds would decide them with 80 %"
+        )
     elif len(planned):
         sizes = _join([f"{seeds:.0f}" for seeds in planned["seeds_likely"]])
         parts.append(
@@ -91,10 +129,10 @@ def _inconclusive(rows: pd.DataFrame) -> list[str]:
         )
     others = rows[~waiting & ~np.isfinite(rows["seeds_likely"])]
     for reason, group in others.groupby("reason", sort=False):
-        parts.append(f"{_join(group['arm'])} {_are(group)} inconclusive: {reason}")
+        parts.append(f"{_named(group)} {_are(group)} inconclusive: {reason}")
     if waiting.any():
         undecided = rows[waiting]
-        parts.append(f"{_join(undecided['arm'])} {_are(undecided)} not decided yet")
+        parts.append(f"{_named(undecided)} {_are(undecided)} not decided yet")
     return parts
 
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from ablation import stats
+from ablation.analysis.evidence import Evidence, gather_evidence, on_test
 from ablation.spec import DIRECTIONS
 
 EFFECTS = (
@@ -42,24 +42,6 @@ class Judged:
         return tuple(rows.loc[rows["verdict"] == "INCONCLUSIVE", "arm"])
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class _Evidence:
-    """The runs of a study as arrays ``[arm, seed]``, the baseline first."""
-
-    arms: Sequence[str]
-    values: NDArray[np.float64]
-    """Higher is better; NaN where there is no value."""
-    status: NDArray[np.int64]
-    equal: Sequence[NDArray[np.bool_]]
-    """Whether the run left the baseline's weights, and whether its predictions on test."""
-
-    def at(self, arms: Sequence[int], seeds: int) -> tuple[Any, Any, Any]:
-        """Returns values and status of a family, and which arms are identical throughout."""
-        cut = np.ix_(list(arms), range(seeds))
-        identical = np.any([each[cut].all(axis=1) for each in self.equal], axis=0)
-        return self.values[cut], self.status[cut], identical
-
-
 def judge(runs: pd.DataFrame, hashes: pd.DataFrame, declaration: Mapping[str, Any]) -> Judged:
     """Returns effects and verdicts of all arms, as one family at each look.
 
@@ -77,7 +59,7 @@ def judge(runs: pd.DataFrame, hashes: pd.DataFrame, declaration: Mapping[str, An
             runs of two configurations.
     """
     check(runs, declaration)
-    evidence = _evidence(runs, hashes, declaration)
+    evidence = gather_evidence(runs, hashes, declaration)
     direction = DIRECTIONS[declaration["metric"]]
     looks = [(seeds, float(alpha)) for seeds, alpha in declaration["looks"]]
     open_arms = list(range(1, len(evidence.arms)))
@@ -86,12 +68,11 @@ def judge(runs: pd.DataFrame, hashes: pd.DataFrame, declaration: Mapping[str, An
     for place, (look, alpha) in enumerate(looks):
         family = [0, *open_arms]
         seeds |= dict.fromkeys(family, look)
-        values, status, identical = evidence.at(family, look)
-        if (status == stats.Status.MISSING).any():
+        if (evidence.cut(family, look)[1] == stats.Status.MISSING).any():
             if place == 0:
-                rows = _exploratory(evidence, look, alpha, declaration)
+                rows = _exploratory(evidence, look, alpha, direction)
             break
-        found = _verdicts(values, status, identical, alpha, declaration)
+        found = evidence.verdicts(family, look, alpha=alpha)
         following = looks[place + 1][0] if place + 1 < len(looks) else None
         rows |= {
             arm: _row(found, index, direction, look) | _reason(found, index, following)
@@ -117,7 +98,7 @@ def differences(
         declaration: What the study fixed.
         seeds: Arm to its planned seeds: each arm's differences end there.
     """
-    of = _on_test(runs, declaration["metric"])
+    of = on_test(runs, declaration["metric"])
     table = of.pivot(index="seed", columns="arm", values="value")
     paired = table.sub(table[declaration["baseline"]], axis="index")
     long = paired.melt(ignore_index=False, value_name="difference").dropna().reset_index()
@@ -155,51 +136,6 @@ def check(runs: pd.DataFrame, declaration: Mapping[str, Any]) -> None:
             f"an arm has one configuration on one data content; {row['arm']!r} has a run of "
             f"{row['config']}, and {configs[row['arm']]} is declared. Leave other runs out."
         )
-
-
-def _on_test(runs: pd.DataFrame, metric: str) -> pd.DataFrame:
-    return runs[(runs["split"] == "test") & (runs["metric"] == metric)]
-
-
-def _evidence(
-    runs: pd.DataFrame, hashes: pd.DataFrame, declaration: Mapping[str, Any]
-) -> _Evidence:
-    baseline = declaration["baseline"]
-    names = [arm["name"] for arm in declaration["arms"]]
-    arms = [baseline, *(name for name in names if name != baseline)]
-    seeds = range(declaration["looks"][-1][0])
-    of = _on_test(runs, declaration["metric"]).set_index(["arm", "seed"])
-    grid = pd.MultiIndex.from_product([arms, seeds], names=["arm", "seed"])
-    shape = (len(arms), len(seeds))
-    values = of["value"].reindex(grid).to_numpy(np.float64).reshape(shape)
-    codes = of["status"].map({"FINISHED": stats.Status.FINISHED, "FAILED": stats.Status.FAILED})
-    filled = codes.reindex(grid).fillna(int(stats.Status.MISSING))
-    status = filled.to_numpy(np.int64).reshape(shape).astype(np.int64)
-    left = hashes.set_index(["arm", "seed"]).reindex(grid)
-    equal = []
-    for name in ("weights", "logits"):
-        digests = left[name].fillna("").to_numpy(object).reshape(shape)
-        equal.append((digests == digests[0]) & (digests != ""))
-    return _Evidence(arms, DIRECTIONS[declaration["metric"]] * values, status, equal)
-
-
-def _number(text: str | None) -> float | None:
-    return None if text is None else float(text)
-
-
-def _verdicts(
-    values: Any, status: Any, identical: Any, alpha: float, declaration: Mapping[str, Any]
-) -> stats.Verdicts:
-    floor = _number(declaration["floor"])
-    return stats.verdicts(
-        values,
-        margin=_number(declaration["margin"]),
-        status=status,
-        floor=None if floor is None else DIRECTIONS[declaration["metric"]] * floor,
-        quantum=float(declaration["quantum"]),
-        identical=identical & (status == stats.Status.FINISHED).all(axis=1),
-        alpha=alpha,
-    )
 
 
 def _row(found: stats.Verdicts, index: int, direction: int, look: int) -> dict[str, Any]:
@@ -247,14 +183,11 @@ def _reason(found: stats.Verdicts, index: int, following: int | None) -> dict[st
 
 
 def _exploratory(
-    evidence: _Evidence, look: int, alpha: float, declaration: Mapping[str, Any]
+    evidence: Evidence, look: int, alpha: float, direction: int
 ) -> dict[int, dict[str, Any]]:
     """Returns rows without verdicts, for runs that are short of the first look."""
     everyone = range(len(evidence.arms))
-    values, status, _ = evidence.at(everyone, look)
-    none = np.zeros(len(evidence.arms), bool)
-    found = _verdicts(values, status, none, alpha, declaration)
-    direction = DIRECTIONS[declaration["metric"]]
+    found = evidence.verdicts(everyone, look, alpha=alpha, identity=False)
     blocks = int(np.broadcast_to(found.n, found.mean.shape)[0])
     hidden = {
         "adjusted_low": np.nan,

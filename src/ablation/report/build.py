@@ -1,130 +1,64 @@
-"""A report's folder: built from the frames of one study, and from nothing else."""
+"""A report's folder: built from the content of one study, and from nothing else."""
 
 from __future__ import annotations
 
-import dataclasses
-import html
-import math
-import re
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
-
-import jinja2
-import pandas as pd
 
 from ablation import figures
-from ablation.analysis import Judged, answer, differences, sentences
+from ablation.analysis import Findings, find
+from ablation.report import content as contents
+from ablation.report import drawing, html, latex, markdown, sections, svg
+from ablation.report.blocks import Table
+from ablation.report.content import Content
 
-
-@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
-class Content:
-    """All that a report is made from."""
-
-    label: str
-    """The study label; also the name of the report's folder."""
-    declaration: Mapping[str, Any]
-    wording: Mapping[str, Any]
-    declared: Mapping[str, Mapping[str, Any]]
-    """Hash to date and number of runs seen, for every declaration, oldest first."""
-    current: str
-    """Hash of the declaration that the report is about."""
-    judged: Judged
-    runs: pd.DataFrame
-    curves: pd.DataFrame
-    provenance: Mapping[str, list[str]]
-    """What was recorded with the runs, such as the commit: name to the values seen."""
+FILES = [
+    (name, name)
+    for name in ("README.md", "table.tex", "effects.csv", "runs.csv", "curves.csv", "study.json")
+]
+"""What the foot of a page links to."""
 
 
 def build(content: Content, reports: Path) -> Path:
-    """Writes ``reports/<label>/`` and returns it.
+    """Writes ``reports/<label>/`` and returns it; equal content gives equal bytes.
 
-    It holds ``README.md``, ``effects.csv``, ``runs.csv``, ``curves.csv`` and ``figures/``; two
-    builds from the same content are equal byte for byte.
+    It holds ``index.html``, ``README.md``, ``table.tex``, ``effects.csv`` and ``figures/`` to
+    read, and what all of it is rebuilt from: ``study.json``, ``runs.csv``, ``curves.csv``,
+    ``examples.parquet``.
     """
     folder = reports / content.label
-    folder.mkdir(parents=True, exist_ok=True)
-    metric, baseline = content.declaration["metric"], content.declaration["baseline"]
-    judged = content.judged
-    paired = differences(content.runs, content.declaration, judged.seeds)
-    judged.effects.to_csv(folder / "effects.csv", index=False, lineterminator="\n")
-    content.runs.to_csv(folder / "runs.csv", index=False, lineterminator="\n")
-    content.curves.to_csv(folder / "curves.csv", index=False, lineterminator="\n")
-    figure = figures.forest(judged.effects, paired, content.declaration)
-    figures.save(figure, folder / "figures", "differences")
-    rows = judged.effects.to_dict("records")
-    text = (
-        _environment()
-        .get_template("README.md.jinja")
-        .render(
-            content=content,
-            metric=metric,
-            baseline=baseline,
-            answer=answer(judged.effects, content.declaration),
-            sentences=sentences(judged.effects, content.declaration),
-            rows=[row | {"differences": _of(paired, row["arm"])} for row in rows],
-            failures=_failures(content.runs, content.declaration["floor"]),
-            planned=sum(judged.seeds.values()),
-            done=content.runs["run_id"].nunique(),
-        )
-    )
-    (folder / "README.md").write_text(text, encoding="utf-8")
+    (folder / "figures").mkdir(parents=True, exist_ok=True)
+    for old in (folder / "figures").glob("*.*"):
+        old.unlink()  # a figure of an earlier declaration is not this report's
+    contents.write(content, folder)
+    findings = findings_of(content)
+    findings.effects.to_csv(folder / "effects.csv", index=False, lineterminator="\n")
+    page = sections.page(content, findings)
+    inlined = {}
+    for name, figure in drawing.draw(findings, content.declaration):
+        text = figures.svg(figure, name)
+        inlined[name] = svg.inline(text, name)
+        if not name.endswith("-narrow"):
+            (folder / "figures" / f"{name}.svg").write_text(svg.standalone(text), encoding="utf-8")
+            (folder / "figures" / f"{name}.png").write_bytes(figures.png(figure))
+    verdicts = page.sections[0].blocks[-1]
+    assert isinstance(verdicts, Table)
+    texts = {
+        "README.md": markdown.render(page),
+        "index.html": html.render(page, inlined, FILES),
+        "table.tex": latex.render(verdicts),
+    }
+    for name, text in texts.items():
+        (folder / name).write_text(text, encoding="utf-8")
     return folder
 
 
-def markdown(text: object) -> str:
-    """Escapes text so that Markdown, and HTML inside it, shows it as it is."""
-    escaped = re.sub(r"([\\`*_\[\]#|~$])", r"\\\1", html.escape(str(text), quote=False))
-    return " ".join(escaped.split())
-
-
-def _failures(runs: pd.DataFrame, floor: str | None) -> list[str]:
-    """Returns a sentence per arm with FAILED runs: how many, why, and what they count as."""
-    failed = runs[runs["status"] == "FAILED"].drop_duplicates(["arm", "seed"])
-    counted = (
-        "count as nothing, for no floor is declared" if floor is None else f"count as {floor}"
+def findings_of(content: Content) -> Findings:
+    """Returns all that the report of a content shows, as frames."""
+    return find(
+        content.judged,
+        runs=content.runs,
+        hashes=content.hashes,
+        curves=content.curves,
+        examples=content.examples,
+        declaration=content.declaration,
     )
-    return [
-        f"{arm}: {len(rows)} failed ({', '.join(sorted(set(rows['reason'])))}); they {counted}."
-        for arm, rows in failed.groupby("arm", sort=False)
-    ]
-
-
-def _of(paired: pd.DataFrame, arm: str) -> dict[int, float]:
-    rows = paired[paired["arm"] == arm]
-    return dict(zip(rows["seed"].tolist(), rows["difference"].tolist(), strict=True))
-
-
-def _number(value: float) -> str:
-    return "" if math.isnan(value) else f"{value:.4f}"
-
-
-def _signed(value: float) -> str:
-    return "" if math.isnan(value) else f"{value:+.4f}"
-
-
-def _p(value: float) -> str:
-    return "" if math.isnan(value) else "<0.0001" if value < 1e-4 else f"{value:.4f}"  # noqa: PLR2004 - shown to four places
-
-
-def _interval(row: Mapping[str, Any]) -> str:
-    return "" if math.isnan(row["low"]) else f"{row['low']:+.4f} to {row['high']:+.4f}"
-
-
-def _environment() -> jinja2.Environment:
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("ablation.report"),
-        autoescape=False,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters |= {
-        "md": markdown,
-        "number": _number,
-        "signed": _signed,
-        "p": _p,
-        "interval": _interval,
-    }
-    return environment

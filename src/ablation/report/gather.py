@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
 
 from ablation import tracking
 from ablation.analysis import judge
-from ablation.report.build import Content
+from ablation.report.content import Content
 from ablation.tracking import Home, Outcome
 
-PROVENANCE = {
-    "data": "ablation.data",
+ENVIRONMENT = {
     "commit": "ablation.commit",
     "device": "ablation.device",
     "Python": "ablation.version.python",
-    "torch": "ablation.version.torch",
 }
+"""What a run's environment is told by, and the tag that keeps it; libraries follow by name."""
+
+LIBRARY = "ablation.version."
+
+PAGES = "http://127.0.0.1:5000"
+"""Where ``ablation ui`` shows the runs of a store that is no server."""
 
 
 def gather(home: Home) -> Content:
@@ -29,6 +38,8 @@ def gather(home: Home) -> Content:
     runs = every[every["seed"] < every["arm"].map(judged.seeds)].reset_index(drop=True)
     used = set(runs["run_id"])
     kept = {key: outcome for key, outcome in outcomes.items() if outcome.run_id in used}
+    environments, details = _details(declared, kept)
+    numerics = tracking.numerics(home)
     return Content(
         label=home.label,
         declaration=declared,
@@ -38,14 +49,60 @@ def gather(home: Home) -> Content:
         runs=runs,
         judged=judged,
         curves=tracking.curves_frame(home, declared, kept),
-        provenance=_provenance(kept),
+        examples=tracking.examples_frame(home, declared, kept),
+        details=details,
+        environments=environments,
+        record={
+            "address": _address(home),
+            "experiment": home.experiment,
+            "test_evaluations": tracking.test_evaluations(
+                home,
+                declared["data"],
+                outcomes,
+                until=max((each.ended for each in kept.values()), default=0),
+            ),
+        },
+        numerics=None if numerics is None else pd.DataFrame(numerics),
     )
 
 
-def _provenance(outcomes: Mapping[str, Outcome]) -> dict[str, list[str]]:
-    """Returns name to the distinct values among the runs, leaving out what none has."""
-    found = {
-        name: sorted({each.tags[tag] for each in outcomes.values() if tag in each.tags})
-        for name, tag in PROVENANCE.items()
+def _details(
+    declared: Mapping[str, Any], outcomes: Mapping[str, Outcome]
+) -> tuple[Sequence[Mapping[str, str]], pd.DataFrame]:
+    """Returns the distinct environments, and what each run left beside its metrics."""
+    environments: list[dict[str, str]] = []
+    rows = []
+    for arm, seed, _, outcome in tracking.planned(declared, outcomes):
+        environment = _environment(outcome.tags)
+        if environment not in environments:
+            environments.append(environment)
+        rows.append(
+            {
+                "arm": arm,
+                "seed": seed,
+                "weights": outcome.tags.get(tracking.WEIGHTS),
+                "logits": outcome.tags.get(tracking.LOGITS),
+                "ended": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(outcome.ended / 1000)),
+                "environment": environments.index(environment),
+            }
+        )
+    columns = ["arm", "seed", "weights", "logits", "ended", "environment"]
+    return environments, pd.DataFrame(rows, columns=columns)
+
+
+def _environment(tags: Mapping[str, str]) -> dict[str, str]:
+    named = {name: tags[tag] for name, tag in ENVIRONMENT.items() if tag in tags}
+    libraries = {
+        tag.removeprefix(LIBRARY): version
+        for tag, version in sorted(tags.items())
+        if tag.startswith(LIBRARY) and tag not in ENVIRONMENT.values()
     }
-    return {name: values for name, values in found.items() if values}
+    return named | libraries
+
+
+def _address(home: Home) -> str:
+    """Returns where MLflow's pages are; never with a password."""
+    address = str(home.client.tracking_uri)
+    if not address.startswith("http"):
+        return PAGES
+    return re.sub(r"//[^/@]*@", "//", address).rstrip("/")

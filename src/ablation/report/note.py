@@ -1,60 +1,50 @@
-"""The answer of a study as a note: Markdown that is short enough for a tag."""
+"""The answer and the verdicts in a few lines of Markdown, for a run's page in MLflow."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
 
 from ablation.analysis import answer
+from ablation.report import tables
+from ablation.report.content import Content
+from ablation.report.numbers import Scale
 from ablation.tracking.notes import LIMIT, text
 
-if TYPE_CHECKING:
-    from ablation.report import Content
+COLUMNS = ("arm", "verdict", "difference", "95 % interval", "mean", "seeds", "failed")
+"""Of the verdict table."""
 
 LABEL = 150
 """Characters of an arm's label."""
 
 
-def note(content: Content) -> str:
-    """Returns question, answer and the table of verdicts as Markdown, never above the limit.
+def note(content: Content, most: int = LIMIT) -> str:
+    """Returns question, answer and verdict table, the largest effects where not all fit.
 
-    Where there are too many arms, the last ones are left to the report.
+    Args:
+        content: A report's content.
+        most: Characters that it may have; MLflow cuts off the rest in silence.
     """
-    effects = content.judged.effects
-    lines = [
-        f"**{text(content.wording['question'])}**",
-        "",
-        text(answer(effects, content.declaration)),
-        "",
-        "| arm | verdict | n | mean | difference | 95 % | failed |",
-        "|:--|:--|--:|--:|--:|:--|--:|",
-        *(_row(row) for row in effects.to_dict("records")),
-    ]
-    closing = ["", "The whole report is among the artifacts, in `report`."]
-    left = 0
-    while len("\n".join([*lines, *closing])) > LIMIT:
-        lines.pop()
-        left += 1
-        closing[0] = f"\n{left} more arms are in the report.\n"
-    return "\n".join([*lines, *closing])
+    effects, declaration = content.judged.effects, content.declaration
+    whole = tables.verdict_table(effects, Scale.of(declaration))
+    places = [list(whole.columns).index(name) for name in COLUMNS]
+    rows = [_row([row[place].text for place in places]) for row in whole.rows]
+    sides = _row(["--:" if place in whole.numeric else ":--" for place in places], escaped=False)
+    sizes = effects["effect"].abs().fillna(0.0).to_list()
+    order = sorted(range(1, len(rows)), key=lambda place: -sizes[place])
+    said = f"**{text(content.wording['question'], most // 5)}**\n\n"
+    said += text(answer(effects, declaration), most // 5)
+    closing = "The whole report is among the artifacts, in `report`."
+    for kept in range(len(order), -1, -1):
+        lines = [_row(COLUMNS), sides, *(rows[place] for place in sorted([0, *order[:kept]]))]
+        rest = len(order) - kept
+        more = f"{rest} more arms are in the report. " if rest else ""
+        table = "\n".join(lines)
+        written = f"{said}\n\n{table}\n\n{more}{closing}"
+        if len(written) <= most:
+            return written
+    return said
 
 
-def _row(row: Mapping[Any, Any]) -> str:
-    first = not row["verdict"]
-    interval = "" if first else _interval(row["low"], row["high"])
-    effect = "" if first or math.isnan(row["effect"]) else f"{row['effect']:+.4f}"
-    cells = (
-        text(row["arm"], LABEL),
-        row["verdict"] or "baseline",
-        row["n"],
-        "" if math.isnan(row["mean"]) else f"{row['mean']:.4f}",
-        effect,
-        interval,
-        row["failed"],
-    )
-    return f"| {' | '.join(map(str, cells))} |"
-
-
-def _interval(low: float, high: float) -> str:
-    return "" if math.isnan(low) else f"{low:+.4f} to {high:+.4f}"
+def _row(cells: Sequence[str], *, escaped: bool = True) -> str:
+    shown = [text(cell, LABEL) for cell in cells] if escaped else cells
+    return f"| {' | '.join(shown)} |"

@@ -1,7 +1,16 @@
 """Runs to and from MLflow, which decides what is done."""
 
+from ablation.tracking.curves import CURVES, curves_frame
 from ablation.tracking.entities import LOGITS, WEIGHTS
-from ablation.tracking.frames import CURVES, HASHES, RUNS, curves_frame, hashes_frame, runs_frame
+from ablation.tracking.examples import EXAMPLES, examples_frame
+from ablation.tracking.frames import (
+    HASHES,
+    RUNS,
+    hashes_frame,
+    planned,
+    runs_frame,
+    test_evaluations,
+)
 from ablation.tracking.parent import publish
 from ablation.tracking.record import (
     Early,
@@ -32,6 +41,7 @@ from ablation.tracking.store import (
 
 __all__ = [
     "CURVES",
+    "EXAMPLES",
     "HASHES",
     "LOGITS",
     "RUNS",
@@ -51,6 +61,7 @@ __all__ = [
     "declarations",
     "declare",
     "describe_data",
+    "examples_frame",
     "failures",
     "find_home",
     "hashes_frame",
@@ -59,7 +70,9 @@ __all__ = [
     "numerics",
     "open_home",
     "outcomes",
+    "planned",
     "publish",
     "record",
     "runs_frame",
+    "test_evaluations",
 ]

@@ -9,7 +9,7 @@ from ablation.config import Metric
 from ablation.plan import key_of
 from ablation.tracking.entities import LOGITS, WEIGHTS
 from ablation.tracking.record import Outcome
-from ablation.tracking.store import Home
+from ablation.tracking.store import DATA, KIND, Home, search
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -19,9 +19,6 @@ RUNS = (
     "seconds", "run_id",
 )  # fmt: skip
 """One row per run and metric; a FAILED run has one row per metric, its value empty."""
-
-CURVES = ("study", "config", "arm", "seed", "split", "metric", "epoch", "value")
-"""One row per run, metric and epoch."""
 
 SPLITS = ("validation", "test")
 
@@ -52,7 +49,7 @@ def runs_frame(
             "seconds": outcome.seconds,
             "run_id": outcome.run_id,
         }
-        for arm, seed, key, outcome in _planned(declaration, outcomes)
+        for arm, seed, key, outcome in planned(declaration, outcomes)
         for collapsed in (_collapsed(declaration, outcome),)
         for split in SPLITS
         for metric in get_args(Metric)
@@ -63,27 +60,11 @@ def runs_frame(
     return frame.astype({"value": float, "seconds": float})
 
 
-def curves_frame(
-    home: Home, declaration: Mapping[str, Any], outcomes: Mapping[str, Outcome]
-) -> pd.DataFrame:
-    """Returns the declaration's metrics per epoch as the columns :data:`CURVES`."""
-    names = ["train/loss", *(f"validation/{metric}" for metric in get_args(Metric))]
-    rows = [
-        (home.label, key.split("/")[1], arm, seed, *name.split("/"), point.step, point.value)
-        for arm, seed, key, outcome in _planned(declaration, outcomes)
-        for name in names
-        for point in home.client.get_metric_history(outcome.run_id, name)
-    ]
-    import pandas as pd
-
-    return pd.DataFrame(rows, columns=list(CURVES)).astype({"value": float})
-
-
 def hashes_frame(declaration: Mapping[str, Any], outcomes: Mapping[str, Outcome]) -> pd.DataFrame:
     """Returns what tells identical runs from equal scores, as the columns :data:`HASHES`."""
     rows = [
         (arm, seed, outcome.tags.get(WEIGHTS), outcome.tags.get(LOGITS))
-        for arm, seed, _, outcome in _planned(declaration, outcomes)
+        for arm, seed, _, outcome in planned(declaration, outcomes)
     ]
     import pandas as pd
 
@@ -98,7 +79,7 @@ def _collapsed(declaration: Mapping[str, Any], outcome: Outcome) -> bool:
     return abs(value - float(declaration["chance"])) <= float(declaration["collapse"])
 
 
-def _planned(
+def planned(
     declaration: Mapping[str, Any], outcomes: Mapping[str, Outcome]
 ) -> Iterator[tuple[str, int, str, Outcome]]:
     """Yields arm, seed, key and outcome of every planned trial that is done."""
@@ -107,3 +88,22 @@ def _planned(
             key = key_of(declaration["name"], arm["config"], seed)
             if key in outcomes:
                 yield arm["name"], seed, key, outcomes[key]
+
+
+def test_evaluations(home: Home, data: str, outcomes: Mapping[str, Outcome], *, until: int) -> int:
+    """Returns how often the test split of these data was evaluated, whatever the study.
+
+    Args:
+        home: The study label.
+        data: Fingerprint of the data.
+        outcomes: What is done of this study, which need not be asked again.
+        until: Milliseconds since the epoch; later runs are not counted, so that the number of a
+            study that has ended stays.
+    """
+    ours = sum("test/loss" in o.metrics and o.ended <= until for o in outcomes.values())
+    where = f"tags.`{KIND}` = 'trial' AND tags.`{DATA}` = '{data}' AND metrics.`test/loss` >= 0"
+    where += f" AND attributes.end_time <= {until}"
+    others = (each.experiment_id for each in home.client.search_experiments())
+    return ours + sum(
+        1 for each in others if each != home.experiment for _ in search(home.client, each, where)
+    )

@@ -45,6 +45,8 @@ class Outcome:
     epoch: int
     seconds: float
     tags: Mapping[str, str]
+    ended: int = 0
+    """Milliseconds since the epoch, UTC; 0 where only the mirror was asked."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -179,6 +181,7 @@ def record(
         epoch=result.epoch,
         seconds=result.seconds,
         tags=tags,
+        ended=ended,
     )
 
 
@@ -236,4 +239,5 @@ def _outcome(run: Run) -> Outcome | None:
         epoch=int(tags["ablation.epoch"]),
         seconds=float(tags["ablation.seconds"]),
         tags=tags,
+        ended=run.info.end_time or 0,
     )

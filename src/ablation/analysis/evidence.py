@@ -1,0 +1,119 @@
+"""The runs of a study as arrays, and the engine asked about any family of them."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from ablation import stats
+from ablation.spec import DIRECTIONS
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Evidence:
+    """The runs of a study as arrays ``[arm, seed]``, the baseline first."""
+
+    arms: Sequence[str]
+    values: NDArray[np.float64]
+    """Higher is better; NaN where there is no value."""
+    status: NDArray[np.int64]
+    equal: Sequence[NDArray[np.bool_]]
+    """Whether the run left the baseline's weights, and whether its predictions on test."""
+    declaration: Mapping[str, Any]
+    """What the study fixed."""
+
+    @property
+    def floor(self) -> float | None:
+        """What a failed run is worth, higher being better."""
+        floor = self.declaration["floor"]
+        return None if floor is None else DIRECTIONS[self.declaration["metric"]] * float(floor)
+
+    @property
+    def margin(self) -> float | None:
+        """The declared margin."""
+        margin = self.declaration["margin"]
+        return None if margin is None else float(margin)
+
+    @property
+    def quantum(self) -> float:
+        """Step of the metric."""
+        return float(self.declaration["quantum"])
+
+    def cut(self, arms: Sequence[int], seeds: int) -> tuple[Any, Any, Any]:
+        """Returns values and status of a family, and which arms are identical throughout."""
+        cut = np.ix_(list(arms), range(seeds))
+        identical = np.any([each[cut].all(axis=1) for each in self.equal], axis=0)
+        return self.values[cut], self.status[cut], identical
+
+    def asked(
+        self, arms: Sequence[int], seeds: int, *, alpha: float, scale: float = 1.0,
+        identity: bool = True,
+    ) -> dict[str, Any]:  # fmt: skip
+        """Returns the engine's arguments for a family.
+
+        Args:
+            arms: Places of the arms, the baseline's first.
+            seeds: Blocks to look at.
+            alpha: Error rate of each family of comparisons.
+            scale: What the margin is multiplied by.
+            identity: Whether equal hashes count as identity.
+        """
+        values, status, identical = self.cut(arms, seeds)
+        finished = (status == stats.Status.FINISHED).all(axis=1)
+        return {
+            "values": values,
+            "margin": None if self.margin is None else scale * self.margin,
+            "status": status,
+            "floor": self.floor,
+            "quantum": self.quantum,
+            "identical": identical & finished & identity,
+            "alpha": alpha,
+        }
+
+    def verdicts(
+        self, arms: Sequence[int], seeds: int, *, alpha: float, scale: float = 1.0,
+        identity: bool = True,
+    ) -> stats.Verdicts:  # fmt: skip
+        """Returns the verdicts of a family; the arguments are those of :meth:`asked`."""
+        return stats.verdicts(
+            **self.asked(arms, seeds, alpha=alpha, scale=scale, identity=identity)
+        )
+
+
+def gather_evidence(
+    runs: pd.DataFrame, hashes: pd.DataFrame, declaration: Mapping[str, Any]
+) -> Evidence:
+    """Returns the runs as arrays.
+
+    Args:
+        runs: A runs frame.
+        hashes: One row per run: arm, seed, weights, logits.
+        declaration: What the study fixed.
+    """
+    baseline = declaration["baseline"]
+    names = [arm["name"] for arm in declaration["arms"]]
+    arms = [baseline, *(name for name in names if name != baseline)]
+    seeds = range(declaration["looks"][-1][0])
+    of = on_test(runs, declaration["metric"]).set_index(["arm", "seed"])
+    grid = pd.MultiIndex.from_product([arms, seeds], names=["arm", "seed"])
+    shape = (len(arms), len(seeds))
+    values = of["value"].reindex(grid).to_numpy(np.float64).reshape(shape)
+    codes = of["status"].map({"FINISHED": stats.Status.FINISHED, "FAILED": stats.Status.FAILED})
+    filled = codes.reindex(grid).fillna(int(stats.Status.MISSING))
+    status = filled.to_numpy(np.int64).reshape(shape).astype(np.int64)
+    left = hashes.set_index(["arm", "seed"]).reindex(grid)
+    equal = []
+    for name in ("weights", "logits"):
+        digests = left[name].fillna("").to_numpy(object).reshape(shape)
+        equal.append((digests == digests[0]) & (digests != ""))
+    return Evidence(arms, DIRECTIONS[declaration["metric"]] * values, status, equal, declaration)
+
+
+def on_test(runs: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """Returns the rows of a runs frame that hold the metric on test."""
+    return runs[(runs["split"] == "test") & (runs["metric"] == metric)]

@@ -1,0 +1,166 @@
+"""What a factor does: the response to an ordered one, the interaction of two crossed ones."""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ablation import stats
+from ablation.analysis.evidence import Evidence
+from ablation.spec import DIRECTIONS
+
+RESPONSE = (
+    "arm", "level", "mean", "low", "high", "n", "failed", "failed_low", "failed_high", "verdict",
+)  # fmt: skip
+"""One row per level, rising: the baseline's mean plus the effect, with the ends of the effect's
+interval on the same scale (none for the baseline); failed runs, Clopper-Pearson 95 %."""
+
+TREND = ("slope", "low", "high", "p", "n", "levels", "log")
+"""One row: change of the metric per unit of the level, or per tenfold of it on the log scale."""
+
+INTERACTIONS = (
+    "first", "second", "effect", "low", "high", "adjusted_low", "adjusted_high", "p", "n",
+)  # fmt: skip
+"""One row per pair of levels, baselines left out: what they do together beyond the sum of what
+each does alone."""
+
+FEWEST_LEVELS = 3
+"""Levels from which a response is a curve."""
+
+
+def levels_of(declaration: Mapping[str, Any]) -> dict[str, float]:
+    """Returns arm to level where the study's one factor is numeric, else nothing."""
+    if declaration["factor"] is None:
+        return {}
+    found = {}
+    for arm in declaration["arms"]:
+        level = _literal(arm["values"].get(declaration["factor"]))
+        if isinstance(level, bool) or not isinstance(level, int | float):
+            return {}
+        found[arm["name"]] = float(level)
+    if len(set(found.values())) < FEWEST_LEVELS or not all(map(math.isfinite, found.values())):
+        return {}
+    return found
+
+
+def is_log(levels: Mapping[str, float]) -> bool:
+    """Whether levels belong on a log scale: none is negative, and they span a tenfold."""
+    positive = [level for level in levels.values() if level > 0]
+    return min(levels.values()) >= 0 and max(positive) >= 10 * min(positive)
+
+
+def response(effects: pd.DataFrame, declaration: Mapping[str, Any]) -> pd.DataFrame:
+    """Returns the columns :data:`RESPONSE`; no row where the factor is not numeric.
+
+    Args:
+        effects: One row per arm, the baseline first.
+        declaration: What the study fixed.
+    """
+    levels = levels_of(declaration)
+    if not levels:
+        return pd.DataFrame(columns=list(RESPONSE))
+    centre = effects["mean"].iloc[0]
+    low, high = stats.clopper_pearson(effects["failed"], effects["n"].clip(lower=1))
+    frame = effects.assign(
+        level=effects["arm"].map(levels),
+        mean=centre + effects["effect"],
+        low=centre + effects["low"],
+        high=centre + effects["high"],
+        failed_low=low,
+        failed_high=high,
+    )
+    frame.loc[frame.index[0], ["mean", "low", "high"]] = [centre, np.nan, np.nan]
+    return frame.sort_values("level")[list(RESPONSE)].reset_index(drop=True)
+
+
+def trend(evidence: Evidence, seeds: int) -> pd.DataFrame:
+    """Returns the columns :data:`TREND`; no row where the factor is not numeric.
+
+    Args:
+        evidence: The runs.
+        seeds: Blocks that every arm was planned with.
+    """
+    levels = levels_of(evidence.declaration)
+    log = bool(levels) and is_log(levels)
+    used = {level for level in levels.values() if level > 0 or not log}
+    if len(used) < FEWEST_LEVELS:
+        return pd.DataFrame(columns=list(TREND))
+    values, status, _ = evidence.cut(range(len(evidence.arms)), seeds)
+    found = stats.trend(
+        values,
+        [levels[arm] for arm in evidence.arms],
+        log=log,
+        quantum=evidence.quantum,
+        status=status,
+        floor=evidence.floor,
+    )
+    direction = DIRECTIONS[evidence.declaration["metric"]]
+    low, high = sorted((direction * float(found.low), direction * float(found.high)))
+    slope = direction * float(found.slope)
+    row = (slope, low, high, float(found.p), int(found.n), int(found.used.sum()), log)
+    return pd.DataFrame([row], columns=list(TREND))
+
+
+def crossed(declaration: Mapping[str, Any]) -> tuple[list[str], list[list[str]]] | None:
+    """Returns the two factors that the arms cross and each one's levels, the baseline's first.
+
+    Levels are given by repr. None where the arms do not vary in two fields, or leave out a pair.
+    """
+    values = {arm["name"]: arm["values"] for arm in declaration["arms"]}
+    base = values[declaration["baseline"]]
+    paths = [path for path in base if len({of.get(path) for of in values.values()}) > 1]
+    if len(paths) != 2:  # noqa: PLR2004 - an interaction is of two
+        return None
+    levels = [
+        list(dict.fromkeys([base[path], *(of[path] for of in values.values())])) for path in paths
+    ]
+    pairs = {tuple(of[path] for path in paths) for of in values.values()}
+    complete = len(pairs) == len(levels[0]) * len(levels[1]) == len(values)
+    return (paths, levels) if complete else None
+
+
+def interactions(evidence: Evidence, seeds: int) -> pd.DataFrame:
+    """Returns the columns :data:`INTERACTIONS`; no row where no two factors are crossed."""
+    found = crossed(evidence.declaration)
+    none = pd.DataFrame(columns=list(INTERACTIONS))
+    if found is None:
+        return none
+    paths, (first, second) = found
+    at = {
+        tuple(arm["values"][path] for path in paths): evidence.arms.index(arm["name"])
+        for arm in evidence.declaration["arms"]
+    }
+    places = [at[one, two] for one in first for two in second]
+    shape = (len(first), len(second), seeds)
+    values, status, _ = evidence.cut(places, seeds)
+    cells = stats.interaction(
+        values.reshape(shape),
+        quantum=evidence.quantum,
+        status=status.reshape(shape),
+        floor=evidence.floor,
+    )
+    direction = DIRECTIONS[evidence.declaration["metric"]]
+    ends = [
+        np.sort(direction * np.stack(pair), axis=0)
+        for pair in ((cells.low, cells.high), (cells.adjusted_low, cells.adjusted_high))
+    ]
+    rows = [
+        (one, two, direction * cells.effect[i, j], *ends[0][:, i, j], *ends[1][:, i, j],
+         cells.p[i, j], int(cells.n))
+        for i, one in enumerate(first[1:])
+        for j, two in enumerate(second[1:])
+    ]  # fmt: skip
+    return pd.DataFrame(rows, columns=list(INTERACTIONS)) if rows else none
+
+
+def _literal(text: Any) -> Any:
+    """Returns the value that a repr spells, the text itself where it spells none."""
+    with contextlib.suppress(ValueError, SyntaxError):
+        return ast.literal_eval(str(text))
+    return float(text) if str(text) in {"inf", "-inf"} else text

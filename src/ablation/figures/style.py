@@ -1,0 +1,155 @@
+"""What all figures share: colours that a page can exchange, plain text, equal bytes."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+INK, MUTED, FAINT, BAND = "#24292f", "#6e7681", "#d3d8de", "#e9edf1"
+
+VERDICTS = {
+    "BETTER": "#0173b2",
+    "WORSE": "#c44e00",
+    "EQUIVALENT": "#007a5a",
+    "INCONCLUSIVE": "#5c6570",
+    "": INK,
+}
+"""From seaborn's colour-blind palette, darkened to be read as text; the word always stands
+beside the colour."""
+
+ARMS = ("#0173b3", "#de8f05", "#029e73", "#cc78bc", "#ca9161", "#8c6bb1", "#b8a800", "#56b4e9")
+"""For arms side by side: seaborn's colour-blind palette without its reds and greys."""
+
+COLOURS = {
+    INK: "ink", MUTED: "muted", FAINT: "faint", BAND: "band", "#0173b2": "better",
+    "#c44e00": "worse", "#007a5a": "equivalent", "#5c6570": "inconclusive",
+    **{colour: f"arm-{place}" for place, colour in enumerate(ARMS)},
+}  # fmt: skip
+"""Colour to the name by which a page in the dark exchanges it."""
+
+MARKS = ("o", "s", "^", "D", "v", "P", "X", "*")
+"""Marks that tell arms apart without colour."""
+
+WIDTH = 8.2
+"""Inches; as wide as a page's text."""
+
+NAME = 34
+"""Characters of a name in a figure; the whole name stands in the table below."""
+
+SETTINGS: Any = {
+    "font.size": 9.0,
+    "axes.edgecolor": MUTED,
+    "axes.labelcolor": INK,
+    "axes.linewidth": 0.7,
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "axes.titlesize": 9.0,
+    "axes.titlecolor": INK,
+    "axes.titlelocation": "left",
+    "text.color": INK,
+    "xtick.color": MUTED,
+    "ytick.color": MUTED,
+    "xtick.labelcolor": INK,
+    "ytick.labelcolor": INK,
+    "legend.frameon": False,
+    "legend.fontsize": 8.0,
+    "svg.fonttype": "none",
+}
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Axis:
+    """How the metric is written; frames come in its unit."""
+
+    metric: str
+    """The metric's name."""
+    unit: str
+    """Such as ``points``; may be empty."""
+    digits: int
+    """Digits after the point."""
+    baseline: str
+    """The baseline's name."""
+    margin: float | None
+    """The margin, in the unit."""
+
+    @property
+    def values(self) -> str:
+        """Label of an axis of values."""
+        return plain(f"{self.metric} on test" + (f", {self.unit}" if self.unit else ""))
+
+    @property
+    def differences(self) -> str:
+        """Label of an axis of differences."""
+        what = f"{self.metric} on test, difference to {short(self.baseline)}"
+        return plain(what + (f", {self.unit}" if self.unit else ""))
+
+
+def figure_of(width: float, height: float) -> Figure:
+    """Returns an empty figure; call it within :func:`styled`."""
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height), layout="constrained", facecolor="white")
+
+
+def styled() -> Any:
+    """Returns the context in which a figure is drawn and saved."""
+    import matplotlib as mpl
+
+    return mpl.rc_context(SETTINGS)
+
+
+def plain(text: str) -> str:
+    """Keeps matplotlib from reading a name as mathematics."""
+    return text.replace("$", r"\$")
+
+
+def short(text: str, most: int = NAME) -> str:
+    """Returns a name on one line, its middle left out where it is long."""
+    flat = " ".join(text.split())
+    half = (most - 1) // 2
+    return flat if len(flat) <= most else f"{flat[:half]}…{flat[-half:]}"
+
+
+def name(text: str) -> str:
+    """Returns a name as a figure writes it."""
+    return plain(short(text))
+
+
+def grid(axes: Axes, along: Any) -> None:
+    """Draws faint lines along one axis, behind everything."""
+    axes.set_axisbelow(True)
+    axes.grid(axis=along, color=FAINT, linewidth=0.6)
+
+
+def svg(figure: Figure, salt: str) -> str:
+    """Returns the figure as SVG without a background, its text as text; equal calls, equal text.
+
+    Args:
+        figure: The figure.
+        salt: Makes the ids in it differ from those of other figures on a page.
+    """
+    import matplotlib as mpl
+
+    buffer = io.StringIO()
+    with mpl.rc_context(SETTINGS | {"svg.hashsalt": salt}):
+        nothing = {"Date": None, "Creator": None, "Format": None, "Type": None}
+        figure.savefig(buffer, format="svg", metadata=nothing, transparent=True)
+    return buffer.getvalue()
+
+
+def png(figure: Figure) -> bytes:
+    """Returns the figure as PNG on white, in 64 colours: a fifth of the bytes."""
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    with styled():
+        figure.savefig(buffer, format="png", dpi=144, metadata={"Software": None})
+    small = io.BytesIO()
+    image = Image.open(buffer).convert("RGB")
+    image.quantize(64, dither=Image.Dither.NONE).save(small, "PNG", optimize=True)
+    return small.getvalue()

@@ -1,0 +1,140 @@
+"""A study's evidence in a notebook or a script: frames, the answer, figures."""
+
+from __future__ import annotations
+
+import base64
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ablation.errors import Refused
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from ablation.analysis import Findings
+    from ablation.report import Content
+
+
+class Loaded:
+    """What is recorded of a study; shown in a notebook, it is the answer with its evidence.
+
+    Args:
+        content: A report's content.
+    """
+
+    def __init__(self, content: Content) -> None:
+        self.content = content
+
+    @property
+    def runs(self) -> pd.DataFrame:
+        """One row per run and metric."""
+        return self.content.runs
+
+    @property
+    def curves(self) -> pd.DataFrame:
+        """One row per run, metric and epoch."""
+        return self.content.curves
+
+    @property
+    def effects(self) -> pd.DataFrame:
+        """One row per arm, the baseline first: effect, intervals, verdict."""
+        return self.content.judged.effects
+
+    @property
+    def answer(self) -> str:
+        """The study's answer as one sentence."""
+        from ablation.analysis import answer
+
+        return answer(self.effects, self.content.declaration)
+
+    @cached_property
+    def findings(self) -> Findings:
+        """All else that a report shows, as frames."""
+        from ablation.report import findings_of
+
+        return findings_of(self.content)
+
+    def forest(self) -> Any:
+        """Draws the paired differences with margin, intervals and verdicts."""
+        return self._drawn("differences")
+
+    def response(self) -> Any:
+        """Draws the metric over the levels of an ordered factor."""
+        return self._drawn("response")
+
+    def looks(self) -> Any:
+        """Draws what each look decided."""
+        return self._drawn("decisions")
+
+    def seeds(self) -> Any:
+        """Draws each seed as a line across the arms."""
+        return self._drawn("seeds")
+
+    def learning_curves(self) -> Any:
+        """Draws loss and metric over the epochs."""
+        return self._drawn("curves")
+
+    def probes(self) -> Any:
+        """Draws what the attention does over the epochs."""
+        return self._drawn("probes")
+
+    def variance(self) -> Any:
+        """Draws what choosing the arm and choosing the seed move."""
+        return self._drawn("variance")
+
+    def interactions(self) -> Any:
+        """Draws what two crossed factors do together beyond each alone."""
+        return self._drawn("interactions")
+
+    def _drawn(self, name: str) -> Any:
+        from ablation.report.drawing import figure_of
+
+        figure = figure_of(name, self.findings, self.content.declaration)
+        if figure is None:
+            raise Refused(
+                f"{self.content.label} has nothing to draw as {name!r}.",
+                "A response takes one numeric factor, looks a study that looks more than once, "
+                "interactions two crossed factors, curves and probes runs that recorded them.",
+            )
+        return figure
+
+    def __repr__(self) -> str:
+        return f"{self.content.label}: {self.answer}"
+
+    def _repr_html_(self) -> str:
+        from ablation.figures import svg
+        from ablation.report.html import fragment
+        from ablation.report.numbers import Scale
+        from ablation.report.svg import standalone
+        from ablation.report.tables import verdict_table
+
+        image = standalone(svg(self.forest(), "differences")).encode()
+        address = f"data:image/svg+xml;base64,{base64.b64encode(image).decode()}"
+        table = verdict_table(self.effects, Scale.of(self.content.declaration))
+        return fragment(self.content.wording["question"], self.answer, address, table)
+
+
+def load(name: str, *, store: Path | str | None = None) -> Loaded:
+    """Loads what is recorded of a study.
+
+    Args:
+        name: A study, as in ``init_std`` or ``init_std@trec``, or the folder of a report, which
+            needs no record.
+        store: Folder of ``mlflow.db``; None means MLFLOW_TRACKING_URI or the working folder.
+
+    Raises:
+        Refused: If nothing is recorded under that name.
+    """
+    from ablation import report, tracking
+    from ablation.execute.places import places
+
+    if (Path(name) / "study.json").exists():
+        return Loaded(report.read(Path(name)))
+    where = places(None if store is None else Path(store))
+    if not where.record_exists:
+        raise Refused(f"Nothing is recorded in {where.tracking}.", "Run a study first.")
+    home = tracking.find_home(tracking.connect(where.tracking), name.partition("@")[0], name)
+    if home is None:
+        raise Refused(f"No runs of {name!r} are recorded.", "Run it: make study NAME=...")
+    return Loaded(report.gather(home))

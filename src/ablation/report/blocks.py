@@ -1,0 +1,117 @@
+"""What a report is made of, before it is HTML, Markdown or LaTeX: every text here is plain."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Cell:
+    """A cell of a table."""
+
+    text: str
+    sort: float | None = None
+    """What a number is sorted by; the text where None."""
+    href: str = ""
+    """Where it leads."""
+    word: str = ""
+    """A verdict whose colour the cell takes; the word itself is in the text."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Table:
+    """A table; a row has a cell per column."""
+
+    columns: Sequence[str]
+    rows: Sequence[Sequence[Cell]]
+    numeric: frozenset[int] = frozenset()
+    """Places of the columns that are set flush right."""
+    caption: str = ""
+    is_matrix: bool = False
+    """Set small, in a box of its own height: cells to look up, not to read."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Figure:
+    """A figure by its name in ``figures/``."""
+
+    name: str
+    alt: str
+    """What it shows, for those who do not see it."""
+    caption: str = ""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Text:
+    """A paragraph."""
+
+    text: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Bullets:
+    """A list."""
+
+    items: Sequence[str]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Command:
+    """A command to type."""
+
+    text: str
+
+
+Block = Table | Figure | Text | Bullets | Command
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Section:
+    """A part of a report with a heading; the first one of a page has none."""
+
+    heading: str
+    blocks: Sequence[Block]
+
+    @property
+    def anchor(self) -> str:
+        """What a link inside the page leads to."""
+        return "-".join("".join(c if c.isalnum() else " " for c in self.heading.lower()).split())
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Page:
+    """One page."""
+
+    title: str
+    question: str
+    answer: str
+    facts: Sequence[tuple[str, str]]
+    """What was fixed, as name and value."""
+    warnings: Sequence[str]
+    """What a reader must know before the answer is believed."""
+    sections: Sequence[Section]
+
+
+def table(columns: Sequence[str], rows: Sequence[Sequence[Cell | str]], *, numeric: str = "",
+          caption: str = "", is_matrix: bool = False) -> Table:  # fmt: skip
+    """Returns a table.
+
+    Args:
+        columns: Headings.
+        rows: Cells; a string is a cell of nothing but its text.
+        numeric: A letter per column, ``r`` where it is set flush right; a last letter of ``*``
+            stands for all that follow.
+        caption: What stands under it.
+        is_matrix: As in :class:`Table`.
+    """
+    letters = numeric
+    if letters.endswith("*"):
+        letters = letters[:-1] + letters[-2] * (len(columns) - len(letters) + 1)
+    return Table(
+        columns,
+        [[Cell(each) if isinstance(each, str) else each for each in row] for row in rows],
+        frozenset(place for place, letter in enumerate(letters) if letter == "r"),
+        caption,
+        is_matrix,
+    )

@@ -1,0 +1,208 @@
+"""All that a report is made from, and the folder that keeps it."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from ablation.analysis import Judged, judge
+from ablation.errors import Refused
+
+FORMAT = 1
+"""Of ``study.json``; a report of another format is refused, not guessed at."""
+
+HASHES = ["arm", "seed", "weights", "logits"]
+
+KEYS = ["arm", "seed", "epoch"]
+"""What identifies a row of ``curves.csv``; each further column is a curve, ``split/metric``."""
+
+TEXTS = {"study": str, "config": str, "arm": str, "split": str, "metric": str, "run_id": str}
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Content:
+    """All that a report is made from; equal content makes equal bytes."""
+
+    label: str
+    """The study label; also the name of the report's folder."""
+    declaration: Mapping[str, Any]
+    wording: Mapping[str, Any]
+    """Question, title and caveats."""
+    declared: Mapping[str, Mapping[str, Any]]
+    """Hash to date and number of runs seen, for every declaration, oldest first."""
+    current: str
+    """Hash of the declaration that the report is about."""
+    judged: Judged
+    runs: pd.DataFrame
+    """A runs frame: one row per run and metric."""
+    curves: pd.DataFrame
+    """A curves frame: one row per run, metric and epoch."""
+    examples: pd.DataFrame
+    """One row per run: arm, seed, and a packed bit per example of test."""
+    details: pd.DataFrame
+    """One row per run: arm, seed, weights and logits (hashes), ended (UTC), and environment, the
+    place of its commit, versions and device in :attr:`environments`."""
+    environments: Sequence[Mapping[str, str]]
+    record: Mapping[str, Any]
+    """Where the runs are: ``address`` of MLflow's pages, ``experiment``; and
+    ``test_evaluations``, how often this test split was evaluated up to the last run."""
+    numerics: pd.DataFrame | None = None
+    """What the arms compute at the edges of a number's range, where a study measures it."""
+
+    @property
+    def hashes(self) -> pd.DataFrame:
+        """One row per run: arm, seed, weights, logits."""
+        return self.details[HASHES]
+
+    @property
+    def provenance(self) -> dict[str, list[str]]:
+        """What was recorded with the runs, such as the commit: name to the values seen."""
+        names = dict.fromkeys(name for each in self.environments for name in each)
+        return {
+            name: sorted({each[name] for each in self.environments if name in each})
+            for name in names
+        }
+
+
+def write(content: Content, folder: Path) -> None:
+    """Writes what the report is rebuilt from.
+
+    Args:
+        content: The content.
+        folder: An existing folder.
+    """
+    content.runs.to_csv(folder / "runs.csv", index=False, lineterminator="\n")
+    _wide(content.curves).to_csv(folder / "curves.csv", index=False, lineterminator="\n")
+    content.examples.to_parquet(folder / "examples.parquet", index=False)
+    names = ["arm", "seed", "weights", "logits", "ended", "environment"]
+    table = content.details[names].astype(object)
+    details = table.where(table.notna(), None).to_numpy().tolist()
+    stored = {
+        "format": FORMAT,
+        "label": content.label,
+        "wording": dict(content.wording),
+        "current": content.current,
+        "declared": dict(content.declared),
+        "declaration": dict(content.declaration),
+        "record": dict(content.record),
+        "environments": [dict(each) for each in content.environments],
+        "numerics": None
+        if content.numerics is None
+        else {
+            "columns": [str(name) for name in content.numerics],
+            "rows": json.loads(content.numerics.to_json(orient="values", double_precision=15)),
+        },
+        "runs": {"columns": names, "rows": details},
+    }
+    (folder / "study.json").write_text(_text(stored), encoding="utf-8")
+
+
+def read(folder: Path) -> Content:
+    """Reads a report's content from its folder alone.
+
+    Raises:
+        Refused: If the folder holds no report, or one that another version wrote.
+    """
+    stored = summary(folder)
+    runs = _read_csv(folder / "runs.csv", TEXTS | {"status": str, "reason": object})
+    runs["reason"] = runs["reason"].astype(object).where(runs["reason"].notna(), None)
+    details = pd.DataFrame(stored["runs"]["rows"], columns=stored["runs"]["columns"])
+    declaration = stored["declaration"]
+    numerics = stored["numerics"]
+    return Content(
+        label=stored["label"],
+        declaration=declaration,
+        wording=stored["wording"],
+        declared=stored["declared"],
+        current=stored["current"],
+        judged=judge(runs, details[HASHES], declaration),
+        runs=runs,
+        curves=_long(folder / "curves.csv", runs),
+        examples=pd.read_parquet(folder / "examples.parquet"),
+        details=details,
+        environments=stored["environments"],
+        record=stored["record"],
+        numerics=None
+        if numerics is None
+        else pd.DataFrame(numerics["rows"], columns=numerics["columns"]),
+    )
+
+
+def summary(folder: Path) -> dict[str, Any]:
+    """Returns what ``study.json`` holds.
+
+    Raises:
+        Refused: If there is none, or another version wrote it.
+    """
+    path = folder / "study.json"
+    try:
+        stored: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise Refused(
+            f"{folder} holds no report: study.json cannot be read.",
+            "Give a folder that `ablation report` wrote.",
+        ) from error
+    if stored.get("format") != FORMAT:
+        raise Refused(
+            f"{path} has the format {stored.get('format')!r}; this version reads {FORMAT}.",
+            "Build the report anew: ablation report NAME",
+        )
+    return stored
+
+
+def _wide(curves: pd.DataFrame) -> pd.DataFrame:
+    """Returns a row per run and epoch, a column per curve; arms and curves keep their order."""
+    names = curves["split"].astype(str) + "/" + curves["metric"].astype(str)
+    frame = curves.assign(name=names, place=pd.factorize(curves["arm"])[0])
+    table = frame.pivot(index=["place", *KEYS], columns="name", values="value")
+    return table.reset_index().drop(columns="place")
+
+
+def _long(path: Path, runs: pd.DataFrame) -> pd.DataFrame:
+    """Returns the curves frame that ``_wide`` was given."""
+    table = _read_csv(path, {"arm": str})
+    long = table.assign(place=pd.factorize(table["arm"])[0]).melt(
+        ["place", *KEYS], var_name="name", value_name="value"
+    )
+    names = long["name"].astype(str).str.split("/", n=1)
+    configs = dict(zip(runs["arm"], runs["config"], strict=True))
+    long = long.assign(
+        study=runs["study"].iloc[0] if len(runs) else "",
+        config=long["arm"].map(configs),
+        split=names.str[0].astype(str),
+        metric=names.str[1].astype(str),
+        value=long["value"].astype("float64"),
+    ).dropna(subset=["value"])
+    long = long.sort_values(["place", "seed", "split", "metric", "epoch"], kind="stable")
+    columns = ["study", "config", "arm", "seed", "split", "metric", "epoch", "value"]
+    return long[columns].reset_index(drop=True)
+
+
+def _read_csv(path: Path, types: Mapping[str, Any]) -> pd.DataFrame:
+    """Reads floats exactly, and a name such as ``NA`` or ``0.10`` as the text that it is."""
+    header = [str(name) for name in pd.read_csv(path, nrows=0)]
+    texts = {name: kind for name, kind in types.items() if name in header}
+    numbers = {name: [""] for name in header if texts.get(name) is not str}
+    return pd.read_csv(path, dtype=texts, keep_default_na=False, na_values=numbers)
+
+
+def _text(stored: Mapping[str, Any]) -> str:
+    """Returns JSON in which each row of a table has a line of its own."""
+    parts = []
+    for name, value in stored.items():
+        if isinstance(value, Mapping) and set(value) == {"columns", "rows"}:
+            rows = ",\n".join(f"  {_json(row)}" for row in value["rows"])
+            body = f'{{"columns": {_json(value["columns"])}, "rows": [\n{rows}\n ]}}'
+        else:
+            body = _json(value, indent=1).replace("\n", "\n ")
+        parts.append(f" {_json(name)}: {body}")
+    return "{\n" + ",\n".join(parts) + "\n}\n"
+
+
+def _json(value: Any, indent: int | None = None) -> str:
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, indent=indent)

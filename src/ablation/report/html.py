@@ -1,0 +1,68 @@
+"""A page as one HTML file: nothing is fetched, nothing needs a script to be read."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+
+import jinja2
+from markupsafe import Markup, escape
+
+from ablation.report.blocks import Page, Table
+
+
+def render(page: Page, figures: Mapping[str, str], links: Sequence[tuple[str, str]] = ()) -> str:
+    """Returns the page as HTML.
+
+    Args:
+        page: The page.
+        figures: Name to inline SVG; a figure that a telephone sees in its place ends in
+            ``-narrow``.
+        links: What stands at the foot: text and address.
+    """
+    marked = {name: Markup(text) for name, text in figures.items()}
+    return _environment().get_template("page.html.jinja").render(
+        page=page, figures=marked, links=links
+    )  # fmt: skip
+
+
+def fragment(question: str, answer: str, image: str, table: Table) -> str:
+    """Returns the answer with its evidence as a part of another page, such as a notebook.
+
+    Args:
+        question: What was asked.
+        answer: What came out.
+        image: Address of the forest.
+        table: The verdicts.
+    """
+    return _environment().get_template("fragment.html.jinja").render(
+        question=question, answer=answer, image=image, table=table
+    )  # fmt: skip
+
+
+def _code(text: str) -> Markup:
+    """Sets what stands between backticks as code; all of it is escaped."""
+    parts = re.split(r"`", text)
+    return Markup("").join(
+        Markup("<code>{}</code>").format(part) if place % 2 else escape(part)
+        for place, part in enumerate(parts)
+    )
+
+
+def _kind(block: object) -> str:
+    return type(block).__name__
+
+
+@lru_cache(maxsize=1)
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("ablation.report"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters |= {"code": _code, "kind": _kind}
+    return environment

@@ -1,0 +1,83 @@
+"""Numbers to text: a metric of a hundred points in points, everything else as it is."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from ablation.report.blocks import Cell
+from ablation.spec import DIRECTIONS
+
+POINTS = {"accuracy": 100.0, "macro_f1": 100.0}
+"""Metrics that are shown in points of a hundred; the CSV files hold them as they are."""
+
+SMALLEST_P = 1e-4
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Scale:
+    """How the values of a metric are shown."""
+
+    metric: str
+    factor: float
+    digits: int
+    unit: str
+
+    @classmethod
+    def of(cls, declaration: Mapping[str, Any]) -> Scale:
+        """Returns the scale of a study's metric."""
+        metric = declaration["metric"]
+        if metric in POINTS:
+            return cls(metric, POINTS[metric], 2, "points")
+        return cls(metric, 1.0, 4, "")
+
+    @property
+    def heading(self) -> str:
+        """The metric with its unit and what is better."""
+        better = "higher" if DIRECTIONS[self.metric] > 0 else "lower"
+        unit = f" in {self.unit}" if self.unit else ""
+        return f"{self.metric.replace('_', ' ')} on test{unit}, {better} is better"
+
+    def value(self, value: float) -> Cell:
+        """Returns a value."""
+        return self._cell(value, "")
+
+    def difference(self, value: float) -> Cell:
+        """Returns a difference, with its sign."""
+        return self._cell(value, "+")
+
+    def interval(self, low: float, high: float) -> Cell:
+        """Returns both ends, sorted by the lower one."""
+        if math.isnan(low) or math.isnan(high):
+            return Cell("", -math.inf)
+        ends = (f"{self.factor * end:+.{self.digits}f}" for end in (low, high))
+        return Cell(minus(" to ".join(ends)), low)
+
+    def amount(self, value: float) -> str:
+        """Returns a size with its unit, without trailing zeros."""
+        text = f"{self.factor * value:.6g}"
+        return f"{text} {self.unit}".strip()
+
+    def _cell(self, value: float, sign: str) -> Cell:
+        if math.isnan(value):
+            return Cell("", -math.inf)
+        return Cell(minus(f"{self.factor * value:{sign}.{self.digits}f}"), value)
+
+
+def p_value(value: float) -> Cell:
+    """Returns a p value to three places."""
+    if math.isnan(value):
+        return Cell("", math.inf)
+    return Cell("<0.0001" if value < SMALLEST_P else f"{value:.2g}", value)
+
+
+def count(value: float) -> Cell:
+    """Returns a whole number."""
+    return Cell("", -math.inf) if math.isnan(value) else Cell(f"{value:.0f}", float(value))
+
+
+def minus(text: str) -> str:
+    """Writes the minus sign as one, which is as wide as a plus."""
+    return text.replace("-", "−")

@@ -1,0 +1,54 @@
+"""Figures as SVG: a file of its own on white, or a part of a page that follows its colours."""
+
+from __future__ import annotations
+
+import re
+
+from ablation.figures import COLOURS
+
+FONTS = "system-ui, -apple-system, 'Segoe UI', Helvetica, Arial, 'DejaVu Sans', sans-serif"
+
+
+def standalone(text: str) -> str:
+    """Returns a figure's SVG with a white background, for a file."""
+    text = _fonts(text)
+    return re.sub(r"(<svg [^>]*>)", r'\1\n <rect width="100%" height="100%" fill="#ffffff"/>',
+                  text, count=1)  # fmt: skip
+
+
+def inline(text: str, name: str) -> str:
+    """Returns a figure's SVG for a page: no header, no spare ids, colours by name.
+
+    Args:
+        text: What matplotlib wrote.
+        name: The figure's name, which its ids begin with.
+    """
+    body = text[text.index("<svg") :]
+    body = re.sub(r"<metadata>.*?</metadata>\s*", "", body, flags=re.DOTALL)
+    body = re.sub(r"<!--.*?-->\s*", "", body, flags=re.DOTALL)
+    used = set(re.findall(r"(?:url\(#|href=\"#)([^)\"]+)", body))
+    body = re.sub(r' id="([^"]*)"', lambda m: f' id="{name}-{m[1]}"' if m[1] in used else "", body)
+    body = re.sub(r"(url\(#|href=\"#)", rf"\g<1>{name}-", body)
+    body = _colours(_fonts(body))
+    body = re.sub(r"<svg [^>]*viewBox=\"([^\"]*)\"[^>]*>", _opening, body, count=1)
+    body = re.sub(r"<g>\s*(<path [^>]*/>|<use [^>]*/>)\s*</g>", r"\1", body)
+    return re.sub(r">\s*\n\s*", ">\n", body).strip()
+
+
+def _opening(match: re.Match[str]) -> str:
+    _, _, width, _ = match[1].split()
+    return (
+        f'<svg xmlns:xlink="http://www.w3.org/1999/xlink" viewBox="{match[1]}" aria-hidden="true"'
+        f' style="width:{float(width) * 4 / 3:.0f}px">'
+    )
+
+
+def _colours(text: str) -> str:
+    known = "|".join(COLOURS)
+    return re.sub(known, lambda m: f"var(--{COLOURS[m[0]]})", text)
+
+
+def _fonts(text: str) -> str:
+    """Names fonts that are there: all of them are narrower than the one that was measured."""
+    text = re.sub(r"font: ([0-9.]+px) [^;\"]*", rf"font: \1 {FONTS}", text)
+    return re.sub(r"font-family: [^;\"]*", f"font-family: {FONTS}", text)

@@ -1,0 +1,108 @@
+"""Curves of many runs at once: asking run by run and metric by metric takes minutes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from ablation.tracking.frames import planned
+from ablation.tracking.record import Outcome
+from ablation.tracking.store import Home
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+CURVES = ("study", "config", "arm", "seed", "split", "metric", "epoch", "value")
+"""One row per run, metric and epoch, in the order of the declared arms; split is ``train``,
+``validation`` or ``probe``. What is not finite is left out; values are kept to seven digits."""
+
+SPLITS = ("train", "validation", "probe")
+
+PER_QUERY = 500
+"""Runs asked of a database at a time; SQLite takes some thousands of values in a query."""
+
+PER_REQUEST = 50
+"""Runs asked of a tracking server at a time; it takes 100, and returns 25,000 points at most."""
+
+UNSTORED = 1e300
+"""MLflow stores an infinity as the largest number there is."""
+
+
+def curves_frame(
+    home: Home, declaration: Mapping[str, Any], outcomes: Mapping[str, Outcome]
+) -> pd.DataFrame:
+    """Returns the declaration's metrics per epoch as the columns :data:`CURVES`."""
+    import pandas as pd
+
+    place = {arm["name"]: i for i, arm in enumerate(declaration["arms"])}
+    runs = {
+        outcome.run_id: (home.label, key.split("/")[1], arm, seed)
+        for arm, seed, key, outcome in planned(declaration, outcomes)
+    }
+    points = pd.DataFrame(_points(home, list(runs)), columns=["run", "name", "epoch", "value"])
+    points["value"] = points["value"].astype(float)
+    points = points[points["value"].abs() < UNSTORED]  # which a NaN is not either
+    points = points[points["name"].str.split("/").str[0].isin(SPLITS)]
+    frame = pd.DataFrame(
+        [runs[run] for run in points["run"]], columns=list(CURVES[:4]), index=points.index
+    )
+    names = points["name"].astype(str).str.split("/", n=1)
+    frame = frame.assign(
+        split=names.str[0].astype(str),
+        metric=names.str[1].astype(str),
+        epoch=points["epoch"].astype("int64"),
+        value=[float(f"{value:.7g}") for value in points["value"]],
+        place=frame["arm"].map(place),
+    ).sort_values(["place", "seed", "split", "metric", "epoch"], kind="stable")
+    typed = {"seed": "int64", "value": "float64"}
+    return frame[list(CURVES)].astype(typed).reset_index(drop=True)
+
+
+def _points(home: Home, runs: Sequence[str]) -> Iterator[tuple[str, str, int, float]]:
+    """Yields run, metric, step and value of every point, straight from a database if it is one."""
+    store = home.client._tracking_client.store
+    if hasattr(store, "ManagedSessionMaker"):
+        yield from _from_database(store, runs)
+        return
+    for name in _names(home, runs):
+        for some in _parts(runs, PER_REQUEST):
+            for point in _from_server(store, some, name):
+                yield point["run_id"], name, int(point["step"]), float(point["value"])
+
+
+def _from_database(store: Any, runs: Sequence[str]) -> Iterator[tuple[str, str, int, float]]:
+    """Reads columns in place of MLflow's objects, which take twenty times as long to build."""
+    from mlflow.store.tracking.dbmodels.models import SqlMetric
+
+    columns = (SqlMetric.run_uuid, SqlMetric.key, SqlMetric.step, SqlMetric.value)
+    with store.ManagedSessionMaker() as session:
+        for some in _parts(runs, PER_QUERY):
+            query = session.query(*columns).filter(SqlMetric.run_uuid.in_(some), ~SqlMetric.is_nan)
+            yield from map(tuple, query)
+
+
+def _names(home: Home, runs: Sequence[str]) -> list[str]:
+    """Returns the names of the curves: those that the runs' latest metrics have."""
+    found: set[str] = set()
+    for run in runs[:: max(1, len(runs) // PER_REQUEST)]:
+        found |= home.client.get_run(run).data.metrics.keys()
+    return sorted(name for name in found if name.split("/")[0] in SPLITS)
+
+
+def _from_server(store: Any, runs: Sequence[str], name: str) -> list[dict[str, Any]]:
+    """Asks as MLflow's own pages do, which draw many runs at once."""
+    from mlflow.utils.rest_utils import http_request_safe
+
+    response = http_request_safe(  # type: ignore[no-untyped-call]
+        store.get_host_creds(),
+        "/ajax-api/2.0/mlflow/metrics/get-history-bulk",
+        "GET",
+        params={"run_id": list(runs), "metric_key": name},
+    )
+    points: list[dict[str, Any]] = response.json()["metrics"]
+    return points
+
+
+def _parts(items: Sequence[str], size: int) -> Iterator[Sequence[str]]:
+    for start in range(0, len(items), size):
+        yield items[start : start + size]

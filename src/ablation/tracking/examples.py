@@ -1,0 +1,60 @@
+"""Which test examples each run classified correctly, a bit each, from the runs' artifacts."""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlparse
+
+from ablation.tracking.frames import planned
+from ablation.tracking.record import CORRECT, Outcome
+from ablation.tracking.store import Home, failures
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+EXAMPLES = ("arm", "seed", "correct")
+"""One row per finished run whose artifact is there: a packed bit per example of test."""
+
+REQUESTS = 8
+"""Artifacts asked of a tracking server at a time."""
+
+
+def examples_frame(
+    home: Home, declaration: Mapping[str, Any], outcomes: Mapping[str, Outcome]
+) -> pd.DataFrame:
+    """Returns the columns :data:`EXAMPLES`; a run whose artifact is gone has no row."""
+    place = home.client.get_experiment(home.experiment).artifact_location
+    wanted = [
+        (arm, seed, outcome.run_id)
+        for arm, seed, _, outcome in planned(declaration, outcomes)
+        if outcome.status == "FINISHED"
+    ]
+    runs = [run for _, _, run in wanted]
+    if place.startswith("file:") or "://" not in place:
+        folder = Path(unquote(urlparse(place).path))
+        found = [_read(folder / run / "artifacts" / CORRECT) for run in runs]
+    else:
+        with ThreadPoolExecutor(REQUESTS) as threads:
+            found = list(threads.map(lambda run: _download(home, run), runs))
+    import pandas as pd
+
+    rows = [(arm, seed, bits) for (arm, seed, _), bits in zip(wanted, found, strict=True) if bits]
+    return pd.DataFrame(rows, columns=list(EXAMPLES))
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:  # the store was moved: its artifacts lie where it was
+        return b""
+
+
+def _download(home: Home, run: str) -> bytes:
+    with tempfile.TemporaryDirectory() as folder, contextlib.suppress(OSError, *failures()):
+        return Path(home.client.download_artifacts(run, CORRECT, folder)).read_bytes()
+    return b""

@@ -1,0 +1,86 @@
+"""A study that never ran: runs, hashes, curves and content of known shape, names like markup."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ablation.analysis import judge
+from ablation.report import Content
+
+NASTY = ["<script>alert(1)</script>", "a|b", "{{7*7}}", r"$\alpha$_%"]
+ARMS = ["base", *NASTY]
+
+
+def declaration(metric: str = "accuracy", **changes: Any) -> dict[str, Any]:
+    arms = [{"name": name, "config": f"c{i}", "values": {}} for i, name in enumerate(ARMS)]
+    return {
+        "name": "s", "arms": arms, "baseline": "base", "factor": None, "metric": metric,
+        "margin": "0.02", "floor": "0.3", "chance": "0.3", "collapse": None, "quantum": "0.001",
+        "looks": [[8, "0.05"]], "data": "d",
+    } | changes  # fmt: skip
+
+
+SHIFTS = {"base": 0.0, NASTY[0]: 0.06, NASTY[1]: -0.06, NASTY[2]: 0.0, NASTY[3]: 0.0}
+SPREADS = {"base": 0.01, NASTY[0]: 0.005, NASTY[1]: 0.005, NASTY[2]: 0.002, NASTY[3]: 0.06}
+
+
+def runs(metric: str = "accuracy", seeds: int = 8) -> pd.DataFrame:
+    draw = np.random.default_rng(3)
+    block = draw.normal(0.7, 0.01, seeds)
+    rows = [
+        ("s", f"c{i}", arm, seed, "test", metric,
+         float(block[seed] + SHIFTS[arm] + draw.normal(0, SPREADS[arm] / 2)),
+         "FINISHED", None, 3, 1.5, f"run{i}-{seed}")
+        for i, arm in enumerate(ARMS)
+        for seed in range(seeds)
+    ]  # fmt: skip
+    columns = "study config arm seed split metric value status reason epoch seconds run_id"
+    return pd.DataFrame(rows, columns=columns.split())
+
+
+def hashes(frame: pd.DataFrame) -> pd.DataFrame:
+    kept = frame[["arm", "seed"]].drop_duplicates()
+    names = [f"{arm}{seed}" for arm, seed in kept.to_numpy()]
+    return kept.assign(weights=names, logits=names)
+
+
+def curves(frame: pd.DataFrame, epochs: int = 3) -> pd.DataFrame:
+    draw = np.random.default_rng(5)
+    names = [("probe", "entropy", 0), ("train", "loss", 1), ("validation", "accuracy", 1)]
+    rows = [
+        ("s", config, arm, seed, split, metric, epoch, float(f"{draw.random():.7g}"))
+        for config, arm, seed in frame[["config", "arm", "seed"]].drop_duplicates().to_numpy()
+        for split, metric, first in names
+        for epoch in range(first, epochs + 1)
+    ]
+    columns = ["study", "config", "arm", "seed", "split", "metric", "epoch", "value"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def content(frame: pd.DataFrame | None = None, **changes: Any) -> Content:
+    """A study's content; what is given replaces what would be made."""
+    frame = runs() if frame is None else frame
+    declared = changes.pop("declaration", declaration())
+    left = hashes(frame)
+    draw = np.random.default_rng(7)
+    bits = [draw.integers(0, 256, 125, dtype=np.uint8).tobytes() for _ in range(len(left))]
+    given: dict[str, Any] = {
+        "label": "s",
+        "declaration": declared,
+        "wording": {"question": NASTY[0], "title": NASTY[3], "caveats": NASTY},
+        "declared": {"abc": {"date": "2026-01-01T00:00:00Z", "runs_seen": 0}},
+        "current": "abc",
+        "judged": judge(frame, left, declared),
+        "runs": frame,
+        "curves": curves(frame),
+        "examples": left[["arm", "seed"]].assign(correct=bits).reset_index(drop=True),
+        "details": left.assign(ended="2026-01-02T00:00:00Z", environment=0).reset_index(drop=True),
+        "environments": [{"commit": "c0ffee", "device": "cpu"}],
+        "record": {"address": "http://127.0.0.1:5000", "experiment": "1", "test_evaluations": 40},
+        "numerics": pd.DataFrame({"fill": ["-1e32", "a|b"], "padding_weight": [0.0, 1e-44],
+                                  "overflow": [True, False]}),
+    }  # fmt: skip
+    return Content(**(given | changes))

@@ -1,0 +1,250 @@
+"""Figures draw what the frames say, in the unit of the page, and nothing overlaps."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from synthetic import NASTY, content, declaration, runs
+
+from ablation import figures
+from ablation.analysis import judge
+from ablation.figures import Axis, Panel
+from ablation.report import findings_of
+from ablation.report.drawing import draw, figure_of, shown
+
+AXIS = Axis("accuracy", "points", 2, "base", 2.0)
+LONG = "an arm with quite a long name, longer than any figure has room for, number"
+
+
+def texts(figure: Any) -> list[Any]:
+    """Every text that a reader sees in a figure."""
+    figure.draw_without_rendering()
+    found = [text for axes in figure.axes for text in axes.texts]
+    for axes in figure.axes:
+        for one in (axes.xaxis, axes.yaxis):
+            low, high = sorted(one.get_view_interval())
+            for tick in one.get_major_ticks():
+                if low - 1e-9 <= tick.get_loc() <= high + 1e-9 and tick.label1.get_visible():
+                    found.append(tick.label1)
+            found.append(one.label)
+    return [text for text in found if text.get_text() and text.get_visible()]
+
+
+def assert_apart(figure: Any) -> None:
+    """No text overlaps another or leaves the figure."""
+    from matplotlib.transforms import Bbox
+
+    boxes = []
+    for text in texts(figure):
+        box = text.get_window_extent()
+        assert box.x0 >= -1, text.get_text()
+        assert box.x1 <= figure.bbox.width + 1, text.get_text()
+        if not text.get_rotation():
+            boxes.append((text.get_text(), Bbox([[box.x0, box.y0 + 1], [box.x1, box.y1 - 1]])))
+    for place, (one, box) in enumerate(boxes):
+        for two, other in boxes[place + 1 :]:
+            assert not box.overlaps(other), (one, two)
+
+
+def many(arms: int, **changes: Any) -> pd.DataFrame:
+    """Effects of arms with long names."""
+    row = {"n": 5, "mean": 70.0, "effect": 1.0, "low": 0.0, "high": 2.0, "adjusted_low": -1.0,
+           "adjusted_high": 3.0, "p_difference": 0.5, "p_equivalence": 0.1, "failed": 1,
+           "verdict": "INCONCLUSIVE"}  # fmt: skip
+    names = ["base", *(f"{LONG} {i}" for i in range(arms - 1))]
+    return pd.DataFrame([{"arm": name} | row | changes for name in names])
+
+
+def scores(arms: int) -> pd.DataFrame:
+    draw_ = np.random.default_rng(1)
+    rows = [
+        (arm, seed, 70 + draw_.normal(), "FAILED" if seed == 2 and place == 1 else "FINISHED")
+        for place, arm in enumerate(many(arms)["arm"])
+        for seed in range(5)
+    ]
+    return pd.DataFrame(rows, columns=["arm", "seed", "value", "status"])
+
+
+def test_the_forest_draws_differences_effects_and_words() -> None:
+    given = content()
+    found = findings_of(given)
+    (axes,) = figure_of("differences", found, given.declaration).axes
+    dots = next(c for c in axes.collections if c.get_label() == "one seed").get_offsets()
+    expected = 100 * np.sort(found.differences["difference"])
+    np.testing.assert_allclose(np.sort(dots[:, 0]), expected)
+    diamonds = [line for line in axes.lines if line.get_marker() == "D" and len(line.get_xdata())]
+    effects = found.effects.iloc[1:]
+    np.testing.assert_allclose([line.get_xdata()[0] for line in diamonds], 100 * effects["effect"])
+    said = [text.get_text() for text in axes.texts]
+    assert [word for word in said if word.isupper()] == list(effects["verdict"])
+    labels = [text.get_text().replace(r"\$", "$") for text in axes.get_yticklabels()]
+    assert labels == NASTY
+
+
+@pytest.mark.parametrize("narrow", [False, True])
+@pytest.mark.parametrize("arms", [2, 25])
+def test_forests_of_few_and_of_many_arms_stay_apart(arms: int, narrow: bool) -> None:
+    none = pd.DataFrame({"arm": [], "seed": [], "difference": []})
+    figure = figures.forest(many(arms), none, AXIS, narrow=narrow)
+    assert_apart(figure)
+    crosses = [line for line in figure.axes[0].lines if line.get_marker() == "x"]
+    assert len(crosses) == arms - 1
+
+
+@pytest.mark.parametrize("arms", [2, 25])
+def test_seeds_are_lines_across_arms_and_failures_crosses(arms: int) -> None:
+    figure = figures.across_seeds(scores(arms), many(arms), AXIS)
+    assert_apart(figure)
+    axes = figure.axes[0]
+    lines = [line for line in axes.lines if len(line.get_xdata()) == arms]
+    assert len(lines) == 5 + 1
+    (cross,) = [line for line in axes.lines if line.get_marker() == "x"]
+    assert list(cross.get_xdata()) == [1]
+
+
+def levels(values: list[float]) -> pd.DataFrame:
+    rows = [
+        (repr(level), level, 70.0 + place, 69.0, 72.0, 5, 1 if level == 1.0 else 0, 0.0, 0.5,
+         "" if level == 0.05 else "WORSE")
+        for place, level in enumerate(values)
+    ]  # fmt: skip
+    columns = ["arm", "level", "mean", "low", "high", "n", "failed", "failed_low",
+               "failed_high", "verdict"]  # fmt: skip
+    return pd.DataFrame(rows, columns=columns)
+
+
+def test_a_response_on_a_log_axis_puts_zero_left_of_a_break() -> None:
+    axis = Axis("accuracy", "points", 2, "0.05", 2.0)
+    frame = levels([0.0, 0.001, 0.01, 0.05, 0.5, 1.0])
+    figure = figures.response(frame, axis, "init_std", log=True)
+    above, below = figure.axes
+    line = max(above.lines, key=lambda each: len(each.get_xdata()))
+    x, y = line.get_xdata(), line.get_ydata()
+    assert list(y) == list(frame["mean"])
+    np.testing.assert_allclose(x[1:], np.log10(frame["level"][1:]))
+    assert x[0] < x[1] - 0.5
+    (broken,) = [each for each in below.lines if each.get_marker() == "$//$"]
+    assert x[0] < broken.get_xdata()[0] < x[1]
+    rates = {round(float(each.get_ydata()[0])) for each in below.lines if each.get_marker() == "x"}
+    assert rates == {0, 20}
+
+
+@pytest.mark.parametrize("number", [3, 25])
+def test_the_levels_of_a_response_stay_apart(number: int) -> None:
+    frame = levels([float(level) for level in np.linspace(0.1, 1, number).round(4)])
+    assert_apart(figures.response(frame, AXIS, "dropout", log=False))
+
+
+@pytest.mark.parametrize("arms", [2, 25])
+def test_curves_have_a_band_for_some_arms_and_failed_runs_end_in_a_cross(arms: int) -> None:
+    names = list(many(arms)["arm"])
+    bands = pd.DataFrame(
+        [(arm, "train", "loss", epoch, 4, 1.0 / epoch, 0.9 / epoch, 1.1 / epoch)
+         for arm in names for epoch in (1, 2, 3)],
+        columns=["arm", "split", "metric", "epoch", "n", "mean", "low", "high"],
+    )  # fmt: skip
+    ended = pd.DataFrame(
+        [("base", 0, "train", "loss", 1, 3.0, False), ("base", 0, "train", "loss", 2, 9.0, True)],
+        columns=["arm", "seed", "split", "metric", "epoch", "value", "last"],
+    )
+    figure = figures.curves(bands, ended, names[:8], [Panel("train", "loss")])
+    axes = figure.axes[0]
+    assert len(axes.collections) == min(arms, 8)
+    (cross,) = [line for line in axes.lines if line.get_marker() == "x"]
+    assert (cross.get_xdata()[0], cross.get_ydata()[0]) == (2, 9.0)
+    assert_apart(figure)
+
+
+def test_interactions_are_white_inside_the_margin() -> None:
+    cells = pd.DataFrame(
+        [("a", "x", 1.0), ("a", "y", -5.0), ("b", "x", 8.0), ("b", "y", 0.0)],
+        columns=["first", "second", "effect"],
+    )
+    figure = figures.interactions(cells, AXIS)
+    (mesh,) = [c for c in figure.axes[0].collections if hasattr(c, "get_array")]
+    figure.draw_without_rendering()
+    white = [bool((colour[:3] > 0.999).all()) for colour in mesh.get_facecolors()]
+    assert white == [True, False, False, True]
+
+
+def test_each_look_is_drawn_and_named() -> None:
+    rows = [
+        (arm, look, 1.0, -1.0, 3.0, "INCONCLUSIVE" if look == 5 else "BETTER")
+        for arm in ("a", LONG) for look in (5, 8)
+    ]  # fmt: skip
+    columns = ["arm", "look", "effect", "adjusted_low", "adjusted_high", "verdict"]
+    figure = figures.decisions(pd.DataFrame(rows, columns=columns), AXIS)
+    said = [text.get_text() for text in figure.axes[0].texts]
+    assert said == ["5: INCONCLUSIVE", "8: BETTER"] * 2
+    assert_apart(figure)
+
+
+def test_of_many_arms_the_largest_effects_are_drawn_in_their_order() -> None:
+    frame = many(100)
+    frame["effect"] = [0.0, *np.random.default_rng(2).permutation(99)]
+    kept = shown(frame, 40)
+    assert kept["arm"].iloc[0] == "base"
+    assert sorted(kept["effect"].iloc[1:]) == list(range(59, 99))
+    assert kept.index.is_monotonic_increasing
+
+
+def test_equal_figures_are_equal_bytes_and_ids_differ_between_figures() -> None:
+    given = content()
+    pages = []
+    for _ in range(2):
+        drawn = dict(draw(findings_of(given), given.declaration))
+        pages.append({name: figures.svg(figure, name) for name, figure in drawn.items()})
+    assert pages[0] == pages[1]
+    assert set(pages[0]) == {
+        "differences", "differences-narrow", "seeds", "curves", "probes", "variance",
+    }  # fmt: skip
+
+
+def test_a_factor_with_levels_has_a_response_and_looks_have_theirs() -> None:
+    frame = runs()
+    names = dict(zip(["base", *NASTY], ["0.05", "0.0", "0.001", "0.5", "1.0"], strict=True))
+    frame["arm"] = frame["arm"].map(names)
+    declared = declaration(factor="model.attention.init_std", baseline="0.05",
+                           looks=[[5, "0.02"], [8, "0.03"]])  # fmt: skip
+    for arm in declared["arms"]:
+        arm["name"] = names[arm["name"]]
+        arm["values"] = {"model.attention.init_std": arm["name"]}
+    given = content(frame, declaration=declared)
+    found = findings_of(given)
+    assert list(found.response["arm"]) == ["0.0", "0.001", "0.05", "0.5", "1.0"]
+    base = found.effects["mean"].iloc[0]
+    shifted = found.response.set_index("arm")["mean"] - base
+    effects = found.effects.set_index("arm")["effect"]
+    np.testing.assert_allclose(shifted, effects[shifted.index], atol=1e-12)
+    assert (found.trend["levels"].iloc[0], found.trend["log"].iloc[0]) == (4, True)
+    assert set(found.looks["look"]) == {5, 8}
+    drawn = {name for name, _ in draw(found, declared)}
+    assert {"response", "decisions"} <= drawn
+
+
+def test_crossed_arms_have_interactions() -> None:
+    frame = runs()
+    frame = frame[frame["arm"] != NASTY[3]]
+    declared = declaration()
+    declared["arms"] = declared["arms"][:4]
+    pairs = [("0", "a"), ("0", "b"), ("1", "a"), ("1", "b")]
+    for arm, (one, two) in zip(declared["arms"], pairs, strict=True):
+        arm["values"] = {"p": one, "q": two, "same": "x"}
+    found = findings_of(content(frame, declaration=declared)).interactions
+    values = frame.pivot(index="seed", columns="arm", values="value")
+    expected = (values[NASTY[2]] - values[NASTY[1]] - values[NASTY[0]] + values["base"]).mean()
+    assert list(found["first"]) == ["1"]
+    np.testing.assert_allclose(found["effect"], [expected], atol=1e-12)
+
+
+def test_sensitivity_says_what_other_margins_would() -> None:
+    given = content()
+    found = findings_of(given).sensitivity.set_index("arm")
+    assert list(found["verdict"]) == list(given.judged.effects["verdict"].iloc[1:])
+    half = judge(given.runs, given.hashes, declaration(margin="0.01")).effects
+    double = judge(given.runs, given.hashes, declaration(margin="0.04")).effects
+    assert list(found["half_margin"]) == list(half["verdict"].iloc[1:])
+    assert list(found["double_margin"]) == list(double["verdict"].iloc[1:])

@@ -1,0 +1,223 @@
+"""A report's folder: equal bytes from equal content, rebuilt from itself, names never markup."""
+
+from __future__ import annotations
+
+import dataclasses
+import html.parser
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from synthetic import NASTY, content, declaration, runs
+
+from ablation.analysis import find
+from ablation.errors import Refused
+from ablation.report import Content, build, findings_of, latex, markdown, read, sections
+from ablation.report.blocks import Cell, table
+from ablation.report.rebuild import differing, rebuild
+
+FIGURES = ["curves", "differences", "probes", "seeds", "variance"]
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build(content(), tmp_path_factory.mktemp("reports"))
+
+
+class Texts(html.parser.HTMLParser):
+    """What a reader sees of a page, and the tags that make it."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.said: list[str] = []
+        self.tags: list[str] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: Any) -> None:
+        self.tags.append(tag)
+
+    def handle_data(self, data: str) -> None:
+        self.said.append(data)
+
+
+def test_a_folder_holds_what_is_read_and_what_it_is_rebuilt_from(built: Path) -> None:
+    names = {path.name for path in built.iterdir()}
+    assert names == {
+        "index.html", "README.md", "table.tex", "effects.csv", "runs.csv", "curves.csv",
+        "examples.parquet", "study.json", "figures",
+    }  # fmt: skip
+    figures = sorted(path.name for path in (built / "figures").iterdir())
+    assert figures == sorted(f"{name}.{kind}" for name in FIGURES for kind in ("png", "svg"))
+
+
+def test_content_is_read_from_its_folder_as_it_was(built: Path) -> None:
+    before, after = content(), read(built)
+    for field in dataclasses.fields(Content):
+        one, two = getattr(before, field.name), getattr(after, field.name)
+        if isinstance(one, pd.DataFrame):
+            pd.testing.assert_frame_equal(one, two, check_exact=True, check_dtype=False)
+        elif field.name == "judged":
+            pd.testing.assert_frame_equal(one.effects, two.effects, check_exact=True)
+        else:
+            assert one == two, field.name
+
+
+@pytest.mark.parametrize("arm", ["NA", "", "0.10", "1e3", " padded ", "a\nb", '"', "None", "a,b"])
+def test_any_name_survives_its_folder(arm: str, tmp_path: Path) -> None:
+    from ablation.report.content import write
+
+    frame = runs().replace({"arm": {"a|b": arm}})
+    declared = declaration()
+    declared["arms"][2]["name"] = arm
+    given = content(frame, declaration=declared)
+    write(given, tmp_path)
+    pd.testing.assert_frame_equal(read(tmp_path).runs, given.runs, check_dtype=False)
+    pd.testing.assert_frame_equal(read(tmp_path).curves, given.curves, check_dtype=False)
+
+
+def test_failed_runs_survive_their_folder(tmp_path: Path) -> None:
+    from ablation.report.content import write
+
+    frame = runs()
+    frame.loc[3, ["value", "status", "reason"]] = [np.nan, "FAILED", "nan_loss"]
+    write(content(frame), tmp_path)
+    pd.testing.assert_frame_equal(read(tmp_path).runs, frame, check_dtype=False)
+
+
+def test_a_rebuild_from_the_folder_alone_gives_the_same_bytes(built: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "s"
+    shutil.copytree(built, copy)
+    assert differing(copy) == []
+    page = copy / "README.md"
+    page.write_text(page.read_text().replace("better", "best"))
+    (copy / "figures" / "seeds.svg").unlink()
+    (copy / "figures" / "stray.svg").write_text("")
+    assert differing(copy) == ["README.md", "figures/seeds.svg", "figures/stray.svg"]
+    rebuild(copy)
+    assert differing(copy) == []
+
+
+@pytest.mark.parametrize("text", ["", "{", '{"format": 99}'])
+def test_a_folder_without_a_report_is_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / "study.json").write_text(text)
+    with pytest.raises(Refused, match=r"study\.json"):
+        read(tmp_path)
+
+
+def test_names_are_text_in_html(built: Path) -> None:
+    page = (built / "index.html").read_text()
+    seen = Texts(page)
+    assert seen.tags.count("script") == 1
+    said = "".join(seen.said)
+    for name in NASTY:
+        assert said.count(name) > 4
+    assert "49" not in re.findall(r"\{\{.*?\}\}", said)
+    assert not re.search(r"(src|href)=\"(?!#|data:|http://127|[\w.]+\")", page)
+    assert "<img" not in page
+    assert len(page.encode()) < 1_500_000
+
+
+def test_names_are_text_in_markdown(built: Path) -> None:
+    text = (built / "README.md").read_text()
+    assert "<script>" not in text
+    assert r"a\|b" in text
+    assert "{{7\\*7}}" in text
+    assert r"\$\\alpha\$\_%" in text
+    rows = [line for line in text.splitlines() if line.startswith("| ")]
+    heads = [i for i, line in enumerate(rows) if set(line) <= set("|:- ")]
+    for head, end in zip(heads, [*(i - 1 for i in heads[1:]), len(rows)], strict=True):
+        width = rows[head].count("|")
+        assert all(r.replace(r"\|", "").count("|") == width for r in rows[head - 1 : end])
+
+
+@pytest.mark.parametrize("sign", list("\\`*_[]#|~$"))
+def test_every_sign_of_markdown_is_escaped(sign: str) -> None:
+    assert markdown.escape(f"a{sign}b") == f"a\\{sign}b"
+
+
+def test_html_and_markdown_say_the_same(built: Path) -> None:
+    """Both are made from the same sections: no paragraph or cell is in one alone."""
+    given = content()
+    page = sections.page(given, findings_of(given))
+    said = " ".join("".join(Texts((built / "index.html").read_text()).said).split())
+    text = (built / "README.md").read_text()
+    assert [part.heading for part in page.sections] == [
+        "", "In words", "How it was computed", "Seeds across arms", "Learning curves", "Probes",
+        "Failures", "Arm or seed", "Numerics", "Sensitivity", "Caveats", "Runs", "Provenance",
+    ]  # fmt: skip
+    for block in sections.tables_of(page):
+        for cell in (cell for row in block.rows for cell in row):
+            assert " ".join(cell.text.split()) in said
+            assert markdown.escape(cell.text) in text
+    for what in (page.title, page.question, page.answer):
+        assert what in said
+        assert markdown.escape(what) in text
+
+
+def test_every_sign_of_latex_is_escaped() -> None:
+    shown = latex.render(table(["a"], [[Cell(r"\{}$&#%_^~<>|")]]))
+    body = re.sub(r"\\[a-zA-Z]+\{\}|\\[{}$&#%_]|\\\\", "", shown.splitlines()[5])
+    assert body.strip() == "{}"
+
+
+@pytest.mark.skipif(
+    not (shutil.which("pdflatex") or shutil.which("tectonic")),
+    reason="neither pdflatex nor tectonic is installed",
+)
+def test_the_table_compiles(built: Path, tmp_path: Path) -> None:
+    shutil.copy(built / "table.tex", tmp_path)
+    (tmp_path / "page.tex").write_text(
+        "\\documentclass{article}\\usepackage[T1]{fontenc}\\usepackage{booktabs}"
+        "\\begin{document}\\input{table}\\end{document}"
+    )
+    program = (
+        ["pdflatex", "-interaction=nonstopmode", "-halt-on-error"]
+        if shutil.which("pdflatex")
+        else ["tectonic"]
+    )
+    done = subprocess.run(
+        [*program, "page.tex"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout
+    assert (tmp_path / "page.pdf").exists()
+
+
+def test_what_weakens_the_answer_stands_above_it() -> None:
+    frame = runs()
+    frame.loc[(frame["arm"] == "base") & (frame["seed"] == 0), ["value", "status", "reason"]] = [
+        np.nan, "FAILED", "nan_loss",
+    ]  # fmt: skip
+    given = content(
+        frame,
+        declared={"abc": {"date": "2026", "runs_seen": 7}},
+        environments=[{"commit": "a"}, {"commit": "b"}],
+        declaration=declaration(margin=None),
+    )
+    warnings = " ".join(sections.page(given, findings_of(given)).warnings)
+    assert "baseline itself failed on 1 of 8 seeds" in warnings
+    assert "7 runs had been seen" in warnings
+    assert "more than one commit" in warnings
+    assert "No margin is declared" in warnings
+
+
+def test_a_study_without_curves_has_no_section_for_them() -> None:
+    given = content(curves=content().curves.head(0), numerics=None)
+    headings = [part.heading for part in sections.page(given, findings_of(given)).sections]
+    assert not {"Learning curves", "Probes", "Numerics"} & set(headings)
+
+
+def test_a_curve_of_failed_runs_ends_at_its_last_finite_value() -> None:
+    frame = runs()
+    frame.loc[frame["seed"] == 0, "status"] = "FAILED"
+    frame.loc[frame["seed"] == 0, "value"] = np.nan
+    given = content(frame)
+    found = find(given.judged, runs=frame, hashes=given.hashes, curves=given.curves,
+                 examples=given.examples, declaration=given.declaration)  # fmt: skip
+    assert set(found.cut_short["seed"]) == {0}
+    assert set(found.cut_short.loc[found.cut_short["last"], "epoch"]) == {3}
+    assert set(found.bands["n"]) == {7}

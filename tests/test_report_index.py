@@ -1,0 +1,108 @@
+"""One page over all studies; a study in a notebook; the commands for both."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from synthetic import NASTY, content, declaration, runs
+from typer.testing import CliRunner
+
+import ablation
+from ablation import cli
+from ablation.errors import Refused
+from ablation.report import build, index
+from ablation.report.index import MARK, _study, overview
+
+
+@pytest.fixture(scope="module")
+def reports(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three reports, of which the last one is in a loss, and a folder that is none."""
+    folder = tmp_path_factory.mktemp("reports")
+    build(content(label="small"), folder)
+    frame = runs()
+    frame.loc[frame["arm"] == NASTY[0], "value"] += 0.1
+    wording = {"question": "Larger?", "title": "large"}
+    build(content(frame, label="large", wording=wording), folder)
+    negated = runs("loss").assign(value=-frame["value"])
+    build(content(negated, label="lost", declaration=declaration("loss", floor="-0.3")), folder)
+    (folder / "stray").mkdir()
+    (folder / "stray/study.json").write_text("{}")
+    index(folder)
+    return folder
+
+
+def test_the_strongest_effect_comes_first_and_a_loss_has_no_points(reports: Path) -> None:
+    studies = [_study(reports / name) for name in ("small", "large", "lost")]
+    strongest, effects = overview([study for study in studies if study])
+    assert list(strongest["study"]) == ["large", NASTY[3]]
+    assert list(strongest["arm"]) == [NASTY[0], NASTY[0]]
+    np.testing.assert_allclose(strongest["effect"].iloc[0], strongest["effect"].iloc[1] + 10)
+    assert len(effects) == 8
+
+
+def test_the_page_lists_every_study_with_its_answer(reports: Path) -> None:
+    page, text = (reports / "index.html").read_text(), (reports / "README.md").read_text()
+    assert text.startswith(MARK)
+    for name in ("small", "large", "lost"):
+        assert f'href="{name}/index.html"' in page
+        assert f"({name}/index.html)" in text
+    assert "<script>alert" not in page + text
+    assert page.count("is worse than base by") == 3
+    assert "2026-01-02" in page
+    assert (reports / "figures/overview.png").exists()
+
+
+def test_a_readme_of_the_users_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "README.md").write_text("mine")
+    before = index(tmp_path).read_bytes()
+    assert (tmp_path / "README.md").read_text() == "mine"
+    assert "No study has been reported yet" in (tmp_path / "index.md").read_text()
+    assert index(tmp_path).read_bytes() == before
+
+
+def test_the_commands_make_the_page_and_check_reports(reports: Path) -> None:
+    made = CliRunner().invoke(cli.app, ["report", "--reports", str(reports)])
+    assert made.exit_code == 0, made.output
+    assert "index.html" in made.output
+    folders = [str(reports / "small"), str(reports / "large")]
+    checked = CliRunner().invoke(cli.app, ["rebuild", "--check", *folders])
+    assert checked.exit_code == 0, checked.output
+    assert "2 reports are as a rebuild makes them" in checked.output
+    stale = reports / "small/table.tex"
+    stale.write_text("")
+    assert CliRunner().invoke(cli.app, ["rebuild", "--check", *folders]).exit_code == 1
+    assert CliRunner().invoke(cli.app, ["rebuild", *folders]).exit_code == 0
+    assert stale.read_text()
+
+
+def test_a_loaded_study_has_frames_the_answer_and_figures(reports: Path) -> None:
+    study = ablation.load(str(reports / "small"))
+    assert len(study.runs) == 40
+    assert list(study.effects["verdict"])[1:3] == ["BETTER", "WORSE"]
+    assert "is worse than base by" in study.answer
+    for draw in (study.forest, study.seeds, study.learning_curves, study.probes, study.variance):
+        assert draw().axes
+    for nothing in (study.response, study.looks, study.interactions):
+        with pytest.raises(Refused, match="nothing to draw"):
+            nothing()
+    shown = study._repr_html_()
+    assert "&lt;script&gt;" in shown
+    assert "<script>" not in shown
+    assert "data:image/svg+xml;base64," in shown
+    assert study.answer in repr(study)
+
+
+def test_what_is_not_recorded_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(Refused, match="Nothing is recorded"):
+        ablation.load("init_std", store=tmp_path)
+
+
+def test_importing_the_package_imports_nothing_else() -> None:
+    code = "import sys; before = set(sys.modules); import ablation; ablation.load; print('ok')"
+    code += "; print(*{n.split('.')[0] for n in set(sys.modules) - before})"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert not {"pandas", "numpy", "mlflow", "matplotlib", "torch"} & set(done.stdout.split())

@@ -13,7 +13,7 @@ from ablation import figures
 from ablation.analysis import judge
 from ablation.figures import Axis, Panel
 from ablation.report import findings_of
-from ablation.report.drawing import draw, figure_of, shown
+from ablation.report.drawing import DRAWN, figure_of, saved, shown
 
 AXIS = Axis("accuracy", "points", 2, "base", 2.0)
 LONG = "an arm with quite a long name, longer than any figure has room for, number"
@@ -195,12 +195,14 @@ def test_equal_figures_are_equal_bytes_and_ids_differ_between_figures() -> None:
     given = content()
     pages = []
     for _ in range(2):
-        drawn = dict(draw(findings_of(given), given.declaration))
-        pages.append({name: figures.svg(figure, name) for name, figure in drawn.items()})
+        found = findings_of(given)
+        pages.append({name: saved(found, given.declaration, name) for name in DRAWN})
     assert pages[0] == pages[1]
-    assert set(pages[0]) == {
+    assert {name for name, (text, _) in pages[0].items() if text} == {
         "differences", "differences-narrow", "seeds", "curves", "probes", "variance",
     }  # fmt: skip
+    for name, (text, pixels) in pages[0].items():
+        assert pixels.startswith(b"\x89PNG") == (bool(text) and not name.endswith("-narrow"))
 
 
 def test_a_factor_with_levels_has_a_response_and_looks_have_theirs() -> None:
@@ -221,8 +223,8 @@ def test_a_factor_with_levels_has_a_response_and_looks_have_theirs() -> None:
     np.testing.assert_allclose(shifted, effects[shifted.index], atol=1e-12)
     assert (found.trend["levels"].iloc[0], found.trend["log"].iloc[0]) == (4, True)
     assert set(found.looks["look"]) == {5, 8}
-    drawn = {name for name, _ in draw(found, declared)}
-    assert {"response", "decisions"} <= drawn
+    assert figure_of("response", found, declared) is not None
+    assert figure_of("decisions", found, declared) is not None
 
 
 def test_crossed_arms_have_interactions() -> None:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from ablation.config import AttentionConfig, Constant, ModelConfig, Normal, Uniform
 from ablation.errors import Refused
-from ablation.model import PADDING, AttentionPooling, Embedding, build
+from ablation.model import PADDING, AttentionPooling, Embedding, build, encoders
 from ablation.model.dropout import Dropout
 from ablation.model.encoders import CNN, build_encoder
 from ablation.model.pooling import build_pooling
@@ -203,17 +203,55 @@ def test_no_state_of_an_encoder_depends_on_padding(name: str) -> None:
         torch.testing.assert_close(found[i, real], alone[0], atol=1e-12, rtol=1e-12)
 
 
-def test_the_cnn_is_a_convolution() -> None:
+@pytest.mark.parametrize("convolves", [False, True])
+def test_the_cnn_is_a_convolution(convolves: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(encoders, "CONVOLVES", convolves)
     encoder = CNN(EMBEDDING, HIDDEN)
     with torch.no_grad():
         for name, tensor in encoder.named_parameters():
             tensor.normal_(generator=generator(2, name))
     states, mask = states_and_mask(13)
-    kernel = encoder.weight.view(3, EMBEDDING, HIDDEN).permute(2, 1, 0)
-    expected = F.conv1d(states[..., :EMBEDDING].transpose(1, 2), kernel, encoder.bias, padding=1)
-    torch.testing.assert_close(
-        encoder(states[..., :EMBEDDING], mask), expected.transpose(1, 2).relu()
+    kernel = encoder.weight.view(HIDDEN, 3, EMBEDDING).transpose(1, 2)
+    inputs = states[..., :EMBEDDING].clone().requires_grad_()
+    expected = F.conv1d(inputs.transpose(1, 2), kernel, encoder.bias, padding=1)
+    pull = torch.randn(expected.shape, generator=generator(3, "pull"))
+    wanted = torch.autograd.grad(
+        (expected.relu() * pull).sum(), [inputs, encoder.weight, encoder.bias]
     )
+    found = encoder(inputs, mask)
+    torch.testing.assert_close(found, expected.transpose(1, 2).relu())
+    got = torch.autograd.grad(
+        (found * pull.transpose(1, 2)).sum(), [inputs, encoder.weight, encoder.bias]
+    )
+    for one, other in zip(got, wanted, strict=True):
+        torch.testing.assert_close(one, other)
+
+
+@pytest.mark.parametrize("convolves", [False, True])
+def test_the_cnn_over_stacked_parameters_is_a_loop(
+    convolves: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(encoders, "CONVOLVES", convolves)
+    models = [
+        build(
+            ModelConfig(embedding_size=EMBEDDING, hidden_size=HIDDEN),
+            seed,
+            vocabulary_size=17,
+            classes=3,
+        ).encoder
+        for seed in range(3)
+    ]
+    states, mask = states_and_mask(14)
+    many = torch.stack([states, states + 1, states * 2])[..., :EMBEDDING]
+
+    def call(tensors: dict[str, Tensor], inputs: Tensor) -> Tensor:
+        found: Tensor = torch.func.functional_call(models[0], tensors, (inputs, mask))
+        return found
+
+    parameters, _ = torch.func.stack_module_state(models)
+    found = torch.func.vmap(call)(parameters, many)
+    alone = torch.stack([model(each, mask) for model, each in zip(models, many, strict=True)])
+    torch.testing.assert_close(found, alone, atol=1e-12, rtol=1e-12)
 
 
 def test_the_embedding_and_its_gradient_are_pytorchs_step_after_step() -> None:

@@ -15,6 +15,7 @@ from ablation.data import prepare, read_vectors
 from ablation.errors import Refused
 from ablation.model import build, check
 from ablation.plan import config_hash
+from ablation.train.adam import Adam
 
 PARTS = """
 import torch
@@ -156,7 +157,7 @@ def test_pretrained_embeddings_stay_as_they_are(tmp_path: Path) -> None:
     expected = drawn.detach().clone()
     expected[[2, 4]] = 3.0
     assert torch.equal(model.embedding.weight, expected)
-    optimizer = torch.optim.Adam(model.parameters(), lr=0.1, fused=True)
+    optimizer = Adam(model.parameters(), 0.1)
     tokens = torch.tensor([[2, 3, 4]])
     model(tokens, tokens > 0).sum().backward()
     optimizer.step()

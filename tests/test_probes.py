@@ -76,7 +76,9 @@ def test_each_is_its_definition(splits: Splits, name: str, fill: float) -> None:
         mean = torch.stack(values).mean().item()
         assert found[probe] == pytest.approx(mean, rel=1e-4, abs=1e-6), probe
     assert found["probe/output_variance"] == pytest.approx(pooled.var(correction=0).item())
-    assert (found["probe/padding_weight"] > 0) == (fill == 0.0)
+    leaks = found["probe/padding_weight"] > 0
+    assert leaks <= (fill == 0.0)
+    assert leaks == (fill == 0.0) or name == "sparsemax"  # which may give a low score nothing
 
 
 def test_the_mean_attends_to_every_token_alike(splits: Splits) -> None:

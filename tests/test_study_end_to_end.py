@@ -235,7 +235,7 @@ def test_a_study_with_looks_gives_more_seeds_to_undecided_arms_alone(
     # A rate of 1e-12 learns nothing, whatever the seed: decided at the first look.
     text = text.replace("model.attention.init_std", "train.learning_rate")
     text = text.replace("(0.0, 0.05, 1.0)", "(0.01, 0.0101, 1e-12)")
-    text = text.replace("baseline=0.05", "baseline=0.01").replace("epochs=2", "epochs=6")
+    text = text.replace("baseline=0.05", "baseline=0.01").replace("epochs=2", "epochs=12")
     tiny_study.write_text(text)
     assert "9 trials are planned; 9 missing" in stored.run("plan", str(tiny_study))
     out = stored.run("run", str(tiny_study))

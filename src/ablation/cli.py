@@ -6,8 +6,9 @@ import contextlib
 import math
 import os
 import sys
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -30,6 +31,14 @@ app = typer.Typer(
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C, as shells have it."""
+
+DRAWING = (
+    "ablation.report.drawing",
+    "matplotlib.figure",
+    "matplotlib.backends.backend_agg",
+    "matplotlib.backends.backend_svg",
+)
+"""What the workers need besides, since at the end they draw the report's figures."""
 
 Name = Annotated[str, typer.Argument(help="A study in studies/, or the path of a study file.")]
 Data = Annotated[
@@ -143,49 +152,49 @@ def run(
 
         check_cuda()
     from ablation.execute.garbage import loading
+    from ablation.execute.workers import check_classes, prepare_pool
     from ablation.progress import crew, follow
     from ablation.request import ask, surely_missing
 
-    asked = ask(name, data, text, label, seeds)
-    from ablation.execute.workers import check_classes
-
+    prepare_pool(*DRAWING)
+    with loading():
+        asked = ask(name, data, text, label, seeds)
     check_classes(asked.study)
     _terminate_like_interrupt()
     number = workers or _cores()
     opened: Session | None = None
-    try:
-        with (
-            crew(number, at_once=surely_missing(asked, store)) as workers_of,
-            contextlib.ExitStack() as record,
-        ):
-            with loading():
-                # Only now, as it takes seconds, in which the workers load what they need.
-                from ablation.execute.conductor import session
-                from ablation.execute.places import places
+    with crew(number, at_once=surely_missing(asked, store)) as workers_of:
+        try:
+            with contextlib.ExitStack() as record:
+                with loading():
+                    # Only now, as it takes seconds, in which the workers load what they need.
+                    from ablation.execute.conductor import session
+                    from ablation.execute.places import places
 
-                where = places(store)
-                opened = record.enter_context(
-                    session(asked.study, asked.corpora, where, replaced=asked.replaced)
-                )
-            if screening := _screening(asked.study):
-                _print(screening)
-            if opened.missing:
-                follow(opened, workers_of(), ahead=2 * number, device=device)
-            else:
-                all_done = f"all {len(opened.trials)} planned trials are done"
-                _print(_text(f"{opened.home.label}: {all_done}; nothing to run."))
-    except KeyboardInterrupt:
-        done = len(opened.trials) - len(opened.missing) if opened else 0
-        planned = len(opened.trials) if opened else 0
-        kept = f": {done} of {planned} planned trials are done and kept" if planned else ""
-        _print(f"\nStopped{kept}. Run the same command again to go on.")
-        raise typer.Exit(INTERRUPTED) from None
-    missing = opened.missing
-    if missing:
-        keys = ", ".join(f"{trial.arm.name} seed {trial.seed}" for trial in missing[:10])
-        _print(_text(f"{len(missing)} planned trials are missing: {keys}"))
-        raise typer.Exit(1)
-    _report(opened.home, reports)
+                    where = places(store)
+                    opened = record.enter_context(
+                        session(asked.study, asked.corpora, where, replaced=asked.replaced)
+                    )
+                if screening := _screening(asked.study):
+                    _print(screening)
+                idle = not opened.missing
+                if idle:
+                    all_done = f"all {len(opened.trials)} planned trials are done"
+                    _print(_text(f"{opened.home.label}: {all_done}; nothing to run."))
+                else:
+                    follow(opened, workers_of(), ahead=2 * number, device=device)
+        except KeyboardInterrupt:
+            done = len(opened.trials) - len(opened.missing) if opened else 0
+            planned = len(opened.trials) if opened else 0
+            kept = f": {done} of {planned} planned trials are done and kept" if planned else ""
+            _print(f"\nStopped{kept}. Run the same command again to go on.")
+            raise typer.Exit(INTERRUPTED) from None
+        missing = opened.missing
+        if missing:
+            keys = ", ".join(f"{trial.arm.name} seed {trial.seed}" for trial in missing[:10])
+            _print(_text(f"{len(missing)} planned trials are missing: {keys}"))
+            raise typer.Exit(1)
+        _report(opened.home, reports, map if idle else workers_of().map)
 
 
 @app.command()
@@ -306,7 +315,7 @@ def main() -> None:
         raise SystemExit(1) from None
 
 
-def _report(home: Home, reports: Path) -> None:
+def _report(home: Home, reports: Path, mapping: Callable[..., Iterable[Any]] = map) -> None:
     """Builds the report and prints the verdicts and where it lies."""
     from rich.table import Table
 
@@ -315,9 +324,9 @@ def _report(home: Home, reports: Path) -> None:
     from ablation.report import build, gather, index, note
 
     content = gather(home)
-    folder = build(content, reports)
+    folder = build(content, reports, mapping)
     tracking.publish(home, content.judged.effects.to_dict("records"), note(content), folder)
-    index(reports)
+    index(reports, mapping)
     table = Table("arm", "verdict", "n", "mean", "effect", "95 %", "failed", box=None)
     for row in content.judged.effects.to_dict("records"):
         first = not row["verdict"]

@@ -79,6 +79,10 @@ class Loaded:
         """Draws what the attention does over the epochs."""
         return self._drawn("probes")
 
+    def movement(self) -> Any:
+        """Draws how far the attention's tensors move over the epochs, and their gradients."""
+        return self._drawn("movement")
+
     def variance(self) -> Any:
         """Draws what choosing the arm and choosing the seed move."""
         return self._drawn("variance")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
-from concurrent.futures import Executor
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -34,20 +34,22 @@ def crew(workers: int, *, at_once: bool) -> Iterator[Callable[[], Executor]]:
         workers: Their number.
         at_once: Whether they are certain to be needed, and can load while the record is opened.
     """
-    started: list[Executor] = []
+    # A thread, since a pool waits for its first processes to load what they need.
+    with ThreadPoolExecutor(1) as aside:
+        started: list[Future[ProcessPoolExecutor]] = []
 
-    def begun() -> Executor:
-        if not started:
-            started.append(pool(workers))
-        return started[0]
+        def begun() -> Executor:
+            if not started:
+                started.append(aside.submit(pool, workers))
+            return started[0].result()
 
-    try:
-        if at_once:
-            begun()
-        yield begun
-    finally:
-        for executor in started:
-            end_workers(executor)
+        try:
+            if at_once:
+                started.append(aside.submit(pool, workers))
+            yield begun
+        finally:
+            for executor in started:
+                end_workers(executor.result())
 
 
 def follow(opened: Session, executor: Executor, *, ahead: int, device: str) -> None:

@@ -179,7 +179,7 @@ def walk(opened: Session, executor: Executor, *, ahead: int, device: str) -> Ite
 
     Args:
         opened: The session.
-        executor: Where trials are trained; it is shut down at the end.
+        executor: Where trials are trained; it goes on when all is done.
         ahead: Trials submitted at a time; twice the workers keeps all of them busy.
         device: ``auto``, ``cpu`` or ``cuda``.
 
@@ -194,12 +194,13 @@ def walk(opened: Session, executor: Executor, *, ahead: int, device: str) -> Ite
                 del running[finished.trial.key]
                 yield finished
             opened.look()
-    finally:
+    except BaseException:
         # First the workers: a database that fails must not leave them training.
         end_workers(executor)
         for key, trial in running.items():
             if key not in opened.outcomes:
                 opened.mirror.wait(trial)
+        raise
 
 
 def stamp() -> dict[str, str]:
@@ -231,7 +232,12 @@ def _train(
             running[trial.key] = trial
             config, file = trial.arm.config, opened.live.file(trial)
             encoded = opened.corpora[config.data]
-            future = executor.submit(run_trial, config, trial.training_seed, encoded, device, file)
+            try:
+                future = executor.submit(
+                    run_trial, config, trial.training_seed, encoded, device, file
+                )
+            except BrokenProcessPool as error:
+                raise _ended(trial) from error
             futures[future] = trial
 
     refill()
@@ -246,16 +252,23 @@ def _train(
 
 
 def _unpack(future: Future[Any], trial: Trial) -> Any:
-    where = f"Arm {trial.arm.name!r} with seed {trial.seed}"
     try:
         return future.result()
     except BrokenProcessPool as error:
-        raise Refused(
-            f"{where}: its worker was ended from outside, perhaps for lack of memory.",
-            "Run the same command again to go on; WORKERS=1 takes less memory.",
-        ) from error
+        raise _ended(trial) from error
     except Refused as error:
-        raise Refused(f"{where}: {error.rule}", error.way_out) from error
+        raise Refused(f"{_where(trial)}: {error.rule}", error.way_out) from error
+
+
+def _ended(trial: Trial) -> Refused:
+    return Refused(
+        f"{_where(trial)}: its worker was ended from outside, perhaps for lack of memory.",
+        "Run the same command again to go on; WORKERS=1 takes less memory.",
+    )
+
+
+def _where(trial: Trial) -> str:
+    return f"Arm {trial.arm.name!r} with seed {trial.seed}"
 
 
 @contextlib.contextmanager

@@ -20,6 +20,8 @@ from ablation.execute import progress_file
 from ablation.spec import Study, arms_of
 
 if TYPE_CHECKING:
+    from multiprocessing.context import BaseContext
+
     from ablation.model import Pretrained
     from ablation.train import Documents, EpochRecord, RunResult, Texts
 
@@ -27,14 +29,17 @@ _opened: dict[tuple[str, ...], Mapping[str, Texts | Documents]] = {}
 _read: dict[tuple[str, str, int], Pretrained] = {}
 
 
-def pool(workers: int) -> ProcessPoolExecutor:
-    """Returns a pool whose processes have torch at once and end when this process does.
+def prepare_pool(*modules: str) -> BaseContext:
+    """Returns how the pool's processes start, and has torch loaded for them meanwhile.
 
-    A small model gains nothing from a second thread, so a worker has one. Where the system can,
-    they are forked from a server that has imported torch and done nothing with it, so that many
-    workers load it once; a fork of this process would copy its threads in an unknown state. The C
-    library is told to keep large blocks instead of handing them back: a gradient of some megabytes
-    is allocated at every step.
+    Where the system can, they are forked from a server that has imported torch and done nothing
+    with it, so that many workers load it once; a fork of this process would copy its threads in an
+    unknown state. The server takes a second to load, in which this process can do other things.
+    The C library is told to keep large blocks instead of handing them back: a gradient of some
+    megabytes is allocated at every step.
+
+    Args:
+        modules: What else the processes will need, at the first call.
     """
     # Python's tracker of semaphores would speak up after a kill, long after the prompt is back.
     os.environ.setdefault("PYTHONWARNINGS", "ignore:resource_tracker:UserWarning")
@@ -44,8 +49,20 @@ def pool(workers: int) -> ProcessPoolExecutor:
     forks = "forkserver" in multiprocessing.get_all_start_methods()
     context = multiprocessing.get_context("forkserver" if forks else "spawn")
     if forks:
-        context.set_forkserver_preload(["ablation.execute.workers", "ablation.train"])
-    executor = ProcessPoolExecutor(workers, context, initializer=_begin_worker)
+        from multiprocessing import forkserver
+
+        context.set_forkserver_preload(["ablation.execute.workers", "ablation.train", *modules])
+        with _without_interrupts():
+            forkserver.ensure_running()
+    return context
+
+
+def pool(workers: int) -> ProcessPoolExecutor:
+    """Returns a pool whose processes have torch at once and end when this process does.
+
+    A small model gains nothing from a second thread, so a worker has one.
+    """
+    executor = ProcessPoolExecutor(workers, prepare_pool(), initializer=_begin_worker)
     with _without_interrupts():
         for _ in range(workers):
             executor.submit(_warm)

@@ -139,17 +139,22 @@ def svg(figure: Figure, salt: str) -> str:
     with mpl.rc_context(SETTINGS | {"svg.hashsalt": salt}):
         nothing = {"Date": None, "Creator": None, "Format": None, "Type": None}
         figure.savefig(buffer, format="svg", metadata=nothing, transparent=True)
+    # Everything stands where it should now; finding that out is half the time of saving.
+    figure.set_layout_engine("none")
     return buffer.getvalue()
 
 
 def png(figure: Figure) -> bytes:
     """Returns the figure as PNG on white, in 64 colours: a fifth of the bytes."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from PIL import Image
 
-    buffer = io.BytesIO()
     with styled():
-        figure.savefig(buffer, format="png", dpi=144, metadata={"Software": None})
+        figure.set_dpi(144)
+        canvas = FigureCanvasAgg(figure)
+        canvas.draw()  # type: ignore[no-untyped-call]  # matplotlib's own
+    pixels = canvas.buffer_rgba()  # type: ignore[no-untyped-call]  # matplotlib's own
+    image = Image.frombytes("RGBA", canvas.get_width_height(), pixels)
     small = io.BytesIO()
-    image = Image.open(buffer).convert("RGB")
-    image.quantize(64, dither=Image.Dither.NONE).save(small, "PNG", optimize=True)
+    image.convert("RGB").quantize(64, dither=Image.Dither.NONE).save(small, "PNG")
     return small.getvalue()

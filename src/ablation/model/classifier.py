@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -59,11 +60,15 @@ class Classifier(nn.Module):
         logits: Tensor = self.head(self.pooled_dropout(pooled))
         return logits
 
+    @cached_property
+    def _others(self) -> list[nn.Parameter]:
+        """All parameters but the embeddings; walking the modules takes as long as a product."""
+        return [each for each in self.parameters() if each is not self.embedding.weight]
+
     def clear_gradients(self) -> None:
         """Forgets all gradients; the embeddings' array stays, its touched rows set to zero."""
-        for parameter in self.parameters():
-            if parameter is not self.embedding.weight:
-                parameter.grad = None
+        for parameter in self._others:
+            parameter.grad = None
         self.embedding.clear_gradient()
 
 

@@ -106,7 +106,7 @@ def _initialise(module: nn.Module, name: str, config: ModelConfig, seed: int) ->
         case nn.Linear():
             _uniform_fan_in(module, name, module.in_features, seed)
         case CNN():
-            _uniform_fan_in(module, name, module.weight.shape[0], seed)
+            _uniform_fan_in(module, name, module.weight.shape[1], seed)
         case nn.LSTM():
             _uniform_fan_in(module, name, module.hidden_size, seed)
         case _:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
+from typing import Any
 
-from ablation import figures
 from ablation.analysis import Findings, find
 from ablation.report import content as contents
 from ablation.report import drawing, html, latex, markdown, sections, svg
@@ -18,28 +20,34 @@ FILES = [
 """What the foot of a page links to."""
 
 
-def build(content: Content, reports: Path) -> Path:
+def build(content: Content, reports: Path, mapping: Callable[..., Iterable[Any]] = map) -> Path:
     """Writes ``reports/<label>/`` and returns it; equal content gives equal bytes.
 
     It holds ``index.html``, ``README.md``, ``table.tex``, ``effects.csv`` and ``figures/`` to
     read, and what all of it is rebuilt from: ``study.json``, ``runs.csv``, ``curves.csv``,
     ``examples.parquet``.
+
+    Args:
+        content: The content.
+        reports: Where the folder goes.
+        mapping: Draws the figures: ``map``, or that of an executor, side by side.
     """
     folder = reports / content.label
     (folder / "figures").mkdir(parents=True, exist_ok=True)
     for old in (folder / "figures").glob("*.*"):
         old.unlink()  # a figure of an earlier declaration is not this report's
-    contents.write(content, folder)
     findings = findings_of(content)
+    saved = mapping(partial(drawing.saved, findings, content.declaration), drawing.DRAWN)
+    contents.write(content, folder)
     findings.effects.to_csv(folder / "effects.csv", index=False, lineterminator="\n")
     page = sections.page(content, findings)
     inlined = {}
-    for name, figure in drawing.draw(findings, content.declaration):
-        text = figures.svg(figure, name)
-        inlined[name] = svg.inline(text, name)
-        if not name.endswith("-narrow"):
+    for name, (text, pixels) in zip(drawing.DRAWN, saved, strict=True):
+        if text:
+            inlined[name] = svg.inline(text, name)
+        if pixels:
             (folder / "figures" / f"{name}.svg").write_text(svg.standalone(text), encoding="utf-8")
-            (folder / "figures" / f"{name}.png").write_bytes(figures.png(figure))
+            (folder / "figures" / f"{name}.png").write_bytes(pixels)
     verdicts = page.sections[0].blocks[-1]
     assert isinstance(verdicts, Table)
     texts = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pandas as pd
@@ -17,6 +17,9 @@ MOST_ROWS = 40
 
 COLOURED = 8
 """Arms told apart by colour and mark."""
+
+MOVING = ("displacement_", "gradient_")
+"""How the probes begin that tell of tensors and not of texts."""
 
 DIFFERENCE = ("effect", "low", "high", "adjusted_low", "adjusted_high")
 
@@ -54,18 +57,20 @@ def panels(findings: Findings, metric: str) -> list[Panel]:
     return [panel for panel in wanted if (panel.split, panel.metric) in there]
 
 
-def probe_panels(findings: Findings) -> list[Panel]:
-    """Returns the probes that are there."""
+def probe_panels(findings: Findings, *, moving: bool) -> list[Panel]:
+    """Returns the probes that are there: what the attention does, or how its tensors move."""
     probes = findings.bands.loc[findings.bands["split"] == "probe", "metric"]
-    return [Panel("probe", name) for name in dict.fromkeys(probes)]
+    there = dict.fromkeys(probes)
+    return [Panel("probe", name) for name in there if name.startswith(MOVING) == moving]
 
 
-def draw(findings: Findings, declaration: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Yields name and figure of all that the study has something to draw for."""
-    for name in DRAWN:
-        figure = figure_of(name, findings, declaration)
-        if figure is not None:
-            yield name, figure
+def saved(findings: Findings, declaration: Mapping[str, Any], name: str) -> tuple[str, bytes]:
+    """Returns a figure as SVG and as PNG, which a narrow one is not needed as; else empty."""
+    figure = figure_of(name, findings, declaration)
+    if figure is None:
+        return "", b""
+    text = figures.svg(figure, name)
+    return text, b"" if name.endswith("-narrow") else figures.png(figure)
 
 
 def figure_of(name: str, findings: Findings, declaration: Mapping[str, Any]) -> Any:
@@ -110,7 +115,11 @@ def _curves(findings: Findings, given: Mapping[str, Any], *_: Any) -> Any:
 
 
 def _probes(findings: Findings, *_: Any) -> Any:
-    return _panels(findings, probe_panels(findings))
+    return _panels(findings, probe_panels(findings, moving=False))
+
+
+def _movement(findings: Findings, *_: Any) -> Any:
+    return _panels(findings, probe_panels(findings, moving=True))
 
 
 def _panels(findings: Findings, wanted: list[Panel]) -> Any:
@@ -133,17 +142,18 @@ def _interactions(findings: Findings, _: Mapping[str, Any], scale: Scale, axis: 
 
 
 DRAWN: dict[str, Callable[[Findings, Mapping[str, Any], Scale, Axis], Any]] = {
+    "probes": _probes,
+    "movement": _movement,
+    "curves": _curves,
     "differences": _forest,
     "differences-narrow": _narrow,
     "response": _response,
     "decisions": _decisions,
     "seeds": _seeds,
-    "curves": _curves,
-    "probes": _probes,
     "variance": _variance,
     "interactions": _interactions,
 }
-"""Name to what draws the figure, None where the study has nothing to draw."""
+"""Name to what draws the figure, None where the study has nothing to draw; the longest first."""
 
 
 def _scaled(frame: pd.DataFrame, scale: Scale, columns: tuple[str, ...]) -> pd.DataFrame:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +30,12 @@ NUMBERS = ("mean", "effect", "low", "high", "seeds_likely", "seeds_sufficient")
 TITLE, QUESTION = "Ablation studies", "Which factor matters most?"
 
 
-def index(reports: Path) -> Path:
+def index(reports: Path, mapping: Callable[..., Iterable[Any]] = map) -> Path:
     """Writes ``index.html``, ``README.md`` and a figure over all reports in a folder.
+
+    Args:
+        reports: The folder.
+        mapping: Draws the figure: ``map``, or that of an executor.
 
     Returns:
         The path of ``index.html``.
@@ -41,11 +45,11 @@ def index(reports: Path) -> Path:
     strongest, effects = overview(known)
     inlined = {}
     if len(strongest):
-        text = figures.svg(drawn := figures.overview(strongest, effects, "points"), "overview")
+        ((text, pixels),) = mapping(_drawn, [(strongest, effects)])
         inlined["overview"] = svg.inline(text, "overview")
         (reports / "figures").mkdir(parents=True, exist_ok=True)
         (reports / "figures/overview.svg").write_text(svg.standalone(text), encoding="utf-8")
-        (reports / "figures/overview.png").write_bytes(figures.png(drawn))
+        (reports / "figures/overview.png").write_bytes(pixels)
     page = _page(known, strongest)
     path = reports / "README.md"
     if path.exists() and not path.read_text(encoding="utf-8").startswith(MARK):
@@ -53,6 +57,12 @@ def index(reports: Path) -> Path:
     path.write_text(f"{MARK}\n\n{markdown.render(page)}", encoding="utf-8")
     (reports / "index.html").write_text(html.render(page, inlined), encoding="utf-8")
     return reports / "index.html"
+
+
+def _drawn(frames: tuple[pd.DataFrame, pd.DataFrame]) -> tuple[str, bytes]:
+    """Returns the figure over all studies as SVG and as PNG."""
+    figure = figures.overview(*frames, "points")
+    return figures.svg(figure, "overview"), figures.png(figure)
 
 
 def overview(studies: Sequence[Mapping[str, Any]]) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -170,13 +170,19 @@ def _curves(content: Content, findings: Findings) -> Iterator[Block]:
 
 
 def _probes(content: Content, findings: Findings) -> Iterator[Block]:
-    if drawing.probe_panels(findings):
-        of = findings.bands[findings.bands["split"] == "probe"]
-        epochs = sorted({int(of["epoch"].min()), int(of["epoch"].max())})
+    of = findings.bands[findings.bands["split"] == "probe"]
+    if of.empty:
+        return
+    if drawing.probe_panels(findings, moving=False):
         yield Figure("probes", "What the attention does over the epochs",
                      f"Mean and pointwise 95 % t band, {_n(findings)}; epoch 0 is the model as it "
                      "was initialised." + _grey(findings))  # fmt: skip
-        yield tables.curve_table(of, "probe", epochs)
+    if drawing.probe_panels(findings, moving=True):
+        yield Figure("movement", "How far the attention's tensors move, and their gradients",
+                     "How far each tensor has moved, as a share of the length that it started "
+                     "with, and how long its gradient was at the last step.")  # fmt: skip
+    epochs = sorted({int(of["epoch"].min()), int(of["epoch"].max())})
+    yield tables.curve_table(of, "probe", epochs)
 
 
 def _failures(content: Content, findings: Findings) -> Iterator[Block]:

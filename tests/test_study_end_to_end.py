@@ -231,23 +231,23 @@ def test_a_run_deleted_in_the_browser_is_run_again(stored: Project, tiny_study: 
 def test_a_study_with_looks_gives_more_seeds_to_undecided_arms_alone(
     stored: Project, tiny_study: Path
 ) -> None:
-    text = tiny_study.read_text().replace("seeds=2", "margin=0.05, looks=(3, 5)")
+    text = tiny_study.read_text().replace("seeds=2", "margin=0.05, looks=(4, 6)")
     # A rate of 1e-12 learns nothing, whatever the seed: decided at the first look.
     text = text.replace("model.attention.init_std", "train.learning_rate")
-    text = text.replace("(0.0, 0.05, 1.0)", "(0.01, 0.0101, 1e-12)")
-    text = text.replace("baseline=0.05", "baseline=0.01").replace("epochs=2", "epochs=12")
+    text = text.replace("(0.0, 0.05, 1.0)", "(0.05, 0.0505, 1e-12)")
+    text = text.replace("epochs=2", "epochs=12")
     tiny_study.write_text(text)
-    assert "9 trials are planned; 9 missing" in stored.run("plan", str(tiny_study))
+    assert "12 trials are planned; 12 missing" in stored.run("plan", str(tiny_study))
     out = stored.run("run", str(tiny_study))
     seeds = Counter(row["arm"] for row in stored.runs() if row["metric"] == "loss")
     effects = stored.table("effects")
-    assert [row["arm"] for row in effects] == ["0.01", "0.0101", "1e-12"]
+    assert [row["arm"] for row in effects] == ["0.05", "0.0505", "1e-12"]
     assert effects[0]["verdict"] == ""
-    assert (effects[2]["verdict"], effects[2]["look"]) == ("WORSE", "3")
-    assert seeds["1e-12"] == 2 * 3
-    if effects[1]["verdict"] == "INCONCLUSIVE" or effects[1]["look"] == "5":
-        assert seeds["0.01"] == seeds["0.0101"] == 2 * 5
-    assert "1e-12 is worse than 0.01 by" in out
+    assert (effects[2]["verdict"], effects[2]["look"]) == ("WORSE", "4")
+    assert seeds["1e-12"] == 2 * 4
+    if effects[1]["verdict"] == "INCONCLUSIVE" or effects[1]["look"] == "6":
+        assert seeds["0.05"] == seeds["0.0505"] == 2 * 6
+    assert "1e-12 is worse than 0.05 by" in out
     assert "0 missing" in stored.run("plan", str(tiny_study))
     assert "nothing to run" in stored.run("run", str(tiny_study))
     fixed = stored.run("run", str(tiny_study), "--seeds", "2")

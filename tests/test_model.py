@@ -254,6 +254,36 @@ def test_the_cnn_over_stacked_parameters_is_a_loop(
     torch.testing.assert_close(found, alone, atol=1e-12, rtol=1e-12)
 
 
+def test_the_bilstm_is_pytorchs_over_packed_sequences() -> None:
+    encoder = build(
+        ModelConfig(encoder="bilstm", embedding_size=EMBEDDING, hidden_size=2 * HIDDEN),
+        1,
+        vocabulary_size=17,
+        classes=3,
+    ).encoder
+    reference = nn.LSTM(EMBEDDING, HIDDEN, batch_first=True, bidirectional=True)
+    pairs = []
+    for module, suffix in ((encoder.ahead, ""), (encoder.back, "_reverse")):
+        for name, tensor in module.named_parameters():
+            pairs.append((tensor, getattr(reference, name + suffix)))
+    with torch.no_grad():
+        for mine, theirs in pairs:
+            theirs.copy_(mine)
+    states, mask = states_and_mask(15)
+    inputs = (states[..., :EMBEDDING] * mask[..., None]).requires_grad_()
+    packed = nn.utils.rnn.pack_padded_sequence(
+        inputs, mask.sum(dim=1), batch_first=True, enforce_sorted=False
+    )
+    expected, _ = nn.utils.rnn.pad_packed_sequence(reference(packed)[0], batch_first=True)
+    found = encoder(inputs, mask)
+    torch.testing.assert_close(found, expected, atol=1e-12, rtol=1e-12)
+    pull = torch.randn(found.shape, generator=generator(4, "pull"))
+    got = torch.autograd.grad((found * pull).sum(), [inputs, *(mine for mine, _ in pairs)])
+    wanted = torch.autograd.grad((expected * pull).sum(), [inputs, *(other for _, other in pairs)])
+    for one, other in zip(got, wanted, strict=True):
+        torch.testing.assert_close(one, other, atol=1e-12, rtol=1e-12)
+
+
 def test_the_embedding_and_its_gradient_are_pytorchs_step_after_step() -> None:
     mine, reference = Embedding(17, EMBEDDING), nn.Embedding(17, EMBEDDING, padding_idx=PADDING)
     with torch.no_grad():

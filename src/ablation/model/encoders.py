@@ -6,9 +6,8 @@ from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
-from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from ablation.model.named import named_class
 
@@ -69,12 +68,15 @@ class CNN(nn.Module):
 class BiLSTM(nn.Module):
     """A bidirectional LSTM (Hochreiter and Schmidhuber, 1997); each direction has half the width.
 
-    The backward direction starts at each text's last token, not in its padding.
+    The backward direction starts at each text's last token, not in its padding: it reads every
+    text turned round within its length. PyTorch's own way to that end, packed sequences, keeps it
+    from the routine that takes a third of the time.
     """
 
     def __init__(self, embedding_size: int, hidden_size: int) -> None:
         super().__init__()
-        self.lstm = nn.LSTM(embedding_size, hidden_size // 2, batch_first=True, bidirectional=True)
+        self.ahead = nn.LSTM(embedding_size, hidden_size // 2, batch_first=True)
+        self.back = nn.LSTM(embedding_size, hidden_size // 2, batch_first=True)
 
     def forward(
         self,
@@ -82,12 +84,25 @@ class BiLSTM(nn.Module):
         mask: Bool[Tensor, "batch length"],
     ) -> Float[Tensor, "batch length hidden"]:
         """Returns the states, zero on padding."""
-        lengths = mask.sum(dim=1).cpu()
-        packed = pack_padded_sequence(embeddings, lengths, batch_first=True, enforce_sorted=False)
-        states, _ = pad_packed_sequence(
-            self.lstm(packed)[0], batch_first=True, total_length=mask.shape[1]
-        )
-        return states
+        turned = _turned(mask)
+        ahead, _ = self.ahead(embeddings)
+        back, _ = self.back(_reordered(embeddings, turned))
+        states = torch.cat((ahead, _reordered(back, turned)), dim=2)
+        return states.masked_fill(~mask.unsqueeze(2), 0.0)
+
+
+def _turned(mask: Bool[Tensor, "batch length"]) -> Int[Tensor, " places"]:
+    """Returns the place of each token in its text turned round; padding keeps its place."""
+    places = torch.arange(mask.shape[1], device=mask.device)
+    turned = torch.where(mask, mask.sum(dim=1, keepdim=True) - 1 - places, places)
+    starts = mask.shape[1] * torch.arange(len(mask), device=mask.device)
+    return (turned + starts.unsqueeze(1)).flatten()
+
+
+def _reordered(
+    values: Float[Tensor, "batch length width"], order: Int[Tensor, " places"]
+) -> Float[Tensor, "batch length width"]:
+    return values.flatten(0, 1).index_select(0, order).view_as(values)
 
 
 def build_encoder(name: str, input_size: int, hidden_size: int) -> nn.Module:

@@ -65,6 +65,10 @@ ui: $(READY)
 calibration: $(READY)
 	$(BIN)/python benchmarks/calibration.py
 
+# The tutorial way against this one on equal work; half an hour on an idle machine.
+bench: $(READY)
+	$(BIN)/python benchmarks/speed.py $(if $(DATA),"$(DATA)") $(if $(KEEP),--keep)
+
 # What a trial costs beside its training, and how throughput grows with workers.
 bench-overhead: $(READY)
 	$(BIN)/python benchmarks/overhead.py

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import html
 import shutil
 import socket
 import subprocess
@@ -235,10 +236,38 @@ def test_mlflow_lists_the_runs_and_shows_the_note(driver: Any, mlflow_pages: str
     assert home is not None
     driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
     driver.set_window_size(1600, 1000)
-    driver.get(f"{address}/#/experiments/{home.experiment}/runs")
-    wait_for(driver, "1.0 · seed 1")
+    driver.get(f"{address}/#/experiments/{home.experiment}/runs?workflowType=machine_learning")
+    wait_for(driver, "7 matching runs")
+    unfold = "[role=gridcell] button[data-component-id*=runnamecellrenderer]"
+    driver.execute_script("arguments[0].click()", driver.find_element("css selector", unfold))
+    wait_for(driver, "1.0 · seed 01")
     keep(driver, "mlflow-runs")
     note = client.get_run(home.parent).data.tags["mlflow.note.content"]
     driver.get(f"{address}/#/experiments/{home.experiment}/runs/{home.parent}")
-    wait_for(driver, "".join(note.replace("*", "").splitlines()[:1])[:40])
+    wait_for(driver, html.unescape(note.splitlines()[0].strip("*")))
+    wait_for(driver, "INCONCLUSIVE")  # of the table in the note
     keep(driver, "mlflow-parent")
+    driver.get(
+        f"{address}/#/experiments/{home.experiment}/runs/{home.parent}/artifacts/report/index.html"
+    )
+    wait_for(driver, "index.html")
+    assert "Does it matter?" in framed(driver)
+    keep(driver, "mlflow-report")
+
+
+def framed(driver: Any, seconds: float = 60) -> str:
+    """Waits for the artifact viewer's frame; returns the text of the page in it."""
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    def said(driver: Any) -> str:
+        frames = driver.find_elements("css selector", "iframe")
+        for frame in frames:
+            driver.switch_to.frame(frame)
+            text = str(driver.execute_script("return document.body.innerText"))
+            driver.switch_to.default_content()
+            if text.strip():
+                return text
+        return ""
+
+    found: str = WebDriverWait(driver, seconds).until(said)
+    return found

@@ -56,6 +56,14 @@ def test_the_page_lists_every_study_with_its_answer(reports: Path) -> None:
     assert (reports / "figures/overview.png").exists()
 
 
+def test_studies_of_one_title_are_told_apart(tmp_path: Path) -> None:
+    for label in ("s", "s@other"):
+        build(content(label=label), tmp_path)
+    page = index(tmp_path).read_text()
+    for label in ("s", "s@other"):
+        assert f"({label})" in page
+
+
 def test_a_readme_of_the_users_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "README.md").write_text("mine")
     before = index(tmp_path).read_bytes()

@@ -66,12 +66,17 @@ def _by(rows: pd.DataFrame, metric: str) -> str:
         ends = " to ".join(amount(end, metric, unit=False) for end in (sizes.min(), sizes.max()))
         return f"{ends}{_unit(metric)} ({rows['arm'].iloc[int(sizes.argmax())]} the most)"
     said = _join([amount(size, metric, unit=False) for size in sizes]) + _unit(metric)
-    intervals = []
-    for effect, low, high in rows[["effect", "low", "high"]].itertuples(index=False):
-        pair = (low, high) if effect > 0 else (-high, -low)
-        intervals.append(" to ".join(amount(end, metric, unit=False) for end in pair))
+    intervals = [_interval(row, metric) for row in rows.to_dict("records")]
     known = rows[["low", "high"]].notna().all(axis=None)
     return f"{said} (95 % {_join(intervals)})" if known else said
+
+
+def _interval(row: Mapping[Any, Any], metric: str, *, of_size: bool = True) -> str:
+    """Returns the ends of an effect's interval, of its size where the sign is in the words."""
+    low, high = row["low"], row["high"]
+    if of_size and row["effect"] < 0:
+        low, high = -high, -low
+    return " to ".join(amount(end, metric, unit=False) for end in (low, high))
 
 
 def sentences(effects: pd.DataFrame, declaration: Mapping[str, Any]) -> list[str]:
@@ -84,9 +89,10 @@ def _sentence(row: Mapping[Any, Any], metric: str) -> str:
     said = f"{row['arm']}: {row['verdict']}"
     if math.isnan(row["effect"]) or not row["n"]:
         return f"{said}: {row['reason']}."
-    low, high = (amount(row[end], metric, unit=False) for end in ("low", "high"))
-    interval = "no interval" if math.isnan(row["low"]) else f"95 % {low} to {high}"
-    if row["verdict"] in {"BETTER", "WORSE"}:
+    decided = row["verdict"] in {"BETTER", "WORSE"}
+    ends = _interval(row, metric, of_size=decided)
+    interval = "no interval" if math.isnan(row["low"]) else f"95 % {ends}"
+    if decided:
         size = amount(abs(row["effect"]), metric)
         least = ", at least the margin" if row["by_margin"] else ""
         p = f"adjusted p {row['p_difference']:.2g}"

@@ -97,7 +97,7 @@ def _write_arm(axes: Axes, place: int, row: Mapping[Any, Any], axis: Axis) -> No
     p = row["p_equivalence" if row["verdict"] == "EQUIVALENT" else "p_difference"]
     words = (
         row["verdict"],
-        "" if math.isnan(row["effect"]) else f"{row['effect']:+.{axis.digits}f}",
+        "" if math.isnan(row["effect"]) else f"{row['effect']:+.{axis.digits}f}".replace("-", "−"),
         "" if math.isnan(p) else "p <.0001" if p < 1e-4 else f"p {p:.2g}",  # noqa: PLR2004 - shown to four places
         f"n {row['n']}",
         f"failed {row['failed']}" if row["failed"] else "",

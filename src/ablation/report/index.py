@@ -41,7 +41,7 @@ def index(reports: Path, mapping: Callable[..., Iterable[Any]] = map) -> Path:
         The path of ``index.html``.
     """
     studies = [_study(folder.parent) for folder in sorted(reports.glob("*/study.json"))]
-    known = [study for study in studies if study is not None]
+    known = _told_apart([study for study in studies if study is not None])
     strongest, effects = overview(known)
     inlined = {}
     if len(strongest):
@@ -85,6 +85,17 @@ def overview(studies: Sequence[Mapping[str, Any]]) -> tuple[pd.DataFrame, pd.Dat
     return strongest.loc[order].reset_index(drop=True), pd.DataFrame(
         every, columns=["study", "effect"]
     )
+
+
+def _told_apart(studies: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Adds the name of the folder where two studies have one title, as on other data."""
+    titles = [study["title"] for study in studies]
+    return [
+        study | {"title": f"{study['title']} ({study['folder']})"}
+        if titles.count(study["title"]) > 1
+        else study
+        for study in studies
+    ]
 
 
 def _study(folder: Path) -> dict[str, Any] | None:

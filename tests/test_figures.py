@@ -23,6 +23,7 @@ def texts(figure: Any) -> list[Any]:
     """Every text that a reader sees in a figure."""
     figure.draw_without_rendering()
     found = [text for axes in figure.axes for text in axes.texts]
+    found += [text for legend in figure.legends for text in legend.get_texts()]
     for axes in figure.axes:
         for one in (axes.xaxis, axes.yaxis):
             low, high = sorted(one.get_view_interval())
@@ -162,9 +163,10 @@ def test_interactions_are_white_inside_the_margin() -> None:
     cells = pd.DataFrame(
         [("a", "x", 1.0), ("a", "y", -5.0), ("b", "x", 8.0), ("b", "y", 0.0)],
         columns=["first", "second", "effect"],
-    )
+    ).assign(first_factor="model.one", second_factor="model.two")
     figure = figures.interactions(cells, AXIS)
     (mesh,) = [c for c in figure.axes[0].collections if hasattr(c, "get_array")]
+    assert figure.axes[0].get_ylabel() == "model.one"
     figure.draw_without_rendering()
     white = [bool((colour[:3] > 0.999).all()) for colour in mesh.get_facecolors()]
     assert white == [True, False, False, True]
@@ -180,6 +182,34 @@ def test_each_look_is_drawn_and_named() -> None:
     said = [text.get_text() for text in figure.axes[0].texts]
     assert said == ["5: INCONCLUSIVE", "8: BETTER"] * 2
     assert_apart(figure)
+
+
+def test_an_arm_without_an_effect_is_drawn_before_the_smallest() -> None:
+    frame = many(60)
+    frame["effect"] = [0.0, *np.linspace(1, 2, 59)]
+    frame.loc[[3, 30], "effect"] = np.nan  # every run of these failed, and no floor is declared
+    assert {3, 30} <= set(shown(frame, 40).index)
+
+
+def test_runs_that_all_failed_have_curves_in_grey_or_in_colour() -> None:
+    frame = runs()
+    frame["status"], frame["value"], frame["reason"] = "FAILED", np.nan, "nan_loss"
+    given = content(frame)
+    found = findings_of(given)
+    assert found.bands.empty
+    figure = figure_of("curves", found, given.declaration)
+    dotted = [line for line in figure.axes[0].lines if line.get_linestyle() == ":"]
+    assert len(dotted) == len(frame)
+
+
+def test_a_name_that_begins_with_a_line_is_in_the_legend() -> None:
+    arms = ["_no_bias", "base"]
+    rows = [(arm, "train", "loss", epoch, 1.0, 0.9, 1.1) for arm in arms for epoch in (1, 2)]
+    bands = pd.DataFrame(rows, columns=["arm", "split", "metric", "epoch", "mean", "low", "high"])
+    ended = pd.DataFrame(columns=["arm", "seed", "split", "metric", "epoch", "value", "last"])
+    figure = figures.curves(bands, ended, arms, [Panel("train", "loss")])
+    said = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert [text.lstrip("\N{ZERO WIDTH SPACE}") for text in said] == arms
 
 
 def test_of_many_arms_the_largest_effects_are_drawn_in_their_order() -> None:

@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from synthetic import NASTY, declaration, hashes, runs
+from synthetic import NASTY, content, declaration, hashes, runs
 
 from ablation.analysis import answer, judge, sentences
+from ablation.report import findings_of, sections
 
 
 def verdicts_of(frame: pd.DataFrame, declared: dict[str, Any]) -> dict[str, str]:
@@ -25,9 +26,58 @@ def test_verdicts_and_their_words() -> None:
     for place, word in ((0, "better"), (1, "worse")):
         points = abs(100 * found["effect"].iloc[1 + place])
         assert f"{NASTY[place]} is {word} than base by {points:.1f} points" in said
-    assert f"{NASTY[2]} is equivalent to base within 2.0 points" in said
+    assert f"{NASTY[2]} is equivalent to base within 2 points" in said
     assert f"{NASTY[3]} is inconclusive: a follow-up of" in said
     assert len(sentences(found, declared)) == 4
+
+
+def test_a_verdict_that_rests_on_failures_says_so() -> None:
+    frame = runs(seeds=20)
+    frame = frame[frame["arm"].isin(["base", NASTY[2]])]
+    failing = (frame["arm"] == NASTY[2]) & (frame["seed"] < 7)
+    frame.loc[failing, ["value", "status", "reason"]] = [np.nan, "FAILED", "nan_loss"]
+    declared = declaration(looks=[[20, "0.05"]], floor="0.69", margin=None)
+    declared["arms"] = [arm for arm in declared["arms"] if arm["name"] in {"base", NASTY[2]}]
+    found = judge(frame, hashes(frame), declared).effects
+    assert found["verdict"].iloc[1] == "WORSE"
+    for said in (answer(found, declared), *sentences(found, declared)):
+        assert "failed alone on 7 of 20 seeds" in said
+        assert "points" not in said
+    assert found["p_failures"].iloc[1] <= 0.05 < found["p_difference"].iloc[1]
+
+
+def test_sentences_keep_names_and_margins_as_they_are() -> None:
+    frame = runs().replace({"arm": {NASTY[0]: "pre-norm", NASTY[2]: "-1e4"}})
+    declared = declaration(margin="0.0125")
+    declared["arms"][1]["name"], declared["arms"][3]["name"] = "pre-norm", "-1e4"
+    found = judge(frame, hashes(frame), declared).effects
+    said = answer(found, declared)
+    assert "-1e4 is equivalent to base within 1.25 points" in said
+    assert sentences(found, declared)[0].startswith("pre-norm: BETTER")
+
+
+@pytest.mark.parametrize("arms", [[], NASTY[:1]])
+def test_a_study_that_was_stopped_before_its_baseline_ran_has_a_report(arms: list[str]) -> None:
+    frame = runs()
+    frame = frame[frame["arm"].isin(arms) & (frame["seed"] == 0)].reset_index(drop=True)
+    given = content(frame)
+    found = findings_of(given)
+    assert set(found.effects["verdict"]) == {"", "INCONCLUSIVE"}
+    assert found.differences.empty
+    assert sections.page(given, found).sections
+
+
+def test_what_is_short_of_a_look_has_no_p_values() -> None:
+    frame = runs(seeds=6)
+    frame["arm"] = frame["arm"].map(
+        dict(zip(["base", *NASTY], ["0.05", "0.01", "0.1", "0.5", "1.0"], strict=True))
+    )
+    declared = declaration(factor="model.dropout", baseline="0.05")
+    for arm, name in zip(declared["arms"], dict.fromkeys(frame["arm"]), strict=True):
+        arm["name"], arm["values"] = name, {"model.dropout": name}
+    found = findings_of(content(frame, declaration=declared))
+    assert found.trend.empty
+    assert not found.response.empty
 
 
 def test_the_order_of_rows_and_of_arms_does_not_matter() -> None:

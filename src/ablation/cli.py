@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ablation.errors import Refused, nearest
+from ablation.errors import Refused, nearest, public
 
 if TYPE_CHECKING:
     from ablation.execute.conductor import Session
@@ -262,7 +262,7 @@ def ui(
     uri = _existing(places(store).tracking)
     page = "" if name is None else _page(uri, name)
     if uri.startswith("http"):
-        where = uri.rstrip("/") + (f"/#/{page}" if page else "")
+        where = public(uri).rstrip("/") + (f"/#/{page}" if page else "")
         _print(_text(f"The runs are on a tracking server: open {where}"))
         return
     _terminate_like_interrupt()
@@ -270,7 +270,7 @@ def ui(
         with pages.server(uri, port) as process:
             pages.until_it_listens(process, port)
             where = pages.address(port, page)
-            _print(_text(f"MLflow listens on {where} for {uri}; Ctrl-C ends it."))
+            _print(_text(f"MLflow listens on {where} for {public(uri)}; Ctrl-C ends it."))
             pages.open_browser(where)
             raise pages.ended(process, process.wait())
     except KeyboardInterrupt:
@@ -325,8 +325,13 @@ def _report(home: Home, reports: Path, mapping: Callable[..., Iterable[Any]] = m
 
     content = gather(home)
     folder = build(content, reports, mapping)
-    tracking.publish(home, content.judged.effects.to_dict("records"), note(content), folder)
     index(reports, mapping)
+    failures: tuple[type[Exception], ...] = (OSError, *tracking.failures())
+    try:
+        tracking.publish(home, content.judged.effects.to_dict("records"), note(content), folder)
+    except failures as error:
+        why = next(iter(str(error).strip().splitlines()), "")
+        _print(_text(f"MLflow does not show the report ({type(error).__name__}): {why}"))
     table = Table("arm", "verdict", "n", "mean", "effect", "95 %", "failed", box=None)
     for row in content.judged.effects.to_dict("records"):
         first = not row["verdict"]
@@ -390,4 +395,7 @@ def _text(text: object) -> str:
 def _print(what: object) -> None:
     from rich.console import Console
 
-    Console(highlight=False, soft_wrap=isinstance(what, str)).print(what)
+    console = Console(highlight=False, soft_wrap=isinstance(what, str))
+    if not console.is_terminal:
+        console.width = 200  # a file or a pipe has room for whole names
+    console.print(what)

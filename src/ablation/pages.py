@@ -48,9 +48,11 @@ def server(uri: str, port: int) -> Iterator[subprocess.Popen[bytes]]:
     if listens(port):
         raise Refused(f"Port {port} is taken.", "Give another one: ablation ui --port 5001")
     command = [sys.executable, "-m", "mlflow", "server", "--workers", "1"]
-    command += ["--host", HOST, "--port", str(port), "--backend-store-uri", uri]
+    command += ["--host", HOST, "--port", str(port)]
     nowhere = subprocess.DEVNULL  # it prints a line per request, and a traceback on Ctrl-C
-    process = subprocess.Popen(command, env=os.environ | QUIET, stdout=nowhere, stderr=nowhere)
+    # The address of a store may hold a password, which others would read in the command.
+    environment = os.environ | QUIET | {"MLFLOW_BACKEND_STORE_URI": uri}
+    process = subprocess.Popen(command, env=environment, stdout=nowhere, stderr=nowhere)
     try:
         yield process
     finally:

@@ -46,7 +46,7 @@ def test_a_certain_gain_below_the_margin_is_equivalent_and_says_so():
     v = verdicts(study([0.005], 10), margin=0.02)
     assert v.p_difference[1] < 0.001
     assert v.verdict[1] == "EQUIVALENT"
-    assert "statistically +, but below the margin" in v.reason[1]
+    assert "statistically better, but below the margin" in v.reason[1]
 
 
 def test_a_gain_not_shown_to_reach_the_margin_is_better_but_not_by_it():

@@ -19,6 +19,16 @@ MOST_NAMED = 6
 """Arms of one verdict that a sentence names; of more it says how many, and the largest effect."""
 
 
+FAILED_ALONE = "failed alone"
+"""How the reason of a verdict begins that failures decided, and no difference."""
+
+
+def by_failures(effects: pd.DataFrame) -> pd.Series[bool]:
+    """Returns which verdicts rest on how often runs failed, and not on a difference."""
+    decided = effects["verdict"].isin(["BETTER", "WORSE"])
+    return decided & effects["reason"].str.startswith(FAILED_ALONE)
+
+
 def answer(effects: pd.DataFrame, declaration: Mapping[str, Any]) -> str:
     """Returns the study's answer as one sentence.
 
@@ -27,20 +37,22 @@ def answer(effects: pd.DataFrame, declaration: Mapping[str, Any]) -> str:
         declaration: What the study fixed.
     """
     arms, metric, baseline = effects.iloc[1:], declaration["metric"], declaration["baseline"]
-    parts = []
+    parts, failing = [], by_failures(arms)
     for verdict, word in (("WORSE", "worse"), ("BETTER", "better")):
-        rows = arms[arms["verdict"] == verdict]
+        rows = arms[(arms["verdict"] == verdict) & ~failing]
         if len(rows):
             parts.append(
                 f"{_named(rows)} {_are(rows)} {word} than {baseline} by {_by(rows, metric)}"
             )
+        for row in arms[(arms["verdict"] == verdict) & failing].to_dict("records"):
+            parts.append(f"{row['arm']} is {word} than {baseline} since it {row['reason']}")
     equal = arms[arms["verdict"] == "EQUIVALENT"]
     same = equal["reason"].str.startswith("identical")
     if same.any():
         rows = equal[same]
         parts.append(f"{_named(rows)} {_are(rows)} identical to {baseline}, bit for bit")
     if (~same).any():
-        rows, margin = equal[~same], amount(float(declaration["margin"]), metric)
+        rows, margin = equal[~same], exactly(float(declaration["margin"]), metric)
         parts.append(f"{_named(rows)} {_are(rows)} equivalent to {baseline} within {margin}")
     parts += _inconclusive(arms[arms["verdict"] == "INCONCLUSIVE"])
     return f"{_of(len(arms), declaration)}{'; '.join(parts)}."
@@ -92,6 +104,8 @@ def _sentence(row: Mapping[Any, Any], metric: str) -> str:
     decided = row["verdict"] in {"BETTER", "WORSE"}
     ends = _interval(row, metric, of_size=decided)
     interval = "no interval" if math.isnan(row["low"]) else f"95 % {ends}"
+    if decided and row["reason"].startswith(FAILED_ALONE):
+        return f"{said}: {row['reason']}, n = {row['n']}."
     if decided:
         size = amount(abs(row["effect"]), metric)
         least = ", at least the margin" if row["by_margin"] else ""
@@ -107,7 +121,13 @@ def amount(value: float, metric: str, *, unit: bool = True) -> str:
     if math.isnan(value):
         return "unknown"
     text = f"{value:.3f}" if scale is None else f"{scale * value:.1f}"
-    return text + (_unit(metric) if unit else "")
+    # The sign that is as wide as a plus, here and not in whole sentences, whose names stay.
+    return text.replace("-", "−") + (_unit(metric) if unit else "")
+
+
+def exactly(value: float, metric: str) -> str:
+    """Returns a declared value with its unit, all of its digits."""
+    return f"{POINTS.get(metric, 1.0) * value:.6g}{_unit(metric)}"
 
 
 def _unit(metric: str) -> str:

@@ -17,10 +17,12 @@ EFFECTS = (
     "arm", "n", "mean", "effect", "low", "high", "adjusted_low", "adjusted_high",
     "p_difference", "p_equivalence", "failed", "failed_upper95", "wins", "ties", "losses",
     "verdict", "by_margin", "reason", "seeds_likely", "seeds_sufficient", "look", "alpha",
+    "p_failures", "rho",
 )  # fmt: skip
 """One row per arm, the baseline first: effects in units of the metric, arm minus baseline; low
 and high pointwise 95 %; p values adjusted by Holm; seeds of a follow-up study; the look (in
-seeds) that the row is from, and the error rate spent there."""
+seeds) that the row is from, and the error rate spent there; the sign test on failures, and the
+share of a difference's variance that sharing seeds removes."""
 
 DIFFERENCES = ("arm", "seed", "difference")
 """One row per arm and seed that both the arm and the baseline finished with."""
@@ -34,6 +36,11 @@ class Judged:
     """The columns :data:`EFFECTS`."""
     seeds: Mapping[str, int]
     """Arm to the number of seeds that are planned for it, given what has been decided."""
+
+    @property
+    def is_judged(self) -> bool:
+        """Whether a look was reached; what is short of it has no p values."""
+        return not self.effects["reason"].str.startswith("exploratory").any()
 
     @property
     def undecided(self) -> tuple[str, ...]:
@@ -100,6 +107,8 @@ def differences(
     """
     of = on_test(runs, declaration["metric"])
     table = of.pivot(index="seed", columns="arm", values="value")
+    table = table.reindex(columns=[arm["name"] for arm in declaration["arms"]])
+    table.columns.name = "arm"
     paired = table.sub(table[declaration["baseline"]], axis="index")
     long = paired.melt(ignore_index=False, value_name="difference").dropna().reset_index()
     planned = long["arm"].map(seeds).astype("int64")
@@ -168,6 +177,8 @@ def _row(found: stats.Verdicts, index: int, direction: int, look: int) -> dict[s
         "seeds_sufficient": found.seeds_sufficient[index],
         "look": look,
         "alpha": found.alpha,
+        "p_failures": found.p_failures[index],
+        "rho": found.rho[index],
     }
 
 
@@ -194,6 +205,7 @@ def _exploratory(
         "adjusted_high": np.nan,
         "p_difference": np.nan,
         "p_equivalence": np.nan,
+        "p_failures": np.nan,
         "seeds_likely": np.nan,
         "seeds_sufficient": np.nan,
         "by_margin": False,

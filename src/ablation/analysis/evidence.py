@@ -103,13 +103,14 @@ def gather_evidence(
     grid = pd.MultiIndex.from_product([arms, seeds], names=["arm", "seed"])
     shape = (len(arms), len(seeds))
     values = of["value"].reindex(grid).to_numpy(np.float64).reshape(shape)
-    codes = of["status"].map({"FINISHED": stats.Status.FINISHED, "FAILED": stats.Status.FAILED})
+    known = {"FINISHED": stats.Status.FINISHED, "FAILED": stats.Status.FAILED}
+    codes = of["status"].map(known).astype(float)
     filled = codes.reindex(grid).fillna(int(stats.Status.MISSING))
     status = filled.to_numpy(np.int64).reshape(shape).astype(np.int64)
     left = hashes.set_index(["arm", "seed"]).reindex(grid)
     equal = []
     for name in ("weights", "logits"):
-        digests = left[name].fillna("").to_numpy(object).reshape(shape)
+        digests = left[name].astype(object).fillna("").to_numpy().reshape(shape)
         equal.append((digests == digests[0]) & (digests != ""))
     return Evidence(arms, DIRECTIONS[declaration["metric"]] * values, status, equal, declaration)
 

@@ -32,8 +32,6 @@ class Findings:
     interactions: pd.DataFrame
     sensitivity: pd.DataFrame
     generalisation: pd.DataFrame
-    shared_seeds: int
-    """Blocks that every arm was planned with: what trend, variance and interactions rest on."""
 
 
 def find(
@@ -57,6 +55,7 @@ def find(
     """
     evidence = gather_evidence(runs, hashes, declaration)
     effects, shared = judged.effects, min(judged.seeds.values())
+    alpha = float(effects["alpha"].iloc[0])
     scores = on_test(runs, declaration["metric"])
     columns = ["arm", "seed", "value", "status", "reason", "run_id"]
     return Findings(
@@ -64,13 +63,12 @@ def find(
         differences=differences(runs, declaration, judged.seeds),
         scores=scores[columns].reset_index(drop=True),
         response=response(effects, declaration),
-        trend=trend(evidence, shared),
+        trend=trend(evidence, shared if judged.is_judged else 0),
         looks=looks(evidence, effects),
         bands=bands(curves, runs),
         cut_short=cut_short(curves, runs),
         variance=variance(evidence, shared),
-        interactions=interactions(evidence, shared),
+        interactions=interactions(evidence, shared if judged.is_judged else 0, alpha),
         sensitivity=sensitivity(evidence, effects),
         generalisation=generalisation(examples, effects, declaration),
-        shared_seeds=shared,
     )

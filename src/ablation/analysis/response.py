@@ -26,9 +26,10 @@ TREND = ("slope", "low", "high", "p", "n", "levels", "log")
 
 INTERACTIONS = (
     "first", "second", "effect", "low", "high", "adjusted_low", "adjusted_high", "p", "n",
+    "first_factor", "second_factor",
 )  # fmt: skip
 """One row per pair of levels, baselines left out: what they do together beyond the sum of what
-each does alone."""
+each does alone; and the paths of the two factors."""
 
 FEWEST_LEVELS = 3
 """Levels from which a response is a curve."""
@@ -84,12 +85,12 @@ def trend(evidence: Evidence, seeds: int) -> pd.DataFrame:
 
     Args:
         evidence: The runs.
-        seeds: Blocks that every arm was planned with.
+        seeds: Blocks that every arm was planned with; 0 where no look was reached.
     """
     levels = levels_of(evidence.declaration)
     log = bool(levels) and is_log(levels)
     used = {level for level in levels.values() if level > 0 or not log}
-    if len(used) < FEWEST_LEVELS:
+    if len(used) < FEWEST_LEVELS or not seeds:
         return pd.DataFrame(columns=list(TREND))
     values, status, _ = evidence.cut(range(len(evidence.arms)), seeds)
     found = stats.trend(
@@ -125,11 +126,17 @@ def crossed(declaration: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]
     return (paths, levels) if complete else None
 
 
-def interactions(evidence: Evidence, seeds: int) -> pd.DataFrame:
-    """Returns the columns :data:`INTERACTIONS`; no row where no two factors are crossed."""
+def interactions(evidence: Evidence, seeds: int, alpha: float) -> pd.DataFrame:
+    """Returns the columns :data:`INTERACTIONS`; no row where no two factors are crossed.
+
+    Args:
+        evidence: The runs.
+        seeds: Blocks that every arm was planned with; 0 where no look was reached.
+        alpha: Error rate of the family of cells.
+    """
     found = crossed(evidence.declaration)
     none = pd.DataFrame(columns=list(INTERACTIONS))
-    if found is None:
+    if found is None or not seeds:
         return none
     paths, (first, second) = found
     at = {
@@ -144,6 +151,7 @@ def interactions(evidence: Evidence, seeds: int) -> pd.DataFrame:
         quantum=evidence.quantum,
         status=status.reshape(shape),
         floor=evidence.floor,
+        alpha=alpha,
     )
     direction = DIRECTIONS[evidence.declaration["metric"]]
     ends = [
@@ -152,7 +160,7 @@ def interactions(evidence: Evidence, seeds: int) -> pd.DataFrame:
     ]
     rows = [
         (one, two, direction * cells.effect[i, j], *ends[0][:, i, j], *ends[1][:, i, j],
-         cells.p[i, j], int(cells.n))
+         cells.p[i, j], int(cells.n), *paths)
         for i, one in enumerate(first[1:])
         for j, two in enumerate(second[1:])
     ]  # fmt: skip

@@ -21,8 +21,9 @@ standard error, with half the margin, and with double the margin."""
 LOOKS = ("arm", "look", "effect", "adjusted_low", "adjusted_high", "verdict")
 """One row per arm and look that judged it."""
 
-VARIANCE = ("source", "deviation")
-"""One row each for arm and seed: what choosing it moves the metric by, as a deviation."""
+VARIANCE = ("source", "deviation", "n")
+"""One row each for arm and seed: what choosing it moves the metric by, as a deviation; and the
+seeds that all arms share."""
 
 GENERALISATION = ("arm", "n", "examples", "effect", "low", "high", "df")
 """One row per arm: the effect for new seeds and new test examples, with its 95 % interval."""
@@ -65,7 +66,11 @@ def variance(evidence: Evidence, seeds: int) -> pd.DataFrame:
     """Returns the columns :data:`VARIANCE` over the blocks that every arm was planned with."""
     values, status, _ = evidence.cut(range(len(evidence.arms)), seeds)
     split = stats.variance_split(values, status=status, floor=evidence.floor)
-    rows = [("arm", float(split.arm_deviation)), ("seed", float(split.seed_deviation))]
+    blocks = int((status != stats.Status.MISSING).all(axis=0).sum())
+    rows = [
+        ("arm", float(split.arm_deviation), blocks),
+        ("seed", float(split.seed_deviation), blocks),
+    ]
     return pd.DataFrame([row for row in rows if not math.isnan(row[1])], columns=list(VARIANCE))
 
 
@@ -73,6 +78,8 @@ def generalisation(
     examples: pd.DataFrame, effects: pd.DataFrame, declaration: Mapping[str, Any]
 ) -> pd.DataFrame:
     """Returns the columns :data:`GENERALISATION`; no row where the metric is not accuracy.
+
+    An arm with failed runs has none: of the others alone it would be biased.
 
     Args:
         examples: One row per run: arm, seed, and a packed bit per test example.
@@ -90,7 +97,9 @@ def generalisation(
     }
     rows = []
     baseline = declaration["baseline"]
-    for arm, look in effects[["arm", "look"]].iloc[1:].itertuples(index=False):
+    for arm, look, failed in effects[["arm", "look", "failed"]].iloc[1:].itertuples(index=False):
+        if failed or effects["failed"].iloc[0]:
+            continue
         pairs = [(right.get((arm, s)), right.get((baseline, s))) for s in range(look)]
         table = [one - two for one, two in pairs if one is not None and two is not None]
         if len(table) > 1:

@@ -18,7 +18,7 @@ from filelock import FileLock, Timeout
 from ablation import tracking
 from ablation.config import DataConfig, digest
 from ablation.data import Encoded
-from ablation.errors import Refused
+from ablation.errors import Refused, public
 from ablation.execute import mirror as mirrors
 from ablation.execute.live import EVERY, Live
 from ablation.execute.looks import declare, planned
@@ -308,7 +308,7 @@ def _explained(places: Places) -> Iterator[None]:
     except failures + tracking.failures() as error:
         first = next(iter(str(error).strip().splitlines()), "")
         raise Refused(
-            f"The record in {places.tracking} failed ({type(error).__name__}): {first}",
+            f"The record in {public(places.tracking)} failed ({type(error).__name__}): {first}",
             "Make room on the disk or the server reachable, then run the same command again; "
             "what is recorded is kept.",
         ) from error

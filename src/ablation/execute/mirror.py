@@ -12,7 +12,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ablation.errors import Refused
+from ablation.errors import Refused, public
 from ablation.execute.mirrored import DATA, DECLARATION, KEY, LABEL, OUTCOME, RUN
 from ablation.plan import Trial
 from ablation.tracking import LOGITS, WEIGHTS, Outcome
@@ -48,7 +48,7 @@ def connect(url: str) -> RDBStorage:
             _tune(storage.engine)
     except (SQLAlchemyError, optuna.exceptions.OptunaError, RuntimeError, ImportError) as error:
         raise Refused(
-            f"The Optuna storage {url} cannot be used: {str(error).splitlines()[0]}",
+            f"The Optuna storage {public(url)} cannot be used: {str(error).splitlines()[0]}",
             "Check ABLATION_STORAGE or --store; a storage of another Optuna version is brought "
             "up to date by `optuna storage upgrade`.",
         ) from error

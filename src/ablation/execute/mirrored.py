@@ -14,7 +14,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 from urllib.parse import quote
 
-from ablation.errors import Refused
+from ablation.errors import Refused, public
 from ablation.tracking import Outcome
 
 LABEL, DATA, DECLARATION = "ablation.study", "ablation.data", "ablation.declaration"
@@ -70,7 +70,7 @@ def reading(url: str) -> Iterator[Query]:
     except Exception as error:
         if isinstance(error, sqlite3.Error) or type(error).__module__.startswith("sqlalchemy"):
             raise Refused(
-                f"The Optuna storage {url} cannot be read: {str(error).splitlines()[0]}",
+                f"The Optuna storage {public(url)} cannot be read: {str(error).splitlines()[0]}",
                 "Check ABLATION_STORAGE or --store; running the study makes what is missing.",
             ) from error
         raise

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 PER_ROW = 2
+ROOM = 100
+"""Characters of a line of the legend, its marks among them."""
 FEW = 24
 """Epochs up to which each has its mark."""
 
@@ -65,8 +67,14 @@ def curves(
                 continue
             _panel(axes, bands, cut_short, arms, panels[place])
         handles, labels = grid_of[0, 0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside upper left", ncols=4)
+        columns = max(1, min(4, int(ROOM / max(map(len, labels), default=1))))
+        figure.legend(handles, labels, loc="outside upper left", ncols=columns)
     return figure
+
+
+def _label(arm: str) -> str:
+    """Returns a name for the legend, from which matplotlib leaves out what begins with a line."""
+    return f"\N{ZERO WIDTH SPACE}{name(arm)}" if arm.startswith("_") else name(arm)
 
 
 def _panel(
@@ -86,11 +94,13 @@ def _panel(
         )
         mark = MARKS[place % len(MARKS)] if len(rows) <= FEW else None
         axes.plot(rows["epoch"], rows["mean"], color=colour, linewidth=1.6, zorder=3, marker=mark,
-                  markersize=3.2, label=name(arm))  # fmt: skip
-        for _, run in ended[ended["arm"] == arm].groupby("seed", sort=False):
-            axes.plot(run["epoch"], run["value"], color=colour, linewidth=0.8, linestyle=":")
-            last = run[run["last"]]
-            axes.plot(last["epoch"], last["value"], "x", color=colour, markersize=6, zorder=4)
+                  markersize=3.2, label=_label(arm))  # fmt: skip
+    colours = {arm: ARMS[place % len(ARMS)] for place, arm in enumerate(arms)}
+    for _, run in ended.groupby(["arm", "seed"], sort=False):
+        colour = colours.get(str(run["arm"].iloc[0]), MUTED)
+        axes.plot(run["epoch"], run["value"], color=colour, linewidth=0.8, linestyle=":")
+        last = run[run["last"]]
+        axes.plot(last["epoch"], last["value"], "x", color=colour, markersize=6, zorder=4)
     axes.set_title(plain(panel.title))
     axes.set_xlabel("epoch")
     axes.locator_params(axis="x", integer=True)

@@ -129,7 +129,8 @@ def interactions(interactions: pd.DataFrame, axis: Axis) -> Figure:
         )  # fmt: skip
         axes.tick_params(axis="y", rotation=0, length=0)
         axes.tick_params(axis="x", rotation=0, length=0)
-        axes.set(xlabel="", ylabel="")
+        row = interactions.iloc[0]
+        axes.set(xlabel=plain(row["second_factor"]), ylabel=plain(row["first_factor"]))
     return figure
 
 

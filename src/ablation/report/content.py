@@ -80,8 +80,6 @@ def write(content: Content, folder: Path) -> None:
     _wide(content.curves).to_csv(folder / "curves.csv", index=False, lineterminator="\n")
     content.examples.to_parquet(folder / "examples.parquet", index=False)
     names = ["arm", "seed", "weights", "logits", "ended", "environment"]
-    table = content.details[names].astype(object)
-    details = table.where(table.notna(), None).to_numpy().tolist()
     stored = {
         "format": FORMAT,
         "label": content.label,
@@ -95,9 +93,9 @@ def write(content: Content, folder: Path) -> None:
         if content.numerics is None
         else {
             "columns": [str(name) for name in content.numerics],
-            "rows": json.loads(content.numerics.to_json(orient="values", double_precision=15)),
+            "rows": _rows(content.numerics),
         },
-        "runs": {"columns": names, "rows": details},
+        "runs": {"columns": names, "rows": _rows(content.details[names])},
     }
     (folder / "study.json").write_text(_text(stored), encoding="utf-8")
 
@@ -189,6 +187,13 @@ def _read_csv(path: Path, types: Mapping[str, Any]) -> pd.DataFrame:
     texts = {name: kind for name, kind in types.items() if name in header}
     numbers = {name: [""] for name in header if texts.get(name) is not str}
     return pd.read_csv(path, dtype=texts, keep_default_na=False, na_values=numbers)
+
+
+def _rows(frame: pd.DataFrame) -> list[list[Any]]:
+    """Returns the rows as they are, None where there is nothing."""
+    table = frame.astype(object)
+    rows: list[list[Any]] = table.where(table.notna(), None).to_numpy().tolist()
+    return rows
 
 
 def _text(stored: Mapping[str, Any]) -> str:

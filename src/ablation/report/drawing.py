@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -41,7 +42,8 @@ def shown(effects: pd.DataFrame, most: int = MOST_ROWS) -> pd.DataFrame:
     if len(effects) <= most + 1:
         return effects
     arms = effects.iloc[1:]
-    kept = arms["effect"].abs().nlargest(most).index
+    # An arm without an effect is one whose runs failed: it stands before the smallest effects.
+    kept = arms["effect"].abs().fillna(math.inf).nlargest(most).index
     return effects.loc[[effects.index[0], *sorted(kept)]]
 
 
@@ -53,7 +55,8 @@ def coloured(effects: pd.DataFrame) -> list[str]:
 def panels(findings: Findings, metric: str) -> list[Panel]:
     """Returns the learning curves that are drawn: the loss on train, the metric on validation."""
     wanted = [Panel("train", "loss"), Panel("validation", metric)]
-    there = set(zip(findings.bands["split"], findings.bands["metric"], strict=True))
+    drawn = pd.concat([findings.bands, findings.cut_short])
+    there = set(zip(drawn["split"], drawn["metric"], strict=True))
     return [panel for panel in wanted if (panel.split, panel.metric) in there]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -11,6 +10,7 @@ import pandas as pd
 
 from ablation import tracking
 from ablation.analysis import judge
+from ablation.errors import public
 from ablation.report.content import Content
 from ablation.tracking import Home, Outcome
 
@@ -105,4 +105,4 @@ def _address(home: Home) -> str:
     address = str(home.client.tracking_uri)
     if not address.startswith("http"):
         return PAGES
-    return re.sub(r"//[^/@]*@", "//", address).rstrip("/")
+    return public(address).rstrip("/")

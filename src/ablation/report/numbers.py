@@ -1,4 +1,4 @@
-"""Numbers to text: a metric of a hundred points in points, everything else as it is."""
+"""Numbers to cells: a metric of a hundred in points, which the CSV files hold as it is."""
 
 from __future__ import annotations
 
@@ -7,11 +7,9 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from ablation.analysis import POINTS
 from ablation.report.blocks import Cell
 from ablation.spec import DIRECTIONS
-
-POINTS = {"accuracy": 100.0, "macro_f1": 100.0}
-"""Metrics that are shown in points of a hundred; the CSV files hold them as they are."""
 
 SMALLEST_P = 1e-4
 
@@ -54,11 +52,6 @@ class Scale:
             return Cell("", -math.inf)
         ends = (f"{self.factor * end:+.{self.digits}f}" for end in (low, high))
         return Cell(minus(" to ".join(ends)), low)
-
-    def amount(self, value: float) -> str:
-        """Returns a size with its unit, without trailing zeros."""
-        text = f"{self.factor * value:.6g}"
-        return f"{text} {self.unit}".strip()
 
     def _cell(self, value: float, sign: str) -> Cell:
         if math.isnan(value):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 from pathlib import Path
 
@@ -16,7 +15,12 @@ def rebuild(folder: Path) -> None:
     Raises:
         Refused: If the folder holds no report.
     """
-    _build_as(folder.name, folder, folder.parent)
+    folder = folder.resolve()
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as place:
+        # Beside it, so that what is there goes only when all that replaces it is there.
+        made, old = build(read(folder), Path(place)), Path(place) / ".old"
+        folder.rename(old)
+        made.rename(folder)
 
 
 def differing(folder: Path) -> list[str]:
@@ -26,17 +30,8 @@ def differing(folder: Path) -> list[str]:
         Refused: If the folder holds no report.
     """
     with tempfile.TemporaryDirectory() as place:
-        _build_as(folder.name, folder, Path(place))
-        one, two = _files(folder), _files(Path(place) / folder.name)
+        one, two = _files(folder), _files(build(read(folder), Path(place)))
     return sorted(name for name in one | two if one.get(name) != two.get(name))
-
-
-def _build_as(name: str, folder: Path, reports: Path) -> None:
-    """Builds what the folder holds under its own name, which may not be the study's."""
-    with tempfile.TemporaryDirectory() as place:
-        made = build(read(folder), Path(place))
-        shutil.rmtree(reports / name, ignore_errors=True)
-        shutil.copytree(made, reports / name)
 
 
 def _files(folder: Path) -> dict[str, bytes]:

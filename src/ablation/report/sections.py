@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from pathlib import PurePosixPath
+import math
+from collections.abc import Callable, Iterator
 
-from ablation.analysis import Findings, answer, sentences
+from ablation.analysis import Findings, answer, exactly, sentences
 from ablation.report import drawing, tables
-from ablation.report.blocks import Block, Bullets, Command, Figure, Page, Section, Table, Text
+from ablation.report.blocks import Block, Bullets, Command, Figure, Page, Section, Text
 from ablation.report.content import Content
 from ablation.report.numbers import Scale, minus
 
@@ -44,7 +44,7 @@ def _facts(content: Content) -> list[tuple[str, str]]:
     return [
         ("baseline", declaration["baseline"]),
         ("metric", f"{scale.metric.replace('_', ' ')} on test"),
-        ("margin", "none" if margin is None else scale.amount(float(margin))),
+        ("margin", "none" if margin is None else exactly(float(margin), scale.metric)),
         ("seeds per arm", " to ".join(dict.fromkeys((str(seeds[0]), str(seeds[-1]))))),
         ("runs", f"{done} of {planned}" if done < planned else str(done)),
     ]
@@ -89,12 +89,13 @@ def _verdicts(content: Content, findings: Findings) -> Iterator[Block]:
 def _words(content: Content, findings: Findings) -> Iterator[Block]:
     said = sentences(findings.effects, content.declaration)
     if len(said) <= MOST_SENTENCES:
-        yield Bullets([minus(each) for each in said])
+        yield Bullets(said)
 
 
 def _method(content: Content, findings: Findings) -> Iterator[Block]:
     declaration = content.declaration
     looks = declaration["looks"]
+    alphas = ", ".join(dict.fromkeys(f"{alpha:g}" for alpha in content.judged.effects["alpha"]))
     lines = [
         "Every arm is trained with the same seeds; a difference compares two runs that share one. "
         "BETTER and WORSE come from two-sided paired t tests, EQUIVALENT from two one-sided tests "
@@ -116,6 +117,10 @@ def _method(content: Content, findings: Findings) -> Iterator[Block]:
             f"A run within {_short(declaration['collapse'])} of chance "
             f"({_short(declaration['chance'])}) counts as failed."
         )
+    lines.append(
+        "An interval that agrees with Holm leaves out 0 exactly where Holm's test says differs, "
+        f"at alpha = {alphas}; jointly these intervals cover less than that."
+    )
     for line in lines:
         yield Text(line)
 
@@ -134,13 +139,12 @@ def _response(content: Content, findings: Findings) -> Iterator[Block]:
         per = "tenfold of the level" if row["log"] else "unit of the level"
         slope = scale.difference(row["slope"]).text
         ends = scale.interval(row["low"], row["high"]).text or "no interval"
-        zero = (
-            " (a level of 0 has no place on the log scale and is left out)" if row["log"] else ""
-        )
+        left_out = row["log"] and (findings.response["level"] == 0).any()
+        zero = " (a level of 0 has no place on the log scale and is left out)" if left_out else ""
+        p = "" if math.isnan(row["p"]) else f", p {row['p']:.2g}"
         yield Text(
             f"Trend over {row['levels']} levels{zero}: {slope} {scale.unit} per {per} "
-            f"(95 % {ends}, p {row['p']:.2g}, {row['n']} seeds). A straight line is all that it "
-            "can see."
+            f"(95 % {ends}{p}, {row['n']} seeds). A straight line is all that it can see."
         )
     yield tables.response_table(findings.response, scale)
 
@@ -157,6 +161,15 @@ def _seeds(content: Content, findings: Findings) -> Iterator[Block]:
     yield Figure("seeds", "Each seed as a line across the arms",
                  "One line per seed. Where the lines run in parallel, a seed is good or bad for "
                  "all arms alike, and comparing inside it removes that.")  # fmt: skip
+    gains = findings.effects["rho"].iloc[1:].dropna()
+    if len(gains):
+        low, middle, high = (
+            minus(f"{gain:.2f}") for gain in (gains.min(), gains.median(), gains.max())
+        )
+        yield Text(
+            "Pairing gain, the share of a difference's variance that sharing seeds removes: "
+            f"{low} to {high} over the arms, median {middle}. Below 0 it costs."
+        )
 
 
 def _curves(content: Content, findings: Findings) -> Iterator[Block]:
@@ -186,7 +199,7 @@ def _probes(content: Content, findings: Findings) -> Iterator[Block]:
 
 
 def _failures(content: Content, findings: Findings) -> Iterator[Block]:
-    if not (findings.effects["failed"] > 0).any():
+    if not (findings.scores["status"] == "FAILED").any():
         bound = findings.effects["failed_upper95"].max()
         yield Text(f"No run failed; that still allows a failure rate of up to {bound:.0%} (95 %).")
         return
@@ -208,7 +221,7 @@ def _variance(content: Content, findings: Findings) -> Iterator[Block]:
             f"Choosing the seed moves {scale.metric.replace('_', ' ')} by "
             f"{scale.value(moved['seed']).text}{unit}, choosing the arm by "
             f"{scale.value(moved['arm']).text}{unit} (standard deviations, "
-            f"{findings.shared_seeds} seeds that all arms share)."
+            f"{findings.variance['n'].iloc[0]} seeds that all arms share)."
         )
         yield Figure("variance", "Standard deviation over arms and over seeds")
 
@@ -233,7 +246,10 @@ def _sensitivity(content: Content, findings: Findings) -> Iterator[Block]:
         )
         yield tables.sensitivity_table(findings.sensitivity)
     if len(findings.generalisation):
-        yield Text("The difference when the test examples, too, are taken as a sample:")
+        yield Text(
+            "The difference when the test examples, too, are taken as a sample; an arm with "
+            "failed runs has none:"
+        )
         scale = Scale.of(content.declaration)
         yield tables.generalisation_table(findings.generalisation, scale)
 
@@ -277,9 +293,9 @@ def _provenance(content: Content, findings: Findings) -> Iterator[Block]:
         f"{content.record['test_evaluations']}"
     )
     yield Bullets(lines)
-    yield Text("This page is rebuilt from the files beside it alone by")
-    yield Command(f"ablation rebuild {PurePosixPath('reports') / content.label}")
-    yield Text("and from MLflow's record by")
+    yield Text("This page is rebuilt from the files beside it alone by, in this folder,")
+    yield Command("ablation rebuild .")
+    yield Text("and from MLflow's record by, where that is kept in the working folder,")
     yield Command(f"ablation report {content.label}")
 
 
@@ -302,11 +318,6 @@ PARTS: dict[str, Callable[[Content, Findings], Iterator[Block]]] = {
     "Provenance": _provenance,
 }
 """Heading to what makes the section; one that makes nothing is left out."""
-
-
-def tables_of(page: Page) -> Sequence[Table]:
-    """Returns all tables of a page."""
-    return [block for part in page.sections for block in part.blocks if isinstance(block, Table)]
 
 
 def _n(findings: Findings) -> str:

@@ -36,7 +36,9 @@ def verdict_table(effects: pd.DataFrame, scale: Scale) -> Table:
                 p_value(row["p_equivalence"]),
                 scale.value(row["mean"]),
                 count(row["n"]),
-                Cell(f"{row['failed']} of {row['n']}", row["failed"]),
+                Cell(
+                    f"{row['failed']} of {row['n']}, ≤ {row['failed_upper95']:.0%}", row["failed"]
+                ),
                 Cell("" if first else f"{row['wins']}–{row['ties']}–{row['losses']}"),
             ]
         )
@@ -44,8 +46,9 @@ def verdict_table(effects: pd.DataFrame, scale: Scale) -> Table:
                "mean", "seeds", "failed", "w–t–l"]  # fmt: skip
     caption = (
         f"{scale.heading[0].upper()}{scale.heading[1:]}. Differences to the baseline compare runs "
-        "that share a seed; intervals are pointwise, p values adjusted by Holm; w–t–l counts the "
-        "seeds on which the arm is above, level with and below the baseline."
+        "that share a seed; intervals are pointwise, p values adjusted by Holm; beside the failed "
+        "runs stands the rate up to which they may fail (95 %); w–t–l counts the seeds on which "
+        "the arm is better than, level with and worse than the baseline."
     )
     return table(columns, rows, numeric="llrrrrrrrr", caption=caption)
 
@@ -110,13 +113,6 @@ def failure_table(effects: pd.DataFrame, scores: pd.DataFrame) -> Table:
     return table(["arm", "failed", "reasons", "seeds", "rate up to (95 %)"], rows, numeric="lrllr")
 
 
-def variance_table(variance: pd.DataFrame, scale: Scale) -> Table:
-    """Returns what choosing the arm and choosing the seed move."""
-    rows = [[Cell(f"choosing the {row['source']}"), scale.value(row["deviation"])]
-            for row in variance.to_dict("records")]  # fmt: skip
-    return table(["", f"moves {scale.metric} by (SD{_unit(scale)})"], rows, numeric="lr")
-
-
 def interaction_table(interactions: pd.DataFrame, scale: Scale) -> Table:
     """Returns the differences of differences."""
     rows = [
@@ -125,7 +121,8 @@ def interaction_table(interactions: pd.DataFrame, scale: Scale) -> Table:
          scale.interval(row["adjusted_low"], row["adjusted_high"]), p_value(row["p"])]
         for row in interactions.to_dict("records")
     ]  # fmt: skip
-    columns = ["first", "second", "together beyond each", "95 %", "agrees with Holm", "p"]
+    factors = interactions[["first_factor", "second_factor"]].iloc[0]
+    columns = [*factors, "together beyond each", "95 %", "agrees with Holm", "p"]
     return table(columns, rows, numeric="llrrrr")
 
 
@@ -187,10 +184,6 @@ def fixed_table(declaration: Mapping[str, Any]) -> Table:
 def _plain_interval(low: float, high: float, scale: Scale) -> Cell:
     ends = (scale.value(low), scale.value(high))
     return Cell(" to ".join(end.text for end in ends) if not math.isnan(low) else "", low)
-
-
-def _unit(scale: Scale) -> str:
-    return f", {scale.unit}" if scale.unit else ""
 
 
 def _short(value: float | None) -> Cell:

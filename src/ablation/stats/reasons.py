@@ -57,10 +57,10 @@ def _identical(v: Verdicts, i: Index) -> str:
 
 def _within(v: Verdicts, i: Index) -> str:
     certain = v.p_difference[i] <= v.alpha
-    sign = "+" if v.effect[i] > 0 else "-"
-    note = f"; statistically {sign}, but below the margin" if certain else ""
+    word = "better" if v.effect[i] > 0 else "worse"
+    note = f"; statistically {word}, but below the margin" if certain else ""
     return (
-        f"within the margin of {v.margin:.3g} (adjusted p {v.p_equivalence[i]:.2g}{note}); "
+        f"within the margin (adjusted p {v.p_equivalence[i]:.2g}{note}); "
         f"failure rate up to {v.failed_upper95[i]:.0%}"
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ablation.tracking.frames import planned
@@ -39,7 +39,7 @@ def curves_frame(
         outcome.run_id: (home.label, key.split("/")[1], arm, seed)
         for arm, seed, key, outcome in planned(declaration, outcomes)
     }
-    points = pd.DataFrame(_points(home, list(runs)), columns=["run", "name", "epoch", "value"])
+    points = pd.DataFrame(_points(home, runs), columns=["run", "name", "epoch", "value"])
     points["value"] = points["value"].astype(float)
     points = points[points["value"].abs() < UNSTORED]  # which a NaN is not either
     points = points[points["name"].str.split("/").str[0].isin(SPLITS)]
@@ -58,14 +58,17 @@ def curves_frame(
     return frame[list(CURVES)].astype(typed).reset_index(drop=True)
 
 
-def _points(home: Home, runs: Sequence[str]) -> Iterator[tuple[str, str, int, float]]:
+def _points(
+    home: Home, runs: Mapping[str, tuple[str, str, str, int]]
+) -> Iterator[tuple[str, str, int, float]]:
     """Yields run, metric, step and value of every point, straight from a database if it is one."""
     store = home.client._tracking_client.store
     if hasattr(store, "ManagedSessionMaker"):
-        yield from _from_database(store, runs)
+        yield from _from_database(store, list(runs))
         return
-    for name in _names(home, runs):
-        for some in _parts(runs, PER_REQUEST):
+    one_of_each = {config: run for run, (_, config, _, _) in runs.items()}
+    for name in _names(home, one_of_each.values()):
+        for some in _parts(list(runs), PER_REQUEST):
             for point in _from_server(store, some, name):
                 yield point["run_id"], name, int(point["step"]), float(point["value"])
 
@@ -81,10 +84,10 @@ def _from_database(store: Any, runs: Sequence[str]) -> Iterator[tuple[str, str, 
             yield from map(tuple, query)
 
 
-def _names(home: Home, runs: Sequence[str]) -> list[str]:
+def _names(home: Home, runs: Iterable[str]) -> list[str]:
     """Returns the names of the curves: those that the runs' latest metrics have."""
     found: set[str] = set()
-    for run in runs[:: max(1, len(runs) // PER_REQUEST)]:
+    for run in runs:
         found |= home.client.get_run(run).data.metrics.keys()
     return sorted(name for name in found if name.split("/")[0] in SPLITS)
 

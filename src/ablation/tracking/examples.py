@@ -35,8 +35,8 @@ def examples_frame(
         if outcome.status == "FINISHED"
     ]
     runs = [run for _, _, run in wanted]
-    if place.startswith("file:") or "://" not in place:
-        folder = Path(unquote(urlparse(place).path))
+    if (address := urlparse(place)).scheme in {"", "file"}:  # a server's is mlflow-artifacts:/1
+        folder = Path(unquote(address.path))
         found = [_read(folder / run / "artifacts" / CORRECT) for run in runs]
     else:
         with ThreadPoolExecutor(REQUESTS) as threads:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ablation.data import Encoded
-from ablation.errors import Refused
+from ablation.errors import Refused, public
 from ablation.tracking import notes
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ def connect(uri: str, *, record: bool = False) -> MlflowClient:
             client.search_experiments(max_results=1)
         except MlflowException as error:
             raise Refused(
-                f"The tracking store {uri} cannot be used: {_first_line(error)}",
+                f"The tracking store {public(uri)} cannot be used: {_first_line(error)}",
                 "Check MLFLOW_TRACKING_URI or --store; a store of another MLflow version is "
                 "brought up to date by `mlflow db upgrade`.",
             ) from error

@@ -155,11 +155,13 @@ def check_margin(study: Study, test_rows: int) -> None:
 def seconds_guess(config: RunConfig, train_rows: int, train_tokens: int) -> float:
     """Returns a rough guess of one training's seconds, for use before any run was timed.
 
+    What one training takes beside another of the same study is nearer to the truth.
+
     The constants are those of one core of a small cloud machine, for states 128 wide.
     """
-    step, token = {"none": (3e-3, 4e-6), "cnn": (3e-3, 20e-6), "bilstm": (8e-3, 40e-6)}.get(
-        config.model.encoder, (4e-3, 20e-6)
-    )
+    step, token = {
+        "none": (1.5e-3, 0.5e-6), "cnn": (1.5e-3, 3e-6), "bilstm": (2e-3, 6e-6)
+    }.get(config.model.encoder, (3e-3, 5e-6))  # fmt: skip
     steps = train_rows / config.train.batch_size
     width = config.model.hidden_size / 128
     return config.train.epochs * (steps * step + train_tokens * token * width)

@@ -25,7 +25,7 @@ from ablation.execute.looks import declare, planned
 from ablation.execute.mirror import Mirror
 from ablation.execute.places import Places
 from ablation.execute.workers import end_workers, run_trial
-from ablation.plan import Trial, label_of, missing, trials_of
+from ablation.plan import Trial, label_of, missing, seconds_guess, trials_of
 from ablation.spec import Study, arms_of
 from ablation.tracking import Finished, Home
 
@@ -173,7 +173,7 @@ def _close(home: Home, *, complete: bool) -> None:
 
 
 def walk(opened: Session, executor: Executor, *, ahead: int, device: str) -> Iterator[Finished]:
-    """Trains and records every missing trial in the plan's order; yields each when recorded.
+    """Trains and records every missing trial, block by block; yields each when recorded.
 
     Interrupted at any point, it ends its workers and shows what was cut short as waiting.
 
@@ -223,7 +223,7 @@ def _train(
 
     What has ended is replaced before it is yielded, so no worker waits while it is recorded.
     """
-    waiting = iter(opened.missing)
+    waiting = iter(_longest_first(opened))
     futures: dict[Future[Any], Trial] = {}
 
     def refill() -> None:
@@ -249,6 +249,21 @@ def _train(
             refill()
             records, result, began, used = _unpack(future, trial)
             yield Finished(trial=trial, records=records, result=result, began=began, device=used)
+
+
+def _longest_first(opened: Session) -> list[Trial]:
+    """Returns the missing trials block by block, in each the long ones first.
+
+    The last block then ends with short ones, and hardly a worker waits for another.
+    """
+    seconds = {}
+    for trial in opened.missing:
+        config = trial.arm.config
+        if trial.config_hash not in seconds:
+            train = opened.corpora[config.data].split("train")
+            guess = seconds_guess(config, len(train.labels), len(train.tokens))
+            seconds[trial.config_hash] = guess
+    return sorted(opened.missing, key=lambda each: (each.seed, -seconds[each.config_hash]))
 
 
 def _unpack(future: Future[Any], trial: Trial) -> Any:

@@ -234,7 +234,7 @@ def main() -> None:
                 good.append(is_as_good(*both))
     summary["accuracy_ok"] = all(good) if good else None
     if options.keep:
-        LAST.write_text(json.dumps(summary, indent=2) + "\n")
+        LAST.write_text(json.dumps(before | summary, indent=2) + "\n")
     print(json.dumps(summary))
 
 

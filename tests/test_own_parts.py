@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -10,15 +11,24 @@ import torch
 from typer.testing import CliRunner
 
 from ablation import cli
-from ablation.config import AttentionConfig, DataConfig, ModelConfig, RunConfig, replace
+from ablation.config import (
+    AttentionConfig,
+    DataConfig,
+    ModelConfig,
+    RunConfig,
+    TrainConfig,
+    replace,
+)
 from ablation.data import prepare, read_vectors
 from ablation.errors import Refused
 from ablation.model import build, check
 from ablation.plan import config_hash
+from ablation.train import Texts, train
 from ablation.train.adam import Adam
 
 PARTS = """
 import torch
+from ablation.model import AttentionPooling
 
 class Mine(torch.nn.Module):
     def __init__(self, hidden_size):
@@ -38,6 +48,31 @@ class Wider(Mine):
     def forward(self, states, mask):
         pooled = super().forward(states, mask)
         return torch.cat([pooled, pooled], dim=1)
+
+class WrongWeights(Mine):
+    def forward(self, states, mask):
+        return super().forward(states, mask), mask.float()[None]
+
+class Article(AttentionPooling):
+    pass
+
+class Around(torch.nn.Module):
+    def __init__(self, hidden_size):
+        super().__init__()
+        self.inner = AttentionPooling(hidden_size)
+    def forward(self, states, mask):
+        return self.inner(states, mask)
+
+class Raises(Mine):
+    def __init__(self, hidden_size):
+        raise ValueError("no such width")
+
+class Remembers(Mine):
+    kept = None
+    def forward(self, states, mask):
+        if self.kept is None:
+            self.kept = states[:1].detach() * 0
+        return super().forward(states, mask) + (self.scale * self.kept.sum())
 
 class NotPooled(Mine):
     def forward(self, states, mask):
@@ -94,6 +129,9 @@ def test_what_fits_is_taken(parts: str, name: str, kind: str) -> None:
                               r"\(3, 5\): TypeError"),
         ("pooling", "NoWidth", r"NoWidth\(64,\) cannot be made"),
         ("pooling", "Function", "is no nn.Module"),
+        ("pooling", "Raises", "cannot be made: ValueError: no such width"),
+        ("pooling", "WrongWeights", r"returned \(1, 3, 5\) as weights for a mask of shape "
+                                    r"\(3, 5\)"),
         ("pooling", "Min", "Did you mean 'Mine'"),
         ("encoder", "Summed", r"Summed made \(3, 64\) of inputs of shape \(3, 5, 64\); "
                               r"\(3, 5, 64\) is needed"),
@@ -117,6 +155,37 @@ def test_a_study_that_does_not_fit_is_refused_before_anything_is_written(
     assert isinstance(ran.exception, Refused)
     assert "NotPooled made" in ran.exception.rule
     assert not store.exists()
+
+
+def test_a_module_that_cannot_be_read_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "my_broken_module.py").write_text("class Mine(\n")
+    with pytest.raises(Refused, match="cannot be imported: SyntaxError"):
+        check(ModelConfig(pooling="my_broken_module:Mine"))
+
+
+@pytest.mark.parametrize("name", ["Article", "Around"])
+def test_a_part_made_of_ours_starts_from_the_seed_alone(parts: str, name: str) -> None:
+    config = ModelConfig(embedding_size=7, hidden_size=14, pooling=f"{parts}:{name}")
+    sizes = {"vocabulary_size": 9, "classes": 2}
+    first, second, other = (
+        torch.cat([each.flatten() for each in build(config, seed, **sizes).pooling.parameters()])
+        for seed in (3, 3, 4)
+    )
+    assert torch.equal(first, second)
+    assert not torch.equal(first, other)
+    assert first.std().item() == pytest.approx(0.05, rel=0.3)
+
+
+def test_what_a_part_keeps_of_its_first_call_can_be_trained_with(
+    parts: str, splits: Mapping[str, Texts]
+) -> None:
+    model = ModelConfig(embedding_size=7, hidden_size=14, pooling=f"{parts}:Remembers")
+    config = RunConfig(model=model, train=TrainConfig(epochs=1))
+    running = train(config, 0, splits, vocabulary_size=37, classes=3)
+    assert [record.epoch for record in running] == [0, 1]
 
 
 def vectors_file(path: Path, *, size: int = 7, header: bool = False) -> Path:

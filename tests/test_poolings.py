@@ -227,6 +227,22 @@ class TestEveryPooling:
         torch.testing.assert_close(found, torch.stack(alone), atol=1e-12, rtol=1e-12)
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("spread", [0.5, 5.0])
+def test_sparse_weights_leave_padding_out_in_few_digits_too(
+    dtype: torch.dtype, spread: float
+) -> None:
+    scores = spread * torch.randn(20, 300, generator=generator(1, "scores")).float()
+    real = torch.arange(300) < torch.randint(1, 300, (20, 1), generator=generator(2, "real"))
+    for normaliser in (sparsemax, entmax15):
+        masking = Masking(fill="min", second_masking=False, dtype=dtype, normaliser=normaliser)
+        weights = masking(scores, real)
+        assert (weights * ~real).max() == 0
+        sums = weights.double().sum(dim=1)
+        digits = torch.finfo(dtype).eps
+        torch.testing.assert_close(sums, torch.ones_like(sums), atol=16 * digits, rtol=0)
+
+
 @pytest.mark.parametrize("name", SCORED)
 class TestEveryPoolingWithScores:
     """What the masking owes, whatever makes the scores."""

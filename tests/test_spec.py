@@ -166,6 +166,24 @@ def test_the_source_of_a_class_of_the_users_is_part_of_the_key(
     assert config_hash(config, "data") != before
 
 
+@pytest.mark.parametrize("regular", [True, False])
+def test_every_file_of_a_package_of_the_users_is_part_of_the_key(
+    regular: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    name = f"my_package_for_keys_{regular}"
+    (tmp_path / name).mkdir()
+    if regular:
+        (tmp_path / name / "__init__.py").write_text("from .core import Mine\n")
+    part = f"{name}:Mine" if regular else f"{name}.core:Mine"
+    core = tmp_path / name / "core.py"
+    config = replace(RunConfig(), "model.pooling", part)
+    core.write_text("class Mine: pass\n")
+    before = config_hash(config, "data")
+    core.write_text("class Mine: more = 1\n")
+    assert config_hash(config, "data") != before
+
+
 def test_looks_share_the_error_rate_in_rising_parts() -> None:
     found = changed(looks=(5, 8, 12, 20)).schedule
     assert [seeds for seeds, _ in found] == [5, 8, 12, 20]

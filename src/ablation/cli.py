@@ -143,23 +143,21 @@ def run(
     reports: Reports = Path("reports"),
 ) -> None:  # fmt: skip
     """Runs what is missing of a study, records it, and writes its report."""
-    if device not in {"auto", "cpu", "cuda"}:
-        raise Refused(f"No device {device!r}.", "Give auto, cpu or cuda.")
-    if workers is not None and workers < 1:
-        raise Refused(f"At least 1 worker is needed; got {workers}.", "Leave --workers out.")
-    if device == "cuda":
-        from ablation.execute.workers import check_cuda
+    _refuse_options(device, workers)
+    from concurrent.futures.process import BrokenProcessPool
 
-        check_cuda()
+    from ablation import spec
     from ablation.execute.garbage import loading
-    from ablation.execute.workers import check_classes, prepare_pool
+    from ablation.execute.workers import check_classes, check_vectors, prepare_pool
     from ablation.progress import crew, follow
-    from ablation.request import ask, surely_missing
+    from ablation.request import STUDIES, ask, surely_missing
 
+    spec.load(name, STUDIES)  # a wrong name is refused before anything is loaded
     prepare_pool(*DRAWING)
     with loading():
         asked = ask(name, data, text, label, seeds)
     check_classes(asked.study)
+    check_vectors(asked.corpora, asked.study)
     _terminate_like_interrupt()
     number = workers or _cores()
     opened: Session | None = None
@@ -194,7 +192,10 @@ def run(
             keys = ", ".join(f"{trial.arm.name} seed {trial.seed}" for trial in missing[:10])
             _print(_text(f"{len(missing)} planned trials are missing: {keys}"))
             raise typer.Exit(1)
-        _report(opened.home, reports, map if idle else workers_of().map)
+        try:
+            _report(opened.home, reports, map if idle else workers_of().map)
+        except BrokenProcessPool:  # all is recorded: without its workers it takes a second longer
+            _report(opened.home, reports)
 
 
 @app.command()
@@ -313,6 +314,17 @@ def main() -> None:
     except BrokenPipeError:  # what read the output, such as `head`, has ended
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(1) from None
+
+
+def _refuse_options(device: str, workers: int | None) -> None:
+    if device not in {"auto", "cpu", "cuda"}:
+        raise Refused(f"No device {device!r}.", "Give auto, cpu or cuda.")
+    if workers is not None and workers < 1:
+        raise Refused(f"At least 1 worker is needed; got {workers}.", "Leave --workers out.")
+    if device == "cuda":
+        from ablation.execute.workers import check_cuda
+
+        check_cuda()
 
 
 def _report(home: Home, reports: Path, mapping: Callable[..., Iterable[Any]] = map) -> None:

@@ -82,6 +82,7 @@ class Constant:
 
     def __post_init__(self) -> None:
         _typed(self)
+        _require(math.isfinite(self.value), "value", "finite", self.value)
 
     def __repr__(self) -> str:
         return f"Constant({self.value!r})"

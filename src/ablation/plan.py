@@ -209,16 +209,18 @@ def _source(name: str) -> str | None:
     module, colon, _ = name.partition(":")
     if not colon:
         return None
-    top, _, inner = module.partition(".")
+    top, _, _ = module.partition(".")
     try:
         found = importlib.util.find_spec(top)
     except (ImportError, ValueError):
         found = None
-    if found is None or found.origin is None or not found.origin.endswith(".py"):
+    folders = [] if found is None else list(found.submodule_search_locations or [])
+    origin = None if found is None or folders else found.origin
+    files = [Path(origin)] if origin and origin.endswith(".py") else []
+    files += sorted(file for folder in folders for file in Path(folder).rglob("*.py"))
+    if not files:
         raise Refused(
             f"No module {top!r} written in Python can be imported, which {name!r} names.",
             "Run where it is importable: beside the study file, in this folder, or installed.",
         )
-    origin = Path(found.origin)
-    files = sorted(origin.parent.rglob("*.py")) if inner else [origin]
     return "\n".join(file.read_text(encoding="utf-8") for file in files)

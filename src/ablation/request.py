@@ -126,9 +126,9 @@ def look_up(asked: Asked, store: Path | None) -> Seen:
     note = ""
     if not where.mirror_exists and where.record_exists:
         note = "The mirror is missing, so nothing is shown as done; running the study rebuilds it."
-    elif any(each.state == "RUNNING" for each in found.values()) and not where.is_busy(
-        asked.study.name
-    ):
+    elif any(
+        trial.key in found and found[trial.key].state == "RUNNING" for trial in planned
+    ) and not where.is_busy(asked.study.name):
         note = "It was cut off in the midst; running it goes on from here."
     return Seen(label, metric, planned, note, found)
 

@@ -131,8 +131,7 @@ def _open(
     wording = {"question": study.question, "title": study.title, "caveats": list(study.caveats)}
     tracking.declare(home, digest(declared), declared, wording, seen=len(outcomes))
     tracking.describe_data(home, encoded)
-    if study.numerics and tracking.numerics(home) is None:
-        _keep_numerics(study, home)
+    _keep_numerics(study, home)
     mirror = mirrors.open_mirror(
         storage,
         trials,
@@ -143,6 +142,7 @@ def _open(
         direction=study.direction,
     )
     mirror.reconcile(trials, outcomes)
+    mirror.reconcile_others(home.label, outcomes)
     versions = stamp()
     opened = Session(
         home=home,
@@ -159,11 +159,17 @@ def _open(
 
 
 def _keep_numerics(study: Study, home: Home) -> None:
-    """Computes what each fill of the arms does in each dtype, and keeps it with the study."""
-    from ablation.model import fill_table
-
+    """Keeps with the study what each fill of the arms does in each dtype, if it asks for that."""
     fills = dict.fromkeys(arm.config.model.attention.fill for arm in arms_of(study))
-    tracking.keep_numerics(home, fill_table(list(fills)))
+    of = digest(list(fills)) if study.numerics else ""
+    if tracking.numerics_of(home) == of:
+        return
+    rows = []
+    if study.numerics:
+        from ablation.model import fill_table
+
+        rows = fill_table(list(fills))
+    tracking.keep_numerics(home, rows, of=of)
 
 
 def _close(home: Home, *, complete: bool) -> None:
@@ -205,7 +211,7 @@ def walk(opened: Session, executor: Executor, *, ahead: int, device: str) -> Ite
 
 def stamp() -> dict[str, str]:
     """Returns commit, Python and library versions as tags for a run."""
-    libraries = ("torch", "numpy", "mlflow", "optuna", "datasets", "tokenizers")
+    libraries = ("torch", "numpy", "mlflow", "optuna", "datasets", "tokenizers", "sentencex")
     versions = {f"ablation.version.{name}": importlib.metadata.version(name) for name in libraries}
     versions["ablation.version.python"] = platform.python_version()
     with contextlib.suppress(OSError, subprocess.SubprocessError):

@@ -112,6 +112,27 @@ class Mirror:
             elif outcome is None and cell is not None:
                 self.wait(trial)
 
+    def reconcile_others(self, label: str, outcomes: Mapping[str, Outcome]) -> None:
+        """Brings the label's mirrors under earlier declarations into line, too.
+
+        What they show as RUNNING was cut off. One that tells of a run which the record does not
+        have is dropped, as a trial that has ended cannot be changed.
+        """
+        import optuna
+
+        for study in self._storage.get_all_studies():
+            if study._study_id == self._study or study.user_attrs.get(LABEL) != label:
+                continue
+            cells = self._storage.get_all_trials(study._study_id, deepcopy=False)
+            known = (outcomes.get(cell.user_attrs.get(KEY, "")) for cell in cells)
+            if any(map(_contradicts, cells, known)):
+                self._storage.delete_study(study._study_id)
+                continue
+            for cell in cells:
+                if cell.state == optuna.trial.TrialState.RUNNING:
+                    waiting = optuna.trial.TrialState.WAITING
+                    self._storage.set_trial_state_values(cell._trial_id, waiting)
+
     def start(self, trial: Trial) -> None:
         """Shows a trial as RUNNING."""
         import optuna

@@ -85,7 +85,8 @@ def labels_taken(query: Query) -> dict[str, str]:
 def trials(query: Query, label: str, metric: str) -> dict[str, Mirrored]:
     """Returns trial key to its state in the mirror, over all declarations of a label.
 
-    Keys are content-addressed, so a trial that was done under an earlier declaration is done.
+    Keys are content-addressed, so a trial that was done under an earlier declaration is done;
+    where two declarations have an outcome of it, the later one's counts.
 
     Args:
         query: Reads the storage.
@@ -94,7 +95,8 @@ def trials(query: Query, label: str, metric: str) -> dict[str, Mirrored]:
     """
     studies = [id_ for id_, each in _attributes(query).items() if each.get(LABEL) == label]
     found: dict[str, Mirrored] = {}
-    for state, value, facts in _cells(query, studies):
+    cells = (cell for study in reversed(studies) for cell in _cells(query, [study]))
+    for state, value, facts in cells:
         key = facts.get(KEY, "")
         if key not in found or found[key].outcome is None:
             found[key] = Mirrored(state, _outcome(state, value, facts, metric))

@@ -11,7 +11,7 @@ import dataclasses
 import json
 from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 if TYPE_CHECKING:
     from ablation.train import EpochRecord, RunResult
@@ -54,9 +54,13 @@ def read(path: Path) -> Progress | None:
         *lines, _ = path.read_text(encoding="utf-8").split("\n")
     except FileNotFoundError:
         return None
-    if not lines:
+    whole: list[Any] = []
+    with contextlib.suppress(ValueError):  # after a full disk a line may be torn, and ends it
+        for line in lines:
+            whole.append(json.loads(line))
+    if not whole:
         return None
-    first, *epochs = (json.loads(line) for line in lines)
+    first, *epochs = whole
     records = tuple(cast("EpochRecord", SimpleNamespace(**each)) for each in epochs)
     return Progress(first["began"], first["device"], records)
 

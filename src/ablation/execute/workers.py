@@ -13,8 +13,8 @@ from concurrent.futures import Executor, ProcessPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ablation.config import ModelConfig, RunConfig
-from ablation.data import SPLITS, Encoded
+from ablation.config import DataConfig, ModelConfig, RunConfig
+from ablation.data import SPLITS, Encoded, read_vectors
 from ablation.errors import Refused
 from ablation.execute import progress_file
 from ablation.spec import Study, arms_of
@@ -34,7 +34,8 @@ def prepare_pool(*modules: str) -> BaseContext:
 
     Where the system can, they are forked from a server that has imported torch and done nothing
     with it, so that many workers load it once; a fork of this process would copy its threads in an
-    unknown state. The server takes a second to load, in which this process can do other things.
+    unknown state. The server takes a second or two to load, in which this process does other
+    things.
     The C library is told to keep large blocks instead of handing them back: a gradient of some
     megabytes is allocated at every step.
 
@@ -94,6 +95,21 @@ def check_classes(study: Study) -> None:
 
         for model in named:
             check(model)
+
+
+def check_vectors(corpora: Mapping[DataConfig, Encoded], study: Study) -> None:
+    """Refuses files of embeddings that do not fit, before anything is written.
+
+    Raises:
+        Refused: If one has another width, or no token of the data.
+    """
+    named = {
+        (arm.config.model.embedding_file, arm.config.model.embedding_size, arm.config.data)
+        for arm in arms_of(study)
+    }
+    for file, size, data in named:
+        if file is not None:
+            read_vectors(Path(file), corpora[data].vocabulary(), size)
 
 
 def end_workers(executor: Executor) -> None:
@@ -191,8 +207,6 @@ def _open(encoded: Encoded, kind: str, device: str) -> Mapping[str, Texts | Docu
 def _pretrained(encoded: Encoded, model: ModelConfig) -> Pretrained | None:
     """Returns the embeddings of the file that the model names; read once per process."""
     import torch
-
-    from ablation.data import read_vectors
 
     if model.embedding_file is None:
         return None

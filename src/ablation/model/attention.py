@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from ablation.model.weights import Masking
+from ablation.model.weights import Masking, drawn
 
 
 class AttentionPooling(nn.Module):
@@ -42,9 +42,9 @@ class AttentionPooling(nn.Module):
         masking: Masking = Masking(),  # noqa: B008 - it is frozen
     ) -> None:
         super().__init__()
-        self.weight = nn.Parameter(torch.empty(hidden_size, hidden_size))
-        self.bias = nn.Parameter(torch.empty(hidden_size)) if bias and values == "keys" else None
-        self.query = nn.Parameter(torch.empty(hidden_size))
+        self.weight = drawn(hidden_size, hidden_size)
+        self.bias = nn.Parameter(torch.zeros(hidden_size)) if bias and values == "keys" else None
+        self.query = drawn(hidden_size)
         self.values = values
         self.masking = masking
 

@@ -165,7 +165,21 @@ def pool(
             "Return one vector of the states' width per text (or of the width in its attribute "
             "output_size), and after it, where there are any, weights of the mask's shape.",
         )
+    if weights is not None and not _fits(weights, mask):
+        found = tuple(weights.shape) if isinstance(weights, Tensor) else type(weights).__name__
+        raise Refused(
+            f"{type(pooling).__name__} returned {found} as weights for a mask of shape "
+            f"{tuple(mask.shape)}.",
+            "Return weights of the mask's shape, perhaps with an axis for heads between.",
+        )
     return pooled, weights
+
+
+def _fits(weights: Any, mask: Tensor) -> bool:
+    """Whether weights are batch x length, perhaps with heads between."""
+    if not isinstance(weights, Tensor) or weights.ndim not in {2, 3}:
+        return False
+    return (weights.shape[0], weights.shape[-1]) == tuple(mask.shape)
 
 
 def encode(

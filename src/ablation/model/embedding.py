@@ -20,6 +20,8 @@ class Embedding(nn.Module):
     of the whole table at every step, which costs more than the lookup; here the gradient is an
     array that stays, and :meth:`clear_gradient` sets only the rows that a step touched to zero.
 
+    All vectors are zero until they are filled.
+
     Args:
         vocabulary_size: Number of token ids, padding included.
         size: Width of a vector.
@@ -27,7 +29,7 @@ class Embedding(nn.Module):
 
     def __init__(self, vocabulary_size: int, size: int) -> None:
         super().__init__()
-        self.weight = nn.Parameter(torch.empty(vocabulary_size, size))
+        self.weight = nn.Parameter(torch.zeros(vocabulary_size, size))
         self._touched: list[Tensor] = []
 
     def freeze(self, rows: Int[Tensor, " known"], vectors: Float[Tensor, "known size"]) -> None:

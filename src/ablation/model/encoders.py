@@ -10,6 +10,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from ablation.model.named import named_class
+from ablation.model.weights import drawn
 
 CONVOLVES = torch.backends.cpu.get_cpu_capability() == "AVX512"
 """Whether this machine's convolution routine beats its matrix product at a small model's sizes."""
@@ -45,8 +46,8 @@ class CNN(nn.Module):
 
     def __init__(self, embedding_size: int, hidden_size: int) -> None:
         super().__init__()
-        self.weight = nn.Parameter(torch.empty(hidden_size, 3 * embedding_size))
-        self.bias = nn.Parameter(torch.empty(hidden_size))
+        self.weight = drawn(hidden_size, 3 * embedding_size)
+        self.bias = nn.Parameter(torch.zeros(hidden_size))
 
     def forward(
         self,

@@ -23,9 +23,9 @@ def named_class(name: str, *sizes: int) -> nn.Module:
     module_name, _, class_name = name.partition(":")
     try:
         module = importlib.import_module(module_name)
-    except ImportError as error:
+    except Exception as error:  # whatever the user's module raises
         raise Refused(
-            f"{name!r} cannot be imported: {error}.",
+            f"{name!r} cannot be imported: {type(error).__name__}: {error}.",
             "Run where the module is importable: beside the study file, here, or installed.",
         ) from error
     if not hasattr(module, class_name):
@@ -36,9 +36,9 @@ def named_class(name: str, *sizes: int) -> nn.Module:
         )
     try:
         made = getattr(module, class_name)(*sizes)
-    except TypeError as error:
+    except Exception as error:  # likewise
         raise Refused(
-            f"{name}{sizes} cannot be made: {error}.",
+            f"{name}{sizes} cannot be made: {type(error).__name__}: {error}.",
             "A pooling takes the width of a state, an encoder those of its input and its states.",
         ) from error
     if not isinstance(made, nn.Module):

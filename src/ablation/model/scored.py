@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from ablation.model.weights import Masking
+from ablation.model.weights import Masking, drawn
 
 
 class AdditivePooling(nn.Module):
@@ -31,9 +31,9 @@ class AdditivePooling(nn.Module):
 
     def __init__(self, hidden_size: int, *, bias: bool, masking: Masking) -> None:
         super().__init__()
-        self.weight = nn.Parameter(torch.empty(hidden_size, hidden_size))
-        self.bias = nn.Parameter(torch.empty(hidden_size)) if bias else None
-        self.query = nn.Parameter(torch.empty(hidden_size))
+        self.weight = drawn(hidden_size, hidden_size)
+        self.bias = nn.Parameter(torch.zeros(hidden_size)) if bias else None
+        self.query = drawn(hidden_size)
         self.masking = masking
 
     def scores(
@@ -64,7 +64,7 @@ class ScaledDotPooling(nn.Module):
 
     def __init__(self, hidden_size: int, *, masking: Masking) -> None:
         super().__init__()
-        self.query = nn.Parameter(torch.empty(hidden_size))
+        self.query = drawn(hidden_size)
         self.masking = masking
 
     def scores(
@@ -95,9 +95,9 @@ class GatedPooling(nn.Module):
 
     def __init__(self, hidden_size: int, *, masking: Masking) -> None:
         super().__init__()
-        self.weight = nn.Parameter(torch.empty(hidden_size, hidden_size))
-        self.gate = nn.Parameter(torch.empty(hidden_size, hidden_size))
-        self.query = nn.Parameter(torch.empty(hidden_size))
+        self.weight = drawn(hidden_size, hidden_size)
+        self.gate = drawn(hidden_size, hidden_size)
+        self.query = drawn(hidden_size)
         self.masking = masking
 
     def scores(
@@ -129,8 +129,8 @@ class StructuredPooling(nn.Module):
 
     def __init__(self, hidden_size: int, *, hops: int, masking: Masking) -> None:
         super().__init__()
-        self.weight = nn.Parameter(torch.empty(hidden_size, hidden_size))
-        self.query = nn.Parameter(torch.empty(hops, hidden_size))
+        self.weight = drawn(hidden_size, hidden_size)
+        self.query = drawn(hops, hidden_size)
         self.masking = masking
         self.output_size = hops * hidden_size
 
@@ -166,10 +166,10 @@ class MultiHeadPooling(nn.Module):
 
     def __init__(self, hidden_size: int, *, heads: int, masking: Masking) -> None:
         super().__init__()
-        self.weight = nn.Parameter(torch.empty(hidden_size, hidden_size))
-        self.query = nn.Parameter(torch.empty(heads, hidden_size // heads))
-        self.value = nn.Parameter(torch.empty(hidden_size, hidden_size))
-        self.output = nn.Parameter(torch.empty(hidden_size, hidden_size))
+        self.weight = drawn(hidden_size, hidden_size)
+        self.query = drawn(heads, hidden_size // heads)
+        self.value = drawn(hidden_size, hidden_size)
+        self.output = drawn(hidden_size, hidden_size)
         self.masking = masking
 
     def scores(

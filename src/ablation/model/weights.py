@@ -7,11 +7,27 @@ from collections.abc import Callable
 
 import torch
 from jaxtyping import Bool, Float
-from torch import Tensor
+from torch import Tensor, nn
 
 from ablation.config import AttentionConfig, Fill
 
+LOWEST = -2.0
+"""What scores far below the largest are raised to: clear of the threshold, -1 at the least, which
+is rounded."""
+
 Normaliser = Callable[[Tensor], Tensor]
+
+
+START = 0.05
+"""Standard deviation by which a part's tensors start, as the article's do."""
+
+
+def drawn(*shape: int) -> nn.Parameter:
+    """Returns a parameter as a part's constructor makes it, from PyTorch's global generator.
+
+    Where the part is one of a model's own, the run configuration fills it anew.
+    """
+    return nn.Parameter(START * torch.randn(*shape))
 
 
 def softmax(scores: Float[Tensor, "*rows length"]) -> Float[Tensor, "*rows length"]:
@@ -27,14 +43,16 @@ def sparsemax(scores: Float[Tensor, "*rows length"]) -> Float[Tensor, "*rows len
     Martins and Astudillo (2016), algorithm 1.
     """
     # The threshold is at least the largest score minus one: all that lies below is outside, and
-    # may be raised to it. So no fill, not even -inf, reaches the arithmetic.
-    raised = (scores - scores.amax(dim=-1, keepdim=True)).clamp(min=-1)
+    # may be raised to near it. So no fill, not even -inf, reaches the arithmetic, which is at
+    # least that of float32: a sum over a long text has no room in fewer digits.
+    lifted = _at_least_float32(scores)
+    raised = (lifted - lifted.amax(dim=-1, keepdim=True)).clamp(min=LOWEST)
     sorted_, _ = raised.sort(dim=-1, descending=True)
     sums = sorted_.cumsum(dim=-1) - 1
     count = _count(sorted_)
     supported = (count * sorted_ > sums).sum(dim=-1, keepdim=True)
     threshold = sums.gather(-1, (supported - 1).clamp(min=0)) / supported  # 0 where all is NaN
-    return (raised - threshold).relu()
+    return (raised - threshold).relu().to(scores.dtype)
 
 
 def entmax15(scores: Float[Tensor, "*rows length"]) -> Float[Tensor, "*rows length"]:
@@ -45,7 +63,8 @@ def entmax15(scores: Float[Tensor, "*rows length"]) -> Float[Tensor, "*rows leng
     Peters, Niculae and Martins (2019), algorithm 2.
     """
     # As above: the threshold is at least the largest of the halves minus one.
-    halves = ((scores - scores.amax(dim=-1, keepdim=True)) / 2).clamp(min=-1)
+    lifted = _at_least_float32(scores)
+    halves = ((lifted - lifted.amax(dim=-1, keepdim=True)) / 2).clamp(min=LOWEST)
     sorted_, _ = halves.sort(dim=-1, descending=True)
     count = _count(sorted_)
     mean = sorted_.cumsum(dim=-1) / count
@@ -55,7 +74,11 @@ def entmax15(scores: Float[Tensor, "*rows length"]) -> Float[Tensor, "*rows leng
     thresholds = mean - torch.where(root > 0, root, 1.0).sqrt() * (root > 0)
     supported = (thresholds <= sorted_).sum(dim=-1, keepdim=True)
     threshold = thresholds.gather(-1, (supported - 1).clamp(min=0))  # 0 where all is NaN
-    return (halves - threshold).relu().square()
+    return (halves - threshold).relu().square().to(scores.dtype)
+
+
+def _at_least_float32(scores: Tensor) -> Tensor:
+    return scores.float() if torch.finfo(scores.dtype).bits < 32 else scores  # noqa: PLR2004 - bits
 
 
 def _count(sorted_: Float[Tensor, "*rows length"]) -> Float[Tensor, " length"]:
@@ -95,7 +118,7 @@ class Masking:
         """Returns the weights before the second masking, padding's share among them."""
         lowered = scores if self.dtype is None else scores.to(self.dtype)
         fill = torch.finfo(lowered.dtype).min if self.fill == "min" else float(self.fill)
-        return self.normaliser(lowered.masked_fill(~_broadcast(mask, scores), fill))
+        return self.normaliser(lowered.masked_fill(~broadcast(mask, scores), fill))
 
     def __call__(
         self, scores: Float[Tensor, "batch *heads length"], mask: Bool[Tensor, "batch length"]
@@ -104,9 +127,9 @@ class Masking:
         weights = self.unmasked(scores, mask).to(scores.dtype)
         if not self.second_masking:
             return weights
-        return weights.masked_fill(~_broadcast(mask, scores), 0.0)
+        return weights.masked_fill(~broadcast(mask, scores), 0.0)
 
 
-def _broadcast(mask: Tensor, scores: Tensor) -> Tensor:
+def broadcast(mask: Tensor, scores: Tensor) -> Tensor:
     """Gives the mask an axis for each head or hop that the scores have."""
     return mask if scores.ndim == mask.ndim else mask.unsqueeze(-2)

@@ -36,6 +36,7 @@ from ablation.tracking.store import (
     keep_numerics,
     labels_taken,
     numerics,
+    numerics_of,
     open_home,
 )
 
@@ -68,6 +69,7 @@ __all__ = [
     "keep_numerics",
     "labels_taken",
     "numerics",
+    "numerics_of",
     "open_home",
     "outcomes",
     "planned",

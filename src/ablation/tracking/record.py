@@ -159,9 +159,11 @@ def record(
 
     client, result, began = home.client, finished.result, finished.began
     tags = tags_of(home, finished, encoded.fingerprint, versions) | result_tags(result)
+    if (known := _known(home, finished.trial)) is not None:
+        if early is not None:
+            client.set_terminated(early.run_id, status="KILLED")
+        return known
     if early is None:
-        if (known := _known(home, finished.trial)) is not None:
-            return known
         run = _create(home, finished, tags)
         early = Early(run_id=run.info.run_id, artifacts=run.info.artifact_uri, logged=0)
         new: dict[str, Any] = {"params": parameters_of(finished.trial, encoded)}

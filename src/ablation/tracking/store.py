@@ -242,10 +242,7 @@ def declare(
         first = {"date": date, "runs_seen": seen}
         client.set_tag(home.parent, DECLARED + hash_, json.dumps(first))
     text = json.dumps({"declaration": declaration, "wording": wording})
-    parts = [text[i : i + TAG_LENGTH] for i in range(0, len(text), TAG_LENGTH)]
-    for place, part in enumerate(parts):
-        client.set_tag(home.parent, f"{CONTENT}{hash_}.{place}", part)
-    client.set_tag(home.parent, f"{CONTENT}{hash_}", str(len(parts)))
+    _set_long(home, CONTENT + hash_, text)
     client.set_tag(home.parent, CURRENT, hash_)
     if notes.NOTE not in tags:  # later it is the answer
         client.set_tag(home.parent, notes.NOTE, notes.text(wording["question"]))
@@ -290,21 +287,44 @@ def current_declaration(home: Home) -> tuple[str, dict[str, Any]]:
             f"The study {home.label!r} was ended before it was declared.", "Run it again."
         )
     hash_ = tags[CURRENT]
-    parts = range(int(tags[CONTENT + hash_]))
-    content: dict[str, Any] = json.loads("".join(tags[f"{CONTENT}{hash_}.{i}"] for i in parts))
+    content: dict[str, Any] = json.loads(_long(tags, CONTENT + hash_))
     return hash_, content
 
 
-def keep_numerics(home: Home, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Keeps the numerics table with the parent run, column by column."""
-    columns = {name: [row[name] for row in rows] for name in rows[0]}
-    home.client.set_tag(home.parent, NUMERICS, json.dumps(columns))
+def _set_long(home: Home, name: str, text: str) -> None:
+    """Sets a tag in parts; the number of parts, which makes it whole, is set last."""
+    parts = [text[i : i + TAG_LENGTH] for i in range(0, len(text), TAG_LENGTH)]
+    for place, part in enumerate(parts):
+        home.client.set_tag(home.parent, f"{name}.{place}", part)
+    home.client.set_tag(home.parent, name, str(len(parts)))
+
+
+def _long(tags: Mapping[str, str], name: str) -> str:
+    return "".join(tags[f"{name}.{place}"] for place in range(int(tags[name])))
+
+
+def keep_numerics(home: Home, rows: Sequence[Mapping[str, Any]], *, of: str) -> None:
+    """Keeps the numerics table with the parent run, column by column; no rows, no table.
+
+    Args:
+        home: The study label.
+        rows: The table.
+        of: What it was computed of; empty where the study asks for none.
+    """
+    columns = {name: [row[name] for row in rows] for name in (rows[0] if rows else ())}
+    _set_long(home, NUMERICS, json.dumps(columns))
+    home.client.set_tag(home.parent, f"{NUMERICS}.of", of)
+
+
+def numerics_of(home: Home) -> str:
+    """Returns what the numerics table was computed of; empty where there is none."""
+    return str(home.client.get_run(home.parent).data.tags.get(f"{NUMERICS}.of", ""))
 
 
 def numerics(home: Home) -> dict[str, list[Any]] | None:
     """Returns the columns of the numerics table, None where there is none."""
-    text = home.client.get_run(home.parent).data.tags.get(NUMERICS)
-    return None if text is None else json.loads(text)
+    tags = home.client.get_run(home.parent).data.tags
+    return json.loads(_long(tags, NUMERICS)) if tags.get(f"{NUMERICS}.of") else None
 
 
 def search(client: MlflowClient, experiment: str, where: str) -> Iterator[Run]:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ablation.model import Classifier, pool
-from ablation.model.weights import Masking
+from ablation.model.weights import Masking, broadcast
 from ablation.train.batches import Documents, Texts
 
 SAMPLE = 64
@@ -35,7 +35,7 @@ class Probes:
             if isinstance(tensor := getattr(model.pooling, name, None), Tensor)
         }
 
-    @torch.inference_mode()
+    @torch.no_grad()
     def measure(self) -> dict[str, float]:
         """Returns ``probe/name`` to value, means over the sample, in evaluation mode.
 
@@ -82,9 +82,10 @@ class Probes:
 
 
 def _of_weights(weights: Tensor, mask: Tensor) -> dict[str, Tensor]:
-    real = _over_heads(mask, weights)
+    real = broadcast(mask, weights)
     kept = weights.masked_fill(~real, 0.0)
-    share = kept / kept.sum(dim=-1, keepdim=True)
+    # A text all of whose weight leaked to padding has no shares, and no entropy.
+    share = kept / kept.sum(dim=-1, keepdim=True).clamp(min=torch.finfo(kept.dtype).tiny)
     entropy = torch.special.entr(share).sum(dim=-1)
     return {
         "entropy": entropy.mean(),
@@ -94,7 +95,7 @@ def _of_weights(weights: Tensor, mask: Tensor) -> dict[str, Tensor]:
 
 
 def _of_scores(scores: Tensor, mask: Tensor, masking: Masking) -> dict[str, Tensor]:
-    real = _over_heads(mask, scores)
+    real = broadcast(mask, scores)
     counts = real.sum(dim=-1, keepdim=True)
     mean = scores.masked_fill(~real, 0.0).sum(dim=-1, keepdim=True) / counts
     squares = (scores - mean).square().masked_fill(~real, 0.0).sum(dim=-1, keepdim=True)
@@ -103,10 +104,6 @@ def _of_scores(scores: Tensor, mask: Tensor, masking: Masking) -> dict[str, Tens
         "score_spread": (squares / counts).sqrt().mean(),
         "padding_weight": leaked.float().sum(dim=-1).mean(),
     }
-
-
-def _over_heads(mask: Tensor, values: Tensor) -> Tensor:
-    return mask if values.ndim == mask.ndim else mask.unsqueeze(-2)
 
 
 def _numbers(found: dict[str, Tensor]) -> dict[str, float]:

@@ -10,7 +10,7 @@ PLACES = $(if $(STORE),--store "$(STORE)") $(if $(REPORTS),--reports "$(REPORTS)
 BUDGET = $(if $(SEEDS),--seeds "$(SEEDS)") $(if $(WORKERS),--workers "$(WORKERS)") $(if $(DEVICE),--device "$(DEVICE)")
 
 .PHONY: setup study report reports-check samples readme ui calibration bench bench-report
-.PHONY: bench-overhead bench-scaling check test test-browser test-all clean
+.PHONY: bench-step bench-overhead bench-scaling check test test-browser test-all clean
 .DEFAULT_GOAL := study
 
 # A folder that was moved or copied has a .venv that points to where it was.
@@ -68,6 +68,10 @@ calibration: $(READY)
 # The tutorial way against this one on equal work; half an hour on an idle machine.
 bench: $(READY)
 	$(BIN)/python benchmarks/speed.py $(if $(DATA),"$(DATA)") $(if $(KEEP),--keep)
+
+# Where a training step's time goes, and its distance from the machine's matrix rate.
+bench-step: $(READY)
+	$(BIN)/python benchmarks/step.py $(if $(DATA),"$(DATA)")
 
 # What a trial costs beside its training, and how throughput grows with workers.
 bench-overhead: $(READY)

@@ -1,0 +1,138 @@
+"""Where a training step's time goes, and how far it is from this machine's matrix rate.
+
+    python benchmarks/step.py [DATA] [--encoders cnn none bilstm]
+
+One thread, as a worker has; the sizes of ``speed.py``. The arithmetic of a step is counted by
+PyTorch, forward and backward; the matrix rate is that of the faster of a large matrix product and
+a large convolution. The share of the probes is theirs of a whole training. The last line is one
+JSON object.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch.utils.flop_counter import FlopCounterMode
+
+from ablation.config import DataConfig, ModelConfig, RunConfig, TrainConfig
+from ablation.data import SPLITS, prepare
+from ablation.model import build
+from ablation.model.streams import generator
+from ablation.train import Texts, batches
+from ablation.train.adam import Adam
+from ablation.train.loop import train
+from ablation.train.probes import Probes
+
+ROUNDS = 5
+
+
+def config_of(source: str, encoder: str) -> RunConfig:
+    """Returns the configuration that ``speed.py`` trains, for two epochs."""
+    model = ModelConfig(encoder=encoder, embedding_size=128, hidden_size=128, embedding_std=1.0)
+    fitting = TrainConfig(epochs=2, batch_size=32, learning_rate=1e-3, select_on="last")
+    return RunConfig(data=DataConfig(source=source), model=model, train=fitting)
+
+
+def seconds(work: Callable[[], Any], repeats: int) -> float:
+    """Returns the median over some rounds of what one call takes."""
+    found = []
+    for _ in range(ROUNDS):
+        began = time.perf_counter()
+        for _ in range(repeats):
+            work()
+        found.append((time.perf_counter() - began) / repeats)
+    return statistics.median(found)
+
+
+def matrix_rate() -> float:
+    """Returns the floating-point operations per second that one thread reaches at best here."""
+    square = torch.randn(1024, 1024)
+    images, kernel = torch.randn(32, 128, 1, 64), torch.randn(128, 128, 1, 3)
+    last = {"memory_format": torch.channels_last}
+    images, kernel = images.contiguous(**last), kernel.contiguous(**last)
+    with torch.inference_mode():
+        product = 2 * 1024**3 / seconds(lambda: square @ square, 3)
+        places = images.shape[0] * images.shape[3]
+        work = 2 * places * kernel.numel()
+        convolution = work / seconds(lambda: F.conv2d(images, kernel, padding=(0, 1)), 20)
+    return max(product, convolution)
+
+
+def measure(config: RunConfig, rate: float, cache: Path) -> dict[str, float]:
+    """Times the steps of an epoch, and the probes of a whole training."""
+    encoded = prepare(config.data, cache=cache)
+    parts = {name: encoded.split(name) for name in SPLITS}
+    texts = {name: Texts.of(p.tokens, p.offsets, p.labels) for name, p in parts.items()}
+    fitted = texts["train"]
+    sizes = {"vocabulary_size": encoded.vocabulary_size, "classes": len(encoded.labels)}
+    model = build(config.model, 0, **sizes)
+    optimizer = Adam(model.parameters(), config.train.learning_rate)
+    rows = list(batches(fitted.lengths, config.train.batch_size, "length", generator(0, "order")))
+    # Of like length each, and together as long as all are: a tenth of the epoch, evenly spaced.
+    rows = sorted(rows, key=lambda batch: int(fitted.lengths[batch].max()))[::10]
+
+    def forward(batch: torch.Tensor) -> torch.Tensor:
+        model.clear_gradients()
+        return F.cross_entropy(model(*fitted.batch(batch)), fitted.labels[batch])
+
+    def step(batch: torch.Tensor) -> None:
+        forward(batch).backward()
+        optimizer.step()
+
+    def over(work: Callable[[torch.Tensor], Any]) -> float:
+        return seconds(lambda: [work(batch) for batch in rows], 1) / len(rows)
+
+    with FlopCounterMode(display=False) as counted:
+        for batch in rows:
+            forward(batch).backward()
+    work = counted.get_total_flops() / len(rows)
+    ahead, both, whole = over(forward), over(lambda b: forward(b).backward()), over(step)
+    probes = Probes(model, texts["validation"])
+    probing = seconds(lambda: (probes.measure(), probes.gradients()), 3)
+    began = time.perf_counter()
+    for _ in train(config, 0, texts, **sizes):
+        pass
+    training = time.perf_counter() - began
+    return {
+        "forward_ms": 1000 * ahead,
+        "backward_ms": 1000 * (both - ahead),
+        "optimizer_ms": 1000 * (whole - both),
+        "step_ms": 1000 * whole,
+        "megaflop": work / 1e6,
+        "share_of_matrix_rate": work / whole / rate,
+        "share_of_probes": (1 + config.train.epochs) * probing / training,
+    }
+
+
+def main() -> None:
+    """Prints a line per encoder and the JSON object."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument(
+        "data", nargs="?", default="docstrings", help="the built-in corpus if unset"
+    )
+    parser.add_argument("--encoders", nargs="+", default=["cnn", "none", "bilstm"])
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    rate = matrix_rate()
+    sys.stdout.write(f"matrix rate of one thread: {rate / 1e9:.0f} Gflop/s\n")
+    cache = Path(os.environ.get("ABLATION_CACHE", ".cache/ablation"))
+    found = {}
+    for encoder in options.encoders:
+        found[encoder] = measure(config_of(options.data, encoder), rate, cache)
+        line = ", ".join(f"{name} {value:.3g}" for name, value in found[encoder].items())
+        sys.stdout.write(f"{encoder}: {line}\n")
+    sys.stdout.write(json.dumps({"gigaflops": rate / 1e9, **found}) + "\n")
+
+
+if __name__ == "__main__":
+    main()

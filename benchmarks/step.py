@@ -3,9 +3,9 @@
     python benchmarks/step.py [DATA] [--encoders cnn none bilstm]
 
 One thread, as a worker has; the sizes of ``speed.py``. The arithmetic of a step is counted by
-PyTorch, forward and backward, which does not know that of an LSTM; the matrix rate is that of the faster of a large matrix product and
-a large convolution. The share of the probes is theirs of a whole training. The last line is one
-JSON object.
+PyTorch, forward and backward, which does not know that of an LSTM; the matrix rate is that of the
+faster of a large matrix product and a large convolution. The share of the probes is theirs of a
+whole training. The last line is one JSON object.
 """
 
 from __future__ import annotations

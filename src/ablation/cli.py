@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import math
 import os
 import sys
 from collections.abc import Callable, Iterable
@@ -63,7 +62,7 @@ def list_() -> None:
     from rich.table import Table
 
     from ablation import spec
-    from ablation.request import STUDIES
+    from ablation.spec import STUDIES
 
     table = Table("study", "arms", "baseline", "question", box=None)
     broken = []
@@ -150,7 +149,8 @@ def run(
     from ablation.execute.garbage import loading
     from ablation.execute.workers import check_classes, check_vectors, prepare_pool
     from ablation.progress import crew, follow
-    from ablation.request import STUDIES, ask, surely_missing
+    from ablation.request import ask, surely_missing
+    from ablation.spec import STUDIES
 
     spec.load(name, STUDIES)  # a wrong name is refused before anything is loaded
     prepare_pool(*DRAWING)
@@ -215,7 +215,8 @@ def report(
         return
     from ablation import spec, tracking
     from ablation.execute.places import places
-    from ablation.request import STUDIES, ask
+    from ablation.request import ask
+    from ablation.spec import STUDIES
 
     uri = _existing(places(store).tracking)
     study = spec.load(name, STUDIES).name if name.endswith(".py") else name.partition("@")[0]
@@ -246,7 +247,8 @@ def rebuild(
         _print(_text(f"A rebuild would change {path}"))
     if differing:
         raise typer.Exit(1)
-    _print(f"{len(folders)} reports are {'as a rebuild makes them' if check else 'rebuilt'}.")
+    said = "1 report is" if len(folders) == 1 else f"{len(folders)} reports are"
+    _print(f"{said} {'as a rebuild makes them' if check else 'rebuilt'}.")
 
 
 @app.command()
@@ -288,7 +290,7 @@ def _page(uri: str, name: str) -> str:
 def _home(uri: str, title: str) -> Home:
     """Finds where a study's runs are kept, or refuses."""
     from ablation import spec, tracking
-    from ablation.request import STUDIES
+    from ablation.spec import STUDIES
 
     client, study = tracking.connect(uri), title.partition("@")[0]
     home = tracking.find_home(client, study, title)
@@ -320,7 +322,7 @@ def _refuse_options(device: str, workers: int | None) -> None:
     if device not in {"auto", "cpu", "cuda"}:
         raise Refused(f"No device {device!r}.", "Give auto, cpu or cuda.")
     if workers is not None and workers < 1:
-        raise Refused(f"At least 1 worker is needed; got {workers}.", "Leave --workers out.")
+        raise Refused(f"At least 1 worker is needed; got {workers}.", "Leave it out.")
     if device == "cuda":
         from ablation.execute.workers import check_cuda
 
@@ -334,6 +336,9 @@ def _report(home: Home, reports: Path, mapping: Callable[..., Iterable[Any]] = m
     from ablation import tracking
     from ablation.analysis import answer
     from ablation.report import build, gather, index, note
+    from ablation.report.note import COLUMNS
+    from ablation.report.numbers import Scale
+    from ablation.report.tables import verdict_table
 
     content = gather(home)
     folder = build(content, reports, mapping)
@@ -344,14 +349,11 @@ def _report(home: Home, reports: Path, mapping: Callable[..., Iterable[Any]] = m
     except failures as error:
         why = next(iter(str(error).strip().splitlines()), "")
         _print(_text(f"MLflow does not show the report ({type(error).__name__}): {why}"))
-    table = Table("arm", "verdict", "n", "mean", "effect", "95 %", "failed", box=None)
-    for row in content.judged.effects.to_dict("records"):
-        first = not row["verdict"]
-        known = not (first or math.isnan(row["low"]))
-        ends = f"{row['low']:+.4f} to {row['high']:+.4f}" if known else ""
-        effect = "" if first else f"{row['effect']:+.4f}"
-        cells = (row["arm"], row["verdict"] or "baseline", row["n"], f"{row['mean']:.4f}")
-        table.add_row(*map(_text, (*cells, effect, ends, row["failed"])))
+    whole = verdict_table(content.judged.effects, Scale.of(content.declaration))
+    places = [list(whole.columns).index(name) for name in COLUMNS]
+    table = Table(*COLUMNS, box=None)
+    for row in whole.rows:
+        table.add_row(*(_text(row[place].text) for place in places))
     _print(table)
     _print(_text(answer(content.judged.effects, content.declaration)))
     _print(_text(f"Report: {folder / 'index.html'}"))
@@ -370,7 +372,7 @@ def _screening(study: Study) -> str:
     if study.most_seeds >= least:
         return ""
     seeds = "1 seed is" if study.most_seeds == 1 else f"{study.most_seeds} seeds are"
-    return f"{seeds} a screening: {least} or more are needed for verdicts."
+    return f"{seeds} a screening: take {least} or more for verdicts that others can rest on."
 
 
 def _existing(uri: str) -> str:

@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ablation.errors import Refused
+from ablation.errors import Refused, nearest
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -132,13 +132,19 @@ def load(name: str, *, store: Path | str | None = None) -> Loaded:
     """
     from ablation import report, tracking
     from ablation.execute.places import places
+    from ablation.spec import STUDIES, known_studies
 
     if (Path(name) / "study.json").exists():
         return Loaded(report.read(Path(name)))
     where = places(None if store is None else Path(store))
     if not where.record_exists:
         raise Refused(f"Nothing is recorded in {where.tracking}.", "Run a study first.")
-    home = tracking.find_home(tracking.connect(where.tracking), name.partition("@")[0], name)
+    client, study = tracking.connect(where.tracking), name.partition("@")[0]
+    home = tracking.find_home(client, study, name)
     if home is None:
-        raise Refused(f"No runs of {name!r} are recorded.", "Run it: make study NAME=...")
+        known = known_studies(STUDIES)
+        hint = "" if study in known else nearest(study, known)
+        raise Refused(
+            f"No runs of {name!r} are recorded.{hint}", f"Run it: make study NAME={study}"
+        )
     return Loaded(report.gather(home))

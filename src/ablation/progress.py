@@ -78,6 +78,6 @@ def follow(opened: Session, executor: Executor, *, ahead: int, device: str) -> N
             done += 1
             failed += finished.result.status == "FAILED"
             bar.update(task, total=len(opened.trials), completed=done, failed=failed)
-            if quiet and done % every == 0:
+            if quiet and (done % every == 0 or done == len(opened.trials)):
                 line = f"{opened.home.label}: {done} of {len(opened.trials)} trials done"
                 console.print(f"{line}, {failed} failed", markup=False, highlight=False)

@@ -15,9 +15,7 @@ from ablation.execute import looks, mirrored
 from ablation.execute.mirrored import Mirrored
 from ablation.execute.places import places
 from ablation.plan import Trial, check_margin, label_of, seconds_guess, trials_of
-from ablation.spec import Study
-
-STUDIES = Path("studies")
+from ablation.spec import STUDIES, Study
 
 START_UP = 0.2
 """Minutes until workers have started and the databases are open."""

@@ -21,6 +21,9 @@ DIRECTIONS: dict[str, int] = {"accuracy": 1, "macro_f1": 1, "loss": -1}
 ALPHA = 0.05
 """Error rate of each family of comparisons."""
 
+STUDIES = Path("studies")
+"""Where the command line looks for studies."""
+
 OFFSET = "seed_offset"
 """What an arm of an A/A study sets instead of a path."""
 

@@ -168,7 +168,7 @@ def _page(studies: Sequence[Mapping[str, Any]], strongest: pd.DataFrame) -> Page
         "date",
     ]
     if rows:
-        blocks.append(table(columns, rows, numeric="lllllrrl"))
+        blocks.append(table(columns, rows, numeric="lllllrrr"))
     said = "No study has been reported yet."
     if len(strongest):
         first = strongest.iloc[0]

@@ -33,8 +33,11 @@ def render(page: Page) -> str:
 
 def escape(text: object) -> str:
     """Escapes text so that Markdown, and HTML inside it, shows it as it is."""
-    escaped = re.sub(r"([\\`*_\[\]#|~$])", r"\\\1", html.escape(str(text), quote=False))
-    return " ".join(escaped.split())
+    return " ".join(_signs(str(text)).split())
+
+
+def _signs(text: str) -> str:
+    return re.sub(r"([\\`*_\[\]#|~$])", r"\\\1", html.escape(text, quote=False))
 
 
 def table(block: Table) -> str:
@@ -65,10 +68,9 @@ def _block(block: Block) -> str:
     match block:
         case Text(text):
             # A backtick stands for code here, as it does on the page.
-            return "".join(
-                f"`{part}`" if place % 2 else escape(part)
-                for place, part in enumerate(re.split(r"`", text))
-            )
+            parts = enumerate(re.split(r"`", text))
+            said = (f"`{part}`" if place % 2 else _signs(part) for place, part in parts)
+            return " ".join("".join(said).split())
         case Bullets(items):
             return "\n".join(f"- {escape(item)}" for item in items)
         case Command(text):

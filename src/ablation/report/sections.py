@@ -133,7 +133,7 @@ def _response(content: Content, findings: Findings) -> Iterator[Block]:
         "response",
         f"{scale.metric} over the levels of {content.declaration['factor']}",
         "The baseline's mean plus each level's effect, with the effect's pointwise 95 % interval; "
-        "below, the share of failed runs with Clopper and Pearson's.",
+        "below, the share of failed runs with Clopper and Pearson's two-sided one.",
     )
     for row in findings.trend.to_dict("records"):
         per = "tenfold of the level" if row["log"] else "unit of the level"

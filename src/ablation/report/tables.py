@@ -47,8 +47,8 @@ def verdict_table(effects: pd.DataFrame, scale: Scale) -> Table:
     caption = (
         f"{scale.heading[0].upper()}{scale.heading[1:]}. Differences to the baseline compare runs "
         "that share a seed; intervals are pointwise, p values adjusted by Holm; beside the failed "
-        "runs stands the rate up to which they may fail (95 %); w–t–l counts the seeds on which "
-        "the arm is better than, level with and worse than the baseline."
+        "runs stands the rate up to which they may fail (one-sided 95 %); w–t–l counts the seeds "
+        "on which the arm is better than, level with and worse than the baseline."
     )
     return table(columns, rows, numeric="llrrrrrrrr", caption=caption)
 

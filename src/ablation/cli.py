@@ -349,8 +349,10 @@ def _report(home: Home, reports: Path, mapping: Callable[..., Iterable[Any]] = m
     except failures as error:
         why = next(iter(str(error).strip().splitlines()), "")
         _print(_text(f"MLflow does not show the report ({type(error).__name__}): {why}"))
-    whole = verdict_table(content.judged.effects, Scale.of(content.declaration))
+    scale = Scale.of(content.declaration)
+    whole = verdict_table(content.judged.effects, scale)
     places = [list(whole.columns).index(name) for name in COLUMNS]
+    _print(_text(f"{home.label}: {scale.heading}"))
     table = Table(*COLUMNS, box=None)
     for row in whole.rows:
         table.add_row(*(_text(row[place].text) for place in places))

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from torch import Tensor, nn
 
 from ablation.config import DataConfig, ModelConfig, Normal, RunConfig, TrainConfig, replace
 from ablation.data import SPLITS, prepare
+from ablation.execute.workers import run_trial, without_denormals
 from ablation.model import build
 from ablation.model.dropout import Dropout
 from ablation.model.streams import generator
@@ -279,6 +281,55 @@ def test_adam_is_pytorchs_bit_for_bit() -> None:
         theirs.step()
         assert all(torch.equal(a, b) for a, b in zip(mine, reference, strict=True))
     assert torch.equal(frozen, torch.ones(2))
+
+
+SHARP = replace(CONFIG, "model.attention.init_std", 12.0)
+"""Attention that looks at one token from the start: its other weights have few digits or none."""
+
+
+def test_a_training_without_denormals_is_the_same_but_for_rounding(
+    splits: Splits, monkeypatch: pytest.MonkeyPatch, one_thread: None
+) -> None:
+    denormal: list[int] = []
+    plain = Adam.step
+
+    def counting(self: Adam) -> None:
+        gradients = (each.parameter.grad for each in self._moments)
+        bits = [grad.view(torch.int32) & 0x7FFFFFFF for grad in gradients if grad is not None]
+        # No exponent and yet not zero; asked of the bits, which no arithmetic has flushed.
+        denormal.append(sum(int(((each > 0) & (each < 0x00800000)).sum()) for each in bits))
+        plain(self)
+
+    monkeypatch.setattr(Adam, "step", counting)
+    records, result = run(SHARP, splits)
+    assert sum(denormal) > 0, "the case is of use only where there are such numbers"
+    denormal.clear()
+    with without_denormals():
+        fast_records, fast_result = run(SHARP, splits)
+    assert sum(denormal) == 0
+    assert fast_result.correct == result.correct
+    for fast, slow in zip(fast_records, records, strict=True):
+        assert fast.metrics == pytest.approx(slow.metrics, rel=1e-6, abs=1e-12)
+
+
+def test_a_trial_is_trained_without_denormals_and_leaves_the_thread_as_it_was(
+    corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def denormals_are_zero() -> bool:
+        return not (torch.full((8,), 1e-30) * torch.full((8,), 1e-10)).any()
+
+    found: list[bool] = []
+    plain = loop.batches
+
+    def looking(*arguments: Any) -> Iterator[Tensor]:
+        found.append(denormals_are_zero())
+        return plain(*arguments)
+
+    monkeypatch.setattr(loop, "batches", looking)
+    encoded = prepare(DataConfig(source=str(corpus)), cache=tmp_path)
+    run_trial(CONFIG, 0, encoded, "cpu")
+    assert found == [True] * CONFIG.train.epochs
+    assert not denormals_are_zero()
 
 
 def test_training_does_not_load_pytorchs_compiler() -> None:

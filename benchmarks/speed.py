@@ -7,7 +7,7 @@ included, one after the other; ratios are medians over the rounds. Then both tra
 arm, once, and the question is whether the harness is worse by more than 1.5 points (one-sided, 95
 %, pooled over the arms).
 
-    python benchmarks/speed.py [DATA] [--encoders cnn none bilstm] [--rounds 3] [--seeds 24]
+    python benchmarks/speed.py [DATA] [--encoders cnn none bilstm] [--rounds 3] [--seeds 48]
 
 `--rounds 0` compares accuracy alone, `--seeds 0` times alone.
 
@@ -29,12 +29,14 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 HERE = Path(__file__).parent
+TUTORIAL = HERE / "tutorial_way.py"
 LAST = HERE / "speed.json"
 """The ratios of the last run that was kept with ``--keep``."""
 
@@ -44,9 +46,9 @@ ENCODERS = ("cnn", "none", "bilstm")
 VALIDATION_ROWS = 500
 WORSE_BY = 1.5
 """Points of accuracy by which the harness may not be worse."""
-MANY = 24
-"""A seed's mean over the arms has a standard deviation of about 1.5 points on either side: that of
-the difference is then 0.43, and a harness that is not worse passes in 97 of 100 runs."""
+MANY = 48
+"""A seed's mean over the arms has a standard deviation of about two points on either side: that of
+the difference is then 0.41, and a harness that is not worse passes in 97 of 100 runs."""
 
 STUDY = """
 from ablation.config import AttentionConfig, DataConfig, ModelConfig, RunConfig, TrainConfig
@@ -121,23 +123,59 @@ def timed(command: list[str], log: Path, **environment: str) -> tuple[float, flo
 
 
 def tutorial(data: Path, folder: Path, encoder: str, seeds: int) -> Timed:
-    """Runs the comparator."""
-    command = [
-        sys.executable, str(HERE / "tutorial_way.py"), "--data", str(data), "--encoder", encoder,
-        "--seeds", str(seeds), "--levels", *map(str, LEVELS), "--out", str(folder),
-    ]  # fmt: skip
+    """Runs the comparator, timed."""
+    command = [sys.executable, str(TUTORIAL), *asked_of_it(data, folder, encoder, seeds, LEVELS)]
     took = timed(command, folder / "log.txt", MLFLOW_DISABLE_TELEMETRY="true")
+    return Timed(*took, accuracy_of_it(folder))
+
+
+def asked_of_it(
+    data: Path, folder: Path, encoder: str, seeds: int, levels: Iterable[float]
+) -> list[str]:
+    """Returns the comparator's arguments."""
+    return [
+        "--data", str(data), "--encoder", encoder, "--seeds", str(seeds),
+        "--levels", *map(str, levels), "--out", str(folder),
+    ]  # fmt: skip
+
+
+def accuracy_of_it(folder: Path) -> pd.DataFrame:
+    """Reads what the comparator has logged: a row per seed, a column per arm."""
     from mlflow import MlflowClient
 
     client = MlflowClient(f"sqlite:///{folder / 'mlflow.db'}")
     experiment = client.get_experiment_by_name("init_std")
-    accuracy = {
-        (int(run.data.params["seed"]), float(run.data.params["init_std"])): run.data.metrics[
-            "test_accuracy"
-        ]
-        for run in client.search_runs([experiment.experiment_id], "params.seed != ''")
-    }
-    return Timed(*took, pd.Series(accuracy).unstack())
+    found = {}
+    for run in client.search_runs([experiment.experiment_id], "params.seed != ''"):
+        cell = int(run.data.params["seed"]), float(run.data.params["init_std"])
+        found[cell] = run.data.metrics["test_accuracy"]
+    return pd.Series(found).unstack()
+
+
+def accuracy_of_tutorial(data: Path, folder: Path, encoder: str, seeds: int) -> pd.DataFrame:
+    """Runs the comparator for its accuracy alone, which need not take as long as when timed.
+
+    Half of the arms at a time, each on one thread, and with numbers below float32's normal range
+    taken for zero.
+    """
+    code = (
+        "import runpy, sys, torch; torch.set_flush_denormal(True); sys.argv = sys.argv[1:]; "
+        "runpy.run_path(sys.argv[0], run_name='__main__')"
+    )
+    environment = os.environ | {"MLFLOW_DISABLE_TELEMETRY": "true", "OMP_NUM_THREADS": "1"}
+    with contextlib.ExitStack() as stack:
+        processes = {}
+        for half in (LEVELS[::2], LEVELS[1::2]):
+            into = folder / str(half[0])
+            into.mkdir()
+            arguments = asked_of_it(data, into, encoder, seeds, half)
+            command = [sys.executable, "-c", code, str(TUTORIAL), *arguments]
+            log = stack.enter_context((into / "log.txt").open("w"))
+            processes[into] = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
+        for into, process in processes.items():
+            if process.wait():
+                sys.exit(f"The comparator failed:\n{(into / 'log.txt').read_text()}")
+    return pd.concat([accuracy_of_it(into) for into in processes], axis=1)[list(LEVELS)]
 
 
 def harness(data: Path, folder: Path, encoder: str, seeds: int) -> Timed:
@@ -156,21 +194,15 @@ def harness(data: Path, folder: Path, encoder: str, seeds: int) -> Timed:
     return Timed(*took, accuracy.rename(columns=float))
 
 
-def compare(data: Path, encoder: str, seeds: int) -> tuple[Timed, Timed]:
-    """Runs both sides once, one after the other."""
-    with tempfile.TemporaryDirectory() as folder:
-        places = [Path(folder) / name for name in ("tutorial", "harness")]
-        for place in places:
-            place.mkdir()
-        return tutorial(data, places[0], encoder, seeds), harness(data, places[1], encoder, seeds)
-
-
-def print_table(encoder: str, sides: dict[str, list[Timed]], trainings: int) -> None:
-    """Prints a row per side: medians over the rounds, and each arm's accuracy."""
-    rounds = len(sides["tutorial"])
-    print(
-        f"\n{encoder}: {trainings} trainings a side, medians of {rounds} round{'s'[: rounds > 1]}"
-    )
+def race(data: Path, encoder: str, rounds: int, before: dict[str, Any]) -> dict[str, Any]:
+    """Times both sides in turn; returns the ratio and the seconds of a training behind it."""
+    trainings = SEEDS * len(LEVELS)
+    sides: dict[str, list[Timed]] = {"tutorial": [], "harness": []}
+    for _ in range(rounds):
+        for name, run in (("tutorial", tutorial), ("harness", harness)):
+            with tempfile.TemporaryDirectory() as folder:
+                sides[name].append(run(data, Path(folder), encoder, SEEDS))
+    print(f"\n{encoder}: {trainings} trainings a side, medians of {rounds} rounds")
     for name, side in sides.items():
         wall, cpu, memory = (
             statistics.median(getattr(each, field) for each in side)
@@ -178,25 +210,22 @@ def print_table(encoder: str, sides: dict[str, list[Timed]], trainings: int) -> 
         )
         per = wall / trainings
         print(f"  {name:9} {per:6.2f} s a training, CPU {cpu:6.1f} s, peak {memory:5.0f} MB")
-        accuracy = side[0].accuracy
-        for level in LEVELS:
-            mean, error = accuracy[level].mean(), accuracy[level].sem()
-            print(f"    init std {level}: {mean:.4f}, standard error {error:.4f}")
-
-
-def race(data: Path, encoder: str, rounds: int, before: dict[str, Any]) -> dict[str, Any]:
-    """Times both sides in turn; returns the ratio and the seconds of a training behind it."""
-    trainings = SEEDS * len(LEVELS)
-    pairs = [compare(data, encoder, SEEDS) for _ in range(rounds)]
-    sides = {"tutorial": [pair[0] for pair in pairs], "harness": [pair[1] for pair in pairs]}
-    print_table(encoder, sides, trainings)
-    ratio = statistics.median(a.wall / b.wall for a, b in pairs)
+        print_accuracy(side[0].accuracy)
+    pairs = zip(*sides.values(), strict=True)
+    ratio = statistics.median(theirs.wall / ours.wall for theirs, ours in pairs)
     was = before.get(f"ratio_{encoder}")
     print(f"  ratio: {ratio:.2f}" + (f", {ratio / was - 1:+.0%} to what was kept" if was else ""))
     return {f"ratio_{encoder}": round(ratio, 3)} | {
         f"seconds_{name}_{encoder}": [round(each.wall / trainings, 3) for each in side]
         for name, side in sides.items()
     }
+
+
+def print_accuracy(accuracy: pd.DataFrame) -> None:
+    """Prints mean and standard error of each arm."""
+    for level in LEVELS:
+        mean, error = accuracy[level].mean(), accuracy[level].sem()
+        print(f"    init std {level}: {mean:.4f}, standard error {error:.4f}")
 
 
 def judge(data: Path, encoder: str, seeds: int) -> dict[str, Any]:
@@ -207,13 +236,18 @@ def judge(data: Path, encoder: str, seeds: int) -> dict[str, Any]:
     """
     from scipy.stats import ttest_ind
 
-    both = compare(data, encoder, seeds)
-    sides = dict(zip(("tutorial", "harness"), both, strict=True))
-    print_table(encoder, {name: [side] for name, side in sides.items()}, seeds * len(LEVELS))
-    theirs, ours = (100 * side.accuracy[list(LEVELS)].mean(axis=1) for side in both)
-    found = ttest_ind(ours, theirs, equal_var=False, alternative="greater")
+    with tempfile.TemporaryDirectory() as folder:
+        theirs = accuracy_of_tutorial(data, Path(folder), encoder, seeds)
+    with tempfile.TemporaryDirectory() as folder:
+        ours = harness(data, Path(folder), encoder, seeds).accuracy[list(LEVELS)]
+    print(f"\n{encoder}: {seeds} seeds an arm")
+    for name, accuracy in (("tutorial", theirs), ("harness", ours)):
+        print(f"  {name}")
+        print_accuracy(accuracy)
+    means = [100 * accuracy.mean(axis=1) for accuracy in (ours, theirs)]
+    found = ttest_ind(*means, equal_var=False, alternative="greater")
     lower = found.confidence_interval(0.95).low
-    difference = ours.mean() - theirs.mean()
+    difference = means[0].mean() - means[1].mean()
     print(f"  accuracy: {difference:+.2f} points, lower end {lower:+.2f} (95 %)")
     values = {"seeds": seeds, "difference": difference, "lower": lower}
     return {f"accuracy_{encoder}": {name: round(float(x), 3) for name, x in values.items()}}

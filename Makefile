@@ -66,10 +66,10 @@ calibration: $(READY)
 	$(BIN)/python benchmarks/calibration.py
 
 # The tutorial way against this one on equal work, on an otherwise idle machine: twenty minutes or
-# so for the times, an hour more for accuracy, which SEEDS=0 leaves out and ROUNDS=0 does alone.
+# so for the times, an hour more for accuracy. SEEDS=0 leaves accuracy out, ROUNDS=0 the times.
 bench: $(READY)
 	$(BIN)/python benchmarks/speed.py $(if $(DATA),"$(DATA)") $(if $(KEEP),--keep) \
-	  $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SEEDS),--seeds $(SEEDS))
+	  $(if $(ROUNDS),--rounds "$(ROUNDS)") $(if $(SEEDS),--seeds "$(SEEDS)")
 
 # Where a training step's time goes, and its distance from the machine's matrix rate.
 bench-step: $(READY)

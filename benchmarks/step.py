@@ -123,8 +123,9 @@ def main() -> None:
     )
     parser.add_argument("--encoders", nargs="+", default=["cnn", "none", "bilstm"])
     options = parser.parse_args()
+    # As in a worker.
     torch.set_num_threads(1)
-    torch.set_flush_denormal(True)  # both as in a worker
+    torch.set_flush_denormal(True)
     rate = matrix_rate()
     sys.stdout.write(f"matrix rate of one thread: {rate / 1e9:.0f} Gflop/s\n")
     cache = Path(os.environ.get("ABLATION_CACHE", ".cache/ablation"))

@@ -28,8 +28,8 @@ study = Study(
     # Texts of any length share a batch here, since padding is the point.
     config=RunConfig(data=DataConfig(max_length=64), train=TrainConfig(batching="random")),
     caveats=(
-        "Fills of -100 and below give padding a weight of 1e-44 at most, which float32 loses when "
-        "it is added to the others and the second masking removes: hence runs that are identical.",
+        "Fills of -100 and below give padding a weight of 4e-44 at most, which float32 loses when "
+        "it is added to the others, and training takes for zero: hence runs that are identical.",
         "Texts are cut off at 64 tokens.",
         "Every other study batches texts of like length, where there is less padding to leak to.",
     ),

@@ -59,31 +59,27 @@ def test_a_batch_holds_every_sentence_of_its_rows_in_order() -> None:
     assert texts.lengths[rows].sum() == mask.sum()
 
 
-def test_it_reads_sentences_one_by_one_and_then_the_text() -> None:
-    torch.set_default_dtype(torch.float64)
-    try:
-        texts = documents()
-        model = build(CONFIG, 1, vocabulary_size=VOCABULARY, classes=CLASSES).eval()
-        assert isinstance(model, HierarchicalClassifier)
-        rows = torch.tensor([7, 3, 11])
-        logits = []
-        for row in rows.tolist():
-            vectors = []
-            for sentence in range(int(texts.counts[row])):
-                start = int(texts.sentences.starts[texts.firsts[row] + sentence])
-                length = int(texts.sentences.lengths[texts.firsts[row] + sentence])
-                tokens = texts.sentences.tokens[None, start : start + length]
-                real = torch.ones_like(tokens, dtype=torch.bool)
-                states = model.encoder(model.embedding(tokens), real)
-                vectors.append(pool(model.word_pooling, states, real)[0])
-            real = torch.ones(1, len(vectors), dtype=torch.bool)
-            states = model.sentence_encoder(torch.cat(vectors)[None], real)
-            logits.append(model.head(pool(model.pooling, states, real)[0]))
-        torch.testing.assert_close(model(*texts.batch(rows)), torch.cat(logits))
-        alone = [model(*texts.batch(torch.tensor([row]))) for row in range(len(texts))]
-        torch.testing.assert_close(logits_of(model, texts), torch.cat(alone))
-    finally:
-        torch.set_default_dtype(torch.float32)
+def test_it_reads_sentences_one_by_one_and_then_the_text(float64: None) -> None:
+    texts = documents()
+    model = build(CONFIG, 1, vocabulary_size=VOCABULARY, classes=CLASSES).eval()
+    assert isinstance(model, HierarchicalClassifier)
+    rows = torch.tensor([7, 3, 11])
+    logits = []
+    for row in rows.tolist():
+        vectors = []
+        for sentence in range(int(texts.counts[row])):
+            start = int(texts.sentences.starts[texts.firsts[row] + sentence])
+            length = int(texts.sentences.lengths[texts.firsts[row] + sentence])
+            tokens = texts.sentences.tokens[None, start : start + length]
+            real = torch.ones_like(tokens, dtype=torch.bool)
+            states = model.encoder(model.embedding(tokens), real)
+            vectors.append(pool(model.word_pooling, states, real)[0])
+        real = torch.ones(1, len(vectors), dtype=torch.bool)
+        states = model.sentence_encoder(torch.cat(vectors)[None], real)
+        logits.append(model.head(pool(model.pooling, states, real)[0]))
+    torch.testing.assert_close(model(*texts.batch(rows)), torch.cat(logits))
+    alone = [model(*texts.batch(torch.tensor([row]))) for row in range(len(texts))]
+    torch.testing.assert_close(logits_of(model, texts), torch.cat(alone))
 
 
 def test_flat_and_hierarchical_share_what_both_draw() -> None:

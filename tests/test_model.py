@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -29,11 +28,7 @@ TIGHT = FILLS[:6]
 """Fills that let no weight reach padding in float64, for scores of ordinary size."""
 
 
-@pytest.fixture(autouse=True)
-def double() -> Iterator[None]:
-    torch.set_default_dtype(torch.float64)
-    yield
-    torch.set_default_dtype(torch.float32)
+pytestmark = pytest.mark.usefixtures("float64")
 
 
 def attention_reference(
@@ -203,6 +198,14 @@ def test_no_state_of_an_encoder_depends_on_padding(name: str) -> None:
         torch.testing.assert_close(found[i, real], alone[0], atol=1e-12, rtol=1e-12)
 
 
+def test_a_convolution_is_taken_on_amd_with_avx512_alone() -> None:
+    amd, intel = "processor : 0\nvendor_id : AuthenticAMD\n", "vendor_id : GenuineIntel\n"
+    assert encoders.convolves("AVX512", amd)
+    assert not encoders.convolves("AVX2", amd)
+    assert not encoders.convolves("AVX512", intel)
+    assert not encoders.convolves("AVX512", "")
+
+
 @pytest.mark.parametrize("convolves", [False, True])
 def test_the_cnn_is_a_convolution(convolves: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(encoders, "CONVOLVES", convolves)
@@ -310,6 +313,20 @@ def test_dropout_keeps_the_mean_and_drops_its_share(share: float, seed: int) -> 
     assert dropped.mean().item() == pytest.approx(1, abs=0.1)
     assert len(dropped.unique()) == 2
     assert torch.equal(dropout.eval()(torch.ones(3)), torch.ones(3))
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("dropped", [1, 77, 128, 254, 255])
+def test_dropout_drops_the_bytes_below_its_share(dropped: int, dtype: torch.dtype) -> None:
+    dropout = Dropout(dropped / 256)
+    dropout.generator = generator(7, "dropout")
+    states = torch.randn(5, 1003, generator=generator(8, "states")).to(dtype)
+    draws = torch.empty(627, dtype=torch.int64)  # 5,015 entries, eight to a draw
+    draws.random_(-(2**63), None, generator=generator(7, "dropout"))
+    drawn = draws.numpy().view("uint8")[: states.numel()].reshape(states.shape)
+    kept = torch.from_numpy(drawn >= dropped)
+    scale = torch.tensor(256 / (256 - dropped), dtype=dtype)
+    assert torch.equal(dropout(states), torch.where(kept, states * scale, 0 * states))
 
 
 def test_dropout_bytes_are_uniform() -> None:

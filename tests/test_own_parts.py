@@ -250,7 +250,7 @@ def test_the_content_of_the_embeddings_is_part_of_the_key(tmp_path: Path) -> Non
 
 
 def test_a_study_of_embeddings_trains_with_them(
-    corpus: Path, tiny_study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    corpus: Path, tmp_path: Path, one_thread: None
 ) -> None:
     from ablation.execute.workers import run_trial
 

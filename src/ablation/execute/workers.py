@@ -221,18 +221,20 @@ def _pretrained(encoded: Encoded, model: ModelConfig) -> Pretrained | None:
 
 @contextlib.contextmanager
 def without_denormals() -> Iterator[None]:
-    """Lets this thread's processor take numbers below 1.2e-38 for zero, and ends that again.
+    """Lets the processor take float32 numbers smaller than 1.2e-38 in size for zero.
 
     The weights of sharp attention lie there, and so do the gradients that pass through them and
-    Adam's means of these. Some processors need a hundred times as long for each such number.
+    Adam's means of these. Some processors need a hundred times as long for each such number. It
+    holds for this thread and for those that start meanwhile; a GPU is not concerned.
     """
     import torch
 
+    before = not (torch.full((), 1e-30) * 1e-10).item()
     torch.set_flush_denormal(True)
     try:
         yield
     finally:
-        torch.set_flush_denormal(False)
+        torch.set_flush_denormal(before)
 
 
 @contextlib.contextmanager

@@ -32,8 +32,8 @@ class Dropout(nn.Module):
         draws = torch.empty(
             (states.numel() + 7) // 8, dtype=torch.int64, device=states.device
         ).random_(-(2**63), None, generator=self.generator)
-        bytes_ = draws.view(torch.uint8)[: states.numel()].view(states.shape)
-        # Whole numbers, so this is 0 for a byte below the share and 1 for any other; a comparison
-        # and what multiplies by truth values take three times as long.
-        kept = bytes_.to(states.dtype).sub_(self.dropped - 1).clamp_(0, 1)
+        draws_of_a_byte = draws.view(torch.uint8)[: states.numel()].view(states.shape)
+        # 0 for a byte below the share and 1 for any other: whole numbers up to 256 are exact in
+        # every dtype. A comparison, and a product with truth values, take twice as long.
+        kept = draws_of_a_byte.to(states.dtype).sub_(self.dropped - 1).clamp_(0, 1)
         return states * kept.mul_(256 / (256 - self.dropped))

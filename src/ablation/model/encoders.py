@@ -14,20 +14,27 @@ from ablation.model.named import named_class
 from ablation.model.weights import drawn
 
 
-def _convolves() -> bool:
-    """Whether this machine's convolution beats its matrix product at a small model's sizes.
+def convolves(capability: str, processors: str) -> bool:
+    """Whether a CPU's convolution beats its matrix product at a small model's sizes.
 
-    PyTorch's matrix product leaves AVX-512 unused on AMD's processors, its convolution does not.
+    On AMD's with AVX-512 it took half the time forward and backward, on Intel's a fifth more.
+
+    Args:
+        capability: What PyTorch makes use of, such as ``AVX512``.
+        processors: The beginning of what Linux says of them; on other systems there is none.
     """
-    if torch.backends.cpu.get_cpu_capability() != "AVX512":
-        return False
+    return capability == "AVX512" and "AuthenticAMD" in processors
+
+
+def _processors() -> str:
     try:
-        return "AuthenticAMD" in Path("/proc/cpuinfo").read_text(encoding="utf-8")
+        with Path("/proc/cpuinfo").open(encoding="utf-8") as file:
+            return file.read(1000)
     except OSError:
-        return False
+        return ""
 
 
-CONVOLVES = _convolves()
+CONVOLVES = convolves(torch.backends.cpu.get_cpu_capability(), _processors())
 
 
 class NoEncoder(nn.Module):
@@ -53,9 +60,9 @@ class CNN(nn.Module):
 
     .. math:: h_l = \max(0, [x_{l-1}; x_l; x_{l+1}] W + b)
 
-    One matrix product over each token and its two neighbours computes it. On a GPU, and on a CPU
-    of AMD's with AVX-512, a convolution with its channels innermost, as the embeddings lie, is
-    quicker at these sizes, and is taken there.
+    One matrix product over each token and its two neighbours computes it. On a GPU, and where
+    :func:`convolves` says so, it is a convolution with its channels innermost, as the embeddings
+    lie.
     """
 
     def __init__(self, embedding_size: int, hidden_size: int) -> None:

@@ -33,7 +33,8 @@ def train(
 ) -> Generator[EpochRecord, None, RunResult]:
     """Trains one classifier; yields a record per epoch and returns the result.
 
-    The result depends on the arguments alone. The epoch is chosen on validation; test is
+    The result depends on the arguments alone, and in its last digits on the machine, its threads
+    and whether they keep denormal numbers. The epoch is chosen on validation; test is
     evaluated once, with the weights that were chosen, so no choice can see it.
 
     Args:

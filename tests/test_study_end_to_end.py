@@ -110,15 +110,19 @@ def stored(project: Project, empty_store: Path) -> Project:
 
 
 def alive(folder: Path) -> list[int]:
-    """Processes other than this one whose working folder is the given one."""
+    """Processes in a working folder that neither are this one nor were started by it.
+
+    What a conductor leaves behind has lost its parent; a server that workers are forked from may
+    be this process's own, since tests run studies in it, too.
+    """
     found = []
     for process in Path("/proc").glob("[0-9]*"):
         try:
             here = (process / "cwd").resolve() == folder
-            ended = "Z" in (process / "stat").read_text().rpartition(")")[2].split()[0]
+            state, parent = (process / "stat").read_text().rpartition(")")[2].split()[:2]
         except OSError:
             continue
-        if here and not ended and int(process.name) != os.getpid():
+        if here and state != "Z" and os.getpid() not in {int(process.name), int(parent)}:
             found.append(int(process.name))
     return found
 

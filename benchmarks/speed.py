@@ -300,9 +300,12 @@ def main() -> None:
     options = parser.parse_args()
     if options.rounds < 0 or (options.seeds or 0) < 0 or options.seeds == 1:
         parser.error("--rounds must be 0 or more, --seeds 0 or at least 2")
-    data = options.data or Path(os.environ.get("ABLATION_TEST_DATA", "")) / "trec"
+    real = os.environ.get("ABLATION_TEST_DATA")
+    data = options.data or (Path(real) / "trec" if real else None)
+    if data is None:
+        parser.error("no data: give a folder (make bench DATA=...) or set ABLATION_TEST_DATA")
     if not (data / "train.parquet").exists():
-        parser.error(f"{data} holds no train.parquet: give a folder (make bench DATA=...)")
+        parser.error(f"{data} holds no train.parquet: give another folder (make bench DATA=...)")
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(ADOPT, 1)
     before: dict[str, Any] = json.loads(LAST.read_text()) if LAST.exists() else {}

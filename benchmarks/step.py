@@ -26,6 +26,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from ablation.config import DataConfig, ModelConfig, RunConfig, TrainConfig
 from ablation.data import SPLITS, prepare
+from ablation.errors import Refused
 from ablation.model import build
 from ablation.model.streams import generator
 from ablation.train import Texts, batches
@@ -131,7 +132,10 @@ def main() -> None:
     cache = Path(os.environ.get("ABLATION_CACHE", ".cache/ablation"))
     found = {}
     for encoder in options.encoders:
-        found[encoder] = measure(config_of(options.data, encoder), rate, cache)
+        try:
+            found[encoder] = measure(config_of(options.data, encoder), rate, cache)
+        except Refused as error:
+            parser.error(f"{error.rule} {error.way_out}")
         line = ", ".join(f"{name} {value:.3g}" for name, value in found[encoder].items())
         sys.stdout.write(f"{encoder}: {line}\n")
     sys.stdout.write(json.dumps({"gigaflops": rate / 1e9, **found}) + "\n")

@@ -76,7 +76,7 @@ def until_it_listens(process: subprocess.Popen[bytes], port: int) -> None:
 
 def ended(process: subprocess.Popen[bytes], code: int) -> Refused:
     """Returns what to say of a server that ended by itself."""
-    arguments = " ".join(str(part) for part in list(process.args)[1:])  # type: ignore[arg-type]
+    arguments = " ".join(str(part) for part in list(process.args)[1:])  # type: ignore[arg-type]  # a list here, though typed as more
     return Refused(f"MLflow's server ended with code {code}.", f"Try: python {arguments}")
 
 

@@ -96,7 +96,7 @@ def _from_server(store: Any, runs: Sequence[str], name: str) -> list[dict[str, A
     """Asks as MLflow's own pages do, which draw many runs at once."""
     from mlflow.utils.rest_utils import http_request_safe
 
-    response = http_request_safe(  # type: ignore[no-untyped-call]
+    response = http_request_safe(  # type: ignore[no-untyped-call]  # MLflow's own
         store.get_host_creds(),
         "/ajax-api/2.0/mlflow/metrics/get-history-bulk",
         "GET",

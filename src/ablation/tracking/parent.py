@@ -44,8 +44,8 @@ def publish(home: Home, rows: Sequence[Mapping[Any, Any]], note: str, folder: Pa
     repository = get_artifact_repository(
         run.info.artifact_uri, tracking_uri=home.client.tracking_uri
     )
-    repository.delete_artifacts(REPORT)  # type: ignore[no-untyped-call]
-    repository.log_artifacts(str(folder), REPORT)  # type: ignore[no-untyped-call]
+    repository.delete_artifacts(REPORT)  # type: ignore[no-untyped-call]  # MLflow's own
+    repository.log_artifacts(str(folder), REPORT)  # type: ignore[no-untyped-call]  # MLflow's own
 
 
 def aggregates(rows: Sequence[Mapping[Any, Any]]) -> dict[str, float]:

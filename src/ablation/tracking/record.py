@@ -216,7 +216,7 @@ def _save(home: Home, artifacts: str, name: str, content: bytes) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / name
         path.write_bytes(content)
-        repository.log_artifact(str(path))  # type: ignore[no-untyped-call]
+        repository.log_artifact(str(path))  # type: ignore[no-untyped-call]  # MLflow's own
 
 
 def _children(home: Home) -> str:

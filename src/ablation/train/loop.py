@@ -33,9 +33,9 @@ def train(
 ) -> Generator[EpochRecord, None, RunResult]:
     """Trains one classifier; yields a record per epoch and returns the result.
 
-    The result depends on the arguments alone, and in its last digits on the machine, its threads
-    and whether they keep denormal numbers. The epoch is chosen on validation; test is
-    evaluated once, with the weights that were chosen, so no choice can see it.
+    The result depends on the arguments alone, its last digits also on the machine, its threads and
+    whether they keep denormal numbers. The epoch is chosen on validation; test is evaluated once,
+    with the weights that were chosen, so no choice can see it.
 
     Args:
         config: The complete run configuration.
@@ -76,18 +76,14 @@ def train(
                 at_start = None
             optimizer.step()
             total += loss.detach() * len(rows)
-        train_loss = total.item() / len(fitted)
-
-        reason = _failure(train_loss, epoch, classes, model)
-        metrics = {"train/loss": train_loss}
+        metrics = {"train/loss": total.item() / len(fitted)}
+        reason = _failure(metrics["train/loss"], epoch, classes, model)
         if reason is None:
-            model.eval()
-            on_validation = metrics_of(logits_of(model, validation), validation.labels)
+            on_validation = _validate(model, validation)
+            chosen.offer(epoch, on_validation)
+            metrics |= _named("validation", on_validation) | probes.measure() | probes.gradients()
             if not math.isfinite(on_validation["loss"]):
                 reason = "nan_loss"
-            chosen.offer(epoch, on_validation)
-            metrics |= {f"validation/{name}": value for name, value in on_validation.items()}
-            metrics |= probes.measure() | probes.gradients()
         seconds = time.perf_counter() - began
         yield EpochRecord(epoch=epoch, seconds=seconds, metrics=metrics)
         if reason is not None:
@@ -126,6 +122,17 @@ class _Chosen:
             tensor.copy_(self.kept[name])
 
 
+def _validate(model: Classifier, validation: Texts | Documents) -> dict[str, float]:
+    """Returns the metrics of validation, in evaluation mode."""
+    model.eval()
+    return metrics_of(logits_of(model, validation), validation.labels)
+
+
+def _named(split: str, metrics: Mapping[str, float]) -> dict[str, float]:
+    """Returns ``split/metric`` to value."""
+    return {f"{split}/{name}": value for name, value in metrics.items()}
+
+
 def _failure(train_loss: float, epoch: int, classes: int, model: Classifier) -> Reason | None:
     """Says why the run ends here, if it does."""
     if not math.isfinite(train_loss):
@@ -144,8 +151,8 @@ def _result(
     """Evaluates test once and gathers what the run leaves behind."""
     model.eval()
     logits = logits_of(model, test)
-    metrics = {f"validation/{name}": value for name, value in chosen.metrics.items()}
-    metrics |= {f"test/{name}": value for name, value in metrics_of(logits, test.labels).items()}
+    metrics = _named("validation", chosen.metrics)
+    metrics |= _named("test", metrics_of(logits, test.labels))
     if not math.isfinite(metrics["test/loss"]):
         seconds = time.perf_counter() - began
         return RunResult(status="FAILED", reason="nan_loss", epoch=chosen.epoch, seconds=seconds)

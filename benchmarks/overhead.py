@@ -27,9 +27,9 @@ from ablation.config import DataConfig, RunConfig
 from ablation.data import prepare
 from ablation.execute.conductor import session, walk
 from ablation.execute.garbage import loading
-from ablation.execute.places import places
+from ablation.records.outcome import EpochRecord, RunResult
+from ablation.records.places import places
 from ablation.spec import Study
-from ablation.train import EpochRecord, RunResult
 
 ARMS = 10
 EPOCHS = 24

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from ablation import tracking
-from ablation.config import digest
+from ablation.records.declaration import Declaration, DeclaredArm, Look
 
 EPOCHS, TEXTS = 8, 1200
 PROBES = ("entropy", "effective_tokens", "padding_weight", "largest_weight")
@@ -45,20 +45,19 @@ SIZES = {
 }
 
 
-def declaration(size: Size) -> dict[str, Any]:
+def declaration(size: Size) -> Declaration:
     """What the synthetic study fixed: an ordered factor, the third level its baseline."""
     path = "model.attention.init_std"
     levels = [0.0, *(float(f"{v:.6g}") for v in np.geomspace(1e-3, 1, size.arms - 1))]
     arms = [
-        {"name": repr(level), "config": f"{i:012x}", "values": {path: repr(level), "a.b": "1"}}
+        DeclaredArm(name=repr(level), config=f"{i:012x}", values={path: repr(level), "a.b": "1"})
         for i, level in enumerate(levels)
     ]
-    return {
-        "name": "synthetic", "arms": arms, "baseline": arms[2]["name"], "factor": path,
-        "metric": "accuracy", "margin": "0.02", "floor": "0.3", "chance": "0.3",
-        "collapse": None, "quantum": repr(1 / TEXTS), "looks": [[size.seeds, "0.05"]],
-        "data": "synthetic",
-    }  # fmt: skip
+    return Declaration(
+        name="synthetic", arms=tuple(arms), baseline=arms[2].name, factor=path,
+        metric="accuracy", margin=0.02, floor=0.3, chance=0.3, collapse=None,
+        quantum=1 / TEXTS, looks=(Look(size.seeds, 0.05),), data="synthetic",
+    )  # fmt: skip
 
 
 def fill(store: Path, size: Size) -> None:
@@ -69,11 +68,11 @@ def fill(store: Path, size: Size) -> None:
     )
     declared = declaration(size)
     wording = {"question": "How fast is a report?", "title": "", "caveats": []}
-    tracking.declare(home, digest(declared), declared, wording, seen=0)
+    tracking.declare(home, declared, wording, seen=0)
     draw = np.random.default_rng(1)
     blocks = draw.normal(0, 0.01, size.seeds)
     tables: dict[str, list[dict[str, Any]]] = {"runs": [], "tags": [], "metrics": [], "latest": []}
-    for place, arm in enumerate(declared["arms"]):
+    for place, arm in enumerate(declared.arms):
         for seed in range(size.seeds):
             value = 0.7 - 0.1 * place / size.arms + blocks[seed] + draw.normal(0, 0.01)
             right = round(value * TEXTS) / TEXTS
@@ -98,7 +97,7 @@ def _run(
     )  # fmt: skip
     tags = {
         "ablation.kind": "trial", "ablation.study": "synthetic", "ablation.data": "synthetic",
-        "ablation.key": f"synthetic/{arm['config']}/{seed}", "ablation.arm": arm["name"],
+        "ablation.key": f"synthetic/{arm['config']}/{seed}", "ablation.arm": arm.name,
         "ablation.seed": str(seed), "ablation.epoch": str(EPOCHS), "ablation.seconds": "1.0",
         "ablation.device": "cpu", "ablation.commit": "c0ffee", "ablation.weights": run * 2,
         "ablation.logits": run * 2, "mlflow.parentRunId": home.parent,

@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from ablation.records.declaration import Declaration
 from ablation.report.content import summary
 from ablation.report.index import answer_of
 from ablation.report.markdown import escape
@@ -31,7 +32,7 @@ def block(root: Path = ROOT) -> str:
         folder = samples / name
         said = "not reported yet"
         if (folder / "study.json").exists():
-            answer = answer_of(folder, summary(folder)["declaration"])
+            answer = answer_of(folder, Declaration.from_json(summary(folder)["declaration"]))
             said = f"[{escape(answer)}](docs/samples/{name}/README.md)"
         lines.append(f"| `{name}` | {load(name, root / 'studies').question} | {said} |")
     return "\n".join(lines)

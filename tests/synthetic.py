@@ -2,25 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from ablation.analysis import judge
+from ablation.records.declaration import Declaration, DeclaredArm, Look
 from ablation.report import Content
 
 NASTY = ["<script>alert(1)</script>", "a|b", "{{7*7}}", r"$\alpha$_%"]
 ARMS = ["base", *NASTY]
 
 
-def declaration(metric: str = "accuracy", **changes: Any) -> dict[str, Any]:
-    arms = [{"name": name, "config": f"c{i}", "values": {}} for i, name in enumerate(ARMS)]
-    return {
-        "name": "s", "arms": arms, "baseline": "base", "factor": None, "metric": metric,
-        "margin": "0.02", "floor": "0.3", "chance": "0.3", "collapse": None, "quantum": "0.001",
-        "looks": [[8, "0.05"]], "data": "d",
-    } | changes  # fmt: skip
+def arms_named(
+    names: Sequence[str], values: Sequence[Mapping[str, str]] | None = None
+) -> tuple[DeclaredArm, ...]:
+    """Arms c0, c1, ... under the given names."""
+    given = [{} for _ in names] if values is None else values
+    return tuple(
+        DeclaredArm(name=name, config=f"c{i}", values=of)
+        for i, (name, of) in enumerate(zip(names, given, strict=True))
+    )
+
+
+def declaration(metric: str = "accuracy", **changes: Any) -> Declaration:
+    given: dict[str, Any] = {
+        "name": "s", "arms": arms_named(ARMS), "baseline": "base", "factor": None,
+        "metric": metric, "margin": 0.02, "floor": 0.3, "chance": 0.3, "collapse": None,
+        "quantum": 0.001, "looks": (Look(8, 0.05),), "data": "d",
+    }  # fmt: skip
+    return Declaration(**(given | changes))
 
 
 SHIFTS = {"base": 0.0, NASTY[0]: 0.06, NASTY[1]: -0.06, NASTY[2]: 0.0, NASTY[3]: 0.0}

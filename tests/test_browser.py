@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from synthetic import ARMS, NASTY, content, declaration, runs
+from synthetic import ARMS, NASTY, arms_named, content, declaration, runs
 
 from ablation.report import build, index
 
@@ -89,9 +89,8 @@ def few() -> Any:
 
 def many() -> Any:
     """25 arms, some with long names, failed runs among them."""
-    declared = declaration()
     names = ["base", *NASTY, LONG, *(f"level {i}" for i in range(19))]
-    declared["arms"] = [{"name": n, "config": f"c{i}", "values": {}} for i, n in enumerate(names)]
+    declared = declaration(arms=arms_named(names))
     draw = np.random.default_rng(4)
     one = runs()
     parts = [one]

@@ -17,6 +17,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from mlflow.utils.validation import _validate_metric_name
+from synthetic import declaration
 
 from ablation import pages, tracking
 from ablation.config import DataConfig, RunConfig
@@ -25,12 +26,12 @@ from ablation.errors import Refused
 from ablation.execute import progress_file
 from ablation.execute.live import AFTER, EVERY, Live
 from ablation.plan import Trial, trials_of
+from ablation.records.outcome import EpochRecord, RunResult
 from ablation.report.note import note
 from ablation.spec import Study
 from ablation.tracking import Finished, Home, parent
 from ablation.tracking.entities import curves_of
 from ablation.tracking.notes import LIMIT, MARKUP, text
-from ablation.train import EpochRecord, RunResult
 
 NAMES = ("<script>alert(1)</script>", "a|b", "{{7*7}}", r"$\alpha$_%", "a/b", "..", "")
 ROW = {
@@ -48,7 +49,7 @@ def rows_of(labels: Sequence[str], **others: Any) -> list[dict[str, Any]]:
 
 
 def content_of(labels: Sequence[str], question: str = "Does it matter?") -> Any:
-    declared = {"metric": "accuracy", "baseline": labels[0], "margin": "0.02", "factor": None}
+    declared = declaration(baseline=labels[0])
     judged = SimpleNamespace(effects=pd.DataFrame(rows_of(labels)))
     return SimpleNamespace(judged=judged, declaration=declared, wording={"question": question})
 

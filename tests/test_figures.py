@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from synthetic import NASTY, content, declaration, runs
+from synthetic import ARMS, NASTY, arms_named, content, declaration, runs
 
 from ablation import figures
 from ablation.analysis import judge
 from ablation.figures import Axis, Panel
+from ablation.records.declaration import Look
 from ablation.report import findings_of
 from ablation.report.drawing import DRAWN, figure_of, saved, shown
 
@@ -239,11 +240,10 @@ def test_a_factor_with_levels_has_a_response_and_looks_have_theirs() -> None:
     frame = runs()
     names = dict(zip(["base", *NASTY], ["0.05", "0.0", "0.001", "0.5", "1.0"], strict=True))
     frame["arm"] = frame["arm"].map(names)
-    declared = declaration(factor="model.attention.init_std", baseline="0.05",
-                           looks=[[5, "0.02"], [8, "0.03"]])  # fmt: skip
-    for arm in declared["arms"]:
-        arm["name"] = names[arm["name"]]
-        arm["values"] = {"model.attention.init_std": arm["name"]}
+    path = "model.attention.init_std"
+    arms = arms_named(list(names.values()), [{path: level} for level in names.values()])
+    looks = (Look(5, 0.02), Look(8, 0.03))
+    declared = declaration(factor=path, baseline="0.05", arms=arms, looks=looks)
     given = content(frame, declaration=declared)
     found = findings_of(given)
     assert list(found.response["arm"]) == ["0.0", "0.001", "0.05", "0.5", "1.0"]
@@ -260,14 +260,12 @@ def test_a_factor_with_levels_has_a_response_and_looks_have_theirs() -> None:
 def test_crossed_arms_have_interactions() -> None:
     frame = runs()
     frame = frame[frame["arm"] != NASTY[3]]
-    declared = declaration()
-    declared["arms"] = declared["arms"][:4]
     pairs = [("0", "a"), ("0", "b"), ("1", "a"), ("1", "b")]
-    for arm, (one, two) in zip(declared["arms"], pairs, strict=True):
-        arm["values"] = {"p": one, "q": two, "same": "x"}
+    values = [{"p": one, "q": two, "same": "x"} for one, two in pairs]
+    declared = declaration(arms=arms_named(ARMS[:4], values))
     found = findings_of(content(frame, declaration=declared)).interactions
-    values = frame.pivot(index="seed", columns="arm", values="value")
-    expected = (values[NASTY[2]] - values[NASTY[1]] - values[NASTY[0]] + values["base"]).mean()
+    table = frame.pivot(index="seed", columns="arm", values="value")
+    expected = (table[NASTY[2]] - table[NASTY[1]] - table[NASTY[0]] + table["base"]).mean()
     assert list(found["first"]) == ["1"]
     np.testing.assert_allclose(found["effect"], [expected], atol=1e-12)
 
@@ -276,7 +274,7 @@ def test_sensitivity_says_what_other_margins_would() -> None:
     given = content()
     found = findings_of(given).sensitivity.set_index("arm")
     assert list(found["verdict"]) == list(given.judged.effects["verdict"].iloc[1:])
-    half = judge(given.runs, given.hashes, declaration(margin="0.01")).effects
-    double = judge(given.runs, given.hashes, declaration(margin="0.04")).effects
+    half = judge(given.runs, given.hashes, declaration(margin=0.01)).effects
+    double = judge(given.runs, given.hashes, declaration(margin=0.04)).effects
     assert list(found["half_margin"]) == list(half["verdict"].iloc[1:])
     assert list(found["double_margin"]) == list(double["verdict"].iloc[1:])

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from ablation.config import digest
-from ablation.plan import declaration
+from ablation.plan import declare
+from ablation.records.declaration import Declaration
 from ablation.spec import known_studies, load
 
 STUDIES = Path(__file__).parent.parent / "studies"
+SAMPLES = Path(__file__).parent.parent / "docs/samples"
 KEYS = json.loads((Path(__file__).parent / "keys.json").read_text(encoding="utf-8"))
 
 
@@ -21,6 +22,14 @@ def test_every_study_has_its_keys() -> None:
 
 @pytest.mark.parametrize("name", sorted(KEYS))
 def test_keys_and_declarations_stay(name: str) -> None:
-    declared = declaration(load(name, STUDIES), "0123456789ab", (30, 20, 50))
-    assert {arm["name"]: arm["config"] for arm in declared["arms"]} == KEYS[name]["arms"]
-    assert digest(declared) == KEYS[name]["declaration"]
+    declared = declare(load(name, STUDIES), "0123456789ab", (30, 20, 50))
+    assert {arm.name: arm.config for arm in declared.arms} == KEYS[name]["arms"]
+    assert declared.hash == KEYS[name]["declaration"]
+
+
+@pytest.mark.parametrize("path", sorted(SAMPLES.glob("*/study.json")), ids=lambda p: p.parent.name)
+def test_a_declaration_keeps_its_json_and_its_hash(path: Path) -> None:
+    stored = json.loads(path.read_text(encoding="utf-8"))
+    declared = Declaration.from_json(stored["declaration"])
+    assert declared.to_json() == stored["declaration"]
+    assert declared.hash == stored["current"]

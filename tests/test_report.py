@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from synthetic import NASTY, content, declaration, hashes, runs
+from synthetic import NASTY, arms_named, content, declaration, hashes, runs
 
 from ablation.analysis import answer, judge, sentences
+from ablation.records.declaration import Look
 from ablation.report import findings_of, sections
 
 
@@ -36,8 +37,8 @@ def test_a_verdict_that_rests_on_failures_says_so() -> None:
     frame = frame[frame["arm"].isin(["base", NASTY[2]])]
     failing = (frame["arm"] == NASTY[2]) & (frame["seed"] < 7)
     frame.loc[failing, ["value", "status", "reason"]] = [np.nan, "FAILED", "nan_loss"]
-    declared = declaration(looks=[[20, "0.05"]], floor="0.69", margin=None)
-    declared["arms"] = [arm for arm in declared["arms"] if arm["name"] in {"base", NASTY[2]}]
+    arms = [arm for arm in declaration().arms if arm.name in {"base", NASTY[2]}]
+    declared = declaration(arms=tuple(arms), looks=(Look(20, 0.05),), floor=0.69, margin=None)
     found = judge(frame, hashes(frame), declared).effects
     assert found["verdict"].iloc[1] == "WORSE"
     for said in (answer(found, declared), *sentences(found, declared)):
@@ -48,8 +49,8 @@ def test_a_verdict_that_rests_on_failures_says_so() -> None:
 
 def test_sentences_keep_names_and_margins_as_they_are() -> None:
     frame = runs().replace({"arm": {NASTY[0]: "pre-norm", NASTY[2]: "-1e4"}})
-    declared = declaration(margin="0.0125")
-    declared["arms"][1]["name"], declared["arms"][3]["name"] = "pre-norm", "-1e4"
+    arms = arms_named(["base", "pre-norm", NASTY[1], "-1e4", NASTY[3]])
+    declared = declaration(margin=0.0125, arms=arms)
     found = judge(frame, hashes(frame), declared).effects
     said = answer(found, declared)
     assert "-1e4 is equivalent to base within 1.25 points" in said
@@ -69,12 +70,10 @@ def test_a_study_that_was_stopped_before_its_baseline_ran_has_a_report(arms: lis
 
 def test_what_is_short_of_a_look_has_no_p_values() -> None:
     frame = runs(seeds=6)
-    frame["arm"] = frame["arm"].map(
-        dict(zip(["base", *NASTY], ["0.05", "0.01", "0.1", "0.5", "1.0"], strict=True))
-    )
-    declared = declaration(factor="model.dropout", baseline="0.05")
-    for arm, name in zip(declared["arms"], dict.fromkeys(frame["arm"]), strict=True):
-        arm["name"], arm["values"] = name, {"model.dropout": name}
+    names = ["0.05", "0.01", "0.1", "0.5", "1.0"]
+    frame["arm"] = frame["arm"].map(dict(zip(["base", *NASTY], names, strict=True)))
+    arms = arms_named(names, [{"model.dropout": name} for name in names])
+    declared = declaration(factor="model.dropout", baseline="0.05", arms=arms)
     found = findings_of(content(frame, declaration=declared))
     assert found.trend.empty
     assert not found.response.empty
@@ -92,7 +91,7 @@ def test_a_loss_is_judged_with_its_own_sign() -> None:
     frame = runs()
     negated = runs("loss").assign(value=-frame["value"])
     up = judge(frame, hashes(frame), declaration()).effects
-    down = judge(negated, hashes(negated), declaration("loss", floor="-0.3")).effects
+    down = judge(negated, hashes(negated), declaration("loss", floor=-0.3)).effects
     assert list(up["verdict"]) == list(down["verdict"])
     np.testing.assert_allclose(up["effect"], -down["effect"], atol=1e-12)
     np.testing.assert_allclose(up["low"], -down["high"], atol=1e-12)
@@ -111,7 +110,7 @@ def test_runs_short_of_the_plan_get_no_verdict() -> None:
 
 
 def test_looks_decide_for_good_and_ask_for_more_where_they_do_not() -> None:
-    declared = declaration(looks=[[5, "0.02"], [8, "0.03"]])
+    declared = declaration(looks=(Look(5, 0.02), Look(8, 0.03)))
     frame = runs()
     first = judge(frame[frame["seed"] < 5], hashes(frame), declared)
     assert first.effects.set_index("arm").loc[NASTY[0], "verdict"] == "BETTER"

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from synthetic import NASTY, content, declaration, runs
+from synthetic import ARMS, NASTY, arms_named, content, declaration, runs
 
 from ablation.analysis import find
 from ablation.errors import Refused
@@ -72,8 +72,7 @@ def test_any_name_survives_its_folder(arm: str, tmp_path: Path) -> None:
     from ablation.report.content import write
 
     frame = runs().replace({"arm": {"a|b": arm}})
-    declared = declaration()
-    declared["arms"][2]["name"] = arm
+    declared = declaration(arms=arms_named([*ARMS[:2], arm, *ARMS[3:]]))
     given = content(frame, declaration=declared)
     write(given, tmp_path)
     pd.testing.assert_frame_equal(read(tmp_path).runs, given.runs, check_dtype=False)

@@ -28,7 +28,7 @@ def reports(tmp_path_factory: pytest.TempPathFactory) -> Path:
     wording = {"question": "Larger?", "title": "large"}
     build(content(frame, label="large", wording=wording), folder)
     negated = runs("loss").assign(value=-frame["value"])
-    build(content(negated, label="lost", declaration=declaration("loss", floor="-0.3")), folder)
+    build(content(negated, label="lost", declaration=declaration("loss", floor=-0.3)), folder)
     (folder / "stray").mkdir()
     (folder / "stray/study.json").write_text("{}")
     index(folder)

@@ -11,7 +11,8 @@ import pytest
 
 from ablation.config import Constant, Normal, RunConfig, flatten, replace
 from ablation.errors import Refused
-from ablation.plan import chance_level, config_hash, declaration, label_of, missing, trials_of
+from ablation.plan import config_hash, declare, label_of, missing, trials_of
+from ablation.records.metric import METRICS
 from ablation.spec import Study, arms_of, known_studies, load
 
 STUDIES = Path(__file__).parent.parent / "studies"
@@ -137,10 +138,9 @@ def test_where_the_data_came_from_is_not_what_they_are() -> None:
 
 
 def test_a_declaration_holds_all_but_the_wording() -> None:
-    declared = declaration(INIT_STD, "data", COUNTS)
+    declared = declare(INIT_STD, "data", COUNTS)
     assert (
-        declaration(changed(question="Else?", title="T", caveats=("C",)), "data", COUNTS)
-        == declared
+        declare(changed(question="Else?", title="T", caveats=("C",)), "data", COUNTS) == declared
     )
     for fields in (
         {"margin": 0.01},
@@ -151,7 +151,7 @@ def test_a_declaration_holds_all_but_the_wording() -> None:
         {"floor": None},
         {"collapse": 0.1},
     ):
-        assert declaration(changed(**fields), "data", COUNTS) != declared
+        assert declare(changed(**fields), "data", COUNTS) != declared
 
 
 def test_the_source_of_a_class_of_the_users_is_part_of_the_key(
@@ -204,7 +204,7 @@ def test_a_copy_in_an_a_a_study_is_a_trial_of_its_own() -> None:
     ("metric", "expected"), [("accuracy", 0.5), ("macro_f1", 2 / 9), ("loss", math.log(3))]
 )
 def test_chance_is_what_naming_the_commonest_class_scores(metric: str, expected: float) -> None:
-    assert chance_level(metric, COUNTS) == pytest.approx(expected)
+    assert METRICS[metric].chance(COUNTS) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize(

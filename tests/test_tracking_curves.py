@@ -14,15 +14,14 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from synthetic import arms_named, declaration
 
 from ablation import tracking
-from ablation.tracking import Home, Outcome
+from ablation.records.declaration import Look
+from ablation.records.outcome import Outcome
+from ablation.tracking import Home
 
-DECLARED = {
-    "name": "s",
-    "arms": [{"name": "b", "config": "c0"}, {"name": "a", "config": "c1"}],
-    "looks": [[2, "0.05"]],
-}
+DECLARED = declaration(arms=arms_named(["b", "a"]), looks=(Look(2, 0.05),))
 VALUES = [0.5, math.nan, 1 / 3, math.inf, 0.0, 1e-30]
 
 

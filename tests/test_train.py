@@ -26,14 +26,14 @@ from ablation.execute.workers import run_trial, without_denormals
 from ablation.model import build
 from ablation.model.dropout import Dropout
 from ablation.model.streams import generator
+from ablation.records.metric import METRICS
+from ablation.records.outcome import EpochRecord, RunResult
 from ablation.train import (
-    EpochRecord,
-    RunResult,
     Texts,
     batches,
     logits_of,
     loop,
-    metrics_of,
+    scores_of,
     train,
 )
 from ablation.train.adam import Adam
@@ -118,7 +118,7 @@ def test_evaluation_in_sorted_batches_is_one_text_at_a_time(splits: Splits) -> N
 def test_metrics_on_paper() -> None:
     logits = torch.tensor([[2.0, 0, 0], [2.0, 0, 0], [0, 2.0, 0], [0, 2.0, 0]])
     labels = torch.tensor([0, 1, 1, 1])
-    found = metrics_of(logits, labels)
+    found = scores_of(logits, labels)
     assert found["accuracy"] == 0.75
     # Class 0: tp 1, fp 1, fn 0; class 1: tp 2, fp 0, fn 1; class 2 is never seen.
     assert found["macro_f1"] == pytest.approx((2 / 3 + 4 / 5 + 0) / 3)
@@ -135,7 +135,7 @@ def test_macro_f1_agrees_with_a_library(seed: int, rows: int) -> None:
     expected = f1_score(
         labels, logits.argmax(1), labels=range(5), average="macro", zero_division=0
     )
-    assert metrics_of(logits, labels)["macro_f1"] == pytest.approx(expected)
+    assert METRICS["macro_f1"].score(logits, labels) == pytest.approx(expected)
 
 
 def without_times(records: list[EpochRecord], result: RunResult) -> object:

@@ -167,7 +167,7 @@ def run(
                 with loading():
                     # Only now, as it takes seconds, in which the workers load what they need.
                     from ablation.execute.conductor import session
-                    from ablation.execute.places import places
+                    from ablation.records.places import places
 
                     where = places(store)
                     opened = record.enter_context(
@@ -214,7 +214,7 @@ def report(
         _print(_text(f"All studies: {index(reports)}"))
         return
     from ablation import spec, tracking
-    from ablation.execute.places import places
+    from ablation.records.places import places
     from ablation.request import ask
     from ablation.spec import STUDIES
 
@@ -260,7 +260,7 @@ def ui(
 ) -> None:
     """Starts MLflow's pages for the store, on this machine alone."""
     from ablation import pages
-    from ablation.execute.places import places
+    from ablation.records.places import places
 
     uri = _existing(places(store).tracking)
     page = "" if name is None else _page(uri, name)

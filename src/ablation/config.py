@@ -7,12 +7,11 @@ run. Values that make no sense are refused when the object is built, in words th
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-import json
 import math
 from typing import Any, Literal, get_args
 
 from ablation.errors import Refused, nearest
+from ablation.records.metric import METRICS
 
 Encoder = Literal["none", "cnn", "bilstm"]
 Pooling = Literal[
@@ -38,8 +37,9 @@ Dtype = Literal["float32", "bfloat16", "float16"]
 Scheme = Literal["normal", "xavier", "kaiming", "orthogonal", "zeros"]
 Tokenizer = Literal["auto", "words", "characters"]
 Batching = Literal["length", "random"]
-Metric = Literal["accuracy", "macro_f1", "loss"]
-Selection = Literal["accuracy", "macro_f1", "loss", "last"]
+
+SELECTIONS = (*METRICS, "last")
+"""By what the kept epoch is chosen: a validation metric, or ``last``."""
 
 
 def _require(condition: bool, field: str, rule: str, value: object) -> None:
@@ -47,8 +47,8 @@ def _require(condition: bool, field: str, rule: str, value: object) -> None:
         raise Refused(f"{field} must be {rule}; got {value!r}.", f"Change {field}.")
 
 
-def _one_of(value: object, literal: Any, field: str) -> None:
-    known = get_args(literal)
+def _one_of(value: object, choices: Any, field: str) -> None:
+    known = choices if isinstance(choices, tuple) else get_args(choices)
     if value not in known:
         raise Refused(
             f"{field} must be one of {', '.join(known)}; got {value!r}."
@@ -293,7 +293,7 @@ class TrainConfig:
     """Step size of Adam (Kingma and Ba, 2015)."""
     batching: Batching = "length"
     """``length``: texts of like length share a batch, the order still random; or ``random``."""
-    select_on: Selection = "accuracy"
+    select_on: str = "accuracy"
     """Validation metric that chooses the epoch whose weights are kept; or the ``last`` epoch."""
 
     def __post_init__(self) -> None:
@@ -303,7 +303,7 @@ class TrainConfig:
         good = self.learning_rate > 0 and math.isfinite(self.learning_rate)
         _require(good, "train.learning_rate", "finite and > 0", self.learning_rate)
         _one_of(self.batching, Batching, "train.batching")
-        _one_of(self.select_on, Selection, "train.select_on")
+        _one_of(self.select_on, SELECTIONS, "train.select_on")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -359,9 +359,3 @@ def flatten(config: Any, prefix: str = "") -> dict[str, Any]:
         else:
             flat[prefix + field.name] = value
     return flat
-
-
-def digest(*parts: Any) -> str:
-    """Returns 12 hex digits that identify the parts; floats enter by repr, mappings by key."""
-    text = json.dumps(parts, sort_keys=True, default=repr)
-    return hashlib.sha256(text.encode()).hexdigest()[:12]

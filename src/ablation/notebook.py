@@ -131,7 +131,7 @@ def load(name: str, *, store: Path | str | None = None) -> Loaded:
         Refused: If nothing is recorded under that name.
     """
     from ablation import report, tracking
-    from ablation.execute.places import places
+    from ablation.records.places import places
     from ablation.spec import STUDIES, known_studies
 
     if (Path(name) / "study.json").exists():

@@ -6,14 +6,15 @@ import dataclasses
 import functools
 import hashlib
 import importlib.util
-import math
 import re
 from collections.abc import Container, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
-from ablation.config import Metric, RunConfig, digest
+from ablation.config import RunConfig
 from ablation.errors import Refused
+from ablation.records.declaration import Declaration, DeclaredArm
+from ablation.records.digest import digest
+from ablation.records.metric import METRICS
 from ablation.spec import Arm, Study, arms_of, config_values
 
 
@@ -67,55 +68,37 @@ def missing(trials: Iterable[Trial], done: Container[str]) -> tuple[Trial, ...]:
     return tuple(trial for trial in trials if trial.key not in done)
 
 
-def declaration(study: Study, fingerprint: str, test_counts: Sequence[int]) -> dict[str, Any]:
-    """Returns all that the study fixed before its first run, as plain values.
-
-    Question, title and caveats are wording and stay out; the data's fingerprint stands for where
-    the data came from; floats are given by repr, so that the text is exact.
+def declare(study: Study, fingerprint: str, test_counts: Sequence[int]) -> Declaration:
+    """Returns everything the study fixed before its first run.
 
     Args:
         study: The study.
         fingerprint: Hash of the content of its data.
-        test_counts: Texts of each class in test; chance and the metric's quantum follow from it.
+        test_counts: Number of test texts per class, which decides chance and the quantum.
     """
-    chance = chance_level(study.metric, test_counts)
-    return {
-        "name": study.name,
-        "arms": [
-            {
-                "name": arm.name,
-                "config": arm_hash(arm, fingerprint),
-                "values": config_values(arm.config),
-            }
+    metric = METRICS[study.metric]
+    chance = metric.chance(test_counts)
+    return Declaration(
+        name=study.name,
+        arms=tuple(
+            DeclaredArm(
+                name=arm.name,
+                config=arm_hash(arm, fingerprint),
+                values=config_values(arm.config),
+            )
             for arm in arms_of(study)
-        ],
-        "baseline": study.baseline_name,
-        "factor": study.factor,
-        "metric": study.metric,
-        "margin": _exact(study.margin),
-        "floor": _exact(chance if study.floor == "chance" else study.floor),
-        "chance": _exact(chance),
-        "collapse": _exact(study.collapse),
-        "quantum": _exact(1 / sum(test_counts) if study.metric == "accuracy" else 0.0),
-        "looks": [[seeds, repr(alpha)] for seeds, alpha in study.schedule],
-        "data": fingerprint,
-    }
-
-
-def chance_level(metric: Metric, counts: Sequence[int]) -> float:
-    """Returns what always naming the commonest class scores; ln C for the loss.
-
-    Args:
-        metric: The metric.
-        counts: Texts of each class.
-    """
-    share = max(counts) / sum(counts)
-    levels = {
-        "accuracy": share,
-        "macro_f1": 2 * share / (1 + share) / len(counts),
-        "loss": math.log(len(counts)),
-    }
-    return levels[metric]
+        ),
+        baseline=study.baseline_name,
+        factor=study.factor,
+        metric=study.metric,
+        margin=_float(study.margin),
+        floor=chance if study.floor == "chance" else _float(study.floor),
+        chance=chance,
+        collapse=_float(study.collapse),
+        quantum=metric.quantum(sum(test_counts)),
+        looks=study.schedule,
+        data=fingerprint,
+    )
 
 
 def label_of(study: str, data: str | None, fingerprint: str, taken: Mapping[str, str]) -> str:
@@ -143,11 +126,11 @@ def check_margin(study: Study, test_rows: int) -> None:
     Raises:
         Refused: If the margin is below that quantum.
     """
-    quantum = 1 / test_rows
-    if study.metric == "accuracy" and study.margin is not None and study.margin < quantum:
+    quantum = METRICS[study.metric].quantum(test_rows)
+    if study.margin is not None and study.margin < quantum:
         raise Refused(
-            f"A margin of {study.margin!r} is below the accuracy's quantum on {test_rows} test "
-            f"texts, {quantum:.2g}.",
+            f"A margin of {study.margin!r} is below the {study.metric}'s quantum on {test_rows} "
+            f"test texts, {quantum:.2g}.",
             f"Declare a margin of at least {quantum:.2g}, or take data with a larger test split.",
         )
 
@@ -185,8 +168,8 @@ def arm_hash(arm: Arm, fingerprint: str) -> str:
     return plain if arm.seed_offset is None else digest(plain, "copy", arm.seed_offset)
 
 
-def _exact(number: float | None) -> str | None:
-    return None if number is None else repr(float(number))
+def _float(number: float | str | None) -> float | None:
+    return None if number is None else float(number)
 
 
 @functools.lru_cache

@@ -13,8 +13,8 @@ from ablation.data import Encoded, prepare
 from ablation.errors import Refused
 from ablation.execute import looks, mirrored
 from ablation.execute.mirrored import Mirrored
-from ablation.execute.places import places
 from ablation.plan import Trial, check_margin, label_of, seconds_guess, trials_of
+from ablation.records.places import places
 from ablation.spec import STUDIES, Study
 
 START_UP = 0.2

@@ -10,13 +10,12 @@ import sys
 import traceback
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
-from ablation.config import Metric, RunConfig, flatten, replace
+from ablation.config import RunConfig, flatten, replace
 from ablation.errors import Refused, nearest
-
-DIRECTIONS: dict[str, int] = {"accuracy": 1, "macro_f1": 1, "loss": -1}
-"""Metric to direction: 1 where higher is better, -1 where lower is."""
+from ablation.records.declaration import Look
+from ablation.records.metric import METRICS
 
 ALPHA = 0.05
 """Error rate of each family of comparisons."""
@@ -74,7 +73,7 @@ class Study:
     """The level (or the arm's name) that all others are compared with."""
     config: RunConfig = RunConfig()  # noqa: RUF009 - it is frozen
     """What every arm starts from: the fixed hyperparameters."""
-    metric: Metric = "accuracy"
+    metric: str = "accuracy"
     """What the verdict is about, measured on test."""
     margin: float | None = None
     """Smallest effect worth acting on, in units of the metric."""
@@ -108,23 +107,18 @@ class Study:
         _check_arms(self)
 
     @property
-    def direction(self) -> int:
-        """1 where a higher metric is better, -1 where a lower one is."""
-        return DIRECTIONS[self.metric]
-
-    @property
-    def schedule(self) -> tuple[tuple[int, float], ...]:
+    def schedule(self) -> tuple[Look, ...]:
         """Seeds and error rate of each look; one look where the seeds are fixed."""
         if not self.looks:
-            return ((self.seeds, ALPHA),)
+            return (Look(self.seeds, ALPHA),)
         shares = range(1, len(self.looks) + 1)
         spend = self.spend or [round(ALPHA * share / sum(shares), 12) for share in shares]
-        return tuple(zip(self.looks, spend, strict=True))
+        return tuple(map(Look, self.looks, spend))
 
     @property
     def most_seeds(self) -> int:
         """Seeds of an arm that no look decides."""
-        return self.schedule[-1][0]
+        return self.schedule[-1].seeds
 
     @property
     def baseline_name(self) -> str:
@@ -132,11 +126,6 @@ class Study:
         if self.factor is None:
             return str(self.baseline)
         return level_name(_as_stored(self.config, self.factor, self.baseline))
-
-    @property
-    def factor_name(self) -> str:
-        """Last part of the factor's path, or the study's name where arms are listed."""
-        return self.name if self.factor is None else self.factor.rpartition(".")[2]
 
 
 def arms_of(study: Study) -> tuple[Arm, ...]:
@@ -243,11 +232,11 @@ def _as_stored(config: RunConfig, path: str, level: Any) -> Any:
 
 
 def _check_budget(study: Study) -> None:
-    if study.metric not in get_args(Metric):
+    if study.metric not in METRICS:
         raise Refused(
             f"Study {study.name!r} has the unknown metric {study.metric!r}."
-            f"{nearest(str(study.metric), get_args(Metric))}",
-            f"Metrics: {', '.join(get_args(Metric))}.",
+            f"{nearest(str(study.metric), METRICS)}",
+            f"Metrics: {', '.join(METRICS)}.",
         )
     if type(study.seeds) is not int or study.seeds < 1:
         raise Refused(

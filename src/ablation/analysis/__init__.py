@@ -1,6 +1,6 @@
 """Runs to effects and verdicts: the whole family of a study at once, at its declared looks."""
 
-from ablation.analysis.answer import POINTS, amount, answer, by_failures, exactly, sentences
+from ablation.analysis.answer import amount, answer, by_failures, exactly, sentences
 from ablation.analysis.effects import DIFFERENCES, EFFECTS, Judged, differences, judge
 from ablation.analysis.findings import Findings, find
 from ablation.analysis.plan import planning
@@ -9,7 +9,6 @@ from ablation.analysis.response import crossed, is_log, levels_of
 __all__ = [
     "DIFFERENCES",
     "EFFECTS",
-    "POINTS",
     "Findings",
     "Judged",
     "amount",

@@ -10,10 +10,8 @@ import numpy as np
 import pandas as pd
 
 from ablation import stats
-
-POINTS = {"accuracy": 100.0, "macro_f1": 100.0}
-"""Metrics that are spoken of in points of a hundred."""
-
+from ablation.records.declaration import Declaration
+from ablation.records.metric import Metric
 
 MOST_NAMED = 6
 """Arms of one verdict that a sentence names; of more it says how many, and the largest effect."""
@@ -29,14 +27,14 @@ def by_failures(effects: pd.DataFrame) -> pd.Series[bool]:
     return decided & effects["reason"].str.startswith(FAILED_ALONE)
 
 
-def answer(effects: pd.DataFrame, declaration: Mapping[str, Any]) -> str:
+def answer(effects: pd.DataFrame, declaration: Declaration) -> str:
     """Returns the study's answer as one sentence.
 
     Args:
         effects: One row per arm, the baseline first.
         declaration: What the study fixed.
     """
-    arms, metric, baseline = effects.iloc[1:], declaration["metric"], declaration["baseline"]
+    arms, metric, baseline = effects.iloc[1:], declaration.measure, declaration.baseline
     parts, failing = [], by_failures(arms)
     for verdict, word in (("WORSE", "worse"), ("BETTER", "better")):
         rows = arms[(arms["verdict"] == verdict) & ~failing]
@@ -52,26 +50,28 @@ def answer(effects: pd.DataFrame, declaration: Mapping[str, Any]) -> str:
         rows = equal[same]
         parts.append(f"{_named(rows)} {_are(rows)} identical to {baseline}, bit for bit")
     if (~same).any():
-        rows, margin = equal[~same], exactly(float(declaration["margin"]), metric)
+        rows = equal[~same]
+        assert declaration.margin is not None  # or no arm would be equivalent but by identity
+        margin = exactly(declaration.margin, metric)
         parts.append(f"{_named(rows)} {_are(rows)} equivalent to {baseline} within {margin}")
     parts += _inconclusive(arms[arms["verdict"] == "INCONCLUSIVE"])
     return f"{_of(len(arms), declaration)}{'; '.join(parts)}."
 
 
-def _of(arms: int, declaration: Mapping[str, Any]) -> str:
+def _of(arms: int, declaration: Declaration) -> str:
     """Returns how the sentence begins: ``Of 6 other levels of init_std,``."""
     if arms < 3:  # noqa: PLR2004 - one or two are named at once
         return ""
-    if declaration["factor"] is None:
+    if declaration.factor is None:
         return f"Of {arms} other arms, "
-    return f"Of {arms} other levels of {declaration['factor'].rpartition('.')[2]}, "
+    return f"Of {arms} other levels of {declaration.factor.rpartition('.')[2]}, "
 
 
 def _named(rows: pd.DataFrame) -> str:
     return _join(rows["arm"]) if len(rows) <= MOST_NAMED else str(len(rows))
 
 
-def _by(rows: pd.DataFrame, metric: str) -> str:
+def _by(rows: pd.DataFrame, metric: Metric) -> str:
     """Returns how large some effects are, each with its interval; of many, the range."""
     sizes = rows["effect"].abs()
     if len(rows) > MOST_NAMED:
@@ -83,7 +83,7 @@ def _by(rows: pd.DataFrame, metric: str) -> str:
     return f"{said} (95 % {_join(intervals)})" if known else said
 
 
-def _interval(row: Mapping[Any, Any], metric: str, *, of_size: bool = True) -> str:
+def _interval(row: Mapping[Any, Any], metric: Metric, *, of_size: bool = True) -> str:
     """Returns the ends of an effect's interval, of its size where the sign is in the words."""
     low, high = row["low"], row["high"]
     if of_size and row["effect"] < 0:
@@ -91,13 +91,13 @@ def _interval(row: Mapping[Any, Any], metric: str, *, of_size: bool = True) -> s
     return " to ".join(amount(end, metric, unit=False) for end in (low, high))
 
 
-def sentences(effects: pd.DataFrame, declaration: Mapping[str, Any]) -> list[str]:
+def sentences(effects: pd.DataFrame, declaration: Declaration) -> list[str]:
     """Returns a sentence per arm but the baseline: verdict, effect, interval, reason."""
-    metric = declaration["metric"]
+    metric = declaration.measure
     return [_sentence(row, metric) for row in effects.iloc[1:].to_dict("records")]
 
 
-def _sentence(row: Mapping[Any, Any], metric: str) -> str:
+def _sentence(row: Mapping[Any, Any], metric: Metric) -> str:
     said = f"{row['arm']}: {row['verdict']}"
     if math.isnan(row["effect"]) or not row["n"]:
         return f"{said}: {row['reason']}."
@@ -115,23 +115,22 @@ def _sentence(row: Mapping[Any, Any], metric: str) -> str:
     return f"{said}, difference {effect} ({interval}, n = {row['n']}): {row['reason']}."
 
 
-def amount(value: float, metric: str, *, unit: bool = True) -> str:
+def amount(value: float, metric: Metric, *, unit: bool = True) -> str:
     """Returns a value in points of a hundred, or in the metric's own units."""
-    scale = POINTS.get(metric)
     if math.isnan(value):
         return "unknown"
-    text = f"{value:.3f}" if scale is None else f"{scale * value:.1f}"
+    text = f"{metric.factor * value:.{metric.digits - 1}f}"
     # The sign that is as wide as a plus, here and not in whole sentences, whose names stay.
     return text.replace("-", "−") + (_unit(metric) if unit else "")
 
 
-def exactly(value: float, metric: str) -> str:
+def exactly(value: float, metric: Metric) -> str:
     """Returns a declared value with its unit, all of its digits."""
-    return f"{POINTS.get(metric, 1.0) * value:.6g}{_unit(metric)}"
+    return f"{metric.factor * value:.6g}{_unit(metric)}"
 
 
-def _unit(metric: str) -> str:
-    return " points" if metric in POINTS else ""
+def _unit(metric: Metric) -> str:
+    return f" {metric.unit}" if metric.unit else ""
 
 
 def _inconclusive(rows: pd.DataFrame) -> list[str]:

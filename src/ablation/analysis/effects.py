@@ -11,7 +11,7 @@ import pandas as pd
 
 from ablation import stats
 from ablation.analysis.evidence import Evidence, gather_evidence, on_test
-from ablation.spec import DIRECTIONS
+from ablation.records.declaration import Declaration
 
 EFFECTS = (
     "arm", "n", "mean", "effect", "low", "high", "adjusted_low", "adjusted_high",
@@ -49,7 +49,7 @@ class Judged:
         return tuple(rows.loc[rows["verdict"] == "INCONCLUSIVE", "arm"])
 
 
-def judge(runs: pd.DataFrame, hashes: pd.DataFrame, declaration: Mapping[str, Any]) -> Judged:
+def judge(runs: pd.DataFrame, hashes: pd.DataFrame, declaration: Declaration) -> Judged:
     """Returns effects and verdicts of all arms, as one family at each look.
 
     A look is reached when every run of the arms that are still undecided is there; what lies
@@ -67,11 +67,11 @@ def judge(runs: pd.DataFrame, hashes: pd.DataFrame, declaration: Mapping[str, An
     """
     check(runs, declaration)
     evidence = gather_evidence(runs, hashes, declaration)
-    direction = DIRECTIONS[declaration["metric"]]
-    looks = [(seeds, float(alpha)) for seeds, alpha in declaration["looks"]]
+    direction = declaration.measure.direction
+    looks = declaration.looks
     open_arms = list(range(1, len(evidence.arms)))
     rows: dict[int, dict[str, Any]] = {}
-    seeds = dict.fromkeys(range(len(evidence.arms)), looks[0][0])
+    seeds = dict.fromkeys(range(len(evidence.arms)), looks[0].seeds)
     for place, (look, alpha) in enumerate(looks):
         family = [0, *open_arms]
         seeds |= dict.fromkeys(family, look)
@@ -80,7 +80,7 @@ def judge(runs: pd.DataFrame, hashes: pd.DataFrame, declaration: Mapping[str, An
                 rows = _exploratory(evidence, look, alpha, direction)
             break
         found = evidence.verdicts(family, look, alpha=alpha)
-        following = looks[place + 1][0] if place + 1 < len(looks) else None
+        following = looks[place + 1].seeds if place + 1 < len(looks) else None
         rows |= {
             arm: _row(found, index, direction, look) | _reason(found, index, following)
             for index, arm in enumerate(family)
@@ -96,7 +96,7 @@ def judge(runs: pd.DataFrame, hashes: pd.DataFrame, declaration: Mapping[str, An
 
 
 def differences(
-    runs: pd.DataFrame, declaration: Mapping[str, Any], seeds: Mapping[str, int]
+    runs: pd.DataFrame, declaration: Declaration, seeds: Mapping[str, int]
 ) -> pd.DataFrame:
     """Returns the paired differences on test as the columns :data:`DIFFERENCES`.
 
@@ -105,18 +105,18 @@ def differences(
         declaration: What the study fixed.
         seeds: Arm to its planned seeds: each arm's differences end there.
     """
-    of = on_test(runs, declaration["metric"])
+    of = on_test(runs, declaration.metric)
     table = of.pivot(index="seed", columns="arm", values="value")
-    table = table.reindex(columns=[arm["name"] for arm in declaration["arms"]])
+    table = table.reindex(columns=[arm.name for arm in declaration.arms])
     table.columns.name = "arm"
-    paired = table.sub(table[declaration["baseline"]], axis="index")
+    paired = table.sub(table[declaration.baseline], axis="index")
     long = paired.melt(ignore_index=False, value_name="difference").dropna().reset_index()
     planned = long["arm"].map(seeds).astype("int64")
-    kept = (long["arm"] != declaration["baseline"]) & (long["seed"] < planned)
+    kept = (long["arm"] != declaration.baseline) & (long["seed"] < planned)
     return pd.DataFrame(long.loc[kept, list(DIFFERENCES)].reset_index(drop=True))
 
 
-def check(runs: pd.DataFrame, declaration: Mapping[str, Any]) -> None:
+def check(runs: pd.DataFrame, declaration: Declaration) -> None:
     """Refuses a frame whose rows are not the declaration's, each once.
 
     Raises:
@@ -129,8 +129,8 @@ def check(runs: pd.DataFrame, declaration: Mapping[str, Any]) -> None:
             f"each arm has one run per seed; {row['arm']!r} has two with seed {row['seed']}. "
             "Remove one of them."
         )
-    configs = {arm["name"]: arm["config"] for arm in declaration["arms"]}
-    most = declaration["looks"][-1][0]
+    configs = {arm.name: arm.config for arm in declaration.arms}
+    most = declaration.most_seeds
     foreign = ~runs["arm"].isin(configs) | (runs["seed"] >= most) | (runs["seed"] < 0)
     if foreign.any():
         row = runs[foreign].iloc[0]

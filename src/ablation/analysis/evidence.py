@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ablation import stats
-from ablation.spec import DIRECTIONS
+from ablation.records.declaration import Declaration
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -24,25 +24,24 @@ class Evidence:
     status: NDArray[np.int64]
     equal: Sequence[NDArray[np.bool_]]
     """Whether the run left the baseline's weights, and whether its predictions on test."""
-    declaration: Mapping[str, Any]
+    declaration: Declaration
     """What the study fixed."""
 
     @property
     def floor(self) -> float | None:
         """What a failed run is worth, higher being better."""
-        floor = self.declaration["floor"]
-        return None if floor is None else DIRECTIONS[self.declaration["metric"]] * float(floor)
+        floor = self.declaration.floor
+        return None if floor is None else self.declaration.measure.direction * floor
 
     @property
     def margin(self) -> float | None:
         """The declared margin."""
-        margin = self.declaration["margin"]
-        return None if margin is None else float(margin)
+        return self.declaration.margin
 
     @property
     def quantum(self) -> float:
         """Step of the metric."""
-        return float(self.declaration["quantum"])
+        return self.declaration.quantum
 
     def cut(self, arms: Sequence[int], seeds: int) -> tuple[Any, Any, Any]:
         """Returns values and status of a family, and which arms are identical throughout."""
@@ -86,7 +85,7 @@ class Evidence:
 
 
 def gather_evidence(
-    runs: pd.DataFrame, hashes: pd.DataFrame, declaration: Mapping[str, Any]
+    runs: pd.DataFrame, hashes: pd.DataFrame, declaration: Declaration
 ) -> Evidence:
     """Returns the runs as arrays.
 
@@ -95,11 +94,11 @@ def gather_evidence(
         hashes: One row per run: arm, seed, weights, logits.
         declaration: What the study fixed.
     """
-    baseline = declaration["baseline"]
-    names = [arm["name"] for arm in declaration["arms"]]
+    baseline = declaration.baseline
+    names = [arm.name for arm in declaration.arms]
     arms = [baseline, *(name for name in names if name != baseline)]
-    seeds = range(declaration["looks"][-1][0])
-    of = on_test(runs, declaration["metric"]).set_index(["arm", "seed"])
+    seeds = range(declaration.most_seeds)
+    of = on_test(runs, declaration.metric).set_index(["arm", "seed"])
     grid = pd.MultiIndex.from_product([arms, seeds], names=["arm", "seed"])
     shape = (len(arms), len(seeds))
     values = of["value"].reindex(grid).to_numpy(np.float64).reshape(shape)
@@ -112,7 +111,7 @@ def gather_evidence(
     for name in ("weights", "logits"):
         digests = left[name].astype(object).fillna("").to_numpy().reshape(shape)
         equal.append((digests == digests[0]) & (digests != ""))
-    return Evidence(arms, DIRECTIONS[declaration["metric"]] * values, status, equal, declaration)
+    return Evidence(arms, declaration.measure.direction * values, status, equal, declaration)
 
 
 def on_test(runs: pd.DataFrame, metric: str) -> pd.DataFrame:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
-from typing import Any
 
 import pandas as pd
 
@@ -13,6 +11,7 @@ from ablation.analysis.effects import Judged, differences
 from ablation.analysis.evidence import gather_evidence, on_test
 from ablation.analysis.response import interactions, response, trend
 from ablation.analysis.robustness import generalisation, looks, sensitivity, variance
+from ablation.records.declaration import Declaration
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -41,7 +40,7 @@ def find(
     hashes: pd.DataFrame,
     curves: pd.DataFrame,
     examples: pd.DataFrame,
-    declaration: Mapping[str, Any],
+    declaration: Declaration,
 ) -> Findings:
     """Computes what a report shows.
 
@@ -56,7 +55,7 @@ def find(
     evidence = gather_evidence(runs, hashes, declaration)
     effects, shared = judged.effects, min(judged.seeds.values())
     alpha = float(effects["alpha"].iloc[0])
-    scores = on_test(runs, declaration["metric"])
+    scores = on_test(runs, declaration.metric)
     columns = ["arm", "seed", "value", "status", "reason", "run_id"]
     return Findings(
         effects=effects,

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from ablation import stats
 from ablation.analysis.answer import amount
+from ablation.records.metric import METRICS
 from ablation.spec import Study, arms_of
 
 TYPICAL_NOISE = 0.01
@@ -42,7 +43,7 @@ def planning(study: Study, baseline: Sequence[float]) -> str:
         effects=(study.margin, 2 * study.margin),
         repetitions=REPETITIONS,
     )
-    metric = study.metric
+    metric = METRICS[study.metric]
     return (
         f"With a margin of {amount(study.margin, metric)} and a noise of {amount(noise, metric)} "
         f"a run ({basis}), by {looks[-1]} seeds: EQUIVALENT with {row.equivalent:.0%} where "

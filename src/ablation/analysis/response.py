@@ -13,7 +13,7 @@ import pandas as pd
 
 from ablation import stats
 from ablation.analysis.evidence import Evidence
-from ablation.spec import DIRECTIONS
+from ablation.records.declaration import Declaration
 
 RESPONSE = (
     "arm", "level", "mean", "low", "high", "n", "failed", "failed_low", "failed_high", "verdict",
@@ -35,16 +35,16 @@ FEWEST_LEVELS = 3
 """Levels from which a response is a curve."""
 
 
-def levels_of(declaration: Mapping[str, Any]) -> dict[str, float]:
+def levels_of(declaration: Declaration) -> dict[str, float]:
     """Returns arm to level where the study's one factor is numeric, else nothing."""
-    if declaration["factor"] is None:
+    if declaration.factor is None:
         return {}
     found = {}
-    for arm in declaration["arms"]:
-        level = _literal(arm["values"].get(declaration["factor"]))
+    for arm in declaration.arms:
+        level = _literal(arm.values.get(declaration.factor))
         if isinstance(level, bool) or not isinstance(level, int | float):
             return {}
-        found[arm["name"]] = float(level)
+        found[arm.name] = float(level)
     if len(set(found.values())) < FEWEST_LEVELS or not all(map(math.isfinite, found.values())):
         return {}
     return found
@@ -56,7 +56,7 @@ def is_log(levels: Mapping[str, float]) -> bool:
     return min(levels.values()) >= 0 and max(positive) >= 10 * min(positive)
 
 
-def response(effects: pd.DataFrame, declaration: Mapping[str, Any]) -> pd.DataFrame:
+def response(effects: pd.DataFrame, declaration: Declaration) -> pd.DataFrame:
     """Returns the columns :data:`RESPONSE`; no row where the factor is not numeric.
 
     Args:
@@ -101,20 +101,20 @@ def trend(evidence: Evidence, seeds: int) -> pd.DataFrame:
         status=status,
         floor=evidence.floor,
     )
-    direction = DIRECTIONS[evidence.declaration["metric"]]
+    direction = evidence.declaration.measure.direction
     low, high = sorted((direction * float(found.low), direction * float(found.high)))
     slope = direction * float(found.slope)
     row = (slope, low, high, float(found.p), int(found.n), int(found.used.sum()), log)
     return pd.DataFrame([row], columns=list(TREND))
 
 
-def crossed(declaration: Mapping[str, Any]) -> tuple[list[str], list[list[str]]] | None:
+def crossed(declaration: Declaration) -> tuple[list[str], list[list[str]]] | None:
     """Returns the two factors that the arms cross and each one's levels, the baseline's first.
 
     Levels are given by repr. None where the arms do not vary in two fields, or leave out a pair.
     """
-    values = {arm["name"]: arm["values"] for arm in declaration["arms"]}
-    base = values[declaration["baseline"]]
+    values = {arm.name: arm.values for arm in declaration.arms}
+    base = values[declaration.baseline]
     paths = [path for path in base if len({of.get(path) for of in values.values()}) > 1]
     if len(paths) != 2:  # noqa: PLR2004 - an interaction is of two
         return None
@@ -140,8 +140,8 @@ def interactions(evidence: Evidence, seeds: int, alpha: float) -> pd.DataFrame:
         return none
     paths, (first, second) = found
     at = {
-        tuple(arm["values"][path] for path in paths): evidence.arms.index(arm["name"])
-        for arm in evidence.declaration["arms"]
+        tuple(arm.values[path] for path in paths): evidence.arms.index(arm.name)
+        for arm in evidence.declaration.arms
     }
     places = [at[one, two] for one in first for two in second]
     shape = (len(first), len(second), seeds)
@@ -153,7 +153,7 @@ def interactions(evidence: Evidence, seeds: int, alpha: float) -> pd.DataFrame:
         floor=evidence.floor,
         alpha=alpha,
     )
-    direction = DIRECTIONS[evidence.declaration["metric"]]
+    direction = evidence.declaration.measure.direction
     ends = [
         np.sort(direction * np.stack(pair), axis=0)
         for pair in ((cells.low, cells.high), (cells.adjusted_low, cells.adjusted_high))

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,7 +10,7 @@ from numpy.typing import NDArray
 
 from ablation import stats
 from ablation.analysis.evidence import Evidence
-from ablation.spec import DIRECTIONS
+from ablation.records.declaration import Declaration
 
 SENSITIVITY = ("arm", "verdict", "pooled", "half_margin", "double_margin")
 """One row per arm but the baseline: the verdict, and what the rule would say under the pooled
@@ -48,9 +46,9 @@ def sensitivity(evidence: Evidence, effects: pd.DataFrame) -> pd.DataFrame:
 
 def looks(evidence: Evidence, effects: pd.DataFrame) -> pd.DataFrame:
     """Returns the columns :data:`LOOKS`; no row where the study looks once."""
-    schedule = evidence.declaration["looks"]
+    schedule = evidence.declaration.looks
     rows = []
-    direction = DIRECTIONS[evidence.declaration["metric"]]
+    direction = evidence.declaration.measure.direction
     for look, alpha, family, _ in _families(evidence, effects) if len(schedule) > 1 else ():
         found = evidence.verdicts(family, look, alpha=alpha)
         for place, arm in enumerate(family[1:], start=1):
@@ -75,7 +73,7 @@ def variance(evidence: Evidence, seeds: int) -> pd.DataFrame:
 
 
 def generalisation(
-    examples: pd.DataFrame, effects: pd.DataFrame, declaration: Mapping[str, Any]
+    examples: pd.DataFrame, effects: pd.DataFrame, declaration: Declaration
 ) -> pd.DataFrame:
     """Returns the columns :data:`GENERALISATION`; no row where the metric is not accuracy.
 
@@ -87,16 +85,16 @@ def generalisation(
         declaration: What the study fixed.
     """
     none = pd.DataFrame(columns=list(GENERALISATION))
-    if declaration["metric"] != "accuracy" or examples.empty:
+    if declaration.metric != "accuracy" or examples.empty:
         return none
-    size = round(1 / float(declaration["quantum"]))
+    size = round(1 / declaration.quantum)
     right = {
         (arm, seed): np.unpackbits(np.frombuffer(bits, np.uint8), count=size).astype(np.int8)
         for arm, seed, bits in examples[["arm", "seed", "correct"]].itertuples(index=False)
         if 8 * len(bits) >= size
     }
     rows = []
-    baseline = declaration["baseline"]
+    baseline = declaration.baseline
     for arm, look, failed in effects[["arm", "look", "failed"]].iloc[1:].itertuples(index=False):
         if failed or effects["failed"].iloc[0]:
             continue
@@ -121,10 +119,10 @@ def _families(
     last = dict(zip(effects["arm"], effects["look"], strict=True))
     reached = max(last.values())
     found = []
-    for look, alpha in evidence.declaration["looks"]:
+    for look, alpha in evidence.declaration.looks:
         arms = range(1, len(evidence.arms))
         family = [0, *(arm for arm in arms if last[evidence.arms[arm]] >= look)]
         if look <= reached and len(family) > 1:
             ended = {arm for arm in family[1:] if last[evidence.arms[arm]] == look}
-            found.append((look, float(alpha), family, ended))
+            found.append((look, alpha, family, ended))
     return found

@@ -13,11 +13,12 @@ from pathlib import Path
 
 import numpy as np
 
-from ablation.config import DataConfig, digest
+from ablation.config import DataConfig
 from ablation.data import encoded
 from ablation.data.encoded import Encoded, Split
 from ablation.data.source import Source, locate
 from ablation.data.splits import check, complete, fingerprint
+from ablation.records.digest import digest
 
 LAYOUT = 2
 """Version of the cached folder; a change of tokenisation, splits or files is a step here."""

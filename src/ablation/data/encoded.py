@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ablation.config import digest
+from ablation.records.digest import digest
 
 SPLITS = ("train", "validation", "test")
 UNKNOWN = 1

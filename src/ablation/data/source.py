@@ -16,9 +16,10 @@ import sysconfig
 from pathlib import Path
 from typing import Literal
 
-from ablation.config import DataConfig, digest
+from ablation.config import DataConfig
 from ablation.data.encoded import SPLITS
 from ablation.errors import Refused
+from ablation.records.digest import digest
 
 BUILT_IN = "docstrings"
 

@@ -16,16 +16,19 @@ from typing import TYPE_CHECKING, Any
 from filelock import FileLock, Timeout
 
 from ablation import tracking
-from ablation.config import DataConfig, digest
+from ablation.config import DataConfig
 from ablation.data import Encoded
 from ablation.errors import Refused, public
 from ablation.execute import mirror as mirrors
 from ablation.execute.live import EVERY, Live
 from ablation.execute.looks import declare, planned
 from ablation.execute.mirror import Mirror
-from ablation.execute.places import Places
 from ablation.execute.workers import end_workers, run_trial
 from ablation.plan import Trial, label_of, missing, seconds_guess, trials_of
+from ablation.records.declaration import Declaration
+from ablation.records.digest import digest
+from ablation.records.outcome import Outcome
+from ablation.records.places import Places
 from ablation.spec import Study, arms_of
 from ablation.tracking import Finished, Home
 
@@ -39,14 +42,14 @@ class Session:
 
     home: Home
     mirror: Mirror
-    declaration: Mapping[str, Any]
+    declaration: Declaration
     possible: Sequence[Trial]
     """Every trial that may come to be planned, up to the last look."""
     trials: Sequence[Trial] = ()
     """The trials that are planned, given what earlier looks decided."""
     corpora: Mapping[DataConfig, Encoded]
     """The encoded data of each arm; all of one content."""
-    outcomes: dict[str, tracking.Outcome]
+    outcomes: dict[str, Outcome]
     """Key to outcome; grows as trials are recorded."""
     live: Live
     """Shows long trainings while they run."""
@@ -68,7 +71,7 @@ class Session:
         found = (self.outcomes.get(trial.key) for trial in self.trials)
         return sum(outcome is not None and outcome.status == "FAILED" for outcome in found)
 
-    def record(self, finished: Finished) -> tracking.Outcome:
+    def record(self, finished: Finished) -> Outcome:
         """Records a trial and shows it in the mirror: the record first, it decides."""
         trial = finished.trial
         encoded, early = self.corpora[trial.arm.config.data], self.live.take(trial)
@@ -129,7 +132,7 @@ def _open(
     outcomes = tracking.outcomes(home)
     trials = trials_of(study, encoded.fingerprint)
     wording = {"question": study.question, "title": study.title, "caveats": list(study.caveats)}
-    tracking.declare(home, digest(declared), declared, wording, seen=len(outcomes))
+    tracking.declare(home, declared, wording, seen=len(outcomes))
     tracking.describe_data(home, encoded)
     _keep_numerics(study, home)
     mirror = mirrors.open_mirror(
@@ -137,9 +140,9 @@ def _open(
         trials,
         label=home.label,
         data=encoded.fingerprint,
-        declaration=digest(declared),
+        declaration=declared.hash,
         metric=study.metric,
-        direction=study.direction,
+        direction=declared.measure.direction,
     )
     mirror.reconcile(trials, outcomes)
     mirror.reconcile_others(home.label, outcomes)

@@ -3,29 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 
-from ablation import tracking
+from ablation import plan, tracking
 from ablation.data import Encoded
-from ablation.plan import Trial, declaration
+from ablation.plan import Trial
+from ablation.records.declaration import Declaration
+from ablation.records.outcome import Outcome
 from ablation.spec import Study
-from ablation.tracking import Outcome
 
 
-def declare(study: Study, encoded: Encoded) -> dict[str, Any]:
+def declare(study: Study, encoded: Encoded) -> Declaration:
     """Returns the study's declaration on its data."""
     labels = encoded.split("test").labels
     counts = np.bincount(labels, minlength=len(encoded.labels)).tolist()
-    return declaration(study, encoded.fingerprint, counts)
+    return plan.declare(study, encoded.fingerprint, counts)
 
 
 def planned(
     possible: Sequence[Trial],
     outcomes: Mapping[str, Outcome],
     label: str,
-    declared: Mapping[str, Any],
+    declared: Declaration,
 ) -> tuple[Trial, ...]:
     """Returns the trials that the outcomes so far ask for: a decided arm gets no more seeds.
 
@@ -38,9 +38,9 @@ def planned(
         label: Study label.
         declared: The declaration.
     """
-    first = declared["looks"][0][0]
+    first = declared.looks[0].seeds
     opening = tuple(trial for trial in possible if trial.seed < first)
-    last = len(declared["looks"]) == 1
+    last = len(declared.looks) == 1
     if last or any(trial.key not in outcomes for trial in opening):
         return opening
     from ablation.analysis import judge

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 from ablation.errors import Refused, public
 from ablation.execute.mirrored import DATA, DECLARATION, KEY, LABEL, OUTCOME, RUN
 from ablation.plan import Trial
-from ablation.tracking import LOGITS, WEIGHTS, Outcome
+from ablation.records.outcome import Outcome
+from ablation.tracking import LOGITS, WEIGHTS
 
 if TYPE_CHECKING:
     from optuna.storages import RDBStorage

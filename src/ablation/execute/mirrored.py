@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import quote
 
 from ablation.errors import Refused, public
-from ablation.tracking import Outcome
+from ablation.records.outcome import Outcome
 
 LABEL, DATA, DECLARATION = "ablation.study", "ablation.data", "ablation.declaration"
 """Attributes of a mirrored study."""

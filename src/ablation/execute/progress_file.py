@@ -10,13 +10,9 @@ import contextlib
 import dataclasses
 import json
 from pathlib import Path
-from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import Any
 
-if TYPE_CHECKING:
-    from ablation.train import EpochRecord, RunResult
-
-Record = TypeVar("Record", "EpochRecord", "RunResult")
+from ablation.records.outcome import EpochRecord
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -27,15 +23,6 @@ class Progress:
     """Seconds since the epoch, UTC."""
     device: str
     records: tuple[EpochRecord, ...]
-
-
-def plain(record: Record) -> Record:
-    """Returns a copy that can be read where PyTorch is not loaded, as in the conductor.
-
-    Unpickling the record itself would import `ablation.train`: some seconds and 200 MB.
-    """
-    fields = {field.name: getattr(record, field.name) for field in dataclasses.fields(record)}
-    return cast(Record, SimpleNamespace(**fields))
 
 
 def begin(path: Path | None, began: float, device: str) -> None:
@@ -61,7 +48,7 @@ def read(path: Path) -> Progress | None:
     if not whole:
         return None
     first, *epochs = whole
-    records = tuple(cast("EpochRecord", SimpleNamespace(**each)) for each in epochs)
+    records = tuple(EpochRecord(**each) for each in epochs)
     return Progress(first["began"], first["device"], records)
 
 

@@ -17,13 +17,14 @@ from ablation.config import DataConfig, ModelConfig, RunConfig
 from ablation.data import SPLITS, Encoded, read_vectors
 from ablation.errors import Refused
 from ablation.execute import progress_file
+from ablation.records.outcome import EpochRecord, RunResult
 from ablation.spec import Study, arms_of
 
 if TYPE_CHECKING:
     from multiprocessing.context import BaseContext
 
     from ablation.model import Pretrained
-    from ablation.train import Documents, EpochRecord, RunResult, Texts
+    from ablation.train import Documents, Texts
 
 _opened: dict[tuple[str, ...], Mapping[str, Texts | Documents]] = {}
 _read: dict[tuple[str, str, int], Pretrained] = {}
@@ -141,7 +142,7 @@ def run_trial(
     """
     import torch
 
-    from ablation.train import RunResult, train
+    from ablation.train import train
 
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -173,8 +174,7 @@ def run_trial(
             f"it raised {type(error).__name__}: {str(error).strip()}",
             "Mend what it trains with, then run the same command again; what is done is kept.",
         ) from error
-    kept = [progress_file.plain(record) for record in records]
-    return kept, progress_file.plain(result), began, device
+    return records, result, began, device
 
 
 def _exhaust(

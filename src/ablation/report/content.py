@@ -12,6 +12,7 @@ import pandas as pd
 
 from ablation.analysis import Judged, judge
 from ablation.errors import Refused
+from ablation.records.declaration import Declaration
 
 FORMAT = 1
 """Of ``study.json``; a report of another format is refused, not guessed at."""
@@ -30,7 +31,7 @@ class Content:
 
     label: str
     """The study label; also the name of the report's folder."""
-    declaration: Mapping[str, Any]
+    declaration: Declaration
     wording: Mapping[str, Any]
     """Question, title and caveats."""
     declared: Mapping[str, Mapping[str, Any]]
@@ -86,7 +87,7 @@ def write(content: Content, folder: Path) -> None:
         "wording": dict(content.wording),
         "current": content.current,
         "declared": dict(content.declared),
-        "declaration": dict(content.declaration),
+        "declaration": content.declaration.to_json(),
         "record": dict(content.record),
         "environments": [dict(each) for each in content.environments],
         "numerics": None
@@ -110,7 +111,7 @@ def read(folder: Path) -> Content:
     runs = _read_csv(folder / "runs.csv", TEXTS | {"status": str, "reason": object})
     runs["reason"] = runs["reason"].astype(object).where(runs["reason"].notna(), None)
     details = pd.DataFrame(stored["runs"]["rows"], columns=stored["runs"]["columns"])
-    declaration = stored["declaration"]
+    declaration = Declaration.from_json(stored["declaration"])
     numerics = stored["numerics"]
     return Content(
         label=stored["label"],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import pandas as pd
@@ -11,6 +11,7 @@ import pandas as pd
 from ablation import figures
 from ablation.analysis import Findings, is_log
 from ablation.figures import Axis, Panel
+from ablation.records.declaration import Declaration
 from ablation.report.numbers import Scale
 
 MOST_ROWS = 40
@@ -25,15 +26,15 @@ MOVING = ("displacement_", "gradient_")
 DIFFERENCE = ("effect", "low", "high", "adjusted_low", "adjusted_high")
 
 
-def axis_of(declaration: Mapping[str, Any]) -> Axis:
+def axis_of(declaration: Declaration) -> Axis:
     """Returns how the metric of a study is drawn."""
-    scale, margin = Scale.of(declaration), declaration["margin"]
+    scale, margin = Scale.of(declaration), declaration.margin
     return Axis(
-        metric=scale.metric.replace("_", " "),
+        metric=scale.metric.title,
         unit=scale.unit,
-        digits=scale.digits,
-        baseline=declaration["baseline"],
-        margin=None if margin is None else scale.factor * float(margin),
+        digits=scale.metric.digits,
+        baseline=declaration.baseline,
+        margin=None if margin is None else scale.factor * margin,
     )
 
 
@@ -67,7 +68,7 @@ def probe_panels(findings: Findings, *, moving: bool) -> list[Panel]:
     return [Panel("probe", name) for name in there if name.startswith(MOVING) == moving]
 
 
-def saved(findings: Findings, declaration: Mapping[str, Any], name: str) -> tuple[str, bytes]:
+def saved(findings: Findings, declaration: Declaration, name: str) -> tuple[str, bytes]:
     """Returns a figure as SVG and as PNG, which a narrow one is not needed as; else empty."""
     figure = figure_of(name, findings, declaration)
     if figure is None:
@@ -76,45 +77,45 @@ def saved(findings: Findings, declaration: Mapping[str, Any], name: str) -> tupl
     return text, b"" if name.endswith("-narrow") else figures.png(figure)
 
 
-def figure_of(name: str, findings: Findings, declaration: Mapping[str, Any]) -> Any:
+def figure_of(name: str, findings: Findings, declaration: Declaration) -> Any:
     """Returns one figure by its name in :data:`DRAWN`; None where there is nothing to draw."""
     return DRAWN[name](findings, declaration, Scale.of(declaration), axis_of(declaration))
 
 
-def _forest(findings: Findings, _: Mapping[str, Any], scale: Scale, axis: Axis) -> Any:
+def _forest(findings: Findings, _: Declaration, scale: Scale, axis: Axis) -> Any:
     some = _scaled(shown(findings.effects), scale, DIFFERENCE)
     return figures.forest(some, _scaled(findings.differences, scale, ("difference",)), axis)
 
 
-def _narrow(findings: Findings, _: Mapping[str, Any], scale: Scale, axis: Axis) -> Any:
+def _narrow(findings: Findings, _: Declaration, scale: Scale, axis: Axis) -> Any:
     some = _scaled(shown(findings.effects), scale, DIFFERENCE)
     paired = _scaled(findings.differences, scale, ("difference",))
     return figures.forest(some, paired, axis, narrow=True)
 
 
-def _response(findings: Findings, given: Mapping[str, Any], scale: Scale, axis: Axis) -> Any:
+def _response(findings: Findings, given: Declaration, scale: Scale, axis: Axis) -> Any:
     if findings.response.empty:
         return None
     levels = dict(zip(findings.response["arm"], findings.response["level"], strict=True))
     rows = _scaled(findings.response, scale, ("mean", "low", "high"))
-    return figures.response(rows, axis, given["factor"], log=is_log(levels))
+    return figures.response(rows, axis, str(given.factor), log=is_log(levels))
 
 
-def _decisions(findings: Findings, _: Mapping[str, Any], scale: Scale, axis: Axis) -> Any:
+def _decisions(findings: Findings, _: Declaration, scale: Scale, axis: Axis) -> Any:
     if findings.looks.empty:
         return None
     looks = _scaled(findings.looks, scale, DIFFERENCE)
     return figures.decisions(looks[looks["arm"].isin(shown(findings.effects)["arm"])], axis)
 
 
-def _seeds(findings: Findings, given: Mapping[str, Any], scale: Scale, axis: Axis) -> Any:
+def _seeds(findings: Findings, given: Declaration, scale: Scale, axis: Axis) -> Any:
     some = _scaled(shown(findings.effects), scale, ("mean",))
     ordered = some.iloc[_in_declared_order(some, given)]
     return figures.across_seeds(_scaled(findings.scores, scale, ("value",)), ordered, axis)
 
 
-def _curves(findings: Findings, given: Mapping[str, Any], *_: Any) -> Any:
-    return _panels(findings, panels(findings, given["metric"]))
+def _curves(findings: Findings, given: Declaration, *_: Any) -> Any:
+    return _panels(findings, panels(findings, given.metric))
 
 
 def _probes(findings: Findings, *_: Any) -> Any:
@@ -132,19 +133,19 @@ def _panels(findings: Findings, wanted: list[Panel]) -> Any:
     return figures.curves(findings.bands, findings.cut_short, arms, wanted)
 
 
-def _variance(findings: Findings, _: Mapping[str, Any], scale: Scale, axis: Axis) -> Any:
+def _variance(findings: Findings, _: Declaration, scale: Scale, axis: Axis) -> Any:
     if findings.variance.empty:
         return None
     return figures.variance(_scaled(findings.variance, scale, ("deviation",)), axis)
 
 
-def _interactions(findings: Findings, _: Mapping[str, Any], scale: Scale, axis: Axis) -> Any:
+def _interactions(findings: Findings, _: Declaration, scale: Scale, axis: Axis) -> Any:
     if findings.interactions.empty:
         return None
     return figures.interactions(_scaled(findings.interactions, scale, ("effect",)), axis)
 
 
-DRAWN: dict[str, Callable[[Findings, Mapping[str, Any], Scale, Axis], Any]] = {
+DRAWN: dict[str, Callable[[Findings, Declaration, Scale, Axis], Any]] = {
     "probes": _probes,
     "movement": _movement,
     "curves": _curves,
@@ -165,7 +166,7 @@ def _scaled(frame: pd.DataFrame, scale: Scale, columns: tuple[str, ...]) -> pd.D
     return frame.assign(**{column: scale.factor * frame[column] for column in there})
 
 
-def _in_declared_order(effects: pd.DataFrame, declaration: Mapping[str, Any]) -> list[int]:
+def _in_declared_order(effects: pd.DataFrame, declaration: Declaration) -> list[int]:
     """Returns the places of the rows in the order of the levels, the baseline among them."""
-    declared = {arm["name"]: place for place, arm in enumerate(declaration["arms"])}
+    declared = {arm.name: place for place, arm in enumerate(declaration.arms)}
     return sorted(range(len(effects)), key=lambda place: declared[effects["arm"].iloc[place]])

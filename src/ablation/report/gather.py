@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import pandas as pd
 
 from ablation import tracking
 from ablation.analysis import judge
 from ablation.errors import public
+from ablation.records.declaration import Declaration
+from ablation.records.outcome import Outcome
 from ablation.report.content import Content
-from ablation.tracking import Home, Outcome
+from ablation.tracking import Home
 
 ENVIRONMENT = {
     "commit": "ablation.commit",
@@ -31,7 +32,7 @@ def gather(home: Home) -> Content:
     """Reads everything that the report of a study label is made from."""
     current, stored = tracking.current_declaration(home)
     outcomes = tracking.outcomes(home)
-    declared = stored["declaration"]
+    declared = Declaration.from_json(stored["declaration"])
     every = tracking.runs_frame(home.label, declared, outcomes)
     judged = judge(every, tracking.hashes_frame(declared, outcomes), declared)
     # Runs beyond an arm's last look, left by an earlier declaration, are not this report's.
@@ -57,7 +58,7 @@ def gather(home: Home) -> Content:
             "experiment": home.experiment,
             "test_evaluations": tracking.test_evaluations(
                 home,
-                declared["data"],
+                declared.data,
                 outcomes,
                 until=max((each.ended for each in kept.values()), default=0),
             ),
@@ -67,7 +68,7 @@ def gather(home: Home) -> Content:
 
 
 def _details(
-    declared: Mapping[str, Any], outcomes: Mapping[str, Outcome]
+    declared: Declaration, outcomes: Mapping[str, Outcome]
 ) -> tuple[Sequence[Mapping[str, str]], pd.DataFrame]:
     """Returns the distinct environments, and what each run left beside its metrics."""
     environments: list[dict[str, str]] = []

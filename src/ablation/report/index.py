@@ -12,6 +12,7 @@ import pandas as pd
 from ablation import figures
 from ablation.analysis import answer
 from ablation.errors import Refused
+from ablation.records.declaration import Declaration
 from ablation.report import html, markdown, svg
 from ablation.report.blocks import Block, Cell, Figure, Page, Section, table
 from ablation.report.content import summary
@@ -117,20 +118,20 @@ def _study(folder: Path) -> dict[str, Any] | None:
         stored = summary(folder)
     except Refused:
         return None
-    effects = _effects(folder)
+    effects, declaration = _effects(folder), Declaration.from_json(stored["declaration"])
     ended = [row[stored["runs"]["columns"].index("ended")] for row in stored["runs"]["rows"]]
     return {
         "folder": folder.name,
         "title": stored["wording"].get("title") or stored["label"],
         "question": stored["wording"]["question"],
-        "declaration": stored["declaration"],
+        "declaration": declaration,
         "effects": effects,
-        "answer": answer(effects, stored["declaration"]),
+        "answer": answer(effects, declaration),
         "date": max(ended, default="")[:10],
     }
 
 
-def answer_of(folder: Path, declaration: Mapping[str, Any]) -> str:
+def answer_of(folder: Path, declaration: Declaration) -> str:
     """Returns the answer of a report, from its effects."""
     return answer(_effects(folder), declaration)
 

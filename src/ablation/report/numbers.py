@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping
-from typing import Any
 
-from ablation.analysis import POINTS
+from ablation.records.declaration import Declaration
+from ablation.records.metric import Metric
 from ablation.report.blocks import Cell
-from ablation.spec import DIRECTIONS
 
 SMALLEST_P = 1e-4
 
@@ -18,25 +16,29 @@ SMALLEST_P = 1e-4
 class Scale:
     """How the values of a metric are shown."""
 
-    metric: str
-    factor: float
-    digits: int
-    unit: str
+    metric: Metric
 
     @classmethod
-    def of(cls, declaration: Mapping[str, Any]) -> Scale:
+    def of(cls, declaration: Declaration) -> Scale:
         """Returns the scale of a study's metric."""
-        metric = declaration["metric"]
-        if metric in POINTS:
-            return cls(metric, POINTS[metric], 2, "points")
-        return cls(metric, 1.0, 4, "")
+        return cls(declaration.measure)
+
+    @property
+    def factor(self) -> float:
+        """What a value is multiplied by."""
+        return self.metric.factor
+
+    @property
+    def unit(self) -> str:
+        """The unit after that; may be empty."""
+        return self.metric.unit
 
     @property
     def heading(self) -> str:
         """The metric with its unit and what is better."""
-        better = "higher" if DIRECTIONS[self.metric] > 0 else "lower"
+        better = "lower" if self.metric.lower_is_better else "higher"
         unit = f" in {self.unit}" if self.unit else ""
-        return f"{self.metric.replace('_', ' ')} on test{unit}, {better} is better"
+        return f"{self.metric.title} on test{unit}, {better} is better"
 
     def value(self, value: float) -> Cell:
         """Returns a value."""
@@ -50,13 +52,13 @@ class Scale:
         """Returns both ends, sorted by the lower one."""
         if math.isnan(low) or math.isnan(high):
             return Cell("", -math.inf)
-        ends = (f"{self.factor * end:+.{self.digits}f}" for end in (low, high))
+        ends = (f"{self.factor * end:+.{self.metric.digits}f}" for end in (low, high))
         return Cell(minus(" to ".join(ends)), low)
 
     def _cell(self, value: float, sign: str) -> Cell:
         if math.isnan(value):
             return Cell("", -math.inf)
-        return Cell(minus(f"{self.factor * value:{sign}.{self.digits}f}"), value)
+        return Cell(minus(f"{self.factor * value:{sign}.{self.metric.digits}f}"), value)
 
 
 def p_value(value: float) -> Cell:

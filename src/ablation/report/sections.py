@@ -38,13 +38,13 @@ def page(content: Content, findings: Findings) -> Page:
 def _facts(content: Content) -> list[tuple[str, str]]:
     declaration, scale = content.declaration, Scale.of(content.declaration)
     effects, planned = content.judged.effects, sum(content.judged.seeds.values())
-    margin = declaration["margin"]
+    margin = declaration.margin
     seeds = sorted(set(effects["n"]))
     done = content.runs["run_id"].nunique()
     return [
-        ("baseline", declaration["baseline"]),
-        ("metric", f"{scale.metric.replace('_', ' ')} on test"),
-        ("margin", "none" if margin is None else exactly(float(margin), scale.metric)),
+        ("baseline", declaration.baseline),
+        ("metric", f"{scale.metric.title} on test"),
+        ("margin", "none" if margin is None else exactly(margin, scale.metric)),
         ("seeds per arm", " to ".join(dict.fromkeys((str(seeds[0]), str(seeds[-1]))))),
         ("runs", f"{done} of {planned}" if done < planned else str(done)),
     ]
@@ -64,7 +64,7 @@ def _warnings(content: Content, findings: Findings) -> list[str]:
     seen = content.declared[content.current]["runs_seen"]
     if seen:
         found.append(f"This declaration was made when {seen} runs had been seen.")
-    if content.declaration["margin"] is None:
+    if content.declaration.margin is None:
         found.append("No margin is declared, so no arm can be equivalent but by identity.")
     mixed = [name for name, values in content.provenance.items() if len(values) > 1]
     if mixed:
@@ -94,7 +94,7 @@ def _words(content: Content, findings: Findings) -> Iterator[Block]:
 
 def _method(content: Content, findings: Findings) -> Iterator[Block]:
     declaration = content.declaration
-    looks = declaration["looks"]
+    looks = declaration.looks
     alphas = ", ".join(dict.fromkeys(f"{alpha:g}" for alpha in content.judged.effects["alpha"]))
     lines = [
         "Every arm is trained with the same seeds; a difference compares two runs that share one. "
@@ -104,18 +104,18 @@ def _method(content: Content, findings: Findings) -> Iterator[Block]:
         "The epoch is chosen on validation; test is evaluated once per run.",
     ]
     if len(looks) > 1:
-        seeds = ", ".join(str(look) for look, _ in looks)
-        spent = ", ".join(alpha for _, alpha in looks)
+        seeds = ", ".join(str(look.seeds) for look in looks)
+        spent = ", ".join(repr(look.alpha) for look in looks)
         lines.append(
             f"Looks at {seeds} seeds spend {spent} of the error rate; a verdict is final, and "
             "only undecided arms get more seeds. Each row states the seeds it rests on."
         )
-    if declaration["floor"] is not None:
-        lines.append(f"A failed run counts as {_short(declaration['floor'])}.")
-    if declaration["collapse"] is not None:
+    if declaration.floor is not None:
+        lines.append(f"A failed run counts as {_short(declaration.floor)}.")
+    if declaration.collapse is not None:
         lines.append(
-            f"A run within {_short(declaration['collapse'])} of chance "
-            f"({_short(declaration['chance'])}) counts as failed."
+            f"A run within {_short(declaration.collapse)} of chance "
+            f"({_short(declaration.chance)}) counts as failed."
         )
     lines.append(
         "An interval that agrees with Holm leaves out 0 exactly where Holm's test says differs, "
@@ -131,7 +131,7 @@ def _response(content: Content, findings: Findings) -> Iterator[Block]:
     scale = Scale.of(content.declaration)
     yield Figure(
         "response",
-        f"{scale.metric} over the levels of {content.declaration['factor']}",
+        f"{scale.metric.name} over the levels of {content.declaration.factor}",
         "The baseline's mean plus each level's effect, with the effect's pointwise 95 % interval; "
         "below, the share of failed runs with Clopper and Pearson's two-sided one.",
     )
@@ -173,7 +173,7 @@ def _seeds(content: Content, findings: Findings) -> Iterator[Block]:
 
 
 def _curves(content: Content, findings: Findings) -> Iterator[Block]:
-    if drawing.panels(findings, content.declaration["metric"]):
+    if drawing.panels(findings, content.declaration.metric):
         yield Figure(
             "curves",
             "Loss on train and metric on validation over the epochs",
@@ -203,7 +203,7 @@ def _failures(content: Content, findings: Findings) -> Iterator[Block]:
         bound = findings.effects["failed_upper95"].max()
         yield Text(f"No run failed; that still allows a failure rate of up to {bound:.0%} (95 %).")
         return
-    floor = content.declaration["floor"]
+    floor = content.declaration.floor
     yield tables.failure_table(findings.effects, findings.scores)
     yield Text(
         "No floor is declared, so an arm with a failed run has no verdict but by identity."
@@ -218,7 +218,7 @@ def _variance(content: Content, findings: Findings) -> Iterator[Block]:
         moved = dict(zip(findings.variance["source"], findings.variance["deviation"], strict=True))
         unit = f" {scale.unit}" if scale.unit else ""
         yield Text(
-            f"Choosing the seed moves {scale.metric.replace('_', ' ')} by "
+            f"Choosing the seed moves {scale.metric.title} by "
             f"{scale.value(moved['seed']).text}{unit}, choosing the arm by "
             f"{scale.value(moved['arm']).text}{unit} (standard deviations, "
             f"{findings.variance['n'].iloc[0]} seeds that all arms share)."
@@ -284,7 +284,7 @@ def _provenance(content: Content, findings: Findings) -> Iterator[Block]:
         f"{name}: {', '.join(values)}{' (mixed)' if len(values) > 1 else ''}"
         for name, values in content.provenance.items()
     ]
-    lines.append(f"data: {content.declaration['data']}")
+    lines.append(f"data: {content.declaration.data}")
     ended = content.details["ended"]
     if len(ended):
         lines.append(f"last run ended: {ended.max()}")
@@ -330,5 +330,5 @@ def _grey(findings: Findings) -> str:
     return "" if few else " Grey lines are the arms with smaller effects."
 
 
-def _short(number: str) -> str:
-    return f"{float(number):.4g}"
+def _short(number: float) -> str:
+    return f"{number:.4g}"

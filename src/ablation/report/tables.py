@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
 
+from ablation.records.declaration import Declaration
 from ablation.report.blocks import Cell, Table, table
 from ablation.report.content import Content
 from ablation.report.numbers import Scale, count, minus, p_value
@@ -172,9 +173,9 @@ def run_table(content: Content, scores: pd.DataFrame, scale: Scale) -> Table:
     return table(["arm", *(str(seed) for seed in seeds)], rows, numeric="lr*", is_matrix=True)
 
 
-def fixed_table(declaration: Mapping[str, Any]) -> Table:
+def fixed_table(declaration: Declaration) -> Table:
     """Returns the hyperparameters that are equal in all arms."""
-    values = [arm["values"] for arm in declaration["arms"]]
+    values = [arm.values for arm in declaration.arms]
     fixed = [(path, value) for path, value in values[0].items()
              if all(of.get(path) == value for of in values)]  # fmt: skip
     rows = [[Cell(path), Cell(value)] for path, value in fixed]

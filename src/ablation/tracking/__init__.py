@@ -15,7 +15,6 @@ from ablation.tracking.parent import publish
 from ablation.tracking.record import (
     Early,
     Finished,
-    Outcome,
     Started,
     append,
     begin,
@@ -50,7 +49,6 @@ __all__ = [
     "Early",
     "Finished",
     "Home",
-    "Outcome",
     "Started",
     "append",
     "begin",

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from ablation.records.declaration import Declaration
+from ablation.records.outcome import Outcome
 from ablation.tracking.frames import planned
-from ablation.tracking.record import Outcome
 from ablation.tracking.store import Home
 
 if TYPE_CHECKING:
@@ -29,12 +30,12 @@ UNSTORED = 1e300
 
 
 def curves_frame(
-    home: Home, declaration: Mapping[str, Any], outcomes: Mapping[str, Outcome]
+    home: Home, declaration: Declaration, outcomes: Mapping[str, Outcome]
 ) -> pd.DataFrame:
     """Returns the declaration's metrics per epoch as the columns :data:`CURVES`."""
     import pandas as pd
 
-    place = {arm["name"]: i for i, arm in enumerate(declaration["arms"])}
+    place = {arm.name: i for i, arm in enumerate(declaration.arms)}
     runs = {
         outcome.run_id: (home.label, key.split("/")[1], arm, seed)
         for arm, seed, key, outcome in planned(declaration, outcomes)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from ablation.config import flatten
 from ablation.data import Encoded
+from ablation.records.outcome import EpochRecord, RunResult
 from ablation.tracking.store import DATA, KIND, LABEL, Home, source
 
 if TYPE_CHECKING:
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
 
     from ablation.plan import Trial
     from ablation.tracking.record import Started
-    from ablation.train import EpochRecord, RunResult
 
 KEY = "ablation.key"
 REASON = "ablation.reason"

@@ -7,11 +7,13 @@ import tempfile
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlparse
 
+from ablation.records.declaration import Declaration
+from ablation.records.outcome import Outcome
 from ablation.tracking.frames import planned
-from ablation.tracking.record import CORRECT, Outcome
+from ablation.tracking.record import CORRECT
 from ablation.tracking.store import Home, failures
 
 if TYPE_CHECKING:
@@ -25,7 +27,7 @@ REQUESTS = 8
 
 
 def examples_frame(
-    home: Home, declaration: Mapping[str, Any], outcomes: Mapping[str, Outcome]
+    home: Home, declaration: Declaration, outcomes: Mapping[str, Outcome]
 ) -> pd.DataFrame:
     """Returns the columns :data:`EXAMPLES`; a run whose artifact is gone has no row."""
     place = home.client.get_experiment(home.experiment).artifact_location

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING
 
-from ablation.config import Metric
 from ablation.plan import key_of
+from ablation.records.declaration import Declaration
+from ablation.records.metric import METRICS
+from ablation.records.outcome import Outcome
 from ablation.tracking.entities import LOGITS, WEIGHTS
-from ablation.tracking.record import Outcome
 from ablation.tracking.store import DATA, KIND, Home, search
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ HASHES = ("arm", "seed", "weights", "logits")
 
 
 def runs_frame(
-    label: str, declaration: Mapping[str, Any], outcomes: Mapping[str, Outcome]
+    label: str, declaration: Declaration, outcomes: Mapping[str, Outcome]
 ) -> pd.DataFrame:
     """Returns the declaration's runs as the columns :data:`RUNS`, in the plan's order.
 
@@ -52,7 +53,7 @@ def runs_frame(
         for arm, seed, key, outcome in planned(declaration, outcomes)
         for collapsed in (_collapsed(declaration, outcome),)
         for split in SPLITS
-        for metric in get_args(Metric)
+        for metric in METRICS
     ]
     import pandas as pd
 
@@ -60,7 +61,7 @@ def runs_frame(
     return frame.astype({"value": float, "seconds": float})
 
 
-def hashes_frame(declaration: Mapping[str, Any], outcomes: Mapping[str, Outcome]) -> pd.DataFrame:
+def hashes_frame(declaration: Declaration, outcomes: Mapping[str, Outcome]) -> pd.DataFrame:
     """Returns what tells identical runs from equal scores, as the columns :data:`HASHES`."""
     rows = [
         (arm, seed, outcome.tags.get(WEIGHTS), outcome.tags.get(LOGITS))
@@ -71,23 +72,23 @@ def hashes_frame(declaration: Mapping[str, Any], outcomes: Mapping[str, Outcome]
     return pd.DataFrame(rows, columns=list(HASHES))
 
 
-def _collapsed(declaration: Mapping[str, Any], outcome: Outcome) -> bool:
+def _collapsed(declaration: Declaration, outcome: Outcome) -> bool:
     """Whether a finished run is within the declared distance of chance."""
-    value = outcome.metrics.get(f"test/{declaration['metric']}")
-    if declaration["collapse"] is None or value is None:
+    value = outcome.metrics.get(f"test/{declaration.metric}")
+    if declaration.collapse is None or value is None:
         return False
-    return abs(value - float(declaration["chance"])) <= float(declaration["collapse"])
+    return abs(value - declaration.chance) <= declaration.collapse
 
 
 def planned(
-    declaration: Mapping[str, Any], outcomes: Mapping[str, Outcome]
+    declaration: Declaration, outcomes: Mapping[str, Outcome]
 ) -> Iterator[tuple[str, int, str, Outcome]]:
     """Yields arm, seed, key and outcome of every planned trial that is done."""
-    for seed in range(declaration["looks"][-1][0]):
-        for arm in declaration["arms"]:
-            key = key_of(declaration["name"], arm["config"], seed)
+    for seed in range(declaration.most_seeds):
+        for arm in declaration.arms:
+            key = key_of(declaration.name, arm.config, seed)
             if key in outcomes:
-                yield arm["name"], seed, key, outcomes[key]
+                yield arm.name, seed, key, outcomes[key]
 
 
 def test_evaluations(home: Home, data: str, outcomes: Mapping[str, Outcome], *, until: int) -> int:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ablation.data import Encoded
 from ablation.plan import Trial
+from ablation.records.outcome import EpochRecord, Outcome, RunResult
 from ablation.tracking.entities import (
     CHOSEN,
     KEY,
@@ -26,27 +27,9 @@ from ablation.tracking.store import KIND, LABEL, Home, search
 if TYPE_CHECKING:
     from mlflow.entities import Run
 
-    from ablation.train import EpochRecord, RunResult
 
 CORRECT = "test_correct.bin"
 """Artifact: a bit per text of test, packed, in the split's order."""
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
-class Outcome:
-    """What MLflow knows of a trial that is done."""
-
-    run_id: str
-    status: str
-    """FINISHED or FAILED."""
-    reason: str | None
-    metrics: Mapping[str, float]
-    """``split/metric`` to value at the kept epoch."""
-    epoch: int
-    seconds: float
-    tags: Mapping[str, str]
-    ended: int = 0
-    """Milliseconds since the epoch, UTC; 0 where only the mirror was asked."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)

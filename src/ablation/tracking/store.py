@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from ablation.data import Encoded
 from ablation.errors import Refused, public
+from ablation.records.declaration import Declaration
 from ablation.tracking import notes
 
 if TYPE_CHECKING:
@@ -223,25 +224,22 @@ def find_home(client: MlflowClient, study: str, label: str) -> Home | None:
     return Home(client, experiment, label, parents[0].info.run_id) if parents else None
 
 
-def declare(
-    home: Home, hash_: str, declaration: Mapping[str, Any], wording: Mapping[str, Any], seen: int
-) -> None:
+def declare(home: Home, declaration: Declaration, wording: Mapping[str, Any], seen: int) -> None:
     """Records a declaration before its first run; one that is known keeps its first date.
 
     Args:
         home: The study label.
-        hash_: Hash of the declaration.
         declaration: All that the study fixed.
         wording: Question, title and caveats, which may change at any time.
         seen: Number of outcomes that existed when the declaration was first made.
     """
-    client = home.client
+    client, hash_ = home.client, declaration.hash
     tags = client.get_run(home.parent).data.tags
     if DECLARED + hash_ not in tags:
         date = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
         first = {"date": date, "runs_seen": seen}
         client.set_tag(home.parent, DECLARED + hash_, json.dumps(first))
-    text = json.dumps({"declaration": declaration, "wording": wording})
+    text = json.dumps({"declaration": declaration.to_json(), "wording": wording})
     _set_long(home, CONTENT + hash_, text)
     client.set_tag(home.parent, CURRENT, hash_)
     if notes.NOTE not in tags:  # later it is the answer

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from ablation.records.metric import METRICS
 from ablation.train.batches import Documents, Texts
 
 TOKENS_PER_BATCH = 8192
@@ -35,21 +35,8 @@ def logits_of(model: Model, texts: Texts | Documents) -> Float[Tensor, "texts cl
     return logits
 
 
-def metrics_of(
+def scores_of(
     logits: Float[Tensor, "texts classes"], labels: Int[Tensor, " texts"]
 ) -> dict[str, float]:
-    """Returns accuracy, macro-F1 and cross-entropy in nats.
-
-    Macro-F1 is the mean over all classes of 2 tp / (2 tp + fp + fn), zero for a class that is
-    neither present nor predicted.
-    """
-    classes = logits.shape[1]
-    predicted = logits.argmax(dim=1)
-    right = predicted == labels
-    true_positives = torch.bincount(labels[right], minlength=classes).double()
-    both = torch.bincount(labels, minlength=classes) + torch.bincount(predicted, minlength=classes)
-    return {
-        "accuracy": right.double().mean().item(),
-        "macro_f1": (2 * true_positives / both.clamp(min=1)).mean().item(),
-        "loss": F.cross_entropy(logits.double(), labels).item(),
-    }
+    """Returns the value of every metric by its name."""
+    return {name: metric.score(logits, labels) for name, metric in METRICS.items()}

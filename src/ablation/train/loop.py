@@ -12,13 +12,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ablation.config import RunConfig, Selection
+from ablation.config import RunConfig
 from ablation.model import Classifier, Pretrained, build
 from ablation.model.streams import generator
+from ablation.records.metric import METRICS
+from ablation.records.outcome import EpochRecord, Reason, RunResult
 from ablation.train.adam import Adam
 from ablation.train.batches import Documents, Texts, batches
-from ablation.train.evaluate import logits_of, metrics_of
-from ablation.train.outcome import EpochRecord, Reason, RunResult
+from ablation.train.evaluate import logits_of, scores_of
 from ablation.train.probes import Probes
 
 
@@ -101,7 +102,7 @@ class _Chosen:
         metric: By what an epoch is better than another.
     """
 
-    def __init__(self, model: Classifier, metric: Selection) -> None:
+    def __init__(self, model: Classifier, metric: str) -> None:
         self.weights = model.state_dict()
         self.kept = {name: tensor.clone() for name, tensor in self.weights.items()}
         self.metric = metric
@@ -110,7 +111,7 @@ class _Chosen:
 
     def offer(self, epoch: int, metrics: dict[str, float]) -> None:
         if self.metric != "last" and self.epoch:
-            sign = -1 if self.metric == "loss" else 1
+            sign = METRICS[self.metric].direction
             if sign * metrics[self.metric] <= sign * self.metrics[self.metric]:
                 return
         self.epoch, self.metrics = epoch, metrics
@@ -125,7 +126,7 @@ class _Chosen:
 def _validate(model: Classifier, validation: Texts | Documents) -> dict[str, float]:
     """Returns the metrics of validation, in evaluation mode."""
     model.eval()
-    return metrics_of(logits_of(model, validation), validation.labels)
+    return scores_of(logits_of(model, validation), validation.labels)
 
 
 def _named(split: str, metrics: Mapping[str, float]) -> dict[str, float]:
@@ -152,7 +153,7 @@ def _result(
     model.eval()
     logits = logits_of(model, test)
     metrics = _named("validation", chosen.metrics)
-    metrics |= _named("test", metrics_of(logits, test.labels))
+    metrics |= _named("test", scores_of(logits, test.labels))
     if not math.isfinite(metrics["test/loss"]):
         seconds = time.perf_counter() - began
         return RunResult(status="FAILED", reason="nan_loss", epoch=chosen.epoch, seconds=seconds)

@@ -1,11 +1,12 @@
-"""What a run leaves behind: a record per epoch, and one result."""
+"""Records of a run: one per epoch, one at its end, and what the store keeps of it."""
 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Literal
 
-Status = Literal["FINISHED", "FAILED"]
+Ending = Literal["FINISHED", "FAILED"]
 Reason = Literal["nan_loss", "nan_grad", "diverged", "collapsed", "oom"]
 
 
@@ -25,7 +26,7 @@ class EpochRecord:
 class RunResult:
     """How a run ended. A FAILED one is an outcome too; it has a reason and no test metric."""
 
-    status: Status
+    status: Ending
     reason: Reason | None = None
     epoch: int
     """The epoch whose weights were kept; the last one begun where the run failed."""
@@ -38,3 +39,20 @@ class RunResult:
     """SHA-256 over the logits of test, in the split's order."""
     correct: bytes = b""
     """Which texts of test were classified correctly: a bit each, in the split's order."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Outcome:
+    """A trial that is done, as it was recorded."""
+
+    run_id: str
+    status: str
+    """FINISHED or FAILED."""
+    reason: str | None
+    metrics: Mapping[str, float]
+    """``split/metric`` to value at the kept epoch."""
+    epoch: int
+    seconds: float
+    tags: Mapping[str, str]
+    ended: int = 0
+    """Milliseconds since the epoch, UTC; 0 if it was read from the mirror."""

@@ -1,0 +1,113 @@
+"""The declaration: everything a study fixed before its first run, and its exact JSON form."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from ablation.records.digest import digest
+from ablation.records.metric import METRICS, Metric
+
+
+class Look(NamedTuple):
+    """A number of seeds at which the runs are judged."""
+
+    seeds: int
+    alpha: float
+    """Error rate that each family of comparisons spends at this look."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class DeclaredArm:
+    """One arm, by its name and its complete configuration."""
+
+    name: str
+    config: str
+    """12 hex digits over the configuration, the data and the sources of user-defined code."""
+    values: Mapping[str, str]
+    """Dotted path to the value's repr."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Declaration:
+    """Everything a study fixed before its first run.
+
+    Question, title and caveats are wording and not part of it; the data's fingerprint stands for
+    where the data came from.
+    """
+
+    name: str
+    """The study's name."""
+    arms: tuple[DeclaredArm, ...]
+    baseline: str
+    """Name of the arm that all others are compared with."""
+    factor: str | None
+    """Dotted path of the one factor, or None where arms are listed."""
+    metric: str
+    margin: float | None
+    """Smallest effect worth acting on, in units of the metric."""
+    floor: float | None
+    """What a FAILED run counts as."""
+    chance: float
+    """What always naming the commonest class of test scores."""
+    collapse: float | None
+    """Distance from chance within which a run counts as FAILED(collapsed)."""
+    quantum: float
+    """Step of the metric on this test split; 0 if it is continuous."""
+    looks: tuple[Look, ...]
+    """Rising in seeds; a single one where the seeds are fixed."""
+    data: str
+    """Fingerprint of the data's content."""
+
+    @property
+    def measure(self) -> Metric:
+        """The metric's entry in :data:`ablation.records.metric.METRICS`."""
+        return METRICS[self.metric]
+
+    @property
+    def most_seeds(self) -> int:
+        """Seeds of an arm that no look decides."""
+        return self.looks[-1].seeds
+
+    @property
+    def hash(self) -> str:
+        """12 hex digits that identify the declaration."""
+        return digest(self.to_json())
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns plain values, floats by repr: the text is exact, and so is its hash."""
+        return {
+            "name": self.name,
+            "arms": [
+                {"name": arm.name, "config": arm.config, "values": dict(arm.values)}
+                for arm in self.arms
+            ],
+            "baseline": self.baseline,
+            "factor": self.factor,
+            "metric": self.metric,
+            **{name: _exact(getattr(self, name)) for name in _NUMBERS},
+            "looks": [[look.seeds, repr(look.alpha)] for look in self.looks],
+            "data": self.data,
+        }
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Any]) -> Declaration:
+        """Returns the declaration that :meth:`to_json` wrote.
+
+        Raises:
+            KeyError, TypeError, ValueError: If it was not written by this version.
+        """
+        given = dict(stored)
+        given["arms"] = tuple(DeclaredArm(**arm) for arm in stored["arms"])
+        given["looks"] = tuple(Look(seeds, float(alpha)) for seeds, alpha in stored["looks"])
+        for name in _NUMBERS:
+            given[name] = None if stored[name] is None else float(stored[name])
+        return cls(**given)
+
+
+_NUMBERS = ("margin", "floor", "chance", "collapse", "quantum")
+
+
+def _exact(number: float | None) -> str | None:
+    return None if number is None else repr(float(number))

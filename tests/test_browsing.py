@@ -38,7 +38,7 @@ ROW = {
     "mean": 0.5, "effect": 0.25, "low": 0.125, "high": 0.375, "n": 5, "failed": 0,
     "verdict": "BETTER", "reason": "", "by_margin": False, "seeds_likely": math.nan,
     "p_difference": 0.01, "p_equivalence": 0.9, "wins": 5, "ties": 0, "losses": 0,
-    "failed_upper95": 0.45,
+    "failed_upper95": 0.45, "ground": "ABOVE", "stage": "final",
 }  # fmt: skip
 
 

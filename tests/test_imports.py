@@ -12,7 +12,8 @@ import ablation
 ROOT = Path(ablation.__file__).parent
 ORDER = (
     "errors", "records", "config", "stats", "spec", "plan", "data", "model", "train", "tracking",
-    "analysis", "execute", "figures", "report", "notebook", "progress", "request", "matrix", "pages", "cli",
+    "analysis", "execute", "figures", "report", "notebook", "progress", "request", "matrix",
+    "pages", "cli",
     "__main__",
 )  # fmt: skip
 PLACES = {

@@ -7,7 +7,6 @@ from scipy import integrate, stats
 from ablation.stats import (
     difference_noise,
     follow_up,
-    follow_up_sentence,
     power_better,
     power_equivalent,
     verdicts,
@@ -126,6 +125,4 @@ def test_no_number_is_sufficient_without_a_margin():
 def test_beyond_two_hundred_seeds_the_size_is_infinite_and_the_sentence_says_so():
     ours = follow_up(n=8, effect=0.1, spread=1.0, margin=0.01, comparisons=2)
     assert np.isinf([ours.likely, ours.sufficient]).all()
-    assert follow_up_sentence(float(ours.likely)).startswith("> 200 seeds: widen the margin")
-    assert follow_up_sentence(14.0) == "a follow-up of 14 seeds would decide it with 80 %"
-    assert follow_up_sentence(float("nan")) == ""
+    assert np.isinf(ours.likely)

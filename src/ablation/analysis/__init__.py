@@ -1,10 +1,10 @@
 """Runs to effects and verdicts: the whole family of a study at once, at its declared looks."""
 
-from ablation.analysis.answer import amount, answer, by_failures, exactly, sentences
 from ablation.analysis.effects import DIFFERENCES, EFFECTS, Judged, differences, judge
 from ablation.analysis.findings import Findings, find
-from ablation.analysis.plan import planning
+from ablation.analysis.power import planning
 from ablation.analysis.response import crossed, is_log, levels_of
+from ablation.analysis.words import amount, answer, exactly, sentences
 
 __all__ = [
     "DIFFERENCES",
@@ -13,7 +13,6 @@ __all__ = [
     "Judged",
     "amount",
     "answer",
-    "by_failures",
     "crossed",
     "differences",
     "exactly",

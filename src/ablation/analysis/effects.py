@@ -11,18 +11,25 @@ import pandas as pd
 
 from ablation import stats
 from ablation.analysis.evidence import Evidence, gather_evidence, on_test
+from ablation.analysis.words import reason
 from ablation.records.declaration import Declaration
 
 EFFECTS = (
     "arm", "n", "mean", "effect", "low", "high", "adjusted_low", "adjusted_high",
     "p_difference", "p_equivalence", "failed", "failed_upper95", "wins", "ties", "losses",
     "verdict", "by_margin", "reason", "seeds_likely", "seeds_sufficient", "look", "alpha",
-    "p_failures", "rho",
+    "p_failures", "rho", "ground", "stage", "failed_alone", "baseline_failed_alone",
+    "baseline_failed",
 )  # fmt: skip
 """One row per arm, the baseline first: effects in units of the metric, arm minus baseline; low
 and high pointwise 95 %; p values adjusted by Holm; seeds of a follow-up study; the look (in
 seeds) that the row is from, and the error rate spent there; the sign test on failures, and the
-share of a difference's variance that sharing seeds removes."""
+share of a difference's variance that sharing seeds removes; the name of the ``stats.Ground`` that
+decided, and the stage; and on how many seeds the arm failed and the baseline did not, the reverse,
+and the baseline at all.
+
+The stage is ``exploratory`` (no look was reached), ``open`` (a look follows) or ``final``.
+"""
 
 DIFFERENCES = ("arm", "seed", "difference")
 """One row per arm and seed that both the arm and the baseline finished with."""
@@ -40,13 +47,7 @@ class Judged:
     @property
     def is_judged(self) -> bool:
         """Whether a look was reached; what is short of it has no p values."""
-        return not self.effects["reason"].str.startswith("exploratory").any()
-
-    @property
-    def undecided(self) -> tuple[str, ...]:
-        """Arms without a verdict, or with INCONCLUSIVE."""
-        rows = self.effects.iloc[1:]
-        return tuple(rows.loc[rows["verdict"] == "INCONCLUSIVE", "arm"])
+        return not (self.effects["stage"] == "exploratory").any()
 
 
 def judge(runs: pd.DataFrame, hashes: pd.DataFrame, declaration: Declaration) -> Judged:
@@ -82,15 +83,15 @@ def judge(runs: pd.DataFrame, hashes: pd.DataFrame, declaration: Declaration) ->
         found = evidence.verdicts(family, look, alpha=alpha)
         following = looks[place + 1].seeds if place + 1 < len(looks) else None
         rows |= {
-            arm: _row(found, index, direction, look) | _reason(found, index, following)
+            arm: _row(found, index, direction, look, is_last=following is None)
             for index, arm in enumerate(family)
         }
         open_arms = [arm for arm in open_arms if rows[arm]["verdict"] == "INCONCLUSIVE"]
         if not open_arms:
             break
+    named = [{"arm": name} | rows[arm] for arm, name in enumerate(evidence.arms)]
     frame = pd.DataFrame(
-        [{"arm": name} | rows[arm] for arm, name in enumerate(evidence.arms)],
-        columns=list(EFFECTS),
+        [row | {"reason": reason(row, declaration)} for row in named], columns=list(EFFECTS)
     )
     return Judged(frame, {evidence.arms[arm]: number for arm, number in seeds.items()})
 
@@ -147,7 +148,9 @@ def check(runs: pd.DataFrame, declaration: Declaration) -> None:
         )
 
 
-def _row(found: stats.Verdicts, index: int, direction: int, look: int) -> dict[str, Any]:
+def _row(
+    found: stats.Verdicts, index: int, direction: int, look: int, *, is_last: bool
+) -> dict[str, Any]:
     """Returns an arm's numbers; a metric of which less is better gets its own sign back."""
     ends = [
         (direction * found.low[index], direction * found.high[index]),
@@ -156,6 +159,8 @@ def _row(found: stats.Verdicts, index: int, direction: int, look: int) -> dict[s
     (low, high), (adjusted_low, adjusted_high) = [sorted(each) for each in ends]
     if np.broadcast_to(found.n, found.mean.shape)[index] < 2:  # noqa: PLR2004 - no spread from one
         low = high = adjusted_low = adjusted_high = np.nan
+    ground = stats.Ground(int(found.ground[index]))
+    undecided = str(found.verdict[index]) == "INCONCLUSIVE"
     return {
         "n": int(np.broadcast_to(found.n, found.mean.shape)[index]),
         "mean": direction * found.mean[index],
@@ -179,18 +184,12 @@ def _row(found: stats.Verdicts, index: int, direction: int, look: int) -> dict[s
         "alpha": found.alpha,
         "p_failures": found.p_failures[index],
         "rho": found.rho[index],
+        "ground": ground.name,
+        "stage": "open" if undecided and not is_last else "final",
+        "failed_alone": int(found.failed_alone[index]),
+        "baseline_failed_alone": int(found.baseline_failed_alone[index]),
+        "baseline_failed": int(found.failed[0]),
     }
-
-
-def _reason(found: stats.Verdicts, index: int, following: int | None) -> dict[str, str]:
-    """Returns the reason, with what comes next where an arm is undecided."""
-    reason = str(found.reason[index])
-    if str(found.verdict[index]) != "INCONCLUSIVE":
-        return {"reason": reason}
-    if following is not None:
-        return {"reason": f"{reason}; next look at n = {following}"}
-    next_study = stats.follow_up_sentence(float(found.seeds_likely[index]))
-    return {"reason": "; ".join(part for part in (reason, next_study) if part)}
 
 
 def _exploratory(
@@ -199,7 +198,6 @@ def _exploratory(
     """Returns rows without verdicts, for runs that are short of the first look."""
     everyone = range(len(evidence.arms))
     found = evidence.verdicts(everyone, look, alpha=alpha, identity=False)
-    blocks = int(np.broadcast_to(found.n, found.mean.shape)[0])
     hidden = {
         "adjusted_low": np.nan,
         "adjusted_high": np.nan,
@@ -210,8 +208,9 @@ def _exploratory(
         "seeds_sufficient": np.nan,
         "by_margin": False,
         "verdict": "INCONCLUSIVE",
-        "reason": f"exploratory look, no verdicts: {blocks} of {look} planned blocks are complete",
+        "ground": "UNDECIDED",
+        "stage": "exploratory",
     }
-    rows = {arm: _row(found, arm, direction, look) | hidden for arm in everyone}
-    rows[0] |= {"verdict": "", "reason": ""}
+    rows = {arm: _row(found, arm, direction, look, is_last=False) | hidden for arm in everyone}
+    rows[0] |= {"verdict": "", "ground": "BASELINE"}
     return rows

@@ -114,7 +114,7 @@ def _families(
     evidence: Evidence, effects: pd.DataFrame
 ) -> list[tuple[int, float, list[int], set[int]]]:
     """Returns each look with its error rate, the arms it judged, and those it was the last for."""
-    if effects["reason"].str.startswith("exploratory").any():
+    if (effects["stage"] == "exploratory").any():
         return []
     last = dict(zip(effects["arm"], effects["look"], strict=True))
     reached = max(last.values())

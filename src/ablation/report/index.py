@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from ablation import figures
-from ablation.analysis import answer
+from ablation.analysis import EFFECTS, answer
 from ablation.errors import Refused
 from ablation.records.declaration import Declaration
 from ablation.report import html, markdown, svg
@@ -115,10 +115,10 @@ def _told_apart(studies: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 def _study(folder: Path) -> dict[str, Any] | None:
     """Returns what the page shows of one report; None where another version wrote it."""
     try:
-        stored = summary(folder)
+        stored, effects = summary(folder), _effects(folder)
     except Refused:
         return None
-    effects, declaration = _effects(folder), Declaration.from_json(stored["declaration"])
+    declaration = Declaration.from_json(stored["declaration"])
     ended = [row[stored["runs"]["columns"].index("ended")] for row in stored["runs"]["rows"]]
     return {
         "folder": folder.name,
@@ -137,13 +137,24 @@ def answer_of(folder: Path, declaration: Declaration) -> str:
 
 
 def _effects(folder: Path) -> pd.DataFrame:
-    """Reads ``effects.csv``, in which a name such as ``NA`` is a name."""
-    return pd.read_csv(
+    """Reads ``effects.csv``, in which a name such as ``NA`` is a name.
+
+    Raises:
+        Refused: If an earlier version wrote it, without all of today's columns.
+    """
+    effects = pd.read_csv(
         folder / "effects.csv",
-        dtype={"arm": str, "verdict": str, "reason": str},
+        dtype=dict.fromkeys(("arm", "verdict", "reason", "ground", "stage"), str),
         keep_default_na=False,
         na_values={name: [""] for name in NUMBERS},
     )
+    lacking = set(EFFECTS) - set(effects)
+    if lacking:
+        raise Refused(
+            f"{folder / 'effects.csv'} lacks the columns {', '.join(sorted(lacking))}.",
+            f"Rebuild the report: ablation rebuild {folder}",
+        )
+    return effects
 
 
 def _page(studies: Sequence[Mapping[str, Any]], strongest: pd.DataFrame) -> Page:

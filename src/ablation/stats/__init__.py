@@ -17,18 +17,20 @@ from ablation.stats.families import Family, holm, holm_family
 from ablation.stats.looks import LookVerdicts, PlanningRow, planning_row, walk_looks
 from ablation.stats.paired import interval, moments, paired_t, t_quantile, tost
 from ablation.stats.planning import (
+    MOST_SEEDS,
     FollowUp,
     difference_noise,
     follow_up,
     power_better,
     power_equivalent,
 )
-from ablation.stats.reasons import follow_up_sentence
 from ablation.stats.record import Verdicts
-from ablation.stats.rule import Ground, Verdict
+from ablation.stats.rule import FEWEST_SEEDS, Ground, Verdict
 from ablation.stats.verdict import Sensitivity, pooled_sensitivity, verdicts
 
 __all__ = [
+    "FEWEST_SEEDS",
+    "MOST_SEEDS",
     "Family",
     "FollowUp",
     "Generalisation",
@@ -46,7 +48,6 @@ __all__ = [
     "clopper_pearson_upper",
     "difference_noise",
     "follow_up",
-    "follow_up_sentence",
     "generalise",
     "holm",
     "holm_family",

@@ -7,7 +7,6 @@ from numpy.typing import NDArray
 
 from ablation.stats.blocks import Bools, Floats, Ints
 from ablation.stats.planning import FollowUp, follow_up
-from ablation.stats.reasons import reason
 from ablation.stats.rule import Ground, verdict_of
 
 
@@ -78,14 +77,6 @@ class Verdicts:
     def baseline_failed(self) -> Bools:
         """Whether the baseline failed on any block, ``[...]``: a caveat of every verdict."""
         return np.asarray(self.failed[..., 0] > 0)
-
-    @property
-    def reason(self) -> NDArray[np.object_]:
-        """One short sentence per arm, empty for the baseline; made when asked for."""
-        sentences = np.empty(self.ground.shape, dtype=np.object_)
-        for index in np.ndindex(self.ground.shape):
-            sentences[index] = reason(self, index)
-        return sentences
 
     @property
     def seeds_likely(self) -> Floats:

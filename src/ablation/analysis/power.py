@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from ablation import stats
-from ablation.analysis.answer import amount
+from ablation.analysis.words import amount
 from ablation.records.metric import METRICS
 from ablation.spec import Study, arms_of
 

@@ -1,9 +1,9 @@
-"""Verdicts as sentences: what a reader takes away."""
+"""All English about verdicts, written from the columns of an effects frame and read by nobody."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,14 +17,8 @@ MOST_NAMED = 6
 """Arms of one verdict that a sentence names; of more it says how many, and the largest effect."""
 
 
-FAILED_ALONE = "failed alone"
-"""How the reason of a verdict begins that failures decided, and no difference."""
-
-
-def by_failures(effects: pd.DataFrame) -> pd.Series[bool]:
-    """Returns which verdicts rest on how often runs failed, and not on a difference."""
-    decided = effects["verdict"].isin(["BETTER", "WORSE"])
-    return decided & effects["reason"].str.startswith(FAILED_ALONE)
+FAILURES = ("FAILS_MORE", "FAILS_LESS")
+"""Grounds of a verdict that rests on how often runs failed, not on a difference."""
 
 
 def answer(effects: pd.DataFrame, declaration: Declaration) -> str:
@@ -35,7 +29,8 @@ def answer(effects: pd.DataFrame, declaration: Declaration) -> str:
         declaration: What the study fixed.
     """
     arms, metric, baseline = effects.iloc[1:], declaration.measure, declaration.baseline
-    parts, failing = [], by_failures(arms)
+    parts: list[str] = []
+    failing = arms["ground"].isin(FAILURES)
     for verdict, word in (("WORSE", "worse"), ("BETTER", "better")):
         rows = arms[(arms["verdict"] == verdict) & ~failing]
         if len(rows):
@@ -45,7 +40,7 @@ def answer(effects: pd.DataFrame, declaration: Declaration) -> str:
         for row in arms[(arms["verdict"] == verdict) & failing].to_dict("records"):
             parts.append(f"{row['arm']} is {word} than {baseline} since it {row['reason']}")
     equal = arms[arms["verdict"] == "EQUIVALENT"]
-    same = equal["reason"].str.startswith("identical")
+    same = equal["ground"] == "IDENTICAL"
     if same.any():
         rows = equal[same]
         parts.append(f"{_named(rows)} {_are(rows)} identical to {baseline}, bit for bit")
@@ -104,7 +99,7 @@ def _sentence(row: Mapping[Any, Any], metric: Metric) -> str:
     decided = row["verdict"] in {"BETTER", "WORSE"}
     ends = _interval(row, metric, of_size=decided)
     interval = "no interval" if math.isnan(row["low"]) else f"95 % {ends}"
-    if decided and row["reason"].startswith(FAILED_ALONE):
+    if row["ground"] in FAILURES:
         return f"{said}: {row['reason']}, n = {row['n']}."
     if decided:
         size = amount(abs(row["effect"]), metric)
@@ -134,11 +129,11 @@ def _unit(metric: Metric) -> str:
 
 
 def _inconclusive(rows: pd.DataFrame) -> list[str]:
-    waiting = rows["reason"].str.contains("next look|exploratory")
+    waiting = rows["stage"] != "final"
     planned = rows[~waiting & np.isfinite(rows["seeds_likely"])]
     parts = []
     if len(planned) == 1:
-        more = stats.follow_up_sentence(float(planned["seeds_likely"].iloc[0]))
+        more = _follow_up(float(planned["seeds_likely"].iloc[0]))
         parts.append(f"{planned['arm'].iloc[0]} is inconclusive: {more}")
     elif len(planned) > MOST_NAMED:
         sizes = planned["seeds_likely"]
@@ -168,3 +163,125 @@ def _join(words: Sequence[str] | pd.Series[str]) -> str:
 
 def _are(rows: pd.DataFrame) -> str:
     return "is" if len(rows) == 1 else "are"
+
+
+def reason(row: Mapping[Any, Any], declaration: Declaration) -> str:
+    """Returns why an arm has its verdict, and what comes next if it is undecided.
+
+    Args:
+        row: The arm's row of an effects frame.
+        declaration: What the study fixed.
+    """
+    if row["ground"] == "BASELINE":
+        return ""
+    if row["stage"] == "exploratory":
+        return (
+            f"exploratory look, no verdicts: {row['n']} of {row['look']} planned blocks are "
+            "complete"
+        )
+    said = _GROUNDS[row["ground"]](row, declaration)
+    if row["verdict"] != "INCONCLUSIVE":
+        return said
+    if row["stage"] == "open":
+        following = next(look for look, _ in declaration.looks if look > row["look"])
+        return f"{said}; next look at n = {following}"
+    return "; ".join(part for part in (said, _follow_up(row["seeds_likely"])) if part)
+
+
+def _follow_up(seeds: float) -> str:
+    """Returns what a number of ``seeds_likely`` means for an undecided arm."""
+    if math.isnan(seeds):
+        return ""
+    if math.isinf(seeds):
+        return f"> {stats.MOST_SEEDS} seeds: widen the margin or cut the noise"
+    return f"a follow-up of {seeds:.0f} seeds would decide it with 80 %"
+
+
+def _too_few(row: Mapping[Any, Any], _: Declaration) -> str:
+    plural = "" if row["n"] == 1 else "s"
+    return f"{row['n']} complete seed{plural}; a verdict needs at least {stats.FEWEST_SEEDS}"
+
+
+def _copies(row: Mapping[Any, Any], _: Declaration) -> str:
+    return f"every arm gives one value on all {row['n']} seeds: copies, not replicates"
+
+
+def _no_floor(row: Mapping[Any, Any], _: Declaration) -> str:
+    if row["failed"]:
+        return f"{row['failed']} of {row['n']} runs FAILED and no floor is declared"
+    return (
+        f"{row['baseline_failed']} of {row['n']} runs of the baseline FAILED and no floor is "
+        "declared"
+    )
+
+
+def _identical(row: Mapping[Any, Any], _: Declaration) -> str:
+    return f"identical to the baseline on all {row['n']} seeds"
+
+
+def _within(row: Mapping[Any, Any], declaration: Declaration) -> str:
+    certain = row["p_difference"] <= row["alpha"]
+    note = f"; statistically {_side(row, declaration)}, but below the margin" if certain else ""
+    return (
+        f"within the margin (adjusted p {row['p_equivalence']:.2g}{note}); "
+        f"failure rate up to {row['failed_upper95']:.0%}"
+    )
+
+
+def _difference(row: Mapping[Any, Any], declaration: Declaration) -> str:
+    beyond = ", by at least the margin" if row["by_margin"] else ""
+    size, p = abs(row["effect"]), row["p_difference"]
+    return f"{_side(row, declaration)} by {size:.3g} (adjusted p {p:.2g}){beyond}"
+
+
+def _side(row: Mapping[Any, Any], declaration: Declaration) -> str:
+    return "better" if declaration.measure.direction * row["effect"] > 0 else "worse"
+
+
+def _failures(row: Mapping[Any, Any], _: Declaration) -> str:
+    return f"{_alone(row)} (adjusted p {row['p_failures']:.2g})"
+
+
+def _alone(row: Mapping[Any, Any]) -> str:
+    return (
+        f"failed alone on {row['failed_alone']} of {row['n']} seeds, "
+        f"the baseline alone on {row['baseline_failed_alone']}"
+    )
+
+
+def _no_spread(row: Mapping[Any, Any], _: Declaration) -> str:
+    return f"zero variance: one difference on all {row['n']} seeds, and no quantum is declared"
+
+
+def _failures_object(row: Mapping[Any, Any], _: Declaration) -> str:
+    shown = "equivalent" if row["p_equivalence"] <= row["alpha"] else "better"
+    return f"{shown} in the mean, but it {_alone(row)}"
+
+
+def _undecided(row: Mapping[Any, Any], declaration: Declaration) -> str:
+    if declaration.margin is None:
+        return (
+            f"no difference shown at alpha {row['alpha']:g} (adjusted p "
+            f"{row['p_difference']:.2g}); no margin is declared, so equivalence is not asked"
+        )
+    return (
+        f"neither a difference (adjusted p {row['p_difference']:.2g}) nor equivalence "
+        f"({row['p_equivalence']:.2g}) is shown at alpha {row['alpha']:g}"
+    )
+
+
+_GROUNDS: dict[str, Callable[[Mapping[Any, Any], Declaration], str]] = {
+    "TOO_FEW": _too_few,
+    "COPIES": _copies,
+    "NO_FLOOR": _no_floor,
+    "IDENTICAL": _identical,
+    "WITHIN_MARGIN": _within,
+    "ABOVE": _difference,
+    "BELOW": _difference,
+    "FAILS_MORE": _failures,
+    "FAILS_LESS": _failures,
+    "NO_SPREAD": _no_spread,
+    "FAILURES_OBJECT": _failures_object,
+    "UNDECIDED": _undecided,
+}
+"""Name of a ``stats.Ground`` to what is said of it."""

@@ -27,6 +27,7 @@ from ablation.config import DataConfig, RunConfig
 from ablation.data import prepare
 from ablation.execute.conductor import session, walk
 from ablation.execute.garbage import loading
+from ablation.plan import make_plan
 from ablation.records.outcome import EpochRecord, RunResult
 from ablation.records.places import places
 from ablation.spec import Study
@@ -108,12 +109,13 @@ def measure(trials: int, folder: Path) -> dict[str, float]:
     rows = [f"text {row} of {word},{word}" for row in range(40) for word in ("blue", "red")]
     toys.write_text("\n".join(["text,label", *rows]) + "\n", encoding="utf-8")
     asked = study(toys, trials)
-    corpora = {asked.config.data: prepare(asked.config.data, cache=folder / "cache")}
+    data = asked.config.data
+    plan = make_plan(asked, {data: prepare(data, cache=folder / "cache")})
     wall, cpu = [], []
     began = time.perf_counter()
     with contextlib.ExitStack() as record:
         with loading():  # as the command does
-            opened = record.enter_context(session(asked, corpora, places(folder), replaced=False))
+            opened = record.enter_context(session(plan, places(folder)))
         opening = time.perf_counter() - began
         wall.append(time.perf_counter())
         cpu.append(time.process_time())
@@ -121,7 +123,7 @@ def measure(trials: int, folder: Path) -> dict[str, float]:
             wall.append(time.perf_counter())
             cpu.append(time.process_time())
     began = time.perf_counter()
-    with session(asked, corpora, places(folder), replaced=False) as opened:
+    with session(plan, places(folder)) as opened:
         reopening = time.perf_counter() - began
         assert not opened.missing
     assert len(wall) == trials + 1

@@ -25,7 +25,7 @@ from ablation.data import Encoded, prepare
 from ablation.errors import Refused
 from ablation.execute import progress_file
 from ablation.execute.live import AFTER, EVERY, Live
-from ablation.plan import Trial, trials_of
+from ablation.plan import Trial, make_plan
 from ablation.records.outcome import EpochRecord, RunResult
 from ablation.report.note import note
 from ablation.spec import Study
@@ -153,8 +153,9 @@ def watched(tmp_path: Path, corpus: Path, empty_store: Path) -> Iterator[Watched
     home = tracking.open_home(
         client, "tiny", "tiny", data=encoded.fingerprint, artifacts=artifacts
     )
-    trial, clock = trials_of(study, encoded.fingerprint)[0], Clock()
-    live = Live(home, tmp_path / "progress", {config.data: encoded}, {}, now=clock)
+    plan = make_plan(study, {config.data: encoded})
+    trial, clock = plan.trials[0], Clock()
+    live = Live(home, tmp_path / "progress", plan, {}, now=clock)
     yield Watched(home, trial, encoded, clock, live)
     live.close()
     assert not (tmp_path / "progress").exists()

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from ablation.config import ModelConfig, Normal, RunConfig, TrainConfig, flatten, replace
-from ablation.spec import arms_of, known_studies, load
+from ablation.spec import known_studies, load
 from ablation.train import Texts, train
 
 ROOT = Path(__file__).parent.parent
@@ -62,7 +62,7 @@ def test_the_question_is_the_study_s(name: str) -> None:
 
 @by_card
 def test_the_levels_are_the_arms_in_their_order(name: str) -> None:
-    assert listed(name) == [arm.name for arm in arms_of(load(name, STUDIES))]
+    assert listed(name) == [arm.name for arm in load(name, STUDIES).complete_arms]
 
 
 @by_card

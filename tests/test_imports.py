@@ -11,7 +11,7 @@ import ablation
 
 ROOT = Path(ablation.__file__).parent
 ORDER = (
-    "errors", "records", "config", "stats", "spec", "plan", "data", "model", "train", "tracking",
+    "errors", "records", "config", "stats", "spec", "data", "plan", "model", "train", "tracking",
     "analysis", "execute", "figures", "report", "notebook", "progress", "request", "matrix",
     "pages", "cli",
     "__main__",

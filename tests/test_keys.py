@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ablation.plan import declare
+from ablation.plan import make_plan
 from ablation.records.declaration import Declaration
 from ablation.spec import known_studies, load
 
@@ -16,13 +16,24 @@ SAMPLES = Path(__file__).parent.parent / "docs/samples"
 KEYS = json.loads((Path(__file__).parent / "keys.json").read_text(encoding="utf-8"))
 
 
+class Corpus:
+    """As much of encoded data as a plan asks for."""
+
+    name, fingerprint, rows = "toys", "0123456789ab", {"test": 100}
+
+    def test_counts(self) -> tuple[int, ...]:
+        return (30, 20, 50)
+
+
 def test_every_study_has_its_keys() -> None:
     assert known_studies(STUDIES) == sorted(KEYS)
 
 
 @pytest.mark.parametrize("name", sorted(KEYS))
 def test_keys_and_declarations_stay(name: str) -> None:
-    declared = declare(load(name, STUDIES), "0123456789ab", (30, 20, 50))
+    study = load(name, STUDIES)
+    corpora = {arm.config.data: Corpus() for arm in study.complete_arms}
+    declared = make_plan(study, corpora).declaration
     assert {arm.name: arm.config for arm in declared.arms} == KEYS[name]["arms"]
     assert declared.hash == KEYS[name]["declaration"]
 

@@ -6,14 +6,16 @@ import dataclasses
 import math
 import pickle
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from ablation.config import Constant, Normal, RunConfig, flatten, replace
 from ablation.errors import Refused
-from ablation.plan import config_hash, declare, label_of, missing, trials_of
+from ablation.plan import Plan, config_hash, label_of, make_plan, missing
 from ablation.records.metric import METRICS
-from ablation.spec import Study, arms_of, known_studies, load
+from ablation.spec import Study, known_studies, load
 
 STUDIES = Path(__file__).parent.parent / "studies"
 
@@ -31,12 +33,24 @@ COUNTS = (30, 20, 50)
 """Texts of each class in test."""
 
 
+class Corpus(SimpleNamespace):
+    """As much of encoded data as a plan asks for."""
+
+    def test_counts(self) -> tuple[int, ...]:
+        return COUNTS
+
+
+def planned(study: Study, fingerprint: str = "data") -> Plan:
+    corpus: Any = Corpus(fingerprint=fingerprint, rows={"test": sum(COUNTS)}, name="toys")
+    return make_plan(study, {arm.config.data: corpus for arm in study.complete_arms})
+
+
 def changed(**fields: object) -> Study:
     return dataclasses.replace(INIT_STD, **fields)
 
 
 def test_an_arm_is_a_complete_configuration_named_by_its_level() -> None:
-    arms = arms_of(INIT_STD)
+    arms = INIT_STD.complete_arms
     assert [arm.name for arm in arms] == ["0.0", "0.05", "1.0"]
     assert [arm.config.model.attention.init_std for arm in arms] == [0.0, 0.05, 1.0]
     assert arms[1].config == RunConfig()
@@ -45,7 +59,7 @@ def test_an_arm_is_a_complete_configuration_named_by_its_level() -> None:
 def test_initialisations_are_named_by_their_repr() -> None:
     levels = ("zeros", Constant(0.1), Normal(0.05), "none")
     study = changed(factor="model.attention.bias_init", levels=levels, baseline="zeros")
-    names = [arm.name for arm in arms_of(study)]
+    names = [arm.name for arm in study.complete_arms]
     assert names == ["zeros", "Constant(0.1)", "Normal(0.05)", "none"]
     assert eval(names[1], {"Constant": Constant}) == levels[1]
 
@@ -112,7 +126,7 @@ def test_every_field_can_be_replaced_by_its_path() -> None:
 
 
 def test_the_plan_is_complete_blocks_first() -> None:
-    trials = trials_of(INIT_STD, "data")
+    trials = planned(INIT_STD, "data").trials
     assert [trial.seed for trial in trials] == [0, 0, 0, 1, 1, 1, 2, 2, 2]
     assert [trial.arm.name for trial in trials[:3]] == ["0.0", "0.05", "1.0"]
     assert len({trial.key for trial in trials}) == 9
@@ -120,14 +134,14 @@ def test_the_plan_is_complete_blocks_first() -> None:
 
 
 def test_a_key_knows_the_configuration_and_the_data_but_no_wording() -> None:
-    keys = [trial.key for trial in trials_of(INIT_STD, "data")]
+    keys = [trial.key for trial in planned(INIT_STD, "data").trials]
     same = changed(question="Else?", title="T", caveats=("C",), margin=0.01)
-    assert [trial.key for trial in trials_of(same, "data")] == keys
+    assert [trial.key for trial in planned(same, "data").trials] == keys
     more = changed(levels=(0, 0.05, 0.1, 1))
-    assert set(keys) < {trial.key for trial in trials_of(more, "data")}
+    assert set(keys) < {trial.key for trial in planned(more, "data").trials}
     slower = changed(config=replace(RunConfig(), "train.learning_rate", 1e-4))
-    assert not set(keys) & {trial.key for trial in trials_of(slower, "data")}
-    assert not set(keys) & {trial.key for trial in trials_of(INIT_STD, "other")}
+    assert not set(keys) & {trial.key for trial in planned(slower, "data").trials}
+    assert not set(keys) & {trial.key for trial in planned(INIT_STD, "other").trials}
 
 
 def test_where_the_data_came_from_is_not_what_they_are() -> None:
@@ -138,10 +152,8 @@ def test_where_the_data_came_from_is_not_what_they_are() -> None:
 
 
 def test_a_declaration_holds_all_but_the_wording() -> None:
-    declared = declare(INIT_STD, "data", COUNTS)
-    assert (
-        declare(changed(question="Else?", title="T", caveats=("C",)), "data", COUNTS) == declared
-    )
+    declared = planned(INIT_STD).declaration
+    assert planned(changed(question="Else?", title="T", caveats=("C",))).declaration == declared
     for fields in (
         {"margin": 0.01},
         {"seeds": 4},
@@ -151,7 +163,7 @@ def test_a_declaration_holds_all_but_the_wording() -> None:
         {"floor": None},
         {"collapse": 0.1},
     ):
-        assert declare(changed(**fields), "data", COUNTS) != declared
+        assert planned(changed(**fields)).declaration != declared
 
 
 def test_the_source_of_a_class_of_the_users_is_part_of_the_key(
@@ -194,7 +206,7 @@ def test_looks_share_the_error_rate_in_rising_parts() -> None:
 def test_a_copy_in_an_a_a_study_is_a_trial_of_its_own() -> None:
     arms = {"a": {}, "again": {"seed_offset": 0}, "others": {"seed_offset": 1000}}
     study = Study(name="aa", question="Q?", arms=arms, baseline="a", seeds=1)
-    trials = trials_of(study, "data")
+    trials = planned(study, "data").trials
     assert len({trial.key for trial in trials}) == 3
     assert [trial.training_seed for trial in trials] == [0, 0, 1000]
     assert len({trial.arm.config for trial in trials}) == 1

@@ -15,7 +15,6 @@ from ablation.errors import Refused, nearest, public
 
 if TYPE_CHECKING:
     from ablation.execute.conductor import Session
-    from ablation.request import Asked
     from ablation.spec import Study
     from ablation.tracking import Home
 
@@ -72,7 +71,7 @@ def list_() -> None:
         except Refused as error:
             broken.append(error.rule)
             continue
-        arms = spec.arms_of(study)
+        arms = study.complete_arms
         table.add_row(*map(_text, (name, len(arms), study.baseline_name, study.question)))
     _print(table)
     for rule in broken:
@@ -89,26 +88,30 @@ def plan(
     from rich.table import Table
 
     from ablation.execute.mirrored import DONE
-    from ablation.request import ask, estimate, look_up
+    from ablation.request import Options, estimate, look_up, plan_of
+    from ablation.spec import STUDIES, load
 
-    asked = ask(name, data, text, label, seeds)
-    seen = look_up(asked, store)
+    study = load(name, STUDIES)
+    given = plan_of(study, Options(data=data, text=text, label=label, seeds=seeds))
+    seen = look_up(given, store)
     table = Table("arm", "config", "seeds", "done", "missing", box=None)
-    for arm, config in dict.fromkeys((t.arm.name, t.config_hash) for t in asked.trials):
+    for arm, config in dict.fromkeys((t.arm.name, t.config_hash) for t in given.trials):
         states = [seen.state(trial) for trial in seen.planned if trial.arm.name == arm]
         done = sum(state in DONE for state in states)
         table.add_row(*map(_text, (arm, config, len(states), done, len(states) - done)))
-    _print(_text(f"{seen.label}: {asked.study.question}"))
+    _print(_text(f"{seen.label}: {study.question}"))
     _print(table)
     missing = [trial for trial in seen.planned if seen.state(trial) not in DONE]
-    _print(f"{len(seen.planned)} trials are planned; {len(missing)} missing. {_budget(asked)}")
+    _print(
+        f"{len(seen.planned)} trials are planned; {len(missing)} missing. {_budget(given.study)}"
+    )
     if seen.note:
         _print(seen.note)
     from ablation.analysis import planning  # after the tables, as it takes a second to load
 
-    _print(planning(asked.study, seen.values(asked.study.baseline_name)))
+    _print(planning(given.study, seen.values(study.baseline_name)))
     if missing:
-        _print(estimate(asked, seen, missing, workers or _cores()))
+        _print(estimate(given, seen, missing, workers or _cores()))
 
 
 @app.command()
@@ -122,14 +125,16 @@ def status(
 
     from ablation import matrix
     from ablation.execute.mirrored import DONE
-    from ablation.request import ask, look_up
+    from ablation.request import Options, look_up, plan_of
+    from ablation.spec import STUDIES, load
 
-    asked = ask(name, data, text, label, seeds)
+    options = Options(data=data, text=text, label=label, seeds=seeds)
+    given = plan_of(load(name, STUDIES), options)
     if watch:
-        matrix.watch(asked, lambda: look_up(asked, store), Console(), workers=_cores())
+        matrix.watch(given, lambda: look_up(given, store), Console(), workers=_cores())
         return
-    seen = look_up(asked, store)
-    _print(_text(f"{seen.label}, {asked.study.metric} on test by seed and arm"))
+    seen = look_up(given, store)
+    _print(_text(f"{seen.label}, {given.study.metric} on test by seed and arm"))
     _print(matrix.matrix(seen, times=False))
     done = sum(seen.state(trial) in DONE for trial in seen.planned)
     _print(f"{done} of {len(seen.planned)} planned trials are done. {seen.note}")
@@ -145,23 +150,22 @@ def run(
     _refuse_options(device, workers)
     from concurrent.futures.process import BrokenProcessPool
 
-    from ablation import spec
     from ablation.execute.garbage import loading
     from ablation.execute.workers import check_classes, check_vectors, prepare_pool
     from ablation.progress import crew, follow
-    from ablation.request import ask, surely_missing
-    from ablation.spec import STUDIES
+    from ablation.request import Options, plan_of, surely_missing
+    from ablation.spec import STUDIES, load
 
-    spec.load(name, STUDIES)  # a wrong name is refused before anything is loaded
+    study = load(name, STUDIES)  # a wrong name is refused before anything is loaded
     prepare_pool(*DRAWING)
     with loading():
-        asked = ask(name, data, text, label, seeds)
-    check_classes(asked.study)
-    check_vectors(asked.corpora, asked.study)
+        given = plan_of(study, Options(data=data, text=text, label=label, seeds=seeds))
+    check_classes(given)
+    check_vectors(given)
     _terminate_like_interrupt()
     number = workers or _cores()
     opened: Session | None = None
-    with crew(number, at_once=surely_missing(asked, store)) as workers_of:
+    with crew(number, at_once=surely_missing(given, store)) as workers_of:
         try:
             with contextlib.ExitStack() as record:
                 with loading():
@@ -170,10 +174,8 @@ def run(
                     from ablation.records.places import places
 
                     where = places(store)
-                    opened = record.enter_context(
-                        session(asked.study, asked.corpora, where, replaced=asked.replaced)
-                    )
-                if screening := _screening(asked.study):
+                    opened = record.enter_context(session(given, where))
+                if screening := _screening(given.study):
                     _print(screening)
                 idle = not opened.missing
                 if idle:
@@ -215,15 +217,15 @@ def report(
         return
     from ablation import spec, tracking
     from ablation.records.places import places
-    from ablation.request import ask
+    from ablation.request import Options, plan_of
     from ablation.spec import STUDIES
 
     uri = _existing(places(store).tracking)
     study = spec.load(name, STUDIES).name if name.endswith(".py") else name.partition("@")[0]
     title = study if name.endswith(".py") else name
     if data or text or label:
-        asked = ask(name, data, text, label, None)
-        title = asked.label(tracking.labels_taken(tracking.connect(uri), study))
+        given = plan_of(spec.load(name, STUDIES), Options(data=data, text=text, label=label))
+        title = given.label(tracking.labels_taken(tracking.connect(uri), study))
     _report(_home(uri, title), reports)
 
 
@@ -361,12 +363,12 @@ def _report(home: Home, reports: Path, mapping: Callable[..., Iterable[Any]] = m
     _print(_text(f"Report: {folder / 'index.html'}"))
 
 
-def _budget(asked: Asked) -> str:
+def _budget(study: Study) -> str:
     """Returns a sentence on what is planned beyond now, or on how little it is."""
-    if len(asked.study.schedule) > 1:
-        looks = ", ".join(str(seeds) for seeds, _ in asked.study.schedule)
+    if len(study.schedule) > 1:
+        looks = ", ".join(str(look.seeds) for look in study.schedule)
         return f"Looks at {looks} seeds: only arms that are undecided get more."
-    return _screening(asked.study)
+    return _screening(study)
 
 
 def _screening(study: Study) -> str:

@@ -11,7 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from ablation.execute.mirrored import DONE
-from ablation.request import Asked, Seen, estimate
+from ablation.plan import Plan
+from ablation.request import Seen, estimate
 
 EVERY = 2.0
 """Seconds between two looks."""
@@ -38,7 +39,7 @@ def matrix(seen: Seen, *, times: bool) -> Table:
 
 
 def watch(
-    asked: Asked,
+    plan: Plan,
     look: Callable[[], Seen],
     console: Console,
     *,
@@ -48,7 +49,7 @@ def watch(
     """Shows the matrix until nothing is missing, or Ctrl-C.
 
     Args:
-        asked: The study.
+        plan: The plan.
         look: Reads it anew.
         console: Where to show it.
         workers: Processes that train, for the time that is left.
@@ -61,7 +62,7 @@ def watch(
             done = len(seen.planned) - len(missing)
             closing = f"{done} of {len(seen.planned)} planned trials are done. {seen.note}"
             if missing:
-                closing += f" {estimate(asked, seen, missing, workers)}"
+                closing += f" {estimate(plan, seen, missing, workers)}"
             title = f"{seen.label}, {seen.metric} on test and seconds, by seed and arm"
             shown.update(Group(Text(title), matrix(seen, times=True), Text(closing)), refresh=True)
             if not missing:

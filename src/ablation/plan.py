@@ -7,15 +7,16 @@ import functools
 import hashlib
 import importlib.util
 import re
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping
 from pathlib import Path
 
-from ablation.config import RunConfig
+from ablation.config import DataConfig, RunConfig
+from ablation.data import Encoded
 from ablation.errors import Refused
 from ablation.records.declaration import Declaration, DeclaredArm
 from ablation.records.digest import digest
 from ablation.records.metric import METRICS
-from ablation.spec import Arm, Study, arms_of, config_values
+from ablation.spec import Arm, Study, config_values
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -45,48 +46,71 @@ def key_of(study: str, config_hash: str, seed: int) -> str:
     return f"{study}/{config_hash}/{seed}"
 
 
-def trials_of(study: Study, fingerprint: str) -> tuple[Trial, ...]:
-    """Returns the plan: seed by seed, arms inside, so that what is done is complete blocks.
-
-    These are all the trials that may come to be planned; where a study looks before its last
-    seed, an arm that is decided leaves the rest of its trials out.
-
-    Args:
-        study: The study.
-        fingerprint: Hash of the content of its data.
-    """
-    hashed = [(arm, arm_hash(arm, fingerprint)) for arm in arms_of(study)]
-    return tuple(
-        Trial(study=study.name, arm=arm, seed=seed, config_hash=hash_)
-        for seed in range(study.most_seeds)
-        for arm, hash_ in hashed
-    )
-
-
 def missing(trials: Iterable[Trial], done: Container[str]) -> tuple[Trial, ...]:
     """Returns the planned trials whose key is not among the done ones, in the plan's order."""
     return tuple(trial for trial in trials if trial.key not in done)
 
 
-def declare(study: Study, fingerprint: str, test_counts: Sequence[int]) -> Declaration:
-    """Returns everything the study fixed before its first run.
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Plan:
+    """A study on its data: everything that is fixed before the first run, derived once."""
+
+    study: Study
+    declaration: Declaration
+    """What the study fixed, the hash of each arm included."""
+    corpora: Mapping[DataConfig, Encoded]
+    """The encoded data of each arm's configuration; all of one content."""
+    is_redirected: bool
+    """Whether other data stand in for the study's own."""
+    trials: tuple[Trial, ...]
+    """Seed by seed, arms inside, so that what is done is complete blocks. These are all trials
+    that may become due; an arm that a look decides leaves out the rest of its trials."""
+
+    @property
+    def encoded(self) -> Encoded:
+        """The data under the study's own configuration."""
+        return self.corpora[self.study.config.data]
+
+    def data_of(self, trial: Trial) -> Encoded:
+        """Returns the data that a trial is trained on."""
+        return self.corpora[trial.arm.config.data]
+
+    def label(self, taken: Mapping[str, str]) -> str:
+        """Returns what the study is called with its data: ``init_std``, or ``init_std@trec``.
+
+        Args:
+            taken: Labels in use, with the fingerprint of the data that each stands for.
+        """
+        data = self.encoded.name if self.is_redirected else None
+        return label_of(self.study.name, data, self.declaration.data, taken)
+
+
+def make_plan(
+    study: Study, corpora: Mapping[DataConfig, Encoded], *, is_redirected: bool = False
+) -> Plan:
+    """Returns the plan of a study on its data.
 
     Args:
         study: The study.
-        fingerprint: Hash of the content of its data.
-        test_counts: Number of test texts per class, which decides chance and the quantum.
+        corpora: The encoded data of each arm's configuration.
+        is_redirected: Whether other data stand in for the study's own.
+
+    Raises:
+        Refused: If no single run can show the margin on this data, or the source of a
+            user-defined class cannot be read.
     """
+    encoded = corpora[study.config.data]
     metric = METRICS[study.metric]
-    chance = metric.chance(test_counts)
-    return Declaration(
+    quantum = metric.quantum(encoded.rows["test"])
+    _check_margin(study, encoded.rows["test"], quantum)
+    chance = metric.chance(encoded.test_counts())
+    hashes = [arm_hash(arm, encoded.fingerprint) for arm in study.complete_arms]
+    hashed = list(zip(study.complete_arms, hashes, strict=True))
+    declaration = Declaration(
         name=study.name,
         arms=tuple(
-            DeclaredArm(
-                name=arm.name,
-                config=arm_hash(arm, fingerprint),
-                values=config_values(arm.config),
-            )
-            for arm in arms_of(study)
+            DeclaredArm(name=arm.name, config=hash_, values=config_values(arm.config))
+            for arm, hash_ in hashed
         ),
         baseline=study.baseline_name,
         factor=study.factor,
@@ -95,9 +119,21 @@ def declare(study: Study, fingerprint: str, test_counts: Sequence[int]) -> Decla
         floor=chance if study.floor == "chance" else _float(study.floor),
         chance=chance,
         collapse=_float(study.collapse),
-        quantum=metric.quantum(sum(test_counts)),
+        quantum=quantum,
         looks=study.schedule,
-        data=fingerprint,
+        data=encoded.fingerprint,
+    )
+    trials = tuple(
+        Trial(study=study.name, arm=arm, seed=seed, config_hash=hash_)
+        for seed in range(study.most_seeds)
+        for arm, hash_ in hashed
+    )
+    return Plan(
+        study=study,
+        declaration=declaration,
+        corpora=corpora,
+        is_redirected=is_redirected,
+        trials=trials,
     )
 
 
@@ -116,17 +152,8 @@ def label_of(study: str, data: str | None, fingerprint: str, taken: Mapping[str,
     return label if taken.get(label, fingerprint) == fingerprint else f"{label}-{fingerprint[:6]}"
 
 
-def check_margin(study: Study, test_rows: int) -> None:
-    """Refuses a margin that no single run can show on this data.
-
-    Args:
-        study: The study.
-        test_rows: Texts of test; the accuracy of a run is a multiple of 1 / test_rows.
-
-    Raises:
-        Refused: If the margin is below that quantum.
-    """
-    quantum = METRICS[study.metric].quantum(test_rows)
+def _check_margin(study: Study, test_rows: int, quantum: float) -> None:
+    """Refuses a margin that no single run can show on this data."""
     if study.margin is not None and study.margin < quantum:
         raise Refused(
             f"A margin of {study.margin!r} is below the {study.metric}'s quantum on {test_rows} "

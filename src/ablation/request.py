@@ -1,4 +1,4 @@
-"""What the command line was asked for: a study with its data, and what its mirror shows."""
+"""From the command line's options to a plan, and what the mirror shows of it."""
 
 from __future__ import annotations
 
@@ -7,71 +7,58 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from ablation import spec
+from ablation.analysis.due import due_trials
 from ablation.config import DataConfig
-from ablation.data import Encoded, prepare
+from ablation.data import prepare
 from ablation.errors import Refused
-from ablation.execute import looks, mirrored
+from ablation.execute import mirrored
 from ablation.execute.mirrored import Mirrored
-from ablation.plan import Trial, check_margin, label_of, seconds_guess, trials_of
+from ablation.plan import Plan, Trial, make_plan, seconds_guess
 from ablation.records.places import places
-from ablation.spec import STUDIES, Study
+from ablation.spec import Study
 
 START_UP = 0.2
 """Minutes until workers have started and the databases are open."""
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Asked:
-    """A study as the command line asked for it, with its data."""
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Options:
+    """What the command line may replace in a study."""
 
-    study: Study
-    corpora: Mapping[DataConfig, Encoded]
-    """The encoded data of each arm's configuration."""
-    replaced: bool
-    """Whether the data stand in for the study's own."""
-
-    @property
-    def encoded(self) -> Encoded:
-        """The data under the study's own configuration."""
-        return self.corpora[self.study.config.data]
-
-    @property
-    def trials(self) -> tuple[Trial, ...]:
-        """Every trial that may come to be planned."""
-        return trials_of(self.study, self.encoded.fingerprint)
-
-    def label(self, taken: Mapping[str, str]) -> str:
-        """What the study is called with its data, given the labels in use."""
-        data = self.encoded.name if self.replaced else None
-        return label_of(self.study.name, data, self.encoded.fingerprint, taken)
+    data: str | None = None
+    text: str | None = None
+    label: str | None = None
+    seeds: int | None = None
 
 
-def ask(
-    name: str, data: str | None, text: str | None, label: str | None, seeds: int | None
-) -> Asked:
-    """Loads the study, puts in what the options replace, and prepares its data.
+def plan_of(study: Study, options: Options) -> Plan:
+    """Puts the options into a study, prepares its data, and returns the plan.
 
     Raises:
         Refused: If the study or its data cannot be used.
     """
-    study = spec.load(name, STUDIES)
     given = study.config.data
-    wanted = dataclasses.replace(given, text=text or given.text, label=label or given.label)
-    if data is not None:
-        source, at, revision = data.partition("@")
-        if Path(data).exists() or not at:
-            source, revision = data, ""
-        wanted = dataclasses.replace(wanted, source=source, revision=revision or None)
-    config = dataclasses.replace(study.config, data=wanted)
-    study = dataclasses.replace(study, config=config)
-    if seeds is not None:
-        study = dataclasses.replace(study, seeds=seeds, looks=(), spend=())
+    wanted = _redirected(given, options)
+    study = dataclasses.replace(study, config=dataclasses.replace(study.config, data=wanted))
+    if options.seeds is not None:
+        study = dataclasses.replace(study, seeds=options.seeds, looks=(), spend=())
     cache = Path(os.environ.get("ABLATION_CACHE", ".cache/ablation"))
-    configs = {config.data, *(arm.config.data for arm in spec.arms_of(study))}
+    configs = {wanted, *(arm.config.data for arm in study.complete_arms)}
     corpora = {each: prepare(each, cache=cache) for each in configs}
-    check_margin(study, corpora[config.data].rows["test"])
-    return Asked(study, corpora, replaced=wanted != given)
+    return make_plan(study, corpora, is_redirected=wanted != given)
+
+
+def _redirected(given: DataConfig, options: Options) -> DataConfig:
+    """Returns the data that the options ask for; a Hub id may name its revision after an @."""
+    wanted = dataclasses.replace(
+        given, text=options.text or given.text, label=options.label or given.label
+    )
+    if options.data is None:
+        return wanted
+    source, at, revision = options.data.partition("@")
+    if Path(options.data).exists() or not at:
+        source, revision = options.data, ""
+    return dataclasses.replace(wanted, source=source, revision=revision or None)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -110,32 +97,31 @@ class Seen:
         return sorted(value for value in found if value is not None)
 
 
-def look_up(asked: Asked, store: Path | None) -> Seen:
-    """Reads a study's plan and its state from the mirror alone."""
-    where, metric = places(store), asked.study.metric
-    label, found = asked.label({}), {}
+def look_up(plan: Plan, store: Path | None) -> Seen:
+    """Reads the state of a plan from the mirror alone."""
+    where, metric = places(store), plan.study.metric
+    label, found = plan.label({}), {}
     if where.mirror_exists:
         with mirrored.reading(where.storage) as query:
-            label = asked.label(mirrored.labels_taken(query))
+            label = plan.label(mirrored.labels_taken(query))
             found = mirrored.trials(query, label, metric)
     outcomes = {key: each.outcome for key, each in found.items() if each.outcome is not None}
-    declared = looks.declare(asked.study, asked.encoded)
-    planned = looks.planned(asked.trials, outcomes, label, declared)
+    planned = due_trials(plan, outcomes)
     note = ""
     if not where.mirror_exists and where.record_exists:
         note = "The mirror is missing, so nothing is shown as done; running the study rebuilds it."
     elif any(
         trial.key in found and found[trial.key].state == "RUNNING" for trial in planned
-    ) and not where.is_busy(asked.study.name):
+    ) and not where.is_busy(plan.study.name):
         note = "It was cut off in the midst; running it goes on from here."
     return Seen(label, metric, planned, note, found)
 
 
-def estimate(asked: Asked, seen: Seen, missing: Sequence[Trial], workers: int) -> str:
+def estimate(plan: Plan, seen: Seen, missing: Sequence[Trial], workers: int) -> str:
     """Returns a sentence: about how long the missing trials take.
 
     Args:
-        asked: The study.
+        plan: The plan.
         seen: What its mirror shows.
         missing: The trials.
         workers: Processes that train.
@@ -144,7 +130,7 @@ def estimate(asked: Asked, seen: Seen, missing: Sequence[Trial], workers: int) -
     if timed:
         seconds, basis = len(missing) * sum(timed) / len(timed), "from the trials that are done"
     else:
-        train = asked.encoded.split("train")
+        train = plan.encoded.split("train")
         size = len(train.labels), len(train.tokens)
         seconds = sum(seconds_guess(trial.arm.config, *size) for trial in missing)
         basis = "a rough guess until a trial has run"
@@ -152,19 +138,19 @@ def estimate(asked: Asked, seen: Seen, missing: Sequence[Trial], workers: int) -
     return f"About {minutes + START_UP:.1f} minutes with {workers} workers ({basis})."
 
 
-def surely_missing(asked: Asked, store: Path | None) -> bool:
+def surely_missing(plan: Plan, store: Path | None) -> bool:
     """Whether the mirror leaves no doubt that there is something to train.
 
     Where it cannot be read the answer is no: whoever opens the record will say why.
     """
-    where, opening = places(store), asked.study.schedule[0][0]
+    where, opening = places(store), plan.study.schedule[0].seeds
     if not where.mirror_exists:
         return not where.record_exists
     try:
         with mirrored.reading(where.storage) as query:
-            label = asked.label(mirrored.labels_taken(query))
-            found = mirrored.trials(query, label, asked.study.metric)
+            label = plan.label(mirrored.labels_taken(query))
+            found = mirrored.trials(query, label, plan.study.metric)
     except Refused:
         return False
     done = {key for key, each in found.items() if each.outcome is not None}
-    return any(trial.key not in done for trial in asked.trials if trial.seed < opening)
+    return any(trial.key not in done for trial in plan.trials if trial.seed < opening)

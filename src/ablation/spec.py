@@ -92,6 +92,8 @@ class Study:
     """Whether the report shows what each fill of the arms does in each dtype, without training."""
     caveats: Sequence[str] = ()
     """Sentences printed with the report."""
+    complete_arms: tuple[Arm, ...] = dataclasses.field(init=False, repr=False, compare=False)
+    """The arms in declared order, each a complete run configuration; derived, never given."""
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[a-z][a-z0-9_]*", self.name):
@@ -104,6 +106,7 @@ class Study:
                 "Give one of the two.",
             )
         _check_budget(self)
+        object.__setattr__(self, "complete_arms", _complete_arms(self))
         _check_arms(self)
 
     @property
@@ -128,7 +131,7 @@ class Study:
         return level_name(_as_stored(self.config, self.factor, self.baseline))
 
 
-def arms_of(study: Study) -> tuple[Arm, ...]:
+def _complete_arms(study: Study) -> tuple[Arm, ...]:
     """Returns the study's arms in declared order, each a complete run configuration."""
     if study.factor is None:
         declared = [(name, dict(paths)) for name, paths in study.arms.items()]
@@ -261,7 +264,7 @@ def _check_budget(study: Study) -> None:
 
 
 def _check_arms(study: Study) -> None:
-    arms = arms_of(study)
+    arms = study.complete_arms
     names = [arm.name for arm in arms]
     if any(DATA_FIELDS & set(arm.levels) for arm in arms):
         raise Refused(

@@ -1,10 +1,20 @@
-"""Runs to effects and verdicts: the whole family of a study at once, at its declared looks."""
+"""Runs to effects and verdicts: the whole family of a study at once, at its declared looks.
 
-from ablation.analysis.effects import DIFFERENCES, EFFECTS, Judged, differences, judge
-from ablation.analysis.findings import Findings, find
-from ablation.analysis.power import planning
-from ablation.analysis.response import crossed, is_log, levels_of
-from ablation.analysis.words import amount, answer, exactly, sentences
+The names below load when they are first used, because ``due`` is asked by commands that must not
+wait for pandas.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ablation.analysis.effects import DIFFERENCES, EFFECTS, Judged, differences, judge
+    from ablation.analysis.findings import Findings, find
+    from ablation.analysis.power import planning
+    from ablation.analysis.response import crossed, is_log, levels_of
+    from ablation.analysis.words import amount, answer, exactly, sentences
 
 __all__ = [
     "DIFFERENCES",
@@ -23,3 +33,18 @@ __all__ = [
     "planning",
     "sentences",
 ]
+
+_HOMES = {
+    "effects": ("DIFFERENCES", "EFFECTS", "Judged", "differences", "judge"),
+    "findings": ("Findings", "find"),
+    "power": ("planning",),
+    "response": ("crossed", "is_log", "levels_of"),
+    "words": ("amount", "answer", "exactly", "sentences"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    for home, names in _HOMES.items():
+        if name in names:
+            return getattr(importlib.import_module(f"{__name__}.{home}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

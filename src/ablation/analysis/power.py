@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from ablation import stats
 from ablation.analysis.words import amount
 from ablation.records.metric import METRICS
-from ablation.spec import Study, arms_of
+from ablation.spec import Study
 
 TYPICAL_NOISE = 0.01
 """Standard deviation of one run over seeds that is assumed until it is measured: a point."""
@@ -39,7 +39,7 @@ def planning(study: Study, baseline: Sequence[float]) -> str:
         spend=spend,
         margin=study.margin,
         noise=stats.difference_noise(max(noise, 1e-9)),
-        comparisons=len(arms_of(study)) - 1,
+        comparisons=len(study.complete_arms) - 1,
         effects=(study.margin, 2 * study.margin),
         repetitions=REPETITIONS,
     )

@@ -66,6 +66,12 @@ class Encoded:
         fields = (field.name for field in dataclasses.fields(Split))
         return Split(*(np.load(self.folder / f"{name}.{field}.npy", "c") for field in fields))
 
+    def test_counts(self) -> list[int]:
+        """Returns the number of test texts per class."""
+        labels = self.split("test").labels
+        counts: list[int] = np.bincount(labels, minlength=len(self.labels)).tolist()
+        return counts
+
     def vocabulary(self) -> dict[str, int]:
         """Returns token to id, for every token that has one of its own."""
         text = (self.folder / TOKENIZER).read_text(encoding="utf-8")

@@ -16,20 +16,17 @@ from typing import TYPE_CHECKING, Any
 from filelock import FileLock, Timeout
 
 from ablation import tracking
-from ablation.config import DataConfig
-from ablation.data import Encoded
+from ablation.analysis.due import due_trials
 from ablation.errors import Refused, public
 from ablation.execute import mirror as mirrors
 from ablation.execute.live import EVERY, Live
-from ablation.execute.looks import declare, planned
 from ablation.execute.mirror import Mirror
 from ablation.execute.workers import end_workers, run_trial
-from ablation.plan import Trial, label_of, missing, seconds_guess, trials_of
-from ablation.records.declaration import Declaration
+from ablation.plan import Plan, Trial, missing, seconds_guess
 from ablation.records.digest import digest
 from ablation.records.outcome import Outcome
 from ablation.records.places import Places
-from ablation.spec import Study, arms_of
+from ablation.spec import Study
 from ablation.tracking import Finished, Home
 
 if TYPE_CHECKING:
@@ -40,15 +37,11 @@ if TYPE_CHECKING:
 class Session:
     """A study whose record is open and reconciled: what is planned, and what is done."""
 
+    plan: Plan
     home: Home
     mirror: Mirror
-    declaration: Declaration
-    possible: Sequence[Trial]
-    """Every trial that may come to be planned, up to the last look."""
     trials: Sequence[Trial] = ()
-    """The trials that are planned, given what earlier looks decided."""
-    corpora: Mapping[DataConfig, Encoded]
-    """The encoded data of each arm; all of one content."""
+    """The trials that are due, given what earlier looks decided."""
     outcomes: dict[str, Outcome]
     """Key to outcome; grows as trials are recorded."""
     live: Live
@@ -58,7 +51,7 @@ class Session:
 
     def look(self) -> None:
         """Plans what the runs so far ask for: an arm that is decided gets no more seeds."""
-        self.trials = planned(self.possible, self.outcomes, self.home.label, self.declaration)
+        self.trials = due_trials(self.plan, self.outcomes)
 
     @property
     def missing(self) -> tuple[Trial, ...]:
@@ -74,7 +67,7 @@ class Session:
     def record(self, finished: Finished) -> Outcome:
         """Records a trial and shows it in the mirror: the record first, it decides."""
         trial = finished.trial
-        encoded, early = self.corpora[trial.arm.config.data], self.live.take(trial)
+        encoded, early = self.plan.data_of(trial), self.live.take(trial)
         outcome = tracking.record(self.home, finished, encoded, self.versions, early)
         self.outcomes[trial.key] = outcome
         self.mirror.finish(trial, outcome)
@@ -82,34 +75,26 @@ class Session:
 
 
 @contextlib.contextmanager
-def session(
-    study: Study, corpora: Mapping[DataConfig, Encoded], places: Places, *, replaced: bool
-) -> Iterator[Session]:
+def session(plan: Plan, places: Places) -> Iterator[Session]:
     """Opens the record of a study, declares it, and reconciles what an earlier end left behind.
 
     Args:
-        study: What to run.
-        corpora: The encoded data of each arm's configuration.
+        plan: The plan.
         places: Where it is recorded.
-        replaced: Whether the data stand in for the study's own.
 
     Raises:
         Refused: If the record cannot be used, or another process is at work on it.
     """
-    encoded = corpora[study.config.data]
-    with _explained(places), _lock(places, study.name):
+    study, data = plan.study.name, plan.declaration.data
+    with _explained(places), _lock(places, study):
         # Two processes that both create databases or an experiment would trip each other up.
         with FileLock(places.folder / ".ablation/opening.lock", timeout=120):
             client = tracking.connect(places.tracking, record=True)
             storage = mirrors.connect(places.storage)
-            taken = tracking.labels_taken(client, study.name)
-            name = encoded.name if replaced else None
-            label = label_of(study.name, name, encoded.fingerprint, taken)
-            home = tracking.open_home(
-                client, study.name, label, data=encoded.fingerprint, artifacts=places.artifacts
-            )
+            label = plan.label(tracking.labels_taken(client, study))
+            home = tracking.open_home(client, study, label, data=data, artifacts=places.artifacts)
         try:
-            opened = _open(study, corpora, home, storage, places)
+            opened = _open(plan, home, storage, places)
             yield opened
         except BaseException:
             _close(home, complete=False)
@@ -118,43 +103,25 @@ def session(
         _close(home, complete=not opened.missing)
 
 
-def _open(
-    study: Study,
-    corpora: Mapping[DataConfig, Encoded],
-    home: Home,
-    storage: RDBStorage,
-    places: Places,
-) -> Session:
+def _open(plan: Plan, home: Home, storage: RDBStorage, places: Places) -> Session:
     """Declares the study, and brings the mirror and the plan into line with the record."""
-    encoded = corpora[study.config.data]
+    study, declared = plan.study, plan.declaration
     tracking.close_unfinished(home)
-    declared = declare(study, encoded)
     outcomes = tracking.outcomes(home)
-    trials = trials_of(study, encoded.fingerprint)
     wording = {"question": study.question, "title": study.title, "caveats": list(study.caveats)}
     tracking.declare(home, declared, wording, seen=len(outcomes))
-    tracking.describe_data(home, encoded)
+    tracking.describe_data(home, plan.encoded)
     _keep_numerics(study, home)
-    mirror = mirrors.open_mirror(
-        storage,
-        trials,
-        label=home.label,
-        data=encoded.fingerprint,
-        declaration=declared.hash,
-        metric=study.metric,
-        direction=declared.measure.direction,
-    )
-    mirror.reconcile(trials, outcomes)
+    mirror = mirrors.open_mirror(storage, plan, label=home.label)
+    mirror.reconcile(plan.trials, outcomes)
     mirror.reconcile_others(home.label, outcomes)
     versions = stamp()
     opened = Session(
+        plan=plan,
         home=home,
         mirror=mirror,
-        declaration=declared,
-        possible=trials,
-        corpora=corpora,
         outcomes=outcomes,
-        live=Live(home, places.progress(study.name), corpora, versions),
+        live=Live(home, places.progress(study.name), plan, versions),
         versions=versions,
     )
     opened.look()
@@ -163,7 +130,7 @@ def _open(
 
 def _keep_numerics(study: Study, home: Home) -> None:
     """Keeps with the study what each fill of the arms does in each dtype, if it asks for that."""
-    fills = dict.fromkeys(arm.config.model.attention.fill for arm in arms_of(study))
+    fills = dict.fromkeys(arm.config.model.attention.fill for arm in study.complete_arms)
     of = digest(list(fills)) if study.numerics else ""
     if tracking.numerics_of(home) == of:
         return
@@ -240,7 +207,7 @@ def _train(
             opened.mirror.start(trial)
             running[trial.key] = trial
             config, file = trial.arm.config, opened.live.file(trial)
-            encoded = opened.corpora[config.data]
+            encoded = opened.plan.data_of(trial)
             try:
                 future = executor.submit(
                     run_trial, config, trial.training_seed, encoded, device, file
@@ -269,7 +236,7 @@ def _longest_first(opened: Session) -> list[Trial]:
     for trial in opened.missing:
         config = trial.arm.config
         if trial.config_hash not in seconds:
-            train = opened.corpora[config.data].split("train")
+            train = opened.plan.data_of(trial).split("train")
             guess = seconds_guess(config, len(train.labels), len(train.tokens))
             seconds[trial.config_hash] = guess
     return sorted(opened.missing, key=lambda each: (each.seed, -seconds[each.config_hash]))

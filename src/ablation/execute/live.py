@@ -8,10 +8,8 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from ablation import tracking
-from ablation.config import DataConfig
-from ablation.data import Encoded
 from ablation.execute import progress_file
-from ablation.plan import Trial
+from ablation.plan import Plan, Trial
 from ablation.tracking import Early, Home, Started
 
 AFTER = 10.0
@@ -26,7 +24,7 @@ class Live:
     Args:
         home: The study label.
         folder: Where progress files lie; what an earlier session left there is removed.
-        corpora: The encoded data of each arm.
+        plan: The plan.
         versions: Commit and library versions, as tags.
         now: Seconds since the epoch.
     """
@@ -35,12 +33,12 @@ class Live:
         self,
         home: Home,
         folder: Path,
-        corpora: Mapping[DataConfig, Encoded],
+        plan: Plan,
         versions: Mapping[str, str],
         now: Callable[[], float] = time.time,
     ) -> None:
         self._home, self._folder, self._now = home, folder, now
-        self._corpora, self._versions = corpora, versions
+        self._plan, self._versions = plan, versions
         self._early: dict[str, Early] = {}
         self._looked = now()
         shutil.rmtree(folder, ignore_errors=True)
@@ -73,7 +71,7 @@ class Live:
             return
         early = self._early.get(trial.key)
         if early is None:
-            encoded = self._corpora[trial.arm.config.data]
+            encoded = self._plan.data_of(trial)
             started = Started(trial=trial, began=seen.began, device=seen.device)
             early = tracking.begin(self._home, started, encoded, self._versions)
         self._early[trial.key] = tracking.append(self._home, early, seen.began, seen.records)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from ablation.errors import Refused, public
 from ablation.execute.mirrored import DATA, DECLARATION, KEY, LABEL, OUTCOME, RUN
-from ablation.plan import Trial
+from ablation.plan import Plan, Trial
 from ablation.records.outcome import Outcome
 from ablation.tracking import LOGITS, WEIGHTS
 
@@ -192,41 +192,30 @@ class Mirror:
             self._storage.set_study_user_attr(self._study, name, value)
 
 
-def open_mirror(
-    storage: RDBStorage,
-    trials: Sequence[Trial],
-    *,
-    label: str,
-    data: str,
-    declaration: str,
-    metric: str,
-    direction: int,
-) -> Mirror:
+def open_mirror(storage: RDBStorage, plan: Plan, *, label: str) -> Mirror:
     """Finds or creates the Optuna study of a label and declaration.
 
+    A changed declaration is a new Optuna study, because a set of choices is frozen in each.
+
     Args:
-        storage: Where it lives.
-        trials: The plan.
+        storage: Where it is kept.
+        plan: The plan.
         label: Study label.
-        data: Fingerprint of the data.
-        declaration: Hash of the declaration; a changed one is a new Optuna study, since a set of
-            choices is frozen in each.
-        metric: The study's metric.
-        direction: 1 where higher is better, -1 where lower is.
     """
     import optuna
 
-    name = f"{label} [{declaration}]"
+    declared = plan.declaration
+    name = f"{label} [{declared.hash}]"
     directions = optuna.study.StudyDirection
-    way = directions.MAXIMIZE if direction > 0 else directions.MINIMIZE
+    way = directions.MAXIMIZE if declared.measure.direction > 0 else directions.MINIMIZE
     try:
         study_id = storage.get_study_id_from_name(name)
     except KeyError:
         study_id = storage.create_new_study([way], name)
-    attributes = {LABEL: label, DATA: data, DECLARATION: declaration}
+    attributes = {LABEL: label, DATA: declared.data, DECLARATION: declared.hash}
     for attribute, value in attributes.items():
         storage.set_study_user_attr(study_id, attribute, value)
-    return Mirror(storage, name, study_id, trials, metric)
+    return Mirror(storage, name, study_id, plan.trials, declared.metric)
 
 
 def _contradicts(cell: FrozenTrial, outcome: Outcome | None) -> bool:

@@ -13,12 +13,12 @@ from concurrent.futures import Executor, ProcessPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ablation.config import DataConfig, ModelConfig, RunConfig
+from ablation.config import ModelConfig, RunConfig
 from ablation.data import SPLITS, Encoded, read_vectors
 from ablation.errors import Refused
 from ablation.execute import progress_file
+from ablation.plan import Plan
 from ablation.records.outcome import EpochRecord, RunResult
-from ablation.spec import Study, arms_of
 
 if TYPE_CHECKING:
     from multiprocessing.context import BaseContext
@@ -83,13 +83,13 @@ def check_cuda() -> None:
         raise Refused("PyTorch sees no CUDA device here.", "Give DEVICE=cpu, or leave it out.")
 
 
-def check_classes(study: Study) -> None:
+def check_classes(plan: Plan) -> None:
     """Refuses classes of the user's that cannot be trained, before anything is written.
 
     Raises:
         Refused: If one cannot be found or made, or returns another shape than it should.
     """
-    models = dict.fromkeys(arm.config.model for arm in arms_of(study))
+    models = dict.fromkeys(arm.config.model for arm in plan.study.complete_arms)
     named = [model for model in models if any(":" in x for x in model.encoders + model.poolings)]
     if named:
         from ablation.model import check
@@ -98,7 +98,7 @@ def check_classes(study: Study) -> None:
             check(model)
 
 
-def check_vectors(corpora: Mapping[DataConfig, Encoded], study: Study) -> None:
+def check_vectors(plan: Plan) -> None:
     """Refuses files of embeddings that do not fit, before anything is written.
 
     Raises:
@@ -106,11 +106,11 @@ def check_vectors(corpora: Mapping[DataConfig, Encoded], study: Study) -> None:
     """
     named = {
         (arm.config.model.embedding_file, arm.config.model.embedding_size, arm.config.data)
-        for arm in arms_of(study)
+        for arm in plan.study.complete_arms
     }
     for file, size, data in named:
         if file is not None:
-            read_vectors(Path(file), corpora[data].vocabulary(), size)
+            read_vectors(Path(file), plan.corpora[data].vocabulary(), size)
 
 
 def end_workers(executor: Executor) -> None:

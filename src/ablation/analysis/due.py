@@ -1,0 +1,31 @@
+"""Which trials are due, given what the looks so far have decided."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ablation import tracking
+from ablation.plan import Plan, Trial
+from ablation.records.outcome import Outcome
+
+
+def due_trials(plan: Plan, outcomes: Mapping[str, Outcome]) -> tuple[Trial, ...]:
+    """Returns the trials that the outcomes so far ask for: a decided arm gets no more seeds.
+
+    Before the first look no arm can be decided, so the judging code is not even imported.
+
+    Args:
+        plan: The plan.
+        outcomes: Key to outcome of the trials that are done.
+    """
+    declared = plan.declaration
+    first = declared.looks[0].seeds
+    opening = tuple(trial for trial in plan.trials if trial.seed < first)
+    is_only = len(declared.looks) == 1
+    if is_only or any(trial.key not in outcomes for trial in opening):
+        return opening
+    from ablation.analysis.effects import judge
+
+    runs = tracking.runs_frame(plan.study.name, declared, outcomes)
+    seeds = judge(runs, tracking.hashes_frame(declared, outcomes), declared).seeds
+    return tuple(trial for trial in plan.trials if trial.seed < seeds[trial.arm.name])

@@ -25,8 +25,8 @@ from typing import Any
 from ablation import tracking
 from ablation.config import DataConfig, RunConfig
 from ablation.data import prepare
-from ablation.execute.conductor import session, walk
-from ablation.execute.garbage import loading
+from ablation.execute import ExecutorCrew, session, walk
+from ablation.execute.garbage import loading, seldom
 from ablation.plan import make_plan
 from ablation.records.outcome import EpochRecord, RunResult
 from ablation.records.places import places
@@ -114,12 +114,13 @@ def measure(trials: int, folder: Path) -> dict[str, float]:
     wall, cpu = [], []
     began = time.perf_counter()
     with contextlib.ExitStack() as record:
+        record.enter_context(seldom())
         with loading():  # as the command does
             opened = record.enter_context(session(plan, places(folder)))
         opening = time.perf_counter() - began
         wall.append(time.perf_counter())
         cpu.append(time.process_time())
-        for _ in walk(opened, StandIn(), ahead=4, device="cpu"):
+        for _ in walk(opened, ExecutorCrew(StandIn(), at_once=2), device="cpu"):
             wall.append(time.perf_counter())
             cpu.append(time.process_time())
     began = time.perf_counter()

@@ -85,8 +85,7 @@ def corpus(tmp_path: Path) -> Path:
 @pytest.fixture(scope="session")
 def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with both databases as they are before the first study; migrations are slow."""
-    from ablation import tracking
-    from ablation.execute import mirror
+    from ablation import mirror, tracking
 
     folder = tmp_path_factory.mktemp("empty_store")
     tracking.connect(f"sqlite:///{folder / 'mlflow.db'}")

@@ -19,7 +19,8 @@ from hypothesis import strategies as st
 from mlflow.utils.validation import _validate_metric_name
 from synthetic import declaration
 
-from ablation import pages, tracking
+from ablation import tracking
+from ablation.cli import pages
 from ablation.config import DataConfig, RunConfig
 from ablation.data import Encoded, prepare
 from ablation.errors import Refused

@@ -12,8 +12,7 @@ import ablation
 ROOT = Path(ablation.__file__).parent
 ORDER = (
     "errors", "records", "config", "stats", "spec", "data", "plan", "model", "train", "tracking",
-    "analysis", "execute", "figures", "report", "notebook", "progress", "request", "matrix",
-    "pages", "cli",
+    "analysis", "mirror", "execute", "figures", "report", "notebook", "cli",
     "__main__",
 )  # fmt: skip
 PLACES = {
@@ -23,7 +22,7 @@ PLACES = {
     "sentencex": {"data"},
     "torch": {"model", "train", "execute"},
     "mlflow": {"tracking"},
-    "optuna": {"execute"},
+    "optuna": {"mirror", "execute"},
     "seaborn": {"figures"},
     "matplotlib": {"figures"},
     "jinja2": {"report"},

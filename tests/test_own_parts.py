@@ -252,7 +252,7 @@ def test_the_content_of_the_embeddings_is_part_of_the_key(tmp_path: Path) -> Non
 def test_a_study_of_embeddings_trains_with_them(
     corpus: Path, tmp_path: Path, one_thread: None
 ) -> None:
-    from ablation.execute.workers import run_trial
+    from ablation.execute.worker import run_trial
 
     encoded = prepare(DataConfig(source=str(corpus)), cache=tmp_path / "cache")
     known = sorted(encoded.vocabulary())

@@ -98,7 +98,7 @@ def project(
     monkeypatch.chdir(folder)
     for name in ("MLFLOW_TRACKING_URI", "ABLATION_STORAGE", "ABLATION_CACHE"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr("ablation.progress.pool", lambda workers: Inline())
+    monkeypatch.setattr("ablation.execute.crew.pool", lambda workers: Inline())
     return Project(folder, capsys)
 
 
@@ -343,7 +343,7 @@ def test_what_is_read_of_the_mirror_is_what_optuna_reads(
 ) -> None:
     import optuna
 
-    from ablation.execute import mirrored
+    from ablation.mirror import read as mirrored
 
     tiny_study.write_text(tiny_study.read_text().replace("0.05, 1.0)", "0.05, 1e30)"))
     stored.run("run", str(tiny_study))
@@ -391,7 +391,7 @@ def test_workers_have_their_next_trial_while_one_is_recorded(
         return recorded(*args, **kwargs)
 
     monkeypatch.setattr(tracking, "record", record)
-    monkeypatch.setattr("ablation.progress.pool", lambda workers: Counting())
+    monkeypatch.setattr("ablation.execute.crew.pool", lambda workers: Counting())
     tiny_study.write_text(tiny_study.read_text().replace("seeds=2", "seeds=3"))
     stored.run("run", str(tiny_study), "--workers", "2")
     assert queued == [4, 4, 4, 4, 4, 3, 2, 1, 0]  # twice the workers, until none is left
@@ -420,7 +420,7 @@ def test_the_conductor_never_loads_torch(stored: Project, tiny_study: Path) -> N
 def test_a_watched_status_ends_when_all_is_done_or_at_ctrl_c(
     stored: Project, tiny_study: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from ablation import matrix
+    from ablation.cli import matrix
 
     def interrupt(_: float) -> None:
         raise KeyboardInterrupt

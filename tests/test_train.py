@@ -22,7 +22,7 @@ from torch.optim.adam import adam
 
 from ablation.config import DataConfig, ModelConfig, Normal, RunConfig, TrainConfig, replace
 from ablation.data import SPLITS, prepare
-from ablation.execute.workers import run_trial, without_denormals
+from ablation.execute.worker import run_trial, without_denormals
 from ablation.model import build
 from ablation.model.dropout import Dropout
 from ablation.model.streams import generator

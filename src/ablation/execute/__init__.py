@@ -1,1 +1,7 @@
-"""Walks a study's plan: trains in worker processes, records in MLflow, mirrors in Optuna."""
+"""Walks a study's plan: a crew trains, MLflow records, Optuna mirrors; one process owns both."""
+
+from ablation.execute.crew import Crew, ExecutorCrew, ProcessCrew
+from ablation.execute.session import Session, session
+from ablation.execute.walk import walk
+
+__all__ = ["Crew", "ExecutorCrew", "ProcessCrew", "Session", "session", "walk"]

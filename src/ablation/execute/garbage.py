@@ -11,16 +11,27 @@ ALLOCATIONS = 20_000
 
 
 @contextlib.contextmanager
-def loading() -> Iterator[None]:
-    """Spares all that is loaded inside from the collector, then and later.
+def seldom() -> Iterator[None]:
+    """Lets the collector run seldom in the block; puts its settings back afterwards."""
+    thresholds = gc.get_threshold()
+    gc.set_threshold(ALLOCATIONS)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*thresholds)
+        gc.unfreeze()
 
-    It would look through libraries again and again while they load, which is a tenth of the time,
-    and then whenever a trial is recorded.
+
+@contextlib.contextmanager
+def loading() -> Iterator[None]:
+    """Disables garbage collection in the block and freezes what it allocated afterwards.
+
+    For blocks inside :func:`seldom`, which thaws it. The collector would look through libraries
+    again and again while they load, a tenth of the time, and later whenever a trial is recorded.
     """
     gc.disable()
     try:
         yield
     finally:
         gc.freeze()
-        gc.set_threshold(ALLOCATIONS)
         gc.enable()

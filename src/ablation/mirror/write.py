@@ -1,8 +1,4 @@
-"""The plan and its state as an Optuna study: what optuna-dashboard, plan and status read.
-
-MLflow decides what is done; the mirror is brought into line with it at every start, and rebuilt
-where it says what MLflow does not.
-"""
+"""Writes the mirror: creates it, shows each trial, brings it into line with the record."""
 
 from __future__ import annotations
 
@@ -13,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ablation.errors import Refused, public
-from ablation.execute.mirrored import DATA, DECLARATION, KEY, LABEL, OUTCOME, RUN
+from ablation.mirror.read import DATA, DECLARATION, KEY, LABEL, OUTCOME, RUN
 from ablation.plan import Plan, Trial
 from ablation.records.outcome import Outcome
 from ablation.tracking import LOGITS, WEIGHTS

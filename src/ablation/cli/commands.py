@@ -14,7 +14,7 @@ import typer
 from ablation.errors import Refused, nearest, public
 
 if TYPE_CHECKING:
-    from ablation.execute.conductor import Session
+    from ablation.execute import Session
     from ablation.spec import Study
     from ablation.tracking import Home
 
@@ -87,8 +87,8 @@ def plan(
     """Prints a study's arms and trials, what is missing, and about how long it takes."""
     from rich.table import Table
 
-    from ablation.execute.mirrored import DONE
-    from ablation.request import Options, estimate, look_up, plan_of
+    from ablation.cli.asked import Options, cores, estimate, look_up, plan_of
+    from ablation.mirror import DONE
     from ablation.spec import STUDIES, load
 
     study = load(name, STUDIES)
@@ -111,7 +111,7 @@ def plan(
 
     _print(planning(given.study, seen.values(study.baseline_name)))
     if missing:
-        _print(estimate(given, seen, missing, workers or _cores()))
+        _print(estimate(given, seen, missing, workers or cores()))
 
 
 @app.command()
@@ -123,15 +123,15 @@ def status(
     """Prints the arm x seed matrix of a study."""
     from rich.console import Console
 
-    from ablation import matrix
-    from ablation.execute.mirrored import DONE
-    from ablation.request import Options, look_up, plan_of
+    from ablation.cli import matrix
+    from ablation.cli.asked import Options, cores, look_up, plan_of
+    from ablation.mirror import DONE
     from ablation.spec import STUDIES, load
 
     options = Options(data=data, text=text, label=label, seeds=seeds)
     given = plan_of(load(name, STUDIES), options)
     if watch:
-        matrix.watch(given, lambda: look_up(given, store), Console(), workers=_cores())
+        matrix.watch(given, lambda: look_up(given, store), Console(), workers=cores())
         return
     seen = look_up(given, store)
     _print(_text(f"{seen.label}, {given.study.metric} on test by seed and arm"))
@@ -148,12 +148,13 @@ def run(
 ) -> None:  # fmt: skip
     """Runs what is missing of a study, records it, and writes its report."""
     _refuse_options(device, workers)
-    from concurrent.futures.process import BrokenProcessPool
+    from concurrent.futures import BrokenExecutor
 
-    from ablation.execute.garbage import loading
-    from ablation.execute.workers import check_classes, check_vectors, prepare_pool
-    from ablation.progress import crew, follow
-    from ablation.request import Options, plan_of, surely_missing
+    from ablation.cli.asked import Options, cores, plan_of, surely_missing
+    from ablation.cli.progress import follow
+    from ablation.execute.crew import ProcessCrew, prepare_pool
+    from ablation.execute.garbage import loading, seldom
+    from ablation.execute.worker import check_classes, check_vectors
     from ablation.spec import STUDIES, load
 
     study = load(name, STUDIES)  # a wrong name is refused before anything is loaded
@@ -163,14 +164,15 @@ def run(
     check_classes(given)
     check_vectors(given)
     _terminate_like_interrupt()
-    number = workers or _cores()
     opened: Session | None = None
-    with crew(number, at_once=surely_missing(given, store)) as workers_of:
+    with seldom(), ProcessCrew(workers or cores()) as crew:
+        if surely_missing(given, store):
+            crew.start()
         try:
             with contextlib.ExitStack() as record:
                 with loading():
                     # Only now, as it takes seconds, in which the workers load what they need.
-                    from ablation.execute.conductor import session
+                    from ablation.execute import session
                     from ablation.records.places import places
 
                     where = places(store)
@@ -182,7 +184,7 @@ def run(
                     all_done = f"all {len(opened.trials)} planned trials are done"
                     _print(_text(f"{opened.home.label}: {all_done}; nothing to run."))
                 else:
-                    follow(opened, workers_of(), ahead=2 * number, device=device)
+                    follow(opened, crew, device=device)
         except KeyboardInterrupt:
             done = len(opened.trials) - len(opened.missing) if opened else 0
             planned = len(opened.trials) if opened else 0
@@ -195,8 +197,8 @@ def run(
             _print(_text(f"{len(missing)} planned trials are missing: {keys}"))
             raise typer.Exit(1)
         try:
-            _report(opened.home, reports, map if idle else workers_of().map)
-        except BrokenProcessPool:  # all is recorded: without its workers it takes a second longer
+            _report(opened.home, reports, map if idle else crew.map)
+        except BrokenExecutor:  # all is recorded: without its workers it takes a second longer
             _report(opened.home, reports)
 
 
@@ -216,8 +218,8 @@ def report(
         _print(_text(f"All studies: {index(reports)}"))
         return
     from ablation import spec, tracking
+    from ablation.cli.asked import Options, plan_of
     from ablation.records.places import places
-    from ablation.request import Options, plan_of
     from ablation.spec import STUDIES
 
     uri = _existing(places(store).tracking)
@@ -261,7 +263,7 @@ def ui(
     port: Annotated[int, typer.Option(help="Port.")] = 5000,
 ) -> None:
     """Starts MLflow's pages for the store, on this machine alone."""
-    from ablation import pages
+    from ablation.cli import pages
     from ablation.records.places import places
 
     uri = _existing(places(store).tracking)
@@ -326,7 +328,7 @@ def _refuse_options(device: str, workers: int | None) -> None:
     if workers is not None and workers < 1:
         raise Refused(f"At least 1 worker is needed; got {workers}.", "Leave it out.")
     if device == "cuda":
-        from ablation.execute.workers import check_cuda
+        from ablation.execute.worker import check_cuda
 
         check_cuda()
 
@@ -395,12 +397,6 @@ def _terminate_like_interrupt() -> None:
         raise KeyboardInterrupt
 
     signal.signal(signal.SIGTERM, interrupt)
-
-
-def _cores() -> int:
-    return (
-        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    )
 
 
 def _text(text: object) -> str:

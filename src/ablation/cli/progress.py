@@ -1,10 +1,7 @@
-"""The workers of a running study, and its progress bar."""
+"""The progress bar of a running study."""
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Iterator
-from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -17,44 +14,16 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from ablation.execute.workers import end_workers, pool
-
 if TYPE_CHECKING:
-    from ablation.execute.conductor import Session
+    from ablation.execute import Crew, Session
 
 LINES = 10
 """Where the output is no terminal: a line at each tenth of what is to do."""
 
 
-@contextlib.contextmanager
-def crew(workers: int, *, at_once: bool) -> Iterator[Callable[[], Executor]]:
-    """Gives a function that returns the workers, and ends them afterwards.
-
-    Args:
-        workers: Their number.
-        at_once: Whether they are certain to be needed, and can load while the record is opened.
-    """
-    # A thread, since a pool waits for its first processes to load what they need.
-    with ThreadPoolExecutor(1) as aside:
-        started: list[Future[ProcessPoolExecutor]] = []
-
-        def begun() -> Executor:
-            if not started:
-                started.append(aside.submit(pool, workers))
-            return started[0].result()
-
-        try:
-            if at_once:
-                started.append(aside.submit(pool, workers))
-            yield begun
-        finally:
-            for executor in started:
-                end_workers(executor.result())
-
-
-def follow(opened: Session, executor: Executor, *, ahead: int, device: str) -> None:
+def follow(opened: Session, crew: Crew, *, device: str) -> None:
     """Walks the plan of a session and shows trials done, time left and failures."""
-    from ablation.execute.conductor import walk
+    from ablation.execute import walk
 
     console = Console()
     columns = (
@@ -74,7 +43,7 @@ def follow(opened: Session, executor: Executor, *, ahead: int, device: str) -> N
         task = bar.add_task(
             opened.home.label, total=len(opened.trials), completed=done, failed=failed
         )
-        for finished in walk(opened, executor, ahead=ahead, device=device):
+        for finished in walk(opened, crew, device=device):
             done += 1
             failed += finished.result.status == "FAILED"
             bar.update(task, total=len(opened.trials), completed=done, failed=failed)

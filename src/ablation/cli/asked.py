@@ -7,12 +7,12 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from ablation import mirror
 from ablation.analysis.due import due_trials
 from ablation.config import DataConfig
 from ablation.data import prepare
 from ablation.errors import Refused
-from ablation.execute import mirrored
-from ablation.execute.mirrored import Mirrored
+from ablation.mirror import Mirrored
 from ablation.plan import Plan, Trial, make_plan, seconds_guess
 from ablation.records.places import places
 from ablation.spec import Study
@@ -102,9 +102,9 @@ def look_up(plan: Plan, store: Path | None) -> Seen:
     where, metric = places(store), plan.study.metric
     label, found = plan.label({}), {}
     if where.mirror_exists:
-        with mirrored.reading(where.storage) as query:
-            label = plan.label(mirrored.labels_taken(query))
-            found = mirrored.trials(query, label, metric)
+        with mirror.reading(where.storage) as query:
+            label = plan.label(mirror.labels_taken(query))
+            found = mirror.trials(query, label, metric)
     outcomes = {key: each.outcome for key, each in found.items() if each.outcome is not None}
     planned = due_trials(plan, outcomes)
     note = ""
@@ -147,10 +147,17 @@ def surely_missing(plan: Plan, store: Path | None) -> bool:
     if not where.mirror_exists:
         return not where.record_exists
     try:
-        with mirrored.reading(where.storage) as query:
-            label = plan.label(mirrored.labels_taken(query))
-            found = mirrored.trials(query, label, plan.study.metric)
+        with mirror.reading(where.storage) as query:
+            label = plan.label(mirror.labels_taken(query))
+            found = mirror.trials(query, label, plan.study.metric)
     except Refused:
         return False
     done = {key for key, each in found.items() if each.outcome is not None}
     return any(trial.key not in done for trial in plan.trials if trial.seed < opening)
+
+
+def cores() -> int:
+    """Returns the cores that this process may use, by affinity and by its container's quota."""
+    from loky.backend.context import cpu_count
+
+    return int(cpu_count())

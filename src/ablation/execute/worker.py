@@ -1,15 +1,10 @@
-"""Where trials are trained: a pool of processes with one torch thread each."""
+"""Trains one trial; this is all that runs in a worker."""
 
 from __future__ import annotations
 
 import contextlib
-import multiprocessing
-import os
-import signal
-import threading
 import time
 from collections.abc import Generator, Iterator, Mapping
-from concurrent.futures import Executor, ProcessPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,54 +16,11 @@ from ablation.plan import Plan
 from ablation.records.outcome import EpochRecord, RunResult
 
 if TYPE_CHECKING:
-    from multiprocessing.context import BaseContext
-
     from ablation.model import Pretrained
     from ablation.train import Documents, Texts
 
 _opened: dict[tuple[str, ...], Mapping[str, Texts | Documents]] = {}
 _read: dict[tuple[str, str, int], Pretrained] = {}
-
-
-def prepare_pool(*modules: str) -> BaseContext:
-    """Returns how the pool's processes start, and has torch loaded for them meanwhile.
-
-    Where the system can, they are forked from a server that has imported torch and done nothing
-    with it, so that many workers load it once; a fork of this process would copy its threads in an
-    unknown state. The server takes a second or two to load, in which this process does other
-    things.
-    The C library is told to keep large blocks instead of handing them back: a gradient of some
-    megabytes is allocated at every step.
-
-    Args:
-        modules: What else the processes will need, at the first call.
-    """
-    # Python's tracker of semaphores would speak up after a kill, long after the prompt is back.
-    os.environ.setdefault("PYTHONWARNINGS", "ignore:resource_tracker:UserWarning")
-    os.environ.setdefault("MALLOC_MMAP_THRESHOLD_", str(2**30))
-    os.environ.setdefault("MALLOC_TRIM_THRESHOLD_", str(2**31))
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # or NumPy starts threads in the server
-    forks = "forkserver" in multiprocessing.get_all_start_methods()
-    context = multiprocessing.get_context("forkserver" if forks else "spawn")
-    if forks:
-        from multiprocessing import forkserver
-
-        context.set_forkserver_preload(["ablation.execute.workers", "ablation.train", *modules])
-        with _without_interrupts():
-            forkserver.ensure_running()
-    return context
-
-
-def pool(workers: int) -> ProcessPoolExecutor:
-    """Returns a pool whose processes have torch at once and end when this process does.
-
-    A small model gains nothing from a second thread, so a worker has one.
-    """
-    executor = ProcessPoolExecutor(workers, prepare_pool(), initializer=_begin_worker)
-    with _without_interrupts():
-        for _ in range(workers):
-            executor.submit(_warm)
-    return executor
 
 
 def check_cuda() -> None:
@@ -111,13 +63,6 @@ def check_vectors(plan: Plan) -> None:
     for file, size, data in named:
         if file is not None:
             read_vectors(Path(file), plan.corpora[data].vocabulary(), size)
-
-
-def end_workers(executor: Executor) -> None:
-    """Ends the pool's processes in the midst of what they do."""
-    for process in multiprocessing.active_children():
-        process.terminate()
-    executor.shutdown(wait=True, cancel_futures=True)
 
 
 def run_trial(
@@ -235,33 +180,3 @@ def without_denormals() -> Iterator[None]:
         yield
     finally:
         torch.set_flush_denormal(before)
-
-
-@contextlib.contextmanager
-def _without_interrupts() -> Iterator[None]:
-    """Lets processes that start inside ignore Ctrl-C from their first moment."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
-def _begin_worker() -> None:
-    """Leaves Ctrl-C to the conductor, and ends with it, however it ends."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-
-    def watch() -> None:
-        parent.join()
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
-
-
-def _warm() -> None:
-    import ablation.train  # noqa: F401 - has torch loaded while the conductor opens its databases

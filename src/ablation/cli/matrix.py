@@ -10,9 +10,9 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from ablation.execute.mirrored import DONE
+from ablation.cli.asked import Seen, estimate
+from ablation.mirror import DONE
 from ablation.plan import Plan
-from ablation.request import Seen, estimate
 
 EVERY = 2.0
 """Seconds between two looks."""

@@ -1,0 +1,188 @@
+"""A study whose record is open: reconciled at the start, closed at the end, one conductor each."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from filelock import FileLock, Timeout
+
+from ablation import mirror as mirrors
+from ablation import tracking
+from ablation.analysis.due import due_trials
+from ablation.errors import Refused, public
+from ablation.execute.live import Live
+from ablation.execute.stamp import stamp
+from ablation.records.digest import digest
+from ablation.records.outcome import Outcome
+from ablation.tracking import Finished, Home
+
+if TYPE_CHECKING:
+    from optuna.storages import RDBStorage
+
+    from ablation.mirror import Mirror
+    from ablation.plan import Plan, Trial
+    from ablation.records.places import Places
+    from ablation.spec import Study
+
+
+@dataclasses.dataclass(kw_only=True, slots=True)
+class Session:
+    """A study whose record is open and reconciled: which trials are due, and which are done."""
+
+    plan: Plan
+    home: Home
+    mirror: Mirror
+    trials: Sequence[Trial] = ()
+    """The trials that are due, given what earlier looks decided."""
+    outcomes: dict[str, Outcome]
+    """Key to outcome; grows as trials are recorded."""
+    live: Live
+    """Shows long trainings while they run."""
+    versions: Mapping[str, str]
+    """Commit and library versions, as tags."""
+
+    def look(self) -> None:
+        """Updates which trials are due: an arm that is decided gets no more seeds."""
+        self.trials = due_trials(self.plan, self.outcomes)
+
+    @property
+    def missing(self) -> tuple[Trial, ...]:
+        """The due trials that are not done, in the plan's order."""
+        return tuple(trial for trial in self.trials if trial.key not in self.outcomes)
+
+    @property
+    def failed(self) -> int:
+        """Number of due trials that ended as FAILED."""
+        ended = (self.outcomes.get(trial.key) for trial in self.trials)
+        return sum(outcome is not None and outcome.status == "FAILED" for outcome in ended)
+
+    def record(self, finished: Finished) -> Outcome:
+        """Records a trial and shows it in the mirror: the record first, because it decides."""
+        trial = finished.trial
+        data, early = self.plan.data_of(trial), self.live.take(trial)
+        outcome = tracking.record(self.home, finished, data, self.versions, early)
+        self.outcomes[trial.key] = outcome
+        self.mirror.finish(trial, outcome)
+        return outcome
+
+
+@contextlib.contextmanager
+def session(plan: Plan, places: Places) -> Iterator[Session]:
+    """Opens the record of a study, declares it, and reconciles what an earlier end left behind.
+
+    Args:
+        plan: The plan.
+        places: Where it is recorded.
+
+    Raises:
+        Refused: If the record cannot be used, or another process is at work on it.
+    """
+    study = plan.study.name
+    with _explained(places), _lock(places, study):
+        # Two processes that both create databases or an experiment would trip each other up.
+        with FileLock(places.folder / ".ablation/opening.lock", timeout=120):
+            client = tracking.connect(places.tracking, record=True)
+            storage = mirrors.connect(places.storage)
+            label = plan.label(tracking.labels_taken(client, study))
+            home = tracking.open_home(
+                client, study, label, data=plan.declaration.data, artifacts=places.artifacts
+            )
+        try:
+            opened = _open(plan, home, storage, places)
+            yield opened
+        except BaseException:
+            _close(home, complete=False)
+            raise
+        opened.live.close()
+        _close(home, complete=not opened.missing)
+
+
+def _open(plan: Plan, home: Home, storage: RDBStorage, places: Places) -> Session:
+    """Declares the study, and brings the mirror and the plan into line with the record."""
+    study = plan.study
+    tracking.close_unfinished(home)
+    outcomes = tracking.outcomes(home)
+    wording = {"question": study.question, "title": study.title, "caveats": list(study.caveats)}
+    tracking.declare(home, plan.declaration, wording, seen=len(outcomes))
+    tracking.describe_data(home, plan.encoded)
+    _keep_numerics(study, home)
+    mirror = mirrors.open_mirror(storage, plan, label=home.label)
+    mirror.reconcile(plan.trials, outcomes)
+    mirror.reconcile_others(home.label, outcomes)
+    versions = stamp()
+    opened = Session(
+        plan=plan,
+        home=home,
+        mirror=mirror,
+        outcomes=outcomes,
+        live=Live(home, places.progress(study.name), plan, versions),
+        versions=versions,
+    )
+    opened.look()
+    return opened
+
+
+def _keep_numerics(study: Study, home: Home) -> None:
+    """Keeps with the study what each fill of the arms does in each dtype, if it asks for that."""
+    fills = dict.fromkeys(arm.config.model.attention.fill for arm in study.complete_arms)
+    of = digest(list(fills)) if study.numerics else ""
+    if tracking.numerics_of(home) == of:
+        return
+    rows = []
+    if study.numerics:
+        from ablation.model import fill_table
+
+        rows = fill_table(list(fills))
+    tracking.keep_numerics(home, rows, of=of)
+
+
+def _close(home: Home, *, complete: bool) -> None:
+    """Leaves no run RUNNING: neither a child that was being recorded, nor the parent."""
+    tracking.close_unfinished(home)
+    tracking.close(home, complete=complete)
+
+
+@contextlib.contextmanager
+def _lock(places: Places, study: str) -> Iterator[None]:
+    """Lets one process at a time record a study in a store; beside the store, not the caller."""
+    lock = places.lock(study)
+    try:
+        (places.folder / ".ablation").mkdir(parents=True, exist_ok=True)
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise Refused(
+            f"Another process is running {study!r} in {places.folder}.",
+            "Wait until it has ended, or give another folder with --store.",
+        ) from error
+    except OSError as error:
+        raise Refused(
+            f"The folder {places.folder} cannot be written: {error.strerror}.",
+            "Give another one: STORE=... (--store).",
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+@contextlib.contextmanager
+def _explained(places: Places) -> Iterator[None]:
+    """Turns database, server and disk errors into a two-line `Refused`."""
+    from optuna.exceptions import OptunaError
+    from sqlalchemy.exc import SQLAlchemyError
+
+    failures: tuple[type[Exception], ...] = (SQLAlchemyError, OptunaError, OSError)
+    try:
+        yield
+    except BrokenPipeError:
+        raise  # of the terminal, not of the record
+    except failures + tracking.failures() as error:
+        first = next(iter(str(error).strip().splitlines()), "")
+        raise Refused(
+            f"The record in {public(places.tracking)} failed ({type(error).__name__}): {first}",
+            "Make room on the disk or the server reachable, then run the same command again; "
+            "what is recorded is kept.",
+        ) from error

@@ -1,0 +1,28 @@
+"""What a run was made with: commit and versions."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.metadata
+import platform
+import subprocess
+
+LIBRARIES = ("torch", "numpy", "mlflow", "optuna", "datasets", "tokenizers", "sentencex")
+
+
+def stamp() -> dict[str, str]:
+    """Returns commit, Python and library versions as tags for a run."""
+    versions = {f"ablation.version.{name}": importlib.metadata.version(name) for name in LIBRARIES}
+    versions["ablation.version.python"] = platform.python_version()
+    with contextlib.suppress(OSError, subprocess.SubprocessError):
+        commit = _git("rev-parse", "HEAD")
+        changed = bool(_git("status", "--porcelain", "--untracked-files=no"))
+        versions["mlflow.source.git.commit"] = commit
+        versions["ablation.commit"] = commit + "+changes" * changed
+    return versions
+
+
+def _git(*arguments: str) -> str:
+    command = ["git", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=10)
+    return done.stdout.strip()

@@ -1,0 +1,125 @@
+"""The walk over a plan: a crew trains, the session records, until no trial is missing."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from typing import TYPE_CHECKING, Any
+
+from ablation.errors import Refused
+from ablation.execute.live import EVERY
+from ablation.execute.worker import run_trial
+from ablation.plan import seconds_guess
+from ablation.tracking import Finished
+
+if TYPE_CHECKING:
+    from ablation.execute.crew import Crew
+    from ablation.execute.session import Session
+    from ablation.plan import Trial
+
+AHEAD = 2
+"""Trials submitted per worker, so that each has its next one while its last is recorded."""
+
+
+def walk(opened: Session, crew: Crew, *, device: str) -> Iterator[Finished]:
+    """Trains and records every missing trial, block by block; yields each when recorded.
+
+    Interrupted at any point, it ends the crew and shows what was cut short as waiting.
+
+    Args:
+        opened: The session.
+        crew: Trains the trials; it goes on when all is done.
+        device: ``auto``, ``cpu`` or ``cuda``.
+
+    Raises:
+        Refused: If user-defined code fails, or a worker dies.
+    """
+    running: dict[str, Trial] = {}
+    try:
+        while opened.missing:
+            for finished in _train(opened, crew, running, device=device):
+                opened.record(finished)
+                del running[finished.trial.key]
+                yield finished
+            opened.look()
+    except BaseException:
+        # First the workers: a database that fails must not leave them training.
+        crew.end()
+        for key, trial in running.items():
+            if key not in opened.outcomes:
+                opened.mirror.wait(trial)
+        raise
+
+
+def _train(
+    opened: Session, crew: Crew, running: dict[str, Trial], *, device: str
+) -> Iterator[Finished]:
+    """Keeps every worker busy and yields what is trained.
+
+    What has ended is replaced before it is yielded, so no worker waits while it is recorded.
+    """
+    waiting = iter(_longest_first(opened))
+    futures: dict[Future[Any], Trial] = {}
+
+    def refill() -> None:
+        for trial in itertools.islice(waiting, AHEAD * crew.at_once - len(futures)):
+            opened.mirror.start(trial)
+            running[trial.key] = trial
+            futures[_submit(opened, crew, trial, device)] = trial
+
+    refill()
+    while futures:
+        done = wait(futures, timeout=EVERY, return_when=FIRST_COMPLETED).done
+        opened.live.look(trial for future, trial in futures.items() if future not in done)
+        for future in [each for each in futures if each in done]:
+            trial = futures.pop(future)
+            refill()
+            records, result, began, used = _unpack(crew, future, trial)
+            yield Finished(trial=trial, records=records, result=result, began=began, device=used)
+
+
+def _submit(opened: Session, crew: Crew, trial: Trial, device: str) -> Future[Any]:
+    config, data, file = trial.arm.config, opened.plan.data_of(trial), opened.live.file(trial)
+    try:
+        return crew.submit(run_trial, config, trial.training_seed, data, device, file)
+    except Exception as error:
+        if crew.is_broken(error):
+            raise _lost(trial) from error
+        raise
+
+
+def _longest_first(opened: Session) -> list[Trial]:
+    """Returns the missing trials block by block, in each the long ones first.
+
+    The last block then ends with short ones, and hardly a worker waits for another.
+    """
+    seconds: dict[str, float] = {}
+    for trial in opened.missing:
+        if trial.config_hash not in seconds:
+            train = opened.plan.data_of(trial).split("train")
+            guess = seconds_guess(trial.arm.config, len(train.labels), len(train.tokens))
+            seconds[trial.config_hash] = guess
+    return sorted(opened.missing, key=lambda each: (each.seed, -seconds[each.config_hash]))
+
+
+def _unpack(crew: Crew, future: Future[Any], trial: Trial) -> Any:
+    try:
+        return future.result()
+    except Refused as error:
+        raise Refused(f"{_where(trial)}: {error.rule}", error.way_out) from error
+    except Exception as error:
+        if crew.is_broken(error):
+            raise _lost(trial) from error
+        raise
+
+
+def _lost(trial: Trial) -> Refused:
+    return Refused(
+        f"{_where(trial)}: its worker was ended from outside, perhaps for lack of memory.",
+        "Run the same command again to go on; WORKERS=1 takes less memory.",
+    )
+
+
+def _where(trial: Trial) -> str:
+    return f"Arm {trial.arm.name!r} with seed {trial.seed}"

@@ -1,0 +1,19 @@
+"""The plan and its state as an Optuna study: what optuna-dashboard, ``plan`` and ``status`` read.
+
+MLflow decides what is done; the mirror is brought into line with it at every start, and rebuilt
+if it says what MLflow does not.
+"""
+
+from ablation.mirror.read import DONE, Mirrored, labels_taken, reading, trials
+from ablation.mirror.write import Mirror, connect, open_mirror
+
+__all__ = [
+    "DONE",
+    "Mirror",
+    "Mirrored",
+    "connect",
+    "labels_taken",
+    "open_mirror",
+    "reading",
+    "trials",
+]

@@ -1,0 +1,94 @@
+"""Crews: what a walk may ask of any of them, and that each ends its own workers alone."""
+
+from __future__ import annotations
+
+import gc
+import multiprocessing
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import BrokenExecutor, ThreadPoolExecutor
+
+import pytest
+
+from ablation.execute import Crew, ExecutorCrew, ProcessCrew
+from ablation.execute.crew import ENVIRONMENT
+from ablation.execute.garbage import loading, seldom
+
+
+def _loky() -> Crew:
+    from loky import ProcessPoolExecutor
+
+    return ExecutorCrew(ProcessPoolExecutor(2), at_once=2)
+
+
+CREWS: dict[str, Callable[[], Crew]] = {
+    "processes": lambda: ProcessCrew(2),
+    "threads": lambda: ExecutorCrew(ThreadPoolExecutor(2), at_once=2),
+    "loky": _loky,
+}
+
+
+@pytest.fixture(params=sorted(CREWS))
+def crew(request: pytest.FixtureRequest) -> Iterator[Crew]:
+    made = CREWS[request.param]()
+    yield made
+    made.end()
+
+
+def test_a_crew_submits_and_maps_in_order(crew: Crew) -> None:
+    assert crew.at_once == 2
+    assert crew.submit(divmod, 7, 2).result() == (3, 1)
+    assert list(crew.map(abs, [-3, 2, -1])) == [3, 2, 1]
+
+
+def test_what_fails_is_told_from_a_lost_worker(crew: Crew) -> None:
+    error = crew.submit(divmod, 1, 0).exception()
+    assert isinstance(error, ZeroDivisionError)
+    assert not crew.is_broken(error)
+    assert crew.is_broken(BrokenExecutor())
+
+
+def test_ending_twice_is_ending_once(crew: Crew) -> None:
+    crew.submit(abs, -1).result()
+    crew.end()
+    crew.end()
+
+
+def test_a_crew_of_processes_ends_what_runs_and_no_other_child() -> None:
+    context = multiprocessing.get_context("spawn")
+    stranger = context.Process(target=time.sleep, args=(60,))
+    stranger.start()
+    try:
+        with ProcessCrew(1) as crew:
+            worker = crew.submit(os.getpid).result()
+            running = crew.submit(time.sleep, 60)
+        assert running.cancelled() or crew.is_broken(running.exception(timeout=5))
+        with pytest.raises(ProcessLookupError):
+            os.kill(worker, 0)
+        assert stranger.is_alive()
+    finally:
+        stranger.kill()
+        stranger.join()
+
+
+def test_a_killed_worker_is_a_lost_one() -> None:
+    with ProcessCrew(1) as crew:
+        worker = crew.submit(os.getpid).result()
+        running = crew.submit(time.sleep, 60)
+        os.kill(worker, signal.SIGKILL)
+        error = running.exception(timeout=10)
+        assert error is not None
+        assert crew.is_broken(error)
+
+
+def test_the_callers_process_keeps_its_variables_and_its_collector() -> None:
+    before = {name: os.environ.get(name) for name in ENVIRONMENT}, gc.get_threshold()
+    with seldom(), ProcessCrew(1) as crew:
+        with loading():
+            crew.start()
+        assert crew.submit(os.getenv, "OPENBLAS_NUM_THREADS").result() is not None
+        assert gc.isenabled()
+    assert ({name: os.environ.get(name) for name in ENVIRONMENT}, gc.get_threshold()) == before
+    assert gc.get_freeze_count() == 0

@@ -23,14 +23,13 @@ from pathlib import Path
 from typing import Any
 
 from ablation import tracking
-from ablation.config import DataConfig, RunConfig
-from ablation.data import prepare
 from ablation.execute import ExecutorCrew, session, walk
 from ablation.execute.garbage import loading, seldom
-from ablation.plan import make_plan
 from ablation.records.outcome import EpochRecord, RunResult
 from ablation.records.places import places
-from ablation.spec import Study
+from ablation.study.plan import make_plan
+from ablation.study.spec import Study
+from ablation.task.text.config import DataConfig, RunConfig
 
 ARMS = 10
 EPOCHS = 24
@@ -108,9 +107,7 @@ def measure(trials: int, folder: Path) -> dict[str, float]:
     toys = folder / "toys.csv"
     rows = [f"text {row} of {word},{word}" for row in range(40) for word in ("blue", "red")]
     toys.write_text("\n".join(["text,label", *rows]) + "\n", encoding="utf-8")
-    asked = study(toys, trials)
-    data = asked.config.data
-    plan = make_plan(asked, {data: prepare(data, cache=folder / "cache")})
+    plan = make_plan(study(toys, trials), folder / "cache")
     wall, cpu = [], []
     began = time.perf_counter()
     with contextlib.ExitStack() as record:

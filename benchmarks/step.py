@@ -24,15 +24,15 @@ import torch
 import torch.nn.functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
-from ablation.config import DataConfig, ModelConfig, RunConfig, TrainConfig
-from ablation.data import SPLITS, prepare
 from ablation.errors import Refused
-from ablation.model import build
-from ablation.model.streams import generator
-from ablation.train import Texts, batches
-from ablation.train.adam import Adam
-from ablation.train.loop import train
-from ablation.train.probes import Probes
+from ablation.task.text.config import DataConfig, ModelConfig, RunConfig, TrainConfig
+from ablation.task.text.data import SPLITS, prepare
+from ablation.task.text.model import build
+from ablation.task.text.model.streams import generator
+from ablation.task.text.train import Texts, batches
+from ablation.task.text.train.adam import Adam
+from ablation.task.text.train.loop import train
+from ablation.task.text.train.probes import Probes
 
 ROUNDS = 5
 

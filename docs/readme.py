@@ -12,7 +12,7 @@ from ablation.records.declaration import Declaration
 from ablation.report.content import summary
 from ablation.report.index import answer_of
 from ablation.report.markdown import escape
-from ablation.spec import known_studies, load
+from ablation.study.load import known_studies, load
 
 ROOT = Path(__file__).resolve().parent.parent
 BEGIN, END = "<!-- studies: written by make readme -->", "<!-- end of studies -->"

@@ -12,7 +12,7 @@ import pytest
 from jaxtyping import install_import_hook
 
 # Before the first import of either: every shape in a signature is checked in every test.
-install_import_hook(["ablation.model", "ablation.train"], "beartype.beartype")
+install_import_hook(["ablation.task.text.model", "ablation.task.text.train"], "beartype.beartype")
 
 TINY = """
 from ablation.config import DataConfig, ModelConfig, RunConfig, TrainConfig
@@ -104,7 +104,7 @@ def tiny_study(tmp_path: Path, corpus: Path) -> Path:
 @pytest.fixture(scope="session")
 def splits() -> Mapping[str, object]:
     """Encoded splits of random texts whose class is written in their tokens; no file behind."""
-    from ablation.train import Texts
+    from ablation.task.text.train import Texts
 
     draw = np.random.default_rng(11)
 

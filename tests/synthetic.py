@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import dataclasses
+from collections.abc import Generator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,7 +12,13 @@ import pandas as pd
 
 from ablation.analysis import judge
 from ablation.records.declaration import Declaration, DeclaredArm, Look
+from ablation.records.outcome import EpochRecord, RunResult
 from ablation.report import Content
+from ablation.study.identity import arm_hash
+from ablation.study.plan import Plan, make_plan
+from ablation.study.spec import Arm, Study
+from ablation.task.text import TEXT
+from ablation.task.text.config import RunConfig
 
 NASTY = ["<script>alert(1)</script>", "a|b", "{{7*7}}", r"$\alpha$_%"]
 ARMS = ["base", *NASTY]
@@ -97,3 +105,45 @@ def content(frame: pd.DataFrame | None = None, **changes: Any) -> Content:
                                   "padding_weight": [4.5397868702434395e-05, 1e-44]}),
     }  # fmt: skip
     return Content(**(given | changes))
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Corpus:
+    """As much of prepared data as a plan asks for."""
+
+    fingerprint: str = "data"
+    counts: tuple[int, ...] = (30, 20, 50)
+    name: str = "toys"
+    source: str = "toys"
+
+    @property
+    def rows(self) -> dict[str, int]:
+        return {"test": sum(self.counts)}
+
+    def test_counts(self) -> tuple[int, ...]:
+        return self.counts
+
+    def parameters(self) -> dict[str, Any]:
+        return {}
+
+
+def plan_on(study: Study, corpus: Corpus = Corpus()) -> Plan:
+    """The plan of a study on data that no file holds."""
+    task = dataclasses.replace(study.task, prepare=lambda configs, _: [corpus] * len(configs))
+    return make_plan(dataclasses.replace(study, task=task), Path("nowhere"))
+
+
+def config_hash(config: RunConfig, fingerprint: str) -> str:
+    """The hash of a configuration's arm."""
+    arm = Arm(name="", config=config, levels={})
+    return arm_hash(arm, TEXT.identify(config), fingerprint)
+
+
+def result_of(running: Generator[EpochRecord, None, RunResult]) -> RunResult:
+    """What a training returns, its epochs passed by."""
+    while True:
+        try:
+            next(running)
+        except StopIteration as stop:
+            result: RunResult = stop.value
+            return result

@@ -21,15 +21,15 @@ from synthetic import declaration
 
 from ablation import tracking
 from ablation.cli import pages
-from ablation.config import DataConfig, RunConfig
-from ablation.data import Encoded, prepare
 from ablation.errors import Refused
 from ablation.execute import progress_file
 from ablation.execute.live import AFTER, EVERY, Live
-from ablation.plan import Trial, make_plan
 from ablation.records.outcome import EpochRecord, RunResult
 from ablation.report.note import note
-from ablation.spec import Study
+from ablation.study.plan import Trial, make_plan
+from ablation.study.spec import Study
+from ablation.task.text.config import DataConfig, RunConfig
+from ablation.task.text.data import Encoded, prepare
 from ablation.tracking import Finished, Home, parent
 from ablation.tracking.entities import curves_of
 from ablation.tracking.notes import LIMIT, MARKUP, text
@@ -154,7 +154,7 @@ def watched(tmp_path: Path, corpus: Path, empty_store: Path) -> Iterator[Watched
     home = tracking.open_home(
         client, "tiny", "tiny", data=encoded.fingerprint, artifacts=artifacts
     )
-    plan = make_plan(study, {config.data: encoded})
+    plan = make_plan(study, tmp_path / "cache")
     trial, clock = plan.trials[0], Clock()
     live = Live(home, tmp_path / "progress", plan, {}, now=clock)
     yield Watched(home, trial, encoded, clock, live)

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from ablation.config import ModelConfig, Normal, RunConfig, TrainConfig, flatten, replace
-from ablation.spec import known_studies, load
-from ablation.train import Texts, train
+from ablation.records.paths import flatten, replace
+from ablation.study.load import known_studies, load
+from ablation.task.text.config import ModelConfig, Normal, RunConfig, TrainConfig
+from ablation.task.text.train import Texts, train
 
 ROOT = Path(__file__).parent.parent
 STUDIES = ROOT / "studies"

@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 import torch
 
-from ablation.config import DataConfig, ModelConfig, RunConfig, TrainConfig
-from ablation.data import SPLITS, prepare
-from ablation.model import HierarchicalClassifier, build, pool
-from ablation.model.streams import generator
-from ablation.train import Documents, logits_of, train
+from ablation.task.text.config import DataConfig, ModelConfig, RunConfig, TrainConfig
+from ablation.task.text.data import SPLITS, prepare
+from ablation.task.text.model import HierarchicalClassifier, build, pool
+from ablation.task.text.model.streams import generator
+from ablation.task.text.train import Documents, logits_of, train
 
 VOCABULARY, CLASSES = 37, 3
 CONFIG = ModelConfig(kind="hierarchical", embedding_size=7, hidden_size=14)

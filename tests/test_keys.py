@@ -6,23 +6,14 @@ import json
 from pathlib import Path
 
 import pytest
+from synthetic import Corpus, plan_on
 
-from ablation.plan import make_plan
 from ablation.records.declaration import Declaration
-from ablation.spec import known_studies, load
+from ablation.study.load import known_studies, load
 
 STUDIES = Path(__file__).parent.parent / "studies"
 SAMPLES = Path(__file__).parent.parent / "docs/samples"
 KEYS = json.loads((Path(__file__).parent / "keys.json").read_text(encoding="utf-8"))
-
-
-class Corpus:
-    """As much of encoded data as a plan asks for."""
-
-    name, fingerprint, rows = "toys", "0123456789ab", {"test": 100}
-
-    def test_counts(self) -> tuple[int, ...]:
-        return (30, 20, 50)
 
 
 def test_every_study_has_its_keys() -> None:
@@ -31,9 +22,8 @@ def test_every_study_has_its_keys() -> None:
 
 @pytest.mark.parametrize("name", sorted(KEYS))
 def test_keys_and_declarations_stay(name: str) -> None:
-    study = load(name, STUDIES)
-    corpora = {arm.config.data: Corpus() for arm in study.complete_arms}
-    declared = make_plan(study, corpora).declaration
+    corpus = Corpus(fingerprint="0123456789ab", counts=(30, 20, 50))
+    declared = plan_on(load(name, STUDIES), corpus).declaration
     assert {arm.name: arm.config for arm in declared.arms} == KEYS[name]["arms"]
     assert declared.hash == KEYS[name]["declaration"]
 

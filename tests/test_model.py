@@ -12,13 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from ablation.config import AttentionConfig, Constant, ModelConfig, Normal, Uniform
 from ablation.errors import Refused
-from ablation.model import PADDING, AttentionPooling, Embedding, build, encoders
-from ablation.model.dropout import Dropout
-from ablation.model.encoders import CNN, build_encoder
-from ablation.model.pooling import build_pooling
-from ablation.model.streams import generator
+from ablation.task.text.config import AttentionConfig, Constant, ModelConfig, Normal, Uniform
+from ablation.task.text.model import PADDING, AttentionPooling, Embedding, build, encoders
+from ablation.task.text.model.dropout import Dropout
+from ablation.task.text.model.encoders import CNN, build_encoder
+from ablation.task.text.model.pooling import build_pooling
+from ablation.task.text.model.streams import generator
 
 # Distinct primes, so that swapped axes cannot pass.
 BATCH, LENGTH, HIDDEN, EMBEDDING = 5, 11, 13, 7

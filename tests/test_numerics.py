@@ -7,7 +7,7 @@ import math
 
 import pytest
 
-from ablation.model import fill_table
+from ablation.task.text.model import fill_table
 
 FILLS = (-1e32, -math.inf, "min", -1e9, -1e4, -100.0, -10.0, 0.0)
 ROWS = {(row["fill"], row["dtype"]): row for row in fill_table(FILLS)}

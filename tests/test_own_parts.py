@@ -8,23 +8,23 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from synthetic import config_hash, result_of
 from typer.testing import CliRunner
 
 from ablation import cli
-from ablation.config import (
+from ablation.errors import Refused
+from ablation.records.paths import replace
+from ablation.task.text.config import (
     AttentionConfig,
     DataConfig,
     ModelConfig,
     RunConfig,
     TrainConfig,
-    replace,
 )
-from ablation.data import prepare, read_vectors
-from ablation.errors import Refused
-from ablation.model import build, check
-from ablation.plan import config_hash
-from ablation.train import Texts, train
-from ablation.train.adam import Adam
+from ablation.task.text.data import prepare, read_vectors
+from ablation.task.text.model import build, check
+from ablation.task.text.train import Texts, train
+from ablation.task.text.train.adam import Adam
 
 PARTS = """
 import torch
@@ -252,7 +252,7 @@ def test_the_content_of_the_embeddings_is_part_of_the_key(tmp_path: Path) -> Non
 def test_a_study_of_embeddings_trains_with_them(
     corpus: Path, tmp_path: Path, one_thread: None
 ) -> None:
-    from ablation.execute.worker import run_trial
+    from ablation.task.text.run import run
 
     encoded = prepare(DataConfig(source=str(corpus)), cache=tmp_path / "cache")
     known = sorted(encoded.vocabulary())
@@ -262,7 +262,7 @@ def test_a_study_of_embeddings_trains_with_them(
     base = RunConfig(model=ModelConfig(embedding_size=8, hidden_size=8))
     base = replace(base, "train.epochs", 1)
     results = [
-        run_trial(config, 0, encoded, "cpu")[1]
+        result_of(run(config, 0, encoded, device="cpu"))
         for config in (base, replace(base, "model.embedding_file", str(path)))
     ]
     assert results[0].weights_hash != results[1].weights_hash

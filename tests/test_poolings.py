@@ -14,10 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from ablation.config import AttentionConfig, ModelConfig, Normal, Pooling
-from ablation.model import build_pooling, pool
-from ablation.model.streams import generator
-from ablation.model.weights import Masking, entmax15, softmax, sparsemax
+from ablation.task.text.config import AttentionConfig, ModelConfig, Normal, Pooling
+from ablation.task.text.model import build_pooling, pool
+from ablation.task.text.model.streams import generator
+from ablation.task.text.model.weights import Masking, entmax15, softmax, sparsemax
 
 # Distinct primes, so that swapped axes cannot pass; the width has the divisor that heads need.
 BATCH, LENGTH, HEADS, HIDDEN, HOPS, TOP_K = 5, 11, 2, 14, 3, 4

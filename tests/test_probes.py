@@ -8,11 +8,12 @@ from collections.abc import Mapping
 import pytest
 import torch
 
-from ablation.config import ModelConfig, RunConfig, TrainConfig, replace
-from ablation.model import build, pool
-from ablation.train import Texts, train
-from ablation.train import loop as loop_module
-from ablation.train.probes import SAMPLE, Probes
+from ablation.records.paths import replace
+from ablation.task.text.config import ModelConfig, RunConfig, TrainConfig
+from ablation.task.text.model import build, pool
+from ablation.task.text.train import Texts, train
+from ablation.task.text.train import loop as loop_module
+from ablation.task.text.train.probes import SAMPLE, Probes
 
 VOCABULARY, CLASSES = 37, 3
 CONFIG = RunConfig(

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from ablation import cli
 from ablation.report import build, index
-from ablation.spec import known_studies, load
+from ablation.study.load import known_studies, load
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -80,9 +80,9 @@ def test_the_pooling_in_the_readme_is_the_median(
 ) -> None:
     import torch
 
-    from ablation.config import ModelConfig
-    from ablation.model import check
-    from ablation.model.named import named_class
+    from ablation.task.text.config import ModelConfig
+    from ablation.task.text.model import check
+    from ablation.task.text.model.named import named_class
 
     section = README[README.index("## Your own pooling in ten lines") :]
     text = re.search(r"```python\n(.*?)```", section, flags=re.DOTALL)
@@ -114,7 +114,7 @@ def test_the_table_of_studies_is_what_make_readme_writes() -> None:
 def test_the_table_of_studies_tells_the_answers_of_the_samples(tmp_path: Path) -> None:
     (tmp_path / "studies").mkdir()
     (tmp_path / "studies/s.py").write_text(
-        "from ablation.spec import Study\n"
+        "from ablation.study.spec import Study\n"
         "study = Study(name='s', question='Why?', factor='model.dropout', levels=(0.0, 0.3), "
         "baseline=0.3)\n"
     )

@@ -6,16 +6,17 @@ import dataclasses
 import math
 import pickle
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import pytest
+from synthetic import Corpus, config_hash, plan_on
 
-from ablation.config import Constant, Normal, RunConfig, flatten, replace
 from ablation.errors import Refused
-from ablation.plan import Plan, config_hash, label_of, make_plan, missing
 from ablation.records.metric import METRICS
-from ablation.spec import Study, known_studies, load
+from ablation.records.paths import flatten, replace
+from ablation.study.load import known_studies, load
+from ablation.study.plan import label_of
+from ablation.study.spec import Study
+from ablation.task.text.config import Constant, Normal, RunConfig
 
 STUDIES = Path(__file__).parent.parent / "studies"
 
@@ -31,18 +32,6 @@ INIT_STD = Study(
 
 COUNTS = (30, 20, 50)
 """Texts of each class in test."""
-
-
-class Corpus(SimpleNamespace):
-    """As much of encoded data as a plan asks for."""
-
-    def test_counts(self) -> tuple[int, ...]:
-        return COUNTS
-
-
-def planned(study: Study, fingerprint: str = "data") -> Plan:
-    corpus: Any = Corpus(fingerprint=fingerprint, rows={"test": sum(COUNTS)}, name="toys")
-    return make_plan(study, {arm.config.data: corpus for arm in study.complete_arms})
 
 
 def changed(**fields: object) -> Study:
@@ -126,22 +115,23 @@ def test_every_field_can_be_replaced_by_its_path() -> None:
 
 
 def test_the_plan_is_complete_blocks_first() -> None:
-    trials = planned(INIT_STD, "data").trials
+    trials = plan_on(INIT_STD).trials
     assert [trial.seed for trial in trials] == [0, 0, 0, 1, 1, 1, 2, 2, 2]
     assert [trial.arm.name for trial in trials[:3]] == ["0.0", "0.05", "1.0"]
     assert len({trial.key for trial in trials}) == 9
-    assert missing(trials, {trial.key for trial in trials[:4]}) == trials[4:]
 
 
 def test_a_key_knows_the_configuration_and_the_data_but_no_wording() -> None:
-    keys = [trial.key for trial in planned(INIT_STD, "data").trials]
+    keys = [trial.key for trial in plan_on(INIT_STD).trials]
     same = changed(question="Else?", title="T", caveats=("C",), margin=0.01)
-    assert [trial.key for trial in planned(same, "data").trials] == keys
+    assert [trial.key for trial in plan_on(same).trials] == keys
     more = changed(levels=(0, 0.05, 0.1, 1))
-    assert set(keys) < {trial.key for trial in planned(more, "data").trials}
+    assert set(keys) < {trial.key for trial in plan_on(more).trials}
     slower = changed(config=replace(RunConfig(), "train.learning_rate", 1e-4))
-    assert not set(keys) & {trial.key for trial in planned(slower, "data").trials}
-    assert not set(keys) & {trial.key for trial in planned(INIT_STD, "other").trials}
+    assert not set(keys) & {trial.key for trial in plan_on(slower).trials}
+    assert not set(keys) & {
+        trial.key for trial in plan_on(INIT_STD, Corpus(fingerprint="other")).trials
+    }
 
 
 def test_where_the_data_came_from_is_not_what_they_are() -> None:
@@ -152,8 +142,8 @@ def test_where_the_data_came_from_is_not_what_they_are() -> None:
 
 
 def test_a_declaration_holds_all_but_the_wording() -> None:
-    declared = planned(INIT_STD).declaration
-    assert planned(changed(question="Else?", title="T", caveats=("C",))).declaration == declared
+    declared = plan_on(INIT_STD).declaration
+    assert plan_on(changed(question="Else?", title="T", caveats=("C",))).declaration == declared
     for fields in (
         {"margin": 0.01},
         {"seeds": 4},
@@ -163,7 +153,7 @@ def test_a_declaration_holds_all_but_the_wording() -> None:
         {"floor": None},
         {"collapse": 0.1},
     ):
-        assert planned(changed(**fields)).declaration != declared
+        assert plan_on(changed(**fields)).declaration != declared
 
 
 def test_the_source_of_a_class_of_the_users_is_part_of_the_key(
@@ -206,7 +196,7 @@ def test_looks_share_the_error_rate_in_rising_parts() -> None:
 def test_a_copy_in_an_a_a_study_is_a_trial_of_its_own() -> None:
     arms = {"a": {}, "again": {"seed_offset": 0}, "others": {"seed_offset": 1000}}
     study = Study(name="aa", question="Q?", arms=arms, baseline="a", seeds=1)
-    trials = planned(study, "data").trials
+    trials = plan_on(study).trials
     assert len({trial.key for trial in trials}) == 3
     assert [trial.training_seed for trial in trials] == [0, 0, 1000]
     assert len({trial.arm.config for trial in trials}) == 1

@@ -17,18 +17,21 @@ import torch
 import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from synthetic import result_of
 from torch import Tensor, nn
 from torch.optim.adam import adam
 
-from ablation.config import DataConfig, ModelConfig, Normal, RunConfig, TrainConfig, replace
-from ablation.data import SPLITS, prepare
-from ablation.execute.worker import run_trial, without_denormals
-from ablation.model import build
-from ablation.model.dropout import Dropout
-from ablation.model.streams import generator
 from ablation.records.metric import METRICS
 from ablation.records.outcome import EpochRecord, RunResult
-from ablation.train import (
+from ablation.records.paths import replace
+from ablation.task.text import run as text_run
+from ablation.task.text.config import DataConfig, ModelConfig, Normal, RunConfig, TrainConfig
+from ablation.task.text.data import SPLITS, prepare
+from ablation.task.text.model import build
+from ablation.task.text.model.dropout import Dropout
+from ablation.task.text.model.streams import generator
+from ablation.task.text.run import without_denormals
+from ablation.task.text.train import (
     Texts,
     batches,
     logits_of,
@@ -36,7 +39,7 @@ from ablation.train import (
     scores_of,
     train,
 )
-from ablation.train.adam import Adam
+from ablation.task.text.train.adam import Adam
 
 VOCABULARY, CLASSES = 37, 3
 CONFIG = RunConfig(
@@ -346,7 +349,7 @@ def test_a_trial_is_trained_without_denormals_forward_and_backward(
 
     monkeypatch.setattr(loop, "F", SimpleNamespace(cross_entropy=cross_entropy))
     encoded = prepare(DataConfig(source=str(corpus)), cache=tmp_path)
-    run_trial(CONFIG, 0, encoded, "cpu")
+    result_of(text_run.run(CONFIG, 0, encoded, device="cpu"))
     assert len(found) > CONFIG.train.epochs
     assert all(found)
     assert not denormals_are_zero()
@@ -366,7 +369,7 @@ def test_denormals_are_as_before_after_a_failure(before: bool) -> None:
 def test_training_does_not_load_pytorchs_compiler() -> None:
     code = (
         "import sys, torch\n"
-        "from ablation.train.adam import Adam\n"
+        "from ablation.task.text.train.adam import Adam\n"
         "one = torch.nn.Parameter(torch.ones(2)); one.square().sum().backward()\n"
         "Adam([one], 0.1).step()\n"
         "assert one.max() < 1\n"

@@ -132,7 +132,7 @@ def load(name: str, *, store: Path | str | None = None) -> Loaded:
     """
     from ablation import report, tracking
     from ablation.records.places import places
-    from ablation.spec import STUDIES, known_studies
+    from ablation.study.load import STUDIES, known_studies
 
     if (Path(name) / "study.json").exists():
         return Loaded(report.read(Path(name)))

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ablation.config import DataConfig
-from ablation.data import SPLITS, Encoded, prepare
 from ablation.errors import Refused
+from ablation.task.text.config import DataConfig
+from ablation.task.text.data import SPLITS, Encoded, prepare
 
 Columns = dict[str, list[Any]]
 Write = Callable[[Path, Columns], Path]
@@ -23,9 +23,9 @@ Write = Callable[[Path, Columns], Path]
 PREPARE = """
 import sys, time, pathlib
 import numpy
-from ablation.config import DataConfig
+from ablation.task.text.config import DataConfig
 start = time.process_time()
-from ablation.data import prepare
+from ablation.task.text.data import prepare
 encoded = prepare(DataConfig(source=sys.argv[1]), cache=pathlib.Path(sys.argv[2]))
 seconds = time.process_time() - start
 tokens = encoded.split("train").tokens

@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import ablation.data.read
-from ablation.config import DataConfig
-from ablation.data import Encoded, prepare
-from ablation.data.chapters import CHAPTER_OF, CHAPTERS
-from ablation.data.docstrings import documents
-from ablation.data.splits import Rows, complete, fingerprint, same
+import ablation.task.text.data.read
+from ablation.task.text.config import DataConfig
+from ablation.task.text.data import Encoded, prepare
+from ablation.task.text.data.chapters import CHAPTER_OF, CHAPTERS
+from ablation.task.text.data.docstrings import documents
+from ablation.task.text.data.splits import Rows, complete, fingerprint, same
 
 
 @pytest.fixture(scope="module")

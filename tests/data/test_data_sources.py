@@ -16,10 +16,10 @@ import pytest
 from huggingface_hub.errors import RepositoryNotFoundError
 from tokenizers import Tokenizer
 
-import ablation.data.read
-from ablation.config import DataConfig
-from ablation.data import Encoded, prepare
+import ablation.task.text.data.read
 from ablation.errors import Refused
+from ablation.task.text.config import DataConfig
+from ablation.task.text.data import Encoded, prepare
 
 Columns = dict[str, list[Any]]
 Write = Callable[[Path, Columns], Path]
@@ -260,8 +260,8 @@ def test_without_network_a_hub_id_fails_soon_in_two_lines(
     environment: dict[str, str], tmp_path: Path
 ) -> None:
     code = (
-        "import sys, pathlib; from ablation.config import DataConfig\n"
-        "from ablation.data import prepare\n"
+        "import sys, pathlib; from ablation.task.text.config import DataConfig\n"
+        "from ablation.task.text.data import prepare\n"
         "try: prepare(DataConfig(source='docstring'), cache=pathlib.Path(sys.argv[1]))\n"
         "except ValueError as refusal: print(refusal)"
     )

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ablation.data.splits import Rows, check, complete, divide, fingerprint, same
 from ablation.errors import Refused
+from ablation.task.text.data.splits import Rows, check, complete, divide, fingerprint, same
 
 TEXTS = st.lists(st.text("aAbBcd \n", max_size=4), min_size=1, max_size=40)
 SHARES = st.floats(0.05, 0.5)

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ablation.config import DataConfig
-from ablation.data.tokens import choose, encode, learn
+from ablation.task.text.config import DataConfig
+from ablation.task.text.data.tokens import choose, encode, learn
 
 # Categories whose standing as word, mark or space is the same in every Unicode version.
 CHARACTERS = st.characters(categories=["L", "Mn", "Nd", "Pc", "Po", "Ps", "Sm", "Sc", "Zs"])

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ablation import tracking
-from ablation.plan import Plan, Trial
 from ablation.records.outcome import Outcome
+from ablation.study.plan import Plan, Trial
 
 
 def due_trials(plan: Plan, outcomes: Mapping[str, Outcome]) -> tuple[Trial, ...]:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from ablation import stats
 from ablation.analysis.words import amount
 from ablation.records.metric import METRICS
-from ablation.spec import Study
+from ablation.study.spec import Study
 
 TYPICAL_NOISE = 0.01
 """Standard deviation of one run over seeds that is assumed until it is measured: a point."""

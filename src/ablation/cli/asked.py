@@ -9,56 +9,35 @@ from pathlib import Path
 
 from ablation import mirror
 from ablation.analysis.due import due_trials
-from ablation.config import DataConfig
-from ablation.data import prepare
 from ablation.errors import Refused
 from ablation.mirror import Mirrored
-from ablation.plan import Plan, Trial, make_plan, seconds_guess
 from ablation.records.places import places
-from ablation.spec import Study
+from ablation.study.plan import Plan, Trial, make_plan
+from ablation.study.spec import Study
+from ablation.task import Redirection
 
 START_UP = 0.2
 """Minutes until workers have started and the databases are open."""
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
-class Options:
-    """What the command line may replace in a study."""
-
-    data: str | None = None
-    text: str | None = None
-    label: str | None = None
-    seeds: int | None = None
-
-
-def plan_of(study: Study, options: Options) -> Plan:
+def plan_of(study: Study, other: Redirection, seeds: int | None = None) -> Plan:
     """Puts the options into a study, prepares its data, and returns the plan.
+
+    Args:
+        study: The study.
+        other: Data in place of the study's own.
+        seeds: Seeds per arm in place of the study's own, and of its looks.
 
     Raises:
         Refused: If the study or its data cannot be used.
     """
-    given = study.config.data
-    wanted = _redirected(given, options)
-    study = dataclasses.replace(study, config=dataclasses.replace(study.config, data=wanted))
-    if options.seeds is not None:
-        study = dataclasses.replace(study, seeds=options.seeds, looks=(), spend=())
+    config = study.task.redirect(study.config, other)
+    is_redirected = config != study.config
+    study = dataclasses.replace(study, config=config)
+    if seeds is not None:
+        study = dataclasses.replace(study, seeds=seeds, looks=(), spend=())
     cache = Path(os.environ.get("ABLATION_CACHE", ".cache/ablation"))
-    configs = {wanted, *(arm.config.data for arm in study.complete_arms)}
-    corpora = {each: prepare(each, cache=cache) for each in configs}
-    return make_plan(study, corpora, is_redirected=wanted != given)
-
-
-def _redirected(given: DataConfig, options: Options) -> DataConfig:
-    """Returns the data that the options ask for; a Hub id may name its revision after an @."""
-    wanted = dataclasses.replace(
-        given, text=options.text or given.text, label=options.label or given.label
-    )
-    if options.data is None:
-        return wanted
-    source, at, revision = options.data.partition("@")
-    if Path(options.data).exists() or not at:
-        source, revision = options.data, ""
-    return dataclasses.replace(wanted, source=source, revision=revision or None)
+    return make_plan(study, cache, is_redirected=is_redirected)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -130,9 +109,8 @@ def estimate(plan: Plan, seen: Seen, missing: Sequence[Trial], workers: int) -> 
     if timed:
         seconds, basis = len(missing) * sum(timed) / len(timed), "from the trials that are done"
     else:
-        train = plan.encoded.split("train")
-        size = len(train.labels), len(train.tokens)
-        seconds = sum(seconds_guess(trial.arm.config, *size) for trial in missing)
+        guess = plan.study.task.seconds
+        seconds = sum(guess(trial.arm.config, plan.data_of(trial)) for trial in missing)
         basis = "a rough guess until a trial has run"
     minutes = seconds / workers / 60
     return f"About {minutes + START_UP:.1f} minutes with {workers} workers ({basis})."

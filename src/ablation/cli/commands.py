@@ -1,22 +1,23 @@
-"""The command line: chooses what, calls the rest, prints. Heavy libraries load when needed."""
+"""The commands: choose what, call the rest, print. Heavy libraries load when needed."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import sys
-from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ablation.errors import Refused, nearest, public
+from ablation.cli.output import escaped, show
+from ablation.cli.recorded import existing, find_home, page_of, write_report
+from ablation.errors import Refused, public
 
 if TYPE_CHECKING:
-    from ablation.execute import Session
-    from ablation.spec import Study
-    from ablation.tracking import Home
+    from ablation.execute import ProcessCrew, Session
+    from ablation.study.plan import Plan
+    from ablation.study.spec import Study
 
 app = typer.Typer(
     add_completion=False,
@@ -60,23 +61,22 @@ def list_() -> None:
     """Lists the studies with their questions."""
     from rich.table import Table
 
-    from ablation import spec
-    from ablation.spec import STUDIES
+    from ablation.study.load import STUDIES, known_studies, load
 
     table = Table("study", "arms", "baseline", "question", box=None)
     broken = []
-    for name in spec.known_studies(STUDIES):
+    for name in known_studies(STUDIES):
         try:
-            study = spec.load(name, STUDIES)
+            study = load(name, STUDIES)
         except Refused as error:
             broken.append(error.rule)
             continue
         arms = study.complete_arms
-        table.add_row(*map(_text, (name, len(arms), study.baseline_name, study.question)))
-    _print(table)
+        table.add_row(*map(escaped, (name, len(arms), study.baseline_name, study.question)))
+    show(table)
     for rule in broken:
-        _print(_text(f"Not usable: {rule}"))
-    _print("Run one: make study NAME=init_std")
+        show(escaped(f"Not usable: {rule}"))
+    show("Run one: make study NAME=init_std")
 
 
 @app.command()
@@ -87,31 +87,30 @@ def plan(
     """Prints a study's arms and trials, what is missing, and about how long it takes."""
     from rich.table import Table
 
-    from ablation.cli.asked import Options, cores, estimate, look_up, plan_of
+    from ablation.cli.asked import cores, estimate, look_up, plan_of
     from ablation.mirror import DONE
-    from ablation.spec import STUDIES, load
+    from ablation.study.load import STUDIES, load
+    from ablation.task import Redirection
 
     study = load(name, STUDIES)
-    given = plan_of(study, Options(data=data, text=text, label=label, seeds=seeds))
+    given = plan_of(study, Redirection(data=data, text=text, label=label), seeds)
     seen = look_up(given, store)
     table = Table("arm", "config", "seeds", "done", "missing", box=None)
     for arm, config in dict.fromkeys((t.arm.name, t.config_hash) for t in given.trials):
         states = [seen.state(trial) for trial in seen.planned if trial.arm.name == arm]
         done = sum(state in DONE for state in states)
-        table.add_row(*map(_text, (arm, config, len(states), done, len(states) - done)))
-    _print(_text(f"{seen.label}: {study.question}"))
-    _print(table)
+        table.add_row(*map(escaped, (arm, config, len(states), done, len(states) - done)))
+    show(escaped(f"{seen.label}: {study.question}"))
+    show(table)
     missing = [trial for trial in seen.planned if seen.state(trial) not in DONE]
-    _print(
-        f"{len(seen.planned)} trials are planned; {len(missing)} missing. {_budget(given.study)}"
-    )
+    show(f"{len(seen.planned)} trials are planned; {len(missing)} missing. {_budget(given.study)}")
     if seen.note:
-        _print(seen.note)
+        show(seen.note)
     from ablation.analysis import planning  # after the tables, as it takes a second to load
 
-    _print(planning(given.study, seen.values(study.baseline_name)))
+    show(planning(given.study, seen.values(study.baseline_name)))
     if missing:
-        _print(estimate(given, seen, missing, workers or cores()))
+        show(estimate(given, seen, missing, workers or cores()))
 
 
 @app.command()
@@ -124,20 +123,21 @@ def status(
     from rich.console import Console
 
     from ablation.cli import matrix
-    from ablation.cli.asked import Options, cores, look_up, plan_of
+    from ablation.cli.asked import cores, look_up, plan_of
     from ablation.mirror import DONE
-    from ablation.spec import STUDIES, load
+    from ablation.study.load import STUDIES, load
+    from ablation.task import Redirection
 
-    options = Options(data=data, text=text, label=label, seeds=seeds)
-    given = plan_of(load(name, STUDIES), options)
+    other = Redirection(data=data, text=text, label=label)
+    given = plan_of(load(name, STUDIES), other, seeds)
     if watch:
         matrix.watch(given, lambda: look_up(given, store), Console(), workers=cores())
         return
     seen = look_up(given, store)
-    _print(_text(f"{seen.label}, {given.study.metric} on test by seed and arm"))
-    _print(matrix.matrix(seen, times=False))
+    show(escaped(f"{seen.label}, {given.study.metric} on test by seed and arm"))
+    show(matrix.matrix(seen, times=False))
     done = sum(seen.state(trial) in DONE for trial in seen.planned)
-    _print(f"{done} of {len(seen.planned)} planned trials are done. {seen.note}")
+    show(f"{done} of {len(seen.planned)} planned trials are done. {seen.note}")
 
 
 @app.command()
@@ -150,56 +150,64 @@ def run(
     _refuse_options(device, workers)
     from concurrent.futures import BrokenExecutor
 
-    from ablation.cli.asked import Options, cores, plan_of, surely_missing
-    from ablation.cli.progress import follow
+    from ablation.cli.asked import cores, plan_of, surely_missing
     from ablation.execute.crew import ProcessCrew, prepare_pool
     from ablation.execute.garbage import loading, seldom
-    from ablation.execute.worker import check_classes, check_vectors
-    from ablation.spec import STUDIES, load
+    from ablation.study.load import STUDIES, load
+    from ablation.task import Redirection
 
     study = load(name, STUDIES)  # a wrong name is refused before anything is loaded
-    prepare_pool(*DRAWING)
+    if device == "cuda":  # likewise, and only then, since asking loads PyTorch
+        study.task.device(device)
+    prepare_pool(*study.task.preload, *DRAWING)
     with loading():
-        given = plan_of(study, Options(data=data, text=text, label=label, seeds=seeds))
-    check_classes(given)
-    check_vectors(given)
+        given = plan_of(study, Redirection(data=data, text=text, label=label), seeds)
+    arms = given.study.complete_arms
+    given.study.task.check([(arm.config, given.data_by_arm[arm.name]) for arm in arms])
     _terminate_like_interrupt()
-    opened: Session | None = None
     with seldom(), ProcessCrew(workers or cores()) as crew:
         if surely_missing(given, store):
             crew.start()
-        try:
-            with contextlib.ExitStack() as record:
-                with loading():
-                    # Only now, as it takes seconds, in which the workers load what they need.
-                    from ablation.execute import session
-                    from ablation.records.places import places
-
-                    where = places(store)
-                    opened = record.enter_context(session(given, where))
-                if screening := _screening(given.study):
-                    _print(screening)
-                idle = not opened.missing
-                if idle:
-                    all_done = f"all {len(opened.trials)} planned trials are done"
-                    _print(_text(f"{opened.home.label}: {all_done}; nothing to run."))
-                else:
-                    follow(opened, crew, device=device)
-        except KeyboardInterrupt:
-            done = len(opened.trials) - len(opened.missing) if opened else 0
-            planned = len(opened.trials) if opened else 0
-            kept = f": {done} of {planned} planned trials are done and kept" if planned else ""
-            _print(f"\nStopped{kept}. Run the same command again to go on.")
-            raise typer.Exit(INTERRUPTED) from None
-        missing = opened.missing
-        if missing:
-            keys = ", ".join(f"{trial.arm.name} seed {trial.seed}" for trial in missing[:10])
-            _print(_text(f"{len(missing)} planned trials are missing: {keys}"))
+        opened, idle = _carry_out(given, crew, store, device)
+        if opened.missing:
+            names = ", ".join(f"{t.arm.name} seed {t.seed}" for t in opened.missing[:10])
+            show(escaped(f"{len(opened.missing)} planned trials are missing: {names}"))
             raise typer.Exit(1)
         try:
-            _report(opened.home, reports, map if idle else crew.map)
+            write_report(opened.home, reports, map if idle else crew.map)
         except BrokenExecutor:  # all is recorded: without its workers it takes a second longer
-            _report(opened.home, reports)
+            write_report(opened.home, reports)
+
+
+def _carry_out(
+    given: Plan, crew: ProcessCrew, store: Path | None, device: str
+) -> tuple[Session, bool]:
+    """Trains and records what is missing; returns the session, and whether nothing was."""
+    from ablation.cli.progress import follow
+    from ablation.execute import session
+    from ablation.execute.garbage import loading
+    from ablation.records.places import places
+
+    opened: Session | None = None
+    try:
+        with contextlib.ExitStack() as record:
+            with loading():  # it takes seconds, in which the workers load what they need
+                opened = record.enter_context(session(given, places(store)))
+            if screening := _screening(given.study):
+                show(screening)
+            idle = not opened.missing
+            if idle:
+                all_done = f"all {len(opened.trials)} planned trials are done"
+                show(escaped(f"{opened.home.label}: {all_done}; nothing to run."))
+            else:
+                follow(opened, crew, device=device)
+    except KeyboardInterrupt:
+        planned = len(opened.trials) if opened else 0
+        done = planned - len(opened.missing) if opened else 0
+        kept = f": {done} of {planned} planned trials are done and kept" if planned else ""
+        show(f"\nStopped{kept}. Run the same command again to go on.")
+        raise typer.Exit(INTERRUPTED) from None
+    return opened, idle
 
 
 @app.command()
@@ -215,20 +223,21 @@ def report(
         from ablation.report import index
 
         reports.mkdir(parents=True, exist_ok=True)
-        _print(_text(f"All studies: {index(reports)}"))
+        show(escaped(f"All studies: {index(reports)}"))
         return
-    from ablation import spec, tracking
-    from ablation.cli.asked import Options, plan_of
+    from ablation import tracking
+    from ablation.cli.asked import plan_of
     from ablation.records.places import places
-    from ablation.spec import STUDIES
+    from ablation.study.load import STUDIES, load
+    from ablation.task import Redirection
 
-    uri = _existing(places(store).tracking)
-    study = spec.load(name, STUDIES).name if name.endswith(".py") else name.partition("@")[0]
+    uri = existing(places(store).tracking)
+    study = load(name, STUDIES).name if name.endswith(".py") else name.partition("@")[0]
     title = study if name.endswith(".py") else name
     if data or text or label:
-        given = plan_of(spec.load(name, STUDIES), Options(data=data, text=text, label=label))
+        given = plan_of(load(name, STUDIES), Redirection(data=data, text=text, label=label))
         title = given.label(tracking.labels_taken(tracking.connect(uri), study))
-    _report(_home(uri, title), reports)
+    write_report(find_home(uri, title), reports)
 
 
 @app.command()
@@ -248,11 +257,11 @@ def rebuild(
         else:
             report.rebuild(folder)
     for path in differing:
-        _print(_text(f"A rebuild would change {path}"))
+        show(escaped(f"A rebuild would change {path}"))
     if differing:
         raise typer.Exit(1)
     said = "1 report is" if len(folders) == 1 else f"{len(folders)} reports are"
-    _print(f"{said} {'as a rebuild makes them' if check else 'rebuilt'}.")
+    show(f"{said} {'as a rebuild makes them' if check else 'rebuilt'}.")
 
 
 @app.command()
@@ -266,48 +275,22 @@ def ui(
     from ablation.cli import pages
     from ablation.records.places import places
 
-    uri = _existing(places(store).tracking)
-    page = "" if name is None else _page(uri, name)
+    uri = existing(places(store).tracking)
+    page = "" if name is None else page_of(uri, name)
     if uri.startswith("http"):
         where = public(uri).rstrip("/") + (f"/#/{page}" if page else "")
-        _print(_text(f"The runs are on a tracking server: open {where}"))
+        show(escaped(f"The runs are on a tracking server: open {where}"))
         return
     _terminate_like_interrupt()
     try:
         with pages.server(uri, port) as process:
             pages.until_it_listens(process, port)
             where = pages.address(port, page)
-            _print(_text(f"MLflow listens on {where} for {public(uri)}; Ctrl-C ends it."))
+            show(escaped(f"MLflow listens on {where} for {public(uri)}; Ctrl-C ends it."))
             pages.open_browser(where)
             raise pages.ended(process, process.wait())
     except KeyboardInterrupt:
         return
-
-
-def _page(uri: str, name: str) -> str:
-    """Returns MLflow's page of a study's parent run."""
-    home = _home(uri, Path(name).stem if name.endswith(".py") else name)
-    # Else MLflow may show the page among those for chatbots.
-    return f"experiments/{home.experiment}/runs/{home.parent}?workflowType=machine_learning"
-
-
-def _home(uri: str, title: str) -> Home:
-    """Finds where a study's runs are kept, or refuses."""
-    from ablation import spec, tracking
-    from ablation.spec import STUDIES
-
-    client, study = tracking.connect(uri), title.partition("@")[0]
-    home = tracking.find_home(client, study, title)
-    if home is not None:
-        return home
-    known = spec.known_studies(STUDIES)
-    recorded = sorted(tracking.labels_taken(client, study))
-    raise Refused(
-        f"No runs of {title!r} are recorded.{'' if study in known else nearest(study, known)}",
-        f"Recorded are: {', '.join(recorded)}."
-        if recorded
-        else f"Run a study first; known are: {', '.join(known)}.",
-    )
 
 
 def main() -> None:
@@ -327,42 +310,6 @@ def _refuse_options(device: str, workers: int | None) -> None:
         raise Refused(f"No device {device!r}.", "Give auto, cpu or cuda.")
     if workers is not None and workers < 1:
         raise Refused(f"At least 1 worker is needed; got {workers}.", "Leave it out.")
-    if device == "cuda":
-        from ablation.execute.worker import check_cuda
-
-        check_cuda()
-
-
-def _report(home: Home, reports: Path, mapping: Callable[..., Iterable[Any]] = map) -> None:
-    """Builds the report and prints the verdicts and where it lies."""
-    from rich.table import Table
-
-    from ablation import tracking
-    from ablation.analysis import answer
-    from ablation.report import build, gather, index, note
-    from ablation.report.note import COLUMNS
-    from ablation.report.numbers import Scale
-    from ablation.report.tables import verdict_table
-
-    content = gather(home)
-    folder = build(content, reports, mapping)
-    index(reports, mapping)
-    failures: tuple[type[Exception], ...] = (OSError, *tracking.failures())
-    try:
-        tracking.publish(home, content.judged.effects.to_dict("records"), note(content), folder)
-    except failures as error:
-        why = next(iter(str(error).strip().splitlines()), "")
-        _print(_text(f"MLflow does not show the report ({type(error).__name__}): {why}"))
-    scale = Scale.of(content.declaration)
-    whole = verdict_table(content.judged.effects, scale)
-    places = [list(whole.columns).index(name) for name in COLUMNS]
-    _print(_text(f"{home.label}: {scale.heading}"))
-    table = Table(*COLUMNS, box=None)
-    for row in whole.rows:
-        table.add_row(*(_text(row[place].text) for place in places))
-    _print(table)
-    _print(_text(answer(content.judged.effects, content.declaration)))
-    _print(_text(f"Report: {folder / 'index.html'}"))
 
 
 def _budget(study: Study) -> str:
@@ -381,14 +328,6 @@ def _screening(study: Study) -> str:
     return f"{seeds} a screening: take {least} or more for verdicts that others can rest on."
 
 
-def _existing(uri: str) -> str:
-    """Refuses an SQLite store that is not there, which connecting would create."""
-    path = uri.removeprefix("sqlite:///")
-    if path != uri and not Path(path).exists():
-        raise Refused(f"Nothing is recorded in {path}.", "Run a study first: ablation list")
-    return uri
-
-
 def _terminate_like_interrupt() -> None:
     """Lets SIGTERM end a command as Ctrl-C does: workers or a server ended, runs closed."""
     import signal
@@ -397,19 +336,3 @@ def _terminate_like_interrupt() -> None:
         raise KeyboardInterrupt
 
     signal.signal(signal.SIGTERM, interrupt)
-
-
-def _text(text: object) -> str:
-    """Keeps the terminal from reading markup into a name."""
-    from rich.markup import escape
-
-    return escape(str(text))
-
-
-def _print(what: object) -> None:
-    from rich.console import Console
-
-    console = Console(highlight=False, soft_wrap=isinstance(what, str))
-    if not console.is_terminal:
-        console.width = 200  # a file or a pipe has room for whole names
-    console.print(what)

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from ablation.cli.asked import Seen, estimate
 from ablation.mirror import DONE
-from ablation.plan import Plan
+from ablation.study.plan import Plan
 
 EVERY = 2.0
 """Seconds between two looks."""

@@ -151,7 +151,7 @@ def prepare_pool(*modules: str) -> BaseContext:
     if forks:
         from multiprocessing import forkserver
 
-        context.set_forkserver_preload(["ablation.execute.worker", "ablation.train", *modules])
+        context.set_forkserver_preload(["ablation.execute.worker", *modules])
         with _without_interrupts(), _variables(ENVIRONMENT):
             forkserver.ensure_running()
     return context

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ablation import tracking
 from ablation.execute import progress_file
-from ablation.plan import Plan, Trial
+from ablation.study.plan import Plan, Trial
 from ablation.tracking import Early, Home, Started
 
 AFTER = 10.0
@@ -71,7 +71,7 @@ class Live:
             return
         early = self._early.get(trial.key)
         if early is None:
-            encoded = self._plan.data_of(trial)
+            data = self._plan.data_of(trial)
             started = Started(trial=trial, began=seen.began, device=seen.device)
-            early = tracking.begin(self._home, started, encoded, self._versions)
+            early = tracking.begin(self._home, started, data, self._versions)
         self._early[trial.key] = tracking.append(self._home, early, seen.began, seen.records)

@@ -15,17 +15,14 @@ from ablation.analysis.due import due_trials
 from ablation.errors import Refused, public
 from ablation.execute.live import Live
 from ablation.execute.stamp import stamp
-from ablation.records.digest import digest
 from ablation.records.outcome import Outcome
 from ablation.tracking import Finished, Home
 
 if TYPE_CHECKING:
-    from optuna.storages import RDBStorage
-
     from ablation.mirror import Mirror
-    from ablation.plan import Plan, Trial
     from ablation.records.places import Places
-    from ablation.spec import Study
+    from ablation.study.plan import Plan, Trial
+    from ablation.study.spec import Study
 
 
 @dataclasses.dataclass(kw_only=True, slots=True)
@@ -91,7 +88,8 @@ def session(plan: Plan, places: Places) -> Iterator[Session]:
                 client, study, label, data=plan.declaration.data, artifacts=places.artifacts
             )
         try:
-            opened = _open(plan, home, storage, places)
+            mirror = mirrors.open_mirror(storage, plan, label=label)
+            opened = _open(plan, home, mirror, places)
             yield opened
         except BaseException:
             _close(home, complete=False)
@@ -100,19 +98,18 @@ def session(plan: Plan, places: Places) -> Iterator[Session]:
         _close(home, complete=not opened.missing)
 
 
-def _open(plan: Plan, home: Home, storage: RDBStorage, places: Places) -> Session:
+def _open(plan: Plan, home: Home, mirror: Mirror, places: Places) -> Session:
     """Declares the study, and brings the mirror and the plan into line with the record."""
     study = plan.study
     tracking.close_unfinished(home)
     outcomes = tracking.outcomes(home)
     wording = {"question": study.question, "title": study.title, "caveats": list(study.caveats)}
     tracking.declare(home, plan.declaration, wording, seen=len(outcomes))
-    tracking.describe_data(home, plan.encoded)
-    _keep_numerics(study, home)
-    mirror = mirrors.open_mirror(storage, plan, label=home.label)
+    tracking.describe_data(home, plan.data)
+    _keep_table(study, home)
     mirror.reconcile(plan.trials, outcomes)
     mirror.reconcile_others(home.label, outcomes)
-    versions = stamp()
+    versions = stamp(study.task.libraries)
     opened = Session(
         plan=plan,
         home=home,
@@ -125,18 +122,12 @@ def _open(plan: Plan, home: Home, storage: RDBStorage, places: Places) -> Sessio
     return opened
 
 
-def _keep_numerics(study: Study, home: Home) -> None:
-    """Keeps with the study what each fill of the arms does in each dtype, if it asks for that."""
-    fills = dict.fromkeys(arm.config.model.attention.fill for arm in study.complete_arms)
-    of = digest(list(fills)) if study.numerics else ""
-    if tracking.numerics_of(home) == of:
-        return
-    rows = []
-    if study.numerics:
-        from ablation.model import fill_table
-
-        rows = fill_table(list(fills))
-    tracking.keep_numerics(home, rows, of=of)
+def _keep_table(study: Study, home: Home) -> None:
+    """Keeps the task's own table with the study, if the study asks for it."""
+    of, rows = study.task.table([arm.config for arm in study.complete_arms])
+    wanted = of if study.numerics else ""
+    if tracking.numerics_of(home) != wanted:
+        tracking.keep_numerics(home, rows() if study.numerics else [], of=wanted)
 
 
 def _close(home: Home, *, complete: bool) -> None:
@@ -171,15 +162,12 @@ def _lock(places: Places, study: str) -> Iterator[None]:
 @contextlib.contextmanager
 def _explained(places: Places) -> Iterator[None]:
     """Turns database, server and disk errors into a two-line `Refused`."""
-    from optuna.exceptions import OptunaError
-    from sqlalchemy.exc import SQLAlchemyError
-
-    failures: tuple[type[Exception], ...] = (SQLAlchemyError, OptunaError, OSError)
+    failures = (OSError, *mirrors.failures(), *tracking.failures())
     try:
         yield
     except BrokenPipeError:
         raise  # of the terminal, not of the record
-    except failures + tracking.failures() as error:
+    except failures as error:
         first = next(iter(str(error).strip().splitlines()), "")
         raise Refused(
             f"The record in {public(places.tracking)} failed ({type(error).__name__}): {first}",

@@ -6,13 +6,19 @@ import contextlib
 import importlib.metadata
 import platform
 import subprocess
+from collections.abc import Iterable
 
-LIBRARIES = ("torch", "numpy", "mlflow", "optuna", "datasets", "tokenizers", "sentencex")
+LIBRARIES = ("numpy", "mlflow", "optuna")
 
 
-def stamp() -> dict[str, str]:
-    """Returns commit, Python and library versions as tags for a run."""
-    versions = {f"ablation.version.{name}": importlib.metadata.version(name) for name in LIBRARIES}
+def stamp(libraries: Iterable[str]) -> dict[str, str]:
+    """Returns commit, Python and library versions as tags for a run.
+
+    Args:
+        libraries: The task's libraries.
+    """
+    names = (*LIBRARIES, *libraries)
+    versions = {f"ablation.version.{name}": importlib.metadata.version(name) for name in names}
     versions["ablation.version.python"] = platform.python_version()
     with contextlib.suppress(OSError, subprocess.SubprocessError):
         commit = _git("rev-parse", "HEAD")

@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from ablation.errors import Refused
 from ablation.execute.live import EVERY
-from ablation.execute.worker import run_trial
-from ablation.plan import seconds_guess
+from ablation.execute.worker import Job, run_trial
 from ablation.tracking import Finished
 
 if TYPE_CHECKING:
     from ablation.execute.crew import Crew
     from ablation.execute.session import Session
-    from ablation.plan import Trial
+    from ablation.study.plan import Trial
 
 AHEAD = 2
 """Trials submitted per worker, so that each has its next one while its last is recorded."""
@@ -80,9 +79,18 @@ def _train(
 
 
 def _submit(opened: Session, crew: Crew, trial: Trial, device: str) -> Future[Any]:
-    config, data, file = trial.arm.config, opened.plan.data_of(trial), opened.live.file(trial)
+    task = opened.plan.study.task
+    job = Job(
+        train=task.train,
+        resolve_device=task.device,
+        config=trial.arm.config,
+        seed=trial.training_seed,
+        data=opened.plan.data_of(trial),
+        device=device,
+        progress=opened.live.file(trial),
+    )
     try:
-        return crew.submit(run_trial, config, trial.training_seed, data, device, file)
+        return crew.submit(run_trial, job)
     except Exception as error:
         if crew.is_broken(error):
             raise _lost(trial) from error
@@ -97,9 +105,8 @@ def _longest_first(opened: Session) -> list[Trial]:
     seconds: dict[str, float] = {}
     for trial in opened.missing:
         if trial.config_hash not in seconds:
-            train = opened.plan.data_of(trial).split("train")
-            guess = seconds_guess(trial.arm.config, len(train.labels), len(train.tokens))
-            seconds[trial.config_hash] = guess
+            guess = opened.plan.study.task.seconds
+            seconds[trial.config_hash] = guess(trial.arm.config, opened.plan.data_of(trial))
     return sorted(opened.missing, key=lambda each: (each.seed, -seconds[each.config_hash]))
 
 

@@ -5,13 +5,14 @@ if it says what MLflow does not.
 """
 
 from ablation.mirror.read import DONE, Mirrored, labels_taken, reading, trials
-from ablation.mirror.write import Mirror, connect, open_mirror
+from ablation.mirror.write import Mirror, connect, failures, open_mirror
 
 __all__ = [
     "DONE",
     "Mirror",
     "Mirrored",
     "connect",
+    "failures",
     "labels_taken",
     "open_mirror",
     "reading",

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from ablation.errors import Refused, public
 from ablation.mirror.read import DATA, DECLARATION, KEY, LABEL, OUTCOME, RUN
-from ablation.plan import Plan, Trial
 from ablation.records.outcome import Outcome
+from ablation.study.plan import Plan, Trial
 from ablation.tracking import LOGITS, WEIGHTS
 
 if TYPE_CHECKING:
@@ -50,6 +50,14 @@ def connect(url: str) -> RDBStorage:
             "up to date by `optuna storage upgrade`.",
         ) from error
     return storage
+
+
+def failures() -> tuple[type[Exception], ...]:
+    """Returns the exceptions by which Optuna and its database say that they failed."""
+    from optuna.exceptions import OptunaError
+    from sqlalchemy.exc import SQLAlchemyError
+
+    return (OptunaError, SQLAlchemyError)
 
 
 def _tune(engine: Engine) -> None:

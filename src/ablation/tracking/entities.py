@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from ablation.config import flatten
-from ablation.data import Encoded
 from ablation.records.outcome import EpochRecord, RunResult
+from ablation.records.paths import flatten
+from ablation.task import Prepared
 from ablation.tracking.store import DATA, KIND, LABEL, Home, source
 
 if TYPE_CHECKING:
     from mlflow.entities import Metric, Param
 
-    from ablation.plan import Trial
+    from ablation.study.plan import Trial
     from ablation.tracking.record import Started
 
 KEY = "ablation.key"
@@ -56,18 +56,12 @@ def result_tags(result: RunResult) -> dict[str, str]:
     return {name: value for name, value in tags.items() if value is not None}
 
 
-def parameters_of(trial: Trial, encoded: Encoded) -> list[Param]:
+def parameters_of(trial: Trial, data: Prepared) -> list[Param]:
     """Returns the run configuration, with what the data made of it."""
     from mlflow.entities import Param
 
-    parameters = flatten(trial.arm.config) | {
-        "arm": trial.arm.name,
-        "seed": trial.seed,
-        "data.fingerprint": encoded.fingerprint,
-        "data.labels": ", ".join(encoded.labels),
-        "data.tokenizer": encoded.tokenizer,
-        "data.vocabulary_size": encoded.vocabulary_size,
-    }
+    named = {"arm": trial.arm.name, "seed": trial.seed}
+    parameters = {**flatten(trial.arm.config), **named, **data.parameters()}
     return [Param(name, str(value)) for name, value in parameters.items()]
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from ablation.plan import key_of
 from ablation.records.declaration import Declaration
 from ablation.records.metric import METRICS
 from ablation.records.outcome import Outcome
+from ablation.study.identity import key_of
 from ablation.tracking.entities import LOGITS, WEIGHTS
 from ablation.tracking.store import DATA, KIND, Home, search
 

@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ablation.data import Encoded
-from ablation.plan import Trial
 from ablation.records.outcome import EpochRecord, Outcome, RunResult
+from ablation.study.plan import Trial
+from ablation.task import Prepared
 from ablation.tracking.entities import (
     CHOSEN,
     KEY,
@@ -90,18 +90,18 @@ def close(home: Home, *, complete: bool) -> None:
     home.client.set_terminated(home.parent, status="FINISHED" if complete else "KILLED")
 
 
-def begin(home: Home, started: Started, encoded: Encoded, versions: Mapping[str, str]) -> Early:
+def begin(home: Home, started: Started, data: Prepared, versions: Mapping[str, str]) -> Early:
     """Creates the run of a trial that is still training; it has no metrics yet.
 
     Args:
         home: The study label.
         started: The trial.
-        encoded: Its data.
+        data: Its data.
         versions: Commit and library versions, as tags.
     """
-    run = _create(home, started, tags_of(home, started, encoded.fingerprint, versions))
+    run = _create(home, started, tags_of(home, started, data.fingerprint, versions))
     run_id: str = run.info.run_id
-    home.client.log_batch(run_id, params=parameters_of(started.trial, encoded))
+    home.client.log_batch(run_id, params=parameters_of(started.trial, data))
     return Early(run_id=run_id, artifacts=run.info.artifact_uri, logged=0)
 
 
@@ -123,7 +123,7 @@ def append(home: Home, early: Early, began: float, records: Sequence[EpochRecord
 def record(
     home: Home,
     finished: Finished,
-    encoded: Encoded,
+    data: Prepared,
     versions: Mapping[str, str],
     early: Early | None = None,
 ) -> Outcome:
@@ -134,14 +134,14 @@ def record(
     Args:
         home: The study label.
         finished: The trained trial.
-        encoded: Its data.
+        data: Its data.
         versions: Commit and library versions, as tags.
         early: The run that showed the training while it went on.
     """
     from mlflow.entities import RunTag
 
     client, result, began = home.client, finished.result, finished.began
-    tags = tags_of(home, finished, encoded.fingerprint, versions) | result_tags(result)
+    tags = tags_of(home, finished, data.fingerprint, versions) | result_tags(result)
     if (known := _known(home, finished.trial)) is not None:
         if early is not None:
             client.set_terminated(early.run_id, status="KILLED")
@@ -149,7 +149,7 @@ def record(
     if early is None:
         run = _create(home, finished, tags)
         early = Early(run_id=run.info.run_id, artifacts=run.info.artifact_uri, logged=0)
-        new: dict[str, Any] = {"params": parameters_of(finished.trial, encoded)}
+        new: dict[str, Any] = {"params": parameters_of(finished.trial, data)}
     else:
         new = {"tags": [RunTag(name, value) for name, value in result_tags(result).items()]}
     new["metrics"] = curves_of(finished.records[early.logged :], began) + finals_of(result, began)

@@ -17,9 +17,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ablation.data import Encoded
 from ablation.errors import Refused, public
 from ablation.records.declaration import Declaration
+from ablation.task import Prepared
 from ablation.tracking import notes
 
 if TYPE_CHECKING:
@@ -247,16 +247,16 @@ def declare(home: Home, declaration: Declaration, wording: Mapping[str, Any], se
     client.update_run(home.parent, status="RUNNING")
 
 
-def describe_data(home: Home, encoded: Encoded) -> None:
+def describe_data(home: Home, data: Prepared) -> None:
     """Names the data among the parent run's inputs; every trial has them by tag and parameter."""
     from mlflow.entities import Dataset, DatasetInput, InputTag
 
     dataset = Dataset(
-        name=encoded.name,
-        digest=encoded.fingerprint,
-        source_type="local" if Path(encoded.source).exists() else "named",
-        source=encoded.source,
-        profile=str(encoded.rows),
+        name=data.name,
+        digest=data.fingerprint,
+        source_type="local" if Path(data.source).exists() else "named",
+        source=data.source,
+        profile=str(data.rows),
     )
     inputs = DatasetInput(dataset, [InputTag("mlflow.data.context", "all")])
     home.client.log_inputs(home.parent, [inputs])

@@ -1,0 +1,93 @@
+"""Studies that are recorded: where they are, and their report."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ablation.cli.output import escaped, show
+from ablation.errors import Refused, nearest
+
+if TYPE_CHECKING:
+    from ablation.tracking import Home
+
+
+def existing(uri: str) -> str:
+    """Returns the address of a store that is there.
+
+    Raises:
+        Refused: If it is an SQLite file that is missing, which connecting would create.
+    """
+    path = uri.removeprefix("sqlite:///")
+    if path != uri and not Path(path).exists():
+        raise Refused(f"Nothing is recorded in {path}.", "Run a study first: ablation list")
+    return uri
+
+
+def find_home(uri: str, title: str) -> Home:
+    """Returns where a study's runs are kept.
+
+    Raises:
+        Refused: If nothing is recorded under that title.
+    """
+    from ablation import tracking
+    from ablation.study.load import STUDIES, known_studies
+
+    client, study = tracking.connect(uri), title.partition("@")[0]
+    home = tracking.find_home(client, study, title)
+    if home is not None:
+        return home
+    known = known_studies(STUDIES)
+    recorded = sorted(tracking.labels_taken(client, study))
+    raise Refused(
+        f"No runs of {title!r} are recorded.{'' if study in known else nearest(study, known)}",
+        f"Recorded are: {', '.join(recorded)}."
+        if recorded
+        else f"Run a study first; known are: {', '.join(known)}.",
+    )
+
+
+def page_of(uri: str, name: str) -> str:
+    """Returns MLflow's page of a study's parent run."""
+    home = find_home(uri, Path(name).stem if name.endswith(".py") else name)
+    # Else MLflow may show the page among those for chatbots.
+    return f"experiments/{home.experiment}/runs/{home.parent}?workflowType=machine_learning"
+
+
+def write_report(home: Home, reports: Path, mapping: Callable[..., Iterable[Any]] = map) -> None:
+    """Builds the report and prints the verdicts and where it is.
+
+    Args:
+        home: The study label.
+        reports: Folder of the reports.
+        mapping: Draws the figures: ``map``, or that of a crew, side by side.
+    """
+    from rich.table import Table
+
+    from ablation import tracking
+    from ablation.analysis import answer
+    from ablation.report import build, gather, index, note
+    from ablation.report.note import COLUMNS
+    from ablation.report.numbers import Scale
+    from ablation.report.tables import verdict_table
+
+    content = gather(home)
+    folder = build(content, reports, mapping)
+    index(reports, mapping)
+    failures: tuple[type[Exception], ...] = (OSError, *tracking.failures())
+    try:
+        tracking.publish(home, content.judged.effects.to_dict("records"), note(content), folder)
+    except failures as error:
+        why = next(iter(str(error).strip().splitlines()), "")
+        show(escaped(f"MLflow does not show the report ({type(error).__name__}): {why}"))
+    scale = Scale.of(content.declaration)
+    whole = verdict_table(content.judged.effects, scale)
+    places = [list(whole.columns).index(name) for name in COLUMNS]
+    show(escaped(f"{home.label}: {scale.heading}"))
+    table = Table(*COLUMNS, box=None)
+    for row in whole.rows:
+        table.add_row(*(escaped(row[place].text) for place in places))
+    show(table)
+    show(escaped(answer(content.judged.effects, content.declaration)))
+    show(escaped(f"Report: {folder / 'index.html'}"))

@@ -1,0 +1,85 @@
+"""Study files: the known ones of a folder, and one of them as a study."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import sys
+import traceback
+from pathlib import Path
+from typing import Any
+
+from ablation.errors import Refused, nearest
+from ablation.study.spec import Study
+
+STUDIES = Path("studies")
+"""Where the command line looks for studies."""
+
+
+def known_studies(folder: Path) -> list[str]:
+    """Returns the names of the study files in a folder, sorted; other modules may lie there."""
+    files = sorted(folder.glob("[a-z]*.py"))
+    return [path.stem for path in files if re.search(r"^study\b", path.read_text(), re.MULTILINE)]
+
+
+def load(name: str, folder: Path) -> Study:
+    """Loads a study by its name in a folder, or by the path of its file.
+
+    Raises:
+        Refused: If there is no such study, or its file cannot be used.
+    """
+    path = (Path(name) if name.endswith(".py") else folder / f"{name}.py").resolve()
+    if not path.is_file():
+        known = known_studies(folder)
+        raise Refused(
+            f"No study {name!r} in {folder.name}/.{nearest(name, known)}",
+            f"Known studies: {', '.join(known)}."
+            if known
+            else f"There is no folder {folder} with studies here: run this in the project's "
+            "folder, or give the path of a study file.",
+        )
+    study = getattr(_execute(path), "study", None)
+    if not isinstance(study, Study):
+        raise Refused(
+            f"{path} defines no variable `study` that is an ablation.spec.Study.",
+            "Add `study = Study(...)` to it.",
+        )
+    if study.name != path.stem and not name.endswith(".py"):
+        raise Refused(
+            f"{path} declares a study named {study.name!r}, and would take over its record.",
+            f"Name it {path.stem!r}.",
+        )
+    return study
+
+
+def _execute(path: Path) -> Any:
+    """Runs a study file as a module, with its folder and the working folder importable."""
+    for place in (str(path.resolve().parent), str(Path.cwd())):
+        if place not in sys.path:
+            sys.path.append(place)
+    loaded = importlib.util.spec_from_file_location(f"ablation_study_{path.stem}", path)
+    assert loaded is not None
+    assert loaded.loader is not None
+    module = importlib.util.module_from_spec(loaded)
+    try:
+        loaded.loader.exec_module(module)
+    except Refused as error:
+        raise Refused(f"{path}: {error.rule}", error.way_out) from error
+    except Exception as error:
+        line = _line_in(path, error)
+        raise Refused(
+            f"{path}{line} raised {type(error).__name__}: {error}", "Mend the study file."
+        ) from error
+    return module
+
+
+def _line_in(path: Path, error: Exception) -> str:
+    """Returns ``", line 7,"`` for the last line of the file that the error passed through."""
+    lines = [
+        frame.lineno
+        for frame in traceback.extract_tb(error.__traceback__)
+        if Path(frame.filename) == path
+    ]
+    if isinstance(error, SyntaxError):
+        lines.append(error.lineno)
+    return f", line {lines[-1]}," if lines else ""

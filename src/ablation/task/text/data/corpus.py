@@ -1,0 +1,119 @@
+"""From a data configuration to an encoded corpus: opened where it is cached, built where not."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from ablation.records.digest import digest
+from ablation.task.text.config import DataConfig
+from ablation.task.text.data import encoded
+from ablation.task.text.data.encoded import Encoded, Split
+from ablation.task.text.data.source import Source, locate
+from ablation.task.text.data.splits import check, complete, fingerprint
+
+LAYOUT = 2
+"""Version of the cached folder; a change of tokenisation, splits or files is a step here."""
+
+_WORK = ".work-"
+_STALE_SECONDS = 24 * 3600.0
+
+
+def prepare(config: DataConfig, *, cache: Path) -> Encoded:
+    """Returns the corpus that ``config`` describes, encoded under ``cache``.
+
+    The first call reads, splits, tokenises and writes; later ones, from any process, open the
+    arrays. Processes may call it at the same time.
+
+    Raises:
+        Refused: If there is no such corpus, or it cannot be studied; the cache is left as it was.
+    """
+    source = locate(config)
+    folder = cache.absolute() / digest(LAYOUT, source.digest, dataclasses.asdict(config))
+    found = encoded.load(folder)
+    if found is None:
+        _build(config, source, folder)
+        found = encoded.load(folder)
+    if found is None:
+        raise OSError(f"{folder} was written, but cannot be read back")
+    return found
+
+
+def _build(config: DataConfig, source: Source, folder: Path) -> None:
+    downloads = folder.parent / "downloads"
+    _quieten(downloads)
+    # Imported here, since with them come the libraries that a cached corpus does not need.
+    from ablation.task.text.data.read import read
+    from ablation.task.text.data.tokens import choose, encode, learn
+
+    with _scratch(folder.parent) as work:
+        given = read(config, source, work=work, downloads=downloads)
+        splits = complete(
+            given, test_share=source.test_share, validation_share=source.validation_share
+        )
+        labels = check(splits)
+        train = splits["train"].texts
+        kind = choose(train) if config.tokenizer == "auto" else config.tokenizer
+        tokenizer = learn(train, kind, config)
+        number = {label: index for index, label in enumerate(labels)}
+        arrays = {
+            name: Split(
+                *encode(tokenizer, rows.texts, kind, config),
+                np.array([number[x] for x in rows.labels], np.int64),
+            )
+            for name, rows in splits.items()
+        }
+        built = work / "corpus"
+        built.mkdir()
+        tokenizer.save(str(built / encoded.TOKENIZER))
+        facts = {
+            "name": source.name,
+            "source": config.source,
+            "fingerprint": fingerprint(splits),
+            "labels": labels,
+            "vocabulary_size": tokenizer.get_vocab_size(),
+            "tokenizer": kind,
+            "max_length": config.max_length,
+            "rows": {name: len(rows) for name, rows in splits.items()},
+        }
+        encoded.save(built, arrays, facts)
+        encoded.publish(built, folder)
+
+
+def _quieten(downloads: Path) -> None:
+    """Sets what the libraries read on import: no reports home, no warning, our folders."""
+    for name, value in {
+        "HF_HUB_DISABLE_TELEMETRY": "1",
+        "HF_HUB_CACHE": str(downloads / "hub"),
+        "HF_DATASETS_CACHE": str(downloads / "datasets"),
+        # Unset, a later fork of the process prints a warning; no fork of ours tokenises.
+        "TOKENIZERS_PARALLELISM": "true",
+    }.items():
+        os.environ.setdefault(name, value)
+
+
+@contextlib.contextmanager
+def _scratch(cache: Path) -> Iterator[Path]:
+    """Gives a folder beside the cached ones, so that a rename suffices; removes it after."""
+    new = [folder for folder in (cache, *cache.parents) if not folder.exists()]
+    cache.mkdir(parents=True, exist_ok=True)
+    for left in cache.glob(f"{_WORK}*"):
+        # Of a process that was killed; a day is more than any corpus takes.
+        if time.time() - left.stat().st_mtime > _STALE_SECONDS:
+            shutil.rmtree(left, ignore_errors=True)
+    work = Path(tempfile.mkdtemp(prefix=_WORK, dir=cache))
+    try:
+        yield work
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+        for folder in new:
+            with contextlib.suppress(OSError):
+                folder.rmdir()

@@ -1,0 +1,116 @@
+"""Splits: the missing ones are taken from train by hash, and what cannot be studied is refused."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections import defaultdict
+from collections.abc import Iterable
+
+from ablation.errors import Refused
+from ablation.task.text.data.encoded import SPLITS
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Rows:
+    """Texts and their classes, in the order of the source."""
+
+    texts: list[str]
+    labels: list[str]
+
+    def __len__(self) -> int:
+        """Returns how many."""
+        return len(self.texts)
+
+    def take(self, indices: Iterable[int]) -> Rows:
+        """Returns some of the rows."""
+        chosen = list(indices)
+        return Rows([self.texts[i] for i in chosen], [self.labels[i] for i in chosen])
+
+
+def same(text: str) -> str:
+    """Returns what makes two texts the same: all but case and spacing."""
+    return " ".join(text.casefold().split())
+
+
+def complete(
+    given: dict[str, Rows], *, test_share: float, validation_share: float
+) -> dict[str, Rows]:
+    """Returns train, validation and test; what is not given is taken from train by hash.
+
+    Args:
+        given: At least train.
+        test_share: Share of train that becomes test.
+        validation_share: Share of what is then left of train that becomes validation.
+    """
+    splits = dict(given)
+    for name, share in (("test", test_share), ("validation", validation_share)):
+        if name not in splits:
+            splits["train"], splits[name] = divide(splits["train"], share)
+    return {name: splits[name] for name in SPLITS}
+
+
+def divide(rows: Rows, share: float) -> tuple[Rows, Rows]:
+    """Divides rows in two by the hash of the text, class by class.
+
+    All rows of the same text (:func:`same`) go to one side, under the class of the first of them.
+    Of each class the texts with the lowest hashes are taken, at least one and never all: nothing
+    depends on the order of the rows, nor on a random number.
+
+    Returns:
+        What stays, and about ``share`` of each class.
+    """
+    groups: dict[str, list[int]] = defaultdict(list)
+    for index, text in enumerate(rows.texts):
+        groups[same(text)].append(index)
+    classes: dict[str, list[str]] = defaultdict(list)
+    for key, members in groups.items():
+        classes[rows.labels[members[0]]].append(key)
+    taken: set[int] = set()
+    for keys in classes.values():
+        count = min(max(1, round(share * len(keys))), len(keys) - 1)
+        taken.update(i for key in sorted(keys, key=_hash)[:count] for i in groups[key])
+    stay = (index for index in range(len(rows)) if index not in taken)
+    return rows.take(stay), rows.take(sorted(taken))
+
+
+def check(splits: dict[str, Rows]) -> tuple[str, ...]:
+    """Returns the sorted classes of train.
+
+    Raises:
+        Refused: If a split is empty, train has one class, or lacks one of another split.
+    """
+    for name, rows in splits.items():
+        if not rows:
+            raise Refused(f"The split {name} is empty.", "Give every split at least one row.")
+    known = sorted(set(splits["train"].labels))
+    if len(known) == 1:
+        raise Refused(
+            f"All rows of train have one class: {known[0]!r}.",
+            "Give at least two classes, or name another column: LABEL=... (--label).",
+        )
+    for name, rows in splits.items():
+        new = sorted(set(rows.labels) - set(known))
+        if new:
+            hidden = " (hidden labels?)" if new == ["-1"] else ""
+            raise Refused(
+                f"The split {name} has a class that train lacks: {new[0]!r}{hidden}.",
+                f"Add rows of it to train, or leave {name} out: it is then taken from train.",
+            )
+    return tuple(known)
+
+
+def fingerprint(splits: dict[str, Rows]) -> str:
+    """Returns 12 hex digits of the content: split, text and class of every row, in order."""
+    content = hashlib.sha256()
+    for name, rows in splits.items():
+        for row in zip(rows.texts, rows.labels, strict=True):
+            for part in (name, *row):
+                encoded = part.encode()
+                # The length goes first, or ("ab", "c") and ("a", "bc") would be the same content.
+                content.update(len(encoded).to_bytes(8, "little") + encoded)
+    return content.hexdigest()[:12]
+
+
+def _hash(text: str) -> bytes:
+    return hashlib.sha256(text.encode()).digest()

@@ -1,0 +1,41 @@
+"""A dry run of a configuration that names classes of the user's, before anything is trained."""
+
+from __future__ import annotations
+
+import torch
+
+from ablation.errors import Refused
+from ablation.task.text.config import ModelConfig
+from ablation.task.text.model.initialise import build
+
+TEXTS, TOKENS, VOCABULARY, CLASSES = 3, 5, 11, 2
+"""Sizes of the dry run: primes, so that swapped axes cannot pass."""
+
+
+def check(config: ModelConfig) -> None:
+    """Builds the model and runs it forward and backward on a few made-up tokens.
+
+    Raises:
+        Refused: If a class of the user's cannot be found or made, is called in vain, or returns
+            another shape than it should; the message holds the shapes.
+    """
+    lengths = torch.tensor([TOKENS, 2, 1])
+    mask = torch.arange(TOKENS) < lengths[:, None]
+    tokens = torch.randint(2, VOCABULARY, mask.shape, generator=torch.Generator()) * mask
+    batch: tuple[torch.Tensor, ...] = (tokens, mask)
+    if config.kind == "hierarchical":
+        batch = (tokens, mask, torch.tensor([[True, True], [True, False]]))
+    with torch.random.fork_rng(devices=[]):
+        model = build(config, 0, vocabulary_size=VOCABULARY, classes=CLASSES)
+        try:
+            logits = model(*batch)
+            logits.sum().backward()
+        except Refused:
+            raise
+        except Exception as error:
+            names = ", ".join(name for name in config.encoders + config.poolings if ":" in name)
+            raise Refused(
+                f"{names} failed on states of shape {(TEXTS, TOKENS, config.hidden_size)} and a "
+                f"mask of shape {(TEXTS, TOKENS)}: {type(error).__name__}: {error}",
+                "A pooling's forward takes (states, mask), an encoder's (embeddings, mask).",
+            ) from error

@@ -1,0 +1,143 @@
+"""What the harness knows of the text classifier; PyTorch and datasets load when they are used."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Generator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ablation.records.digest import digest
+from ablation.records.metric import METRICS
+from ablation.records.outcome import EpochRecord, RunResult
+from ablation.records.paths import flatten
+from ablation.task import Identity, Redirection, Task
+from ablation.task.sources import content_of, source_of
+from ablation.task.text.config import RunConfig
+from ablation.task.text.data import Encoded, prepare, read_vectors
+
+DATA_PATHS = frozenset({"data.source", "data.revision", "data.text", "data.label"})
+"""Where the data came from: the data's content stands for these in every hash."""
+
+WHEREABOUTS = DATA_PATHS | {"model.embedding_file"}
+"""Where a content is kept, which stands for it in every hash."""
+
+SECONDS = {"none": (1.5e-3, 0.5e-6), "cnn": (1.5e-3, 3e-6), "bilstm": (2e-3, 6e-6)}
+"""Encoder to seconds a step and a token, on one core of a small cloud machine, 128 wide."""
+OTHER_SECONDS = (3e-3, 5e-6)
+
+
+def redirect(config: RunConfig, other: Redirection) -> RunConfig:
+    """Returns the configuration with other data; a Hub id may name its revision after an @."""
+    given = config.data
+    wanted = dataclasses.replace(
+        given, text=other.text or given.text, label=other.label or given.label
+    )
+    if other.data is not None:
+        source, at, revision = other.data.partition("@")
+        if Path(other.data).exists() or not at:
+            source, revision = other.data, ""
+        wanted = dataclasses.replace(wanted, source=source, revision=revision or None)
+    return dataclasses.replace(config, data=wanted)
+
+
+def prepare_all(configs: Sequence[RunConfig], cache: Path) -> list[Encoded]:
+    """Returns the encoded corpus of each configuration; equal ones are prepared once."""
+    prepared = {
+        data: prepare(data, cache=cache) for data in dict.fromkeys(c.data for c in configs)
+    }
+    return [prepared[config.data] for config in configs]
+
+
+def identify(config: RunConfig) -> Identity:
+    """Returns what decides a run: values, user-defined sources and pretrained embeddings."""
+    values = {
+        path: repr(value) for path, value in flatten(config).items() if path not in WHEREABOUTS
+    }
+    model = config.model
+    contents = [source_of(name) for name in model.encoders + model.poolings]
+    file = model.embedding_file
+    contents.append(
+        None if file is None else content_of(file, "embeddings", "model.embedding_file")
+    )
+    return Identity(values, contents)
+
+
+def check(pairs: Sequence[tuple[RunConfig, Encoded]]) -> None:
+    """Dry-runs user-defined classes and reads embedding files, before anything is written.
+
+    Raises:
+        Refused: If a class cannot be found or made, or returns a wrong shape; if embeddings have
+            another width, or no token of the data.
+    """
+    models = dict.fromkeys(config.model for config, _ in pairs)
+    own = [model for model in models if any(":" in x for x in model.encoders + model.poolings)]
+    if own:
+        from ablation.task.text.model import check as check_model
+
+        for model in own:
+            check_model(model)
+    files = {
+        (config.model.embedding_file, config.model.embedding_size, config.data): data
+        for config, data in pairs
+    }
+    for (file, size, _), data in files.items():
+        if file is not None:
+            read_vectors(Path(file), data.vocabulary(), size)
+
+
+def train_text(
+    config: RunConfig, seed: int, data: Encoded, *, device: str
+) -> Generator[EpochRecord, None, RunResult]:
+    """Trains one classifier in a worker; see :func:`ablation.task.text.run.run`."""
+    from ablation.task.text.run import run
+
+    return run(config, seed, data, device=device)
+
+
+def resolve_device(name: str) -> str:
+    """Returns ``cpu`` or ``cuda``; see :func:`ablation.task.text.run.resolve_device`."""
+    from ablation.task.text import run
+
+    return run.resolve_device(name)
+
+
+def seconds(config: RunConfig, data: Encoded) -> float:
+    """Returns a rough guess of one training's seconds, for use before any run was timed."""
+    step, token = SECONDS.get(config.model.encoder, OTHER_SECONDS)
+    train = data.split("train")
+    steps = len(train.labels) / config.train.batch_size
+    width = config.model.hidden_size / 128
+    return config.train.epochs * (steps * step + len(train.tokens) * token * width)
+
+
+def fill_table(
+    configs: Sequence[RunConfig],
+) -> tuple[str, Callable[[], Sequence[Mapping[str, Any]]]]:
+    """Returns the table of what each fill of the arms does in each dtype, without training."""
+    fills = list(dict.fromkeys(config.model.attention.fill for config in configs))
+
+    def rows() -> Sequence[Mapping[str, Any]]:
+        from ablation.task.text.model import fill_table as computed
+
+        return computed(fills)
+
+    return digest(fills), rows
+
+
+TEXT = Task(
+    config=RunConfig(),
+    metrics=METRICS,
+    data_paths=DATA_PATHS,
+    redirect=redirect,
+    prepare=prepare_all,
+    identify=identify,
+    check=check,
+    train=train_text,
+    device=resolve_device,
+    seconds=seconds,
+    table=fill_table,
+    libraries=("torch", "datasets", "tokenizers", "sentencex"),
+    preload=("ablation.task.text.run",),
+)
+"""The text classifier."""

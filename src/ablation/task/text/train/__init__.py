@@ -1,0 +1,14 @@
+"""One run: knows neither MLflow nor Optuna, and depends on (config, seed, encoded data) alone."""
+
+from ablation.task.text.train.batches import Documents, Texts, batches
+from ablation.task.text.train.evaluate import logits_of, scores_of
+from ablation.task.text.train.loop import train
+
+__all__ = [
+    "Documents",
+    "Texts",
+    "batches",
+    "logits_of",
+    "scores_of",
+    "train",
+]

@@ -1,0 +1,178 @@
+"""One run, as a plain loop: a generator of epoch records that returns the run's result."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import time
+from collections.abc import Generator, Mapping
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ablation.records.metric import METRICS
+from ablation.records.outcome import EpochRecord, Reason, RunResult
+from ablation.task.text.config import RunConfig
+from ablation.task.text.model import Classifier, Pretrained, build
+from ablation.task.text.model.streams import generator
+from ablation.task.text.train.adam import Adam
+from ablation.task.text.train.batches import Documents, Texts, batches
+from ablation.task.text.train.evaluate import logits_of, scores_of
+from ablation.task.text.train.probes import Probes
+
+
+def train(
+    config: RunConfig,
+    seed: int,
+    splits: Mapping[str, Texts | Documents],
+    *,
+    vocabulary_size: int,
+    classes: int,
+    pretrained: Pretrained | None = None,
+) -> Generator[EpochRecord, None, RunResult]:
+    """Trains one classifier; yields a record per epoch and returns the result.
+
+    The result depends on the arguments alone, its last digits also on the machine, its threads and
+    whether they keep denormal numbers. The epoch is chosen on validation; test is evaluated once,
+    with the weights that were chosen, so no choice can see it.
+
+    Args:
+        config: The complete run configuration.
+        seed: Every random stream of the run derives from it.
+        splits: ``train``, ``validation`` and ``test``, all on one device; with sentences for a
+            hierarchical model.
+        vocabulary_size: Number of token ids, padding included.
+        classes: Number of classes.
+        pretrained: Token ids and their embeddings, which then stay as they are.
+
+    Raises:
+        Refused: If a class of the user's cannot be found or returns a wrong shape.
+    """
+    began = time.perf_counter()
+    fitted, validation = splits["train"], splits["validation"]
+    lengths = fitted.lengths.cpu()
+    device = fitted.labels.device
+    sizes = {"vocabulary_size": vocabulary_size, "classes": classes}
+    model = build(config.model, seed, **sizes, pretrained=pretrained, device=device)
+    # Modules of the user's may draw from PyTorch's own generator, as nn.Dropout does.
+    torch.manual_seed(generator(seed, "global").initial_seed())
+    optimizer = Adam(model.parameters(), config.train.learning_rate)
+    order = generator(seed, "order")
+    chosen = _Chosen(model, config.train.select_on)
+    probes = Probes(model, validation)
+    at_start: dict[str, float] | None = probes.measure()
+
+    for epoch in range(1, config.train.epochs + 1):
+        model.train()
+        total = torch.zeros((), device=device)
+        for rows in batches(lengths, config.train.batch_size, config.train.batching, order):
+            model.clear_gradients()
+            loss = F.cross_entropy(model(*fitted.batch(rows)), fitted.labels[rows])
+            loss.backward()
+            if at_start is not None:
+                metrics = at_start | probes.gradients()
+                yield EpochRecord(epoch=0, seconds=time.perf_counter() - began, metrics=metrics)
+                at_start = None
+            optimizer.step()
+            total += loss.detach() * len(rows)
+        metrics = {"train/loss": total.item() / len(fitted)}
+        reason = _failure(metrics["train/loss"], epoch, classes, model)
+        if reason is None:
+            on_validation = _validate(model, validation)
+            chosen.offer(epoch, on_validation)
+            metrics |= _named("validation", on_validation) | probes.measure() | probes.gradients()
+            if not math.isfinite(on_validation["loss"]):
+                reason = "nan_loss"
+        seconds = time.perf_counter() - began
+        yield EpochRecord(epoch=epoch, seconds=seconds, metrics=metrics)
+        if reason is not None:
+            return RunResult(status="FAILED", reason=reason, epoch=epoch, seconds=seconds)
+
+    chosen.restore()
+    return _result(model, chosen, splits["test"], began)
+
+
+class _Chosen:
+    """The weights of the best epoch so far on validation, the earliest of equal ones; or the last.
+
+    Args:
+        model: What is trained.
+        metric: By what an epoch is better than another.
+    """
+
+    def __init__(self, model: Classifier, metric: str) -> None:
+        self.weights = model.state_dict()
+        self.kept = {name: tensor.clone() for name, tensor in self.weights.items()}
+        self.metric = metric
+        self.epoch = 0
+        self.metrics: dict[str, float] = {}
+
+    def offer(self, epoch: int, metrics: dict[str, float]) -> None:
+        if self.metric != "last" and self.epoch:
+            sign = METRICS[self.metric].direction
+            if sign * metrics[self.metric] <= sign * self.metrics[self.metric]:
+                return
+        self.epoch, self.metrics = epoch, metrics
+        for name, tensor in self.weights.items():
+            self.kept[name].copy_(tensor)
+
+    def restore(self) -> None:
+        for name, tensor in self.weights.items():
+            tensor.copy_(self.kept[name])
+
+
+def _validate(model: Classifier, validation: Texts | Documents) -> dict[str, float]:
+    """Returns the metrics of validation, in evaluation mode."""
+    model.eval()
+    return scores_of(logits_of(model, validation), validation.labels)
+
+
+def _named(split: str, metrics: Mapping[str, float]) -> dict[str, float]:
+    """Returns ``split/metric`` to value."""
+    return {f"{split}/{name}": value for name, value in metrics.items()}
+
+
+def _failure(train_loss: float, epoch: int, classes: int, model: Classifier) -> Reason | None:
+    """Says why the run ends here, if it does."""
+    if not math.isfinite(train_loss):
+        return "nan_loss"
+    # The extremes of a tensor with a NaN are NaN; asking of every entry takes ten times as long.
+    if not all(torch.stack(each.aminmax()).isfinite().all() for each in model.parameters()):
+        return "nan_grad"
+    if epoch > 1 and train_loss > 10 * math.log(classes):
+        return "diverged"
+    return None
+
+
+def _result(
+    model: Classifier, chosen: _Chosen, test: Texts | Documents, began: float
+) -> RunResult:
+    """Evaluates test once and gathers what the run leaves behind."""
+    model.eval()
+    logits = logits_of(model, test)
+    metrics = _named("validation", chosen.metrics)
+    metrics |= _named("test", scores_of(logits, test.labels))
+    if not math.isfinite(metrics["test/loss"]):
+        seconds = time.perf_counter() - began
+        return RunResult(status="FAILED", reason="nan_loss", epoch=chosen.epoch, seconds=seconds)
+    right = (logits.argmax(dim=1) == test.labels).cpu().numpy()
+    return RunResult(
+        status="FINISHED",
+        epoch=chosen.epoch,
+        seconds=time.perf_counter() - began,
+        metrics=metrics,
+        weights_hash=_hash(chosen.weights),
+        logits_hash=_hash({"logits": logits}),
+        correct=np.packbits(right).tobytes(),
+    )
+
+
+def _hash(tensors: Mapping[str, Tensor]) -> str:
+    """Returns the SHA-256 of the tensors' bytes, by name."""
+    sha = hashlib.sha256()
+    for name, tensor in sorted(tensors.items()):
+        sha.update(name.encode())
+        sha.update(np.ascontiguousarray(tensor.detach().cpu().numpy()).data)
+    return sha.hexdigest()

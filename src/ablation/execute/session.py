@@ -162,7 +162,7 @@ def _lock(places: Places, study: str) -> Iterator[None]:
 @contextlib.contextmanager
 def _explained(places: Places) -> Iterator[None]:
     """Turns database, server and disk errors into a two-line `Refused`."""
-    failures = (OSError, *mirrors.failures(), *tracking.failures())
+    failures: tuple[type[Exception], ...] = (OSError, *mirrors.failures(), *tracking.failures())
     try:
         yield
     except BrokenPipeError:

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from ablation.task.text.config import AttentionConfig, ModelConfig, Normal, Pooling
 from ablation.task.text.model import build_pooling, pool
+from ablation.task.text.model.plain import MeanPooling
 from ablation.task.text.model.streams import generator
 from ablation.task.text.model.weights import Masking, entmax15, softmax, sparsemax
 
@@ -331,3 +332,15 @@ def test_masking_of_the_configuration() -> None:
     expected = Masking(fill=-10.0, second_masking=False, dtype=torch.bfloat16)
     assert Masking.of(config) == expected
     assert Masking.of(dataclasses.replace(config, dtype="float32")).dtype is None
+
+
+def test_a_wrong_shape_is_refused_while_testing() -> None:
+    """The import hook of conftest reaches model and training; else no test would check shapes."""
+    from jaxtyping import TypeCheckError
+
+    from ablation.task.text.train.evaluate import scores_of
+
+    with pytest.raises(TypeCheckError):
+        MeanPooling()(torch.zeros(2, 3, 4), torch.ones(2, 5, dtype=torch.bool))
+    with pytest.raises(TypeCheckError):
+        scores_of(torch.zeros(2, 3), torch.zeros(5, dtype=torch.int64))

@@ -56,6 +56,24 @@ Workers = Annotated[int | None, typer.Option(help="Processes that train; one per
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
 
 
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        show(f"ablation {version('attention-ablation')}")
+        raise typer.Exit
+
+
+@app.callback()
+def common(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="Print the version."),
+    ] = False,
+) -> None:
+    """Options of the command itself."""
+
+
 @app.command("list")
 def list_() -> None:
     """Lists the studies with their questions."""

@@ -80,7 +80,7 @@ def test_identical_arms_leave_both_families():
     crowd = np.vstack([values, np.tile(values[0], (4, 1))])
     alone = verdicts(values, margin=0.01)
     among = verdicts(crowd, margin=0.01, identical=[False] * 3 + [True] * 4)
-    assert among.family.item() == 2
+    assert among.family.tolist() == [2] * 7
     np.testing.assert_array_equal(among.p_difference[:3], alone.p_difference)
     np.testing.assert_array_equal(among.p_equivalence[:3], alone.p_equivalence)
 

@@ -176,7 +176,7 @@ def _row(found: stats.Verdicts, index: int, direction: int, look: int) -> dict[s
         "seeds_likely": found.seeds_likely[index],
         "seeds_sufficient": found.seeds_sufficient[index],
         "look": look,
-        "alpha": found.alpha,
+        "alpha": float(found.alpha[index]),
         "p_failures": found.p_failures[index],
         "rho": found.rho[index],
     }

@@ -56,7 +56,7 @@ def _identical(v: Verdicts, i: Index) -> str:
 
 
 def _within(v: Verdicts, i: Index) -> str:
-    certain = v.p_difference[i] <= v.alpha
+    certain = v.p_difference[i] <= v.alpha[i]
     word = "better" if v.effect[i] > 0 else "worse"
     note = f"; statistically {word}, but below the margin" if certain else ""
     return (
@@ -87,7 +87,7 @@ def _no_spread(v: Verdicts, i: Index) -> str:
 
 
 def _object(v: Verdicts, i: Index) -> str:
-    is_equivalent = v.p_equivalence[i] <= v.alpha
+    is_equivalent = v.p_equivalence[i] <= v.alpha[i]
     shown = "equivalent" if is_equivalent else "better"
     return f"{shown} in the mean, but it {_alone(v, i)}"
 
@@ -95,13 +95,18 @@ def _object(v: Verdicts, i: Index) -> str:
 def _undecided(v: Verdicts, i: Index) -> str:
     if v.margin is None:
         return (
-            f"no difference shown at alpha {v.alpha:g} (adjusted p {v.p_difference[i]:.2g}); "
+            f"no difference shown at alpha {v.alpha[i]:g} (adjusted p {v.p_difference[i]:.2g}); "
             "no margin is declared, so equivalence is not asked"
         )
     return (
         f"neither a difference (adjusted p {v.p_difference[i]:.2g}) nor equivalence "
-        f"({v.p_equivalence[i]:.2g}) is shown at alpha {v.alpha:g}"
+        f"({v.p_equivalence[i]:.2g}) is shown at alpha {v.alpha[i]:g}"
     )
+
+
+def _not_reached(v: Verdicts, i: Index) -> str:
+    planned = v.n[i] + v.missing[i]
+    return f"exploratory look, no verdicts: {v.n[i]} of {planned} planned blocks are complete"
 
 
 _SENTENCES: Final[dict[Ground, Callable[[Verdicts, Index], str]]] = {
@@ -117,4 +122,5 @@ _SENTENCES: Final[dict[Ground, Callable[[Verdicts, Index], str]]] = {
     Ground.NO_SPREAD: _no_spread,
     Ground.FAILURES_OBJECT: _object,
     Ground.UNDECIDED: _undecided,
+    Ground.NOT_REACHED: _not_reached,
 }

@@ -80,7 +80,7 @@ def test_every_ground_has_its_sentence(ground: str) -> None:
             "n = 12",
         ),
         (
-            "UNDECIDED",
+            "NOT_REACHED",
             {"stage": "exploratory", "n": 6},
             "exploratory look, no verdicts: 6 of 8 planned blocks are complete",
         ),

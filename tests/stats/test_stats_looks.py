@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ablation.stats import planning_row, verdicts, walk_looks
+from ablation.stats import Ground, Status, planning_row, verdicts, walk_looks
 
 LOOKS, SPEND = (5, 8, 12, 20), (0.005, 0.010, 0.015, 0.020)
 
@@ -73,3 +73,88 @@ def test_the_planning_row_is_the_same_twice_and_uses_the_generator_it_is_given()
     }
     assert first == again
     assert len(others) > 1
+
+
+def decided_early():
+    """Values ``[arm, seed]`` whose arm 1 is decided at once, and arm 2 is not."""
+    values = np.random.default_rng(8).normal(size=(3, 20))
+    values[1] -= 60
+    return values
+
+
+def missing_from(seeds):
+    """Statuses ``[arm, seed]`` with runs up to each arm's number of seeds."""
+    late = np.arange(20) >= np.array(seeds)[:, None]
+    return np.where(late, Status.MISSING, Status.FINISHED)
+
+
+def walk(values, status=None, **more):
+    asked = {"looks": LOOKS, "spend": SPEND, "margin": 0.1, "status": status}
+    return walk_looks(values, **(asked | more))
+
+
+def test_a_look_waits_for_the_undecided_arms_and_the_baseline_alone():
+    values = decided_early()
+    walked = walk(values, missing_from([8, 5, 8]))
+    assert walked.reached == 2
+    assert walked.verdicts.n.tolist() == [8, 5, 8]
+    assert walked.verdicts.alpha.tolist() == [0.010, 0.005, 0.010]
+    assert walked.verdict.tolist() == ["", "WORSE", "INCONCLUSIVE"]
+    assert walked.seeds.tolist() == [12, 5, 12]
+    assert [look.judged.tolist() for look in walked.looks] == [[True] * 3, [True, False, True]]
+    waiting = walk(values, missing_from([8, 5, 7]))
+    assert waiting.reached == 1
+    assert waiting.seeds.tolist() == [8, 5, 8]
+    assert waiting.verdicts.n.tolist() == [5, 5, 5]
+
+
+def test_runs_between_two_looks_change_nothing():
+    values = decided_early()
+    at, beyond = (walk(values, missing_from([n, 5, n])).verdicts for n in (8, 11))
+    np.testing.assert_array_equal(at.effect, beyond.effect)
+    np.testing.assert_array_equal(at.p_difference, beyond.p_difference)
+
+
+def test_short_of_the_first_look_numbers_are_shown_and_not_judged():
+    values = decided_early()
+    walked = walk(values, missing_from([5, 4, 5]), identical=np.ones((3, 20)))
+    assert walked.reached == 0
+    assert walked.seeds.tolist() == [5, 5, 5]
+    v = walked.verdicts
+    assert (v.n.tolist(), v.missing.tolist()) == ([4] * 3, [1] * 3)
+    assert v.ground.tolist() == [Ground.BASELINE, Ground.NOT_REACHED, Ground.NOT_REACHED]
+    assert v.effect[1] == pytest.approx(np.mean(values[1, :4] - values[0, :4]))
+    assert np.isfinite(v.low[1:]).all()
+    hidden = [v.p_difference, v.p_equivalence, v.p_failures, v.adjusted_low, v.seeds_likely]
+    assert np.isnan(hidden).all()
+
+
+def test_studies_walk_by_themselves():
+    values = np.stack([decided_early(), np.random.default_rng(2).normal(size=(3, 20))])
+    status = np.stack([missing_from([12, 5, 12]), missing_from([3, 3, 3])])
+    together = walk(values, status)
+    for place in range(2):
+        alone = walk(values[place], status[place])
+        assert together.reached[place] == alone.reached
+        assert together.seeds[place].tolist() == alone.seeds.tolist()
+        assert together.verdict[place].tolist() == alone.verdict.tolist()
+        np.testing.assert_array_equal(together.verdicts.low[place], alone.verdicts.low)
+
+
+def test_identity_is_asked_on_the_seeds_of_the_look():
+    values = decided_early()
+    values[2, :5] = values[0, :5]
+    equal = np.zeros((3, 20), bool)
+    equal[2, :5] = True
+    walked = walk(values, identical=equal)
+    assert walked.looks[0].verdicts.ground[2] == Ground.IDENTICAL
+    assert walked.seeds.tolist() == [5, 5, 5]
+    equal[2, 4] = False
+    assert walk(values, identical=equal).seeds[2] > 5
+
+
+def test_what_does_not_fit_a_schedule_is_refused():
+    with pytest.raises(ValueError, match="between 1 and the seeds of values, 19"):
+        walk(decided_early()[:, :19])
+    with pytest.raises(ValueError, match="one boolean per run"):
+        walk(decided_early(), identical=[False, False, True])

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from ablation import stats
-from ablation.analysis.evidence import Evidence, gather_evidence, on_test
+from ablation.analysis.evidence import gather_evidence, on_test
 from ablation.analysis.words import reason
 from ablation.records.declaration import Declaration
 
@@ -68,32 +68,13 @@ def judge(runs: pd.DataFrame, hashes: pd.DataFrame, declaration: Declaration) ->
     """
     check(runs, declaration)
     evidence = gather_evidence(runs, hashes, declaration)
-    direction = declaration.measure.direction
-    looks = declaration.looks
-    open_arms = list(range(1, len(evidence.arms)))
-    rows: dict[int, dict[str, Any]] = {}
-    seeds = dict.fromkeys(range(len(evidence.arms)), looks[0].seeds)
-    for place, (look, alpha) in enumerate(looks):
-        family = [0, *open_arms]
-        seeds |= dict.fromkeys(family, look)
-        if (evidence.cut(family, look)[1] == stats.Status.MISSING).any():
-            if place == 0:
-                rows = _exploratory(evidence, look, alpha, direction)
-            break
-        found = evidence.verdicts(family, look, alpha=alpha)
-        following = looks[place + 1].seeds if place + 1 < len(looks) else None
-        rows |= {
-            arm: _row(found, index, direction, look, is_last=following is None)
-            for index, arm in enumerate(family)
-        }
-        open_arms = [arm for arm in open_arms if rows[arm]["verdict"] == "INCONCLUSIVE"]
-        if not open_arms:
-            break
-    named = [{"arm": name} | rows[arm] for arm, name in enumerate(evidence.arms)]
+    walk = evidence.walk()
+    rows = [_row(walk, arm, name, declaration) for arm, name in enumerate(evidence.arms)]
     frame = pd.DataFrame(
-        [row | {"reason": reason(row, declaration)} for row in named], columns=list(EFFECTS)
+        [row | {"reason": reason(row, declaration)} for row in rows], columns=list(EFFECTS)
     )
-    return Judged(frame, {evidence.arms[arm]: number for arm, number in seeds.items()})
+    planned = dict(zip(evidence.arms, walk.seeds.tolist(), strict=True))
+    return Judged(frame, planned)
 
 
 def differences(
@@ -148,69 +129,46 @@ def check(runs: pd.DataFrame, declaration: Declaration) -> None:
         )
 
 
-def _row(
-    found: stats.Verdicts, index: int, direction: int, look: int, *, is_last: bool
-) -> dict[str, Any]:
+def _row(walk: stats.Walk, arm: int, name: str, declaration: Declaration) -> dict[str, Any]:
     """Returns an arm's numbers; a metric of which less is better gets its own sign back."""
+    found, direction = walk.verdicts, declaration.measure.direction
     ends = [
-        (direction * found.low[index], direction * found.high[index]),
-        (direction * found.adjusted_low[index], direction * found.adjusted_high[index]),
+        (direction * found.low[arm], direction * found.high[arm]),
+        (direction * found.adjusted_low[arm], direction * found.adjusted_high[arm]),
     ]
     (low, high), (adjusted_low, adjusted_high) = [sorted(each) for each in ends]
-    if np.broadcast_to(found.n, found.mean.shape)[index] < 2:  # noqa: PLR2004 - no spread from one
+    if found.n[arm] < 2:  # noqa: PLR2004 - no spread from one
         low = high = adjusted_low = adjusted_high = np.nan
-    ground = stats.Ground(int(found.ground[index]))
-    undecided = str(found.verdict[index]) == "INCONCLUSIVE"
+    last = next((look for look in reversed(walk.looks) if look.judged[arm]), walk.looks[0])
+    undecided = found.verdict[arm] == "INCONCLUSIVE"
+    stage = "open" if undecided and last.seeds < declaration.most_seeds else "final"
     return {
-        "n": int(np.broadcast_to(found.n, found.mean.shape)[index]),
-        "mean": direction * found.mean[index],
-        "effect": direction * found.effect[index] + 0.0,
+        "arm": name,
+        "n": int(found.n[arm]),
+        "mean": direction * found.mean[arm],
+        "effect": direction * found.effect[arm] + 0.0,
         "low": low,
         "high": high,
         "adjusted_low": adjusted_low,
         "adjusted_high": adjusted_high,
-        "p_difference": found.p_difference[index],
-        "p_equivalence": found.p_equivalence[index],
-        "failed": int(found.failed[index]),
-        "failed_upper95": found.failed_upper95[index],
-        "wins": int(found.wins[index]),
-        "ties": int(found.ties[index]),
-        "losses": int(found.losses[index]),
-        "verdict": str(found.verdict[index]),
-        "by_margin": bool(found.by_margin[index]),
-        "seeds_likely": found.seeds_likely[index],
-        "seeds_sufficient": found.seeds_sufficient[index],
-        "look": look,
-        "alpha": found.alpha,
-        "p_failures": found.p_failures[index],
-        "rho": found.rho[index],
-        "ground": ground.name,
-        "stage": "open" if undecided and not is_last else "final",
-        "failed_alone": int(found.failed_alone[index]),
-        "baseline_failed_alone": int(found.baseline_failed_alone[index]),
+        "p_difference": found.p_difference[arm],
+        "p_equivalence": found.p_equivalence[arm],
+        "failed": int(found.failed[arm]),
+        "failed_upper95": found.failed_upper95[arm],
+        "wins": int(found.wins[arm]),
+        "ties": int(found.ties[arm]),
+        "losses": int(found.losses[arm]),
+        "verdict": str(found.verdict[arm]),
+        "by_margin": bool(found.by_margin[arm]),
+        "seeds_likely": found.seeds_likely[arm],
+        "seeds_sufficient": found.seeds_sufficient[arm],
+        "look": last.seeds,
+        "alpha": last.alpha,
+        "p_failures": found.p_failures[arm],
+        "rho": found.rho[arm],
+        "ground": stats.Ground(int(found.ground[arm])).name,
+        "stage": stage if walk.reached else "exploratory",
+        "failed_alone": int(found.failed_alone[arm]),
+        "baseline_failed_alone": int(found.baseline_failed_alone[arm]),
         "baseline_failed": int(found.failed[0]),
     }
-
-
-def _exploratory(
-    evidence: Evidence, look: int, alpha: float, direction: int
-) -> dict[int, dict[str, Any]]:
-    """Returns rows without verdicts, for runs that are short of the first look."""
-    everyone = range(len(evidence.arms))
-    found = evidence.verdicts(everyone, look, alpha=alpha, identity=False)
-    hidden = {
-        "adjusted_low": np.nan,
-        "adjusted_high": np.nan,
-        "p_difference": np.nan,
-        "p_equivalence": np.nan,
-        "p_failures": np.nan,
-        "seeds_likely": np.nan,
-        "seeds_sufficient": np.nan,
-        "by_margin": False,
-        "verdict": "INCONCLUSIVE",
-        "ground": "UNDECIDED",
-        "stage": "exploratory",
-    }
-    rows = {arm: _row(found, arm, direction, look, is_last=False) | hidden for arm in everyone}
-    rows[0] |= {"verdict": "", "ground": "BASELINE"}
-    return rows

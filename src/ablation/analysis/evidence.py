@@ -49,6 +49,20 @@ class Evidence:
         identical = np.any([each[cut].all(axis=1) for each in self.equal], axis=0)
         return self.values[cut], self.status[cut], identical
 
+    def walk(self) -> stats.Walk:
+        """Walks the declared looks, as far as the runs reach."""
+        looks = self.declaration.looks
+        return stats.walk_looks(
+            self.values,
+            looks=[look.seeds for look in looks],
+            spend=[look.alpha for look in looks],
+            margin=self.margin,
+            status=self.status,
+            floor=self.floor,
+            quantum=self.quantum,
+            identical=np.any(self.equal, axis=0),
+        )
+
     def asked(
         self, arms: Sequence[int], seeds: int, *, alpha: float, scale: float = 1.0,
         identity: bool = True,

@@ -174,13 +174,8 @@ def reason(row: Mapping[Any, Any], declaration: Declaration) -> str:
     """
     if row["ground"] == "BASELINE":
         return ""
-    if row["stage"] == "exploratory":
-        return (
-            f"exploratory look, no verdicts: {row['n']} of {row['look']} planned blocks are "
-            "complete"
-        )
     said = _GROUNDS[row["ground"]](row, declaration)
-    if row["verdict"] != "INCONCLUSIVE":
+    if row["verdict"] != "INCONCLUSIVE" or row["stage"] == "exploratory":
         return said
     if row["stage"] == "open":
         following = next(look for look, _ in declaration.looks if look > row["look"])
@@ -200,6 +195,11 @@ def _follow_up(seeds: float) -> str:
 def _too_few(row: Mapping[Any, Any], _: Declaration) -> str:
     plural = "" if row["n"] == 1 else "s"
     return f"{row['n']} complete seed{plural}; a verdict needs at least {stats.FEWEST_SEEDS}"
+
+
+def _not_reached(row: Mapping[Any, Any], _: Declaration) -> str:
+    blocks = f"{row['n']} of {row['look']} planned blocks"
+    return f"exploratory look, no verdicts: {blocks} are complete"
 
 
 def _copies(row: Mapping[Any, Any], _: Declaration) -> str:
@@ -271,6 +271,7 @@ def _undecided(row: Mapping[Any, Any], declaration: Declaration) -> str:
 
 
 _GROUNDS: dict[str, Callable[[Mapping[Any, Any], Declaration], str]] = {
+    "NOT_REACHED": _not_reached,
     "TOO_FEW": _too_few,
     "COPIES": _copies,
     "NO_FLOOR": _no_floor,

@@ -14,7 +14,7 @@ from ablation.stats.decomposition import (
 from ablation.stats.factors import Interaction, Trend, interaction, trend
 from ablation.stats.failures import clopper_pearson, clopper_pearson_upper, sign_test
 from ablation.stats.families import Family, holm, holm_family
-from ablation.stats.looks import LookVerdicts, PlanningRow, planning_row, walk_looks
+from ablation.stats.looks import PlanningRow, planning_row
 from ablation.stats.paired import interval, moments, paired_t, t_quantile, tost
 from ablation.stats.planning import (
     MOST_SEEDS,
@@ -27,6 +27,7 @@ from ablation.stats.planning import (
 from ablation.stats.record import Verdicts
 from ablation.stats.rule import FEWEST_SEEDS, Ground, Verdict
 from ablation.stats.verdict import Sensitivity, pooled_sensitivity, verdicts
+from ablation.stats.walk import Look, Walk, walk_looks
 
 __all__ = [
     "FEWEST_SEEDS",
@@ -36,7 +37,7 @@ __all__ = [
     "Generalisation",
     "Ground",
     "Interaction",
-    "LookVerdicts",
+    "Look",
     "PlanningRow",
     "Sensitivity",
     "Status",
@@ -44,6 +45,7 @@ __all__ = [
     "VarianceSplit",
     "Verdict",
     "Verdicts",
+    "Walk",
     "clopper_pearson",
     "clopper_pearson_upper",
     "difference_noise",

@@ -69,10 +69,48 @@ class Blocks:
         return np.asarray(constant.all(axis=-1, keepdims=True))
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Runs:
+    """The checked runs of one or many studies, ``[..., arm, seed]``; arm 0 is the baseline."""
+
+    scores: Floats
+    """The metric; a failed run at the floor, NaN without one."""
+    states: Ints
+    """`Status` of each run."""
+
+    def blocks(self, seeds: int | None = None, asked: Bools | None = None) -> Blocks:
+        """Returns the complete blocks among the first seeds.
+
+        Args:
+            seeds: How many seeds are looked at; all where None.
+            asked: Arms whose runs count, ``[..., arm]``, the baseline among them; all where
+                None. The others have a score of 0, and no run of theirs is missed.
+        """
+        scores, states = self.scores[..., :seeds], self.states[..., :seeds]
+        counted = np.ones((1, 1), np.bool_) if asked is None else asked[..., None]
+        kept = ((states != Status.MISSING) | ~counted).all(axis=-2, keepdims=True)
+        counted = kept & counted
+        return Blocks(
+            scores=np.where(counted, scores, 0.0),
+            kept=kept,
+            failed=(states == Status.FAILED) & counted,
+        )
+
+
 def complete_blocks(
     values: ArrayLike, status: ArrayLike | None = None, floor: float | None = None
 ) -> Blocks:
     """Puts failures at the floor and leaves blocks with a missing run out.
+
+    The arguments and errors are those of `check_runs`.
+    """
+    return check_runs(values, status, floor).blocks()
+
+
+def check_runs(
+    values: ArrayLike, status: ArrayLike | None = None, floor: float | None = None
+) -> Runs:
+    """Returns the runs of a study, failures at the floor, once they are all sound.
 
     Args:
         values: Metric ``[..., arm, seed]``; only finished runs are read.
@@ -94,10 +132,8 @@ def complete_blocks(
             f"floor must be finite; got {floor}. Pass the chance level of the split, or None."
         )
     states = _states(scores, status)
-    kept = (states != Status.MISSING).all(axis=-2, keepdims=True)
-    failed = (states == Status.FAILED) & kept
-    scores = np.where(failed, np.nan if floor is None else floor, scores)
-    return Blocks(scores=np.where(kept, scores, 0.0), kept=kept, failed=failed)
+    scores[states == Status.FAILED] = np.nan if floor is None else floor
+    return Runs(scores=scores, states=states)
 
 
 def _states(scores: Floats, status: ArrayLike | None) -> Ints:

@@ -67,8 +67,6 @@ class Failures:
 
     failed: Ints
     """Failed runs."""
-    upper95: Floats
-    """One-sided 95 % upper bound of the failure rate."""
     arm_alone: Ints
     """Seeds on which the arm failed and the baseline did not."""
     baseline_alone: Ints
@@ -77,22 +75,19 @@ class Failures:
     """Sign test of the two counts above, times the size of the family (Bonferroni)."""
 
 
-def count_failures(failed: Bools, n: Ints, remain: Bools) -> Failures:
+def count_failures(failed: Bools, remain: Bools) -> Failures:
     """Counts failures against the baseline's, arm 0.
 
     Args:
         failed: Failed runs ``[..., arm, seed]``.
-        n: Number of complete blocks ``[..., 1]``.
         remain: Arms in the family, ``[..., arm]``.
     """
     baseline = failed[..., :1, :]
     arm_alone = (failed & ~baseline).sum(axis=-1)
     baseline_alone = (baseline & ~failed).sum(axis=-1)
     size = np.maximum(remain.sum(axis=-1, keepdims=True), 1)
-    counts = failed.sum(axis=-1)
     return Failures(
-        failed=counts,
-        upper95=clopper_pearson_upper(counts, n),
+        failed=failed.sum(axis=-1),
         arm_alone=arm_alone,
         baseline_alone=baseline_alone,
         p=np.minimum(sign_test(arm_alone, baseline_alone) * size, 1.0),

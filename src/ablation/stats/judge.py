@@ -1,19 +1,16 @@
 """From complete blocks to a record: test, correct, decide."""
 
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ablation.stats.blocks import Blocks, Bools, Floats, complete_blocks
+from ablation.stats.blocks import Blocks, Bools, Floats, check_runs
 from ablation.stats.failures import Failures, count_failures
 from ablation.stats.families import Family, holm_family
-from ablation.stats.paired import Paired, compare, interval, paired_t, tost
+from ablation.stats.paired import Paired, compare, paired_t, tost
 from ablation.stats.record import Verdicts
-from ablation.stats.rule import FEWEST_SEEDS, Evidence, Ground, decide
-
-_POINTWISE_TAIL: Final = 0.025
+from ablation.stats.rule import FEWEST_SEEDS, Evidence, decide
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -44,26 +41,43 @@ def open_case(
     Raises:
         ValueError: As `verdicts` does.
     """
+    blocks = check_runs(values, status, floor).blocks()
+    called = np.zeros(blocks.scores.shape[:-1], np.bool_) if identical is None else identical
+    return case_of(blocks, quantum, np.asarray(called, np.bool_))
+
+
+def case_of(blocks: Blocks, quantum: float, identical: Bools, asked: Bools | None = None) -> Case:
+    """Reduces complete blocks to what the tests need.
+
+    Args:
+        blocks: Complete blocks.
+        quantum: Step of the metric.
+        identical: Arms called identical to the baseline, ``[..., arm]``.
+        asked: Arms to judge, ``[..., arm]``; all but the baseline where None.
+
+    Raises:
+        ValueError: On a quantum below 0, or an arm called identical whose values are not.
+    """
     if not (np.isfinite(quantum) and quantum >= 0):
         raise ValueError(f"quantum must be 0 or above; got {quantum}. Pass 0 if there is none.")
-    blocks = complete_blocks(values, status, floor)
     paired = compare(blocks, quantum)
     is_arm = np.arange(paired.effect.shape[-1]) > 0
-    same = _identity(blocks, identical) & is_arm
+    is_asked = is_arm if asked is None else asked & is_arm
+    _check_identity(blocks, identical)
+    same = identical & is_asked
     return Case(
         blocks=blocks,
         paired=paired,
         spread=np.where(blocks.are_copies, np.nan, paired.spread),
         same=same,
-        remain=~same & is_arm,
+        remain=~same & is_asked,
         undefined=(paired.n > 0) & np.isnan(paired.effect),
     )
 
 
-def _identity(blocks: Blocks, identical: ArrayLike | None) -> Bools:
-    """Returns the arms called identical, ``[..., arm]``, once their values bear it out."""
+def _check_identity(blocks: Blocks, called: Bools) -> None:
+    """Refuses arms that are called identical and whose values are not."""
     shape = blocks.scores.shape[:-1]
-    called = np.zeros(shape, np.bool_) if identical is None else np.asarray(identical, np.bool_)
     if called.shape != shape:
         raise ValueError(
             f"identical must be [..., arm] with shape {shape}; got {called.shape}. "
@@ -77,7 +91,6 @@ def _identity(blocks: Blocks, identical: ArrayLike | None) -> Bools:
             "an arm identical to the baseline must have its values on every seed; arm "
             f"{at} has others. Compare the hashes again, or pass identical=False for it."
         )
-    return called
 
 
 def judge(
@@ -91,39 +104,31 @@ def judge(
     _check_levels(margin, alpha)
     paired, blocks = case.paired, case.blocks
     tests = _test(case, case.spread if spread is None else spread, margin, alpha)
-    failures = count_failures(blocks.failed, blocks.n, case.remain)
-    ground = decide(_evidence(case, tests, failures, alpha))
-    low, high = interval(paired.effect, tests.error, tests.df, _POINTWISE_TAIL)
-    adjusted_low, adjusted_high = _adjusted(case, tests, alpha)
-    beyond = np.inf if margin is None else margin
-    upwards = (ground == Ground.ABOVE) & (adjusted_low > beyond)
-    downwards = (ground == Ground.BELOW) & (adjusted_high < -beyond)
+    failures = count_failures(blocks.failed, case.remain)
+    shape = paired.n.shape
     return Verdicts(
         n=paired.n,
-        missing=np.broadcast_to(blocks.kept.shape[-1] - blocks.n, paired.n.shape).copy(),
+        missing=np.broadcast_to(blocks.kept.shape[-1] - blocks.n, shape).copy(),
+        alpha=np.full(shape, alpha),
         mean=paired.mean,
         effect=paired.effect,
         standard_error=tests.error,
+        df=tests.df,
         rho=paired.rho,
         p_difference=tests.difference.adjusted,
         p_equivalence=tests.equivalence.adjusted,
-        low=low,
-        high=high,
-        adjusted_low=adjusted_low,
-        adjusted_high=adjusted_high,
+        divisor_difference=tests.difference.divisor,
+        divisor_equivalence=tests.equivalence.divisor,
         wins=paired.wins,
         ties=paired.ties,
         losses=paired.losses,
         failed=failures.failed,
-        failed_upper95=failures.upper95,
         failed_alone=failures.arm_alone,
         baseline_failed_alone=failures.baseline_alone,
         p_failures=failures.p,
-        ground=ground,
-        by_margin=upwards | downwards,
-        family=case.remain.sum(axis=-1, keepdims=True),
+        ground=decide(_evidence(case, tests, failures, alpha)),
+        family=np.broadcast_to(case.remain.sum(axis=-1, keepdims=True), shape).copy(),
         margin=margin,
-        alpha=alpha,
     )
 
 
@@ -162,14 +167,6 @@ def _test(case: Case, spread: Floats, margin: float | None, alpha: float) -> _Te
         difference=holm_family(apart, case.remain, alpha=alpha),
         equivalence=holm_family(within, case.remain, alpha=alpha),
     )
-
-
-def _adjusted(case: Case, tests: _Tests, alpha: float) -> tuple[Floats, Floats]:
-    """Returns the intervals that exclude 0 exactly where Holm rejects a difference."""
-    tail = alpha / (2 * tests.difference.divisor)
-    low, high = interval(case.paired.effect, tests.error, tests.df, tail)
-    stated = case.same | ~np.isnan(tests.difference.adjusted)
-    return np.where(stated, low, np.nan), np.where(stated, high, np.nan)
 
 
 def _evidence(case: Case, tests: _Tests, failures: Failures, alpha: float) -> Evidence:

@@ -1,70 +1,12 @@
-"""Looks: adding seeds to undecided arms, and what a plan with or without looks can show.
-
-These walk over studies whose every value is already at hand, simulated ones above all. A study
-that runs calls `verdicts` at each look with the arms still undecided.
-"""
+"""Planning rows: what a plan with or without looks can show, before any run."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 
-from ablation.stats.blocks import Ints
-from ablation.stats.judge import judge, open_case
 from ablation.stats.rule import Verdict
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class LookVerdicts:
-    """The final verdict of every arm and the look that gave it, ``[..., arm]``."""
-
-    verdict: NDArray[np.str_]
-    """BETTER, WORSE, EQUIVALENT or INCONCLUSIVE; empty for the baseline."""
-    seeds: Ints
-    """Seeds at the deciding look; those of the last look where undecided."""
-
-
-def walk_looks(
-    values: ArrayLike,
-    *,
-    looks: Sequence[int],
-    spend: Sequence[float],
-    margin: float | None,
-    quantum: float = 0.0,
-) -> LookVerdicts:
-    """Walks the looks of many studies at once.
-
-    At each look the rule runs at that look's alpha over the arms still undecided; any verdict
-    but INCONCLUSIVE is final. What is spent may sum to the whole alpha for any stopping, which
-    is Bonferroni over the looks (alpha spending as such: Slud & Wei 1982).
-
-    Args:
-        values: Metric ``[..., arm, seed]`` with the seeds of the last look.
-        looks: Seeds at each look, rising.
-        spend: alpha spent at each look.
-        margin: As in `verdicts`.
-        quantum: As in `verdicts`.
-
-    Raises:
-        ValueError: If looks and spend differ in length or the looks do not rise.
-    """
-    values = np.asarray(values, dtype=np.float64)
-    if len(looks) != len(spend) or list(looks) != sorted(set(looks)):
-        raise ValueError(
-            f"looks must rise and have one alpha each; got looks {tuple(looks)} and spend "
-            f"{tuple(spend)}. Give as many of one as of the other."
-        )
-    verdict = np.full(values.shape[:-1], Verdict.INCONCLUSIVE, dtype="<U12")
-    verdict[..., 0] = ""
-    seeds = np.full(values.shape[:-1], looks[-1])
-    for n, alpha in zip(looks, spend, strict=True):
-        undecided = verdict == Verdict.INCONCLUSIVE
-        case = open_case(values[..., :n], quantum=quantum)
-        seen = judge(replace(case, remain=case.remain & undecided), margin, alpha).verdict
-        decided = undecided & (seen != Verdict.INCONCLUSIVE)
-        verdict, seeds = np.where(decided, seen, verdict), np.where(decided, n, seeds)
-    return LookVerdicts(verdict=verdict, seeds=seeds)
+from ablation.stats.walk import Walk, walk_looks
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -123,7 +65,7 @@ def planning_row(
     asked = tuple(noise * r for r in (1.0, 1.5, 2.0, 3.0)) if effects is None else tuple(effects)
     shape = (repetitions, comparisons + 1, looks[-1])
 
-    def walk(effect: float) -> LookVerdicts:
+    def walk(effect: float) -> Walk:
         values = draw.normal(scale=noise / np.sqrt(2), size=shape)
         values[:, 1] += effect
         return walk_looks(values, looks=looks, spend=spend, margin=margin)

@@ -1,13 +1,18 @@
 """The record of a study's verdicts, one entry per arm."""
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from ablation.stats.blocks import Bools, Floats, Ints
+from ablation.stats.failures import clopper_pearson_upper
+from ablation.stats.paired import interval
 from ablation.stats.planning import FollowUp, follow_up
 from ablation.stats.rule import Ground, verdict_of
+
+_POINTWISE_TAIL: Final = 0.025
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -21,26 +26,26 @@ class Verdicts:
     """Complete blocks, which all numbers here rest on."""
     missing: Ints
     """Blocks left out, for all arms, because a run in them is missing."""
+    alpha: Floats
+    """Error rate spent on the row, by each of the two families."""
     mean: Floats
     """Mean of the arm; NaN where a run failed and no floor is declared, as are the next two."""
     effect: Floats
     """Mean difference from the baseline, in units of the metric."""
     standard_error: Floats
     """Standard error of the effect: 0 for an identical arm, NaN where none can be given."""
+    df: Floats
+    """Degrees of freedom of the standard error."""
     rho: Floats
     """Pairing gain: the part of the variance of a difference that sharing seeds removes."""
     p_difference: Floats
     """Two-sided paired t, adjusted by Holm; NaN where not tested (identical, n < 3, copies)."""
     p_equivalence: Floats
     """Two one-sided tests against the margin, adjusted by Holm as a family of its own."""
-    low: Floats
-    """Lower end of the pointwise 95 % interval, whatever alpha is."""
-    high: Floats
-    """Upper end of the pointwise 95 % interval."""
-    adjusted_low: Floats
-    """Lower end of the interval that agrees with Holm at alpha; jointly it covers less."""
-    adjusted_high: Floats
-    """Upper end of the interval that agrees with Holm."""
+    divisor_difference: Ints
+    """What alpha is divided by in an interval that agrees with Holm on the difference."""
+    divisor_equivalence: Ints
+    """The same for equivalence."""
     wins: Ints
     """Seeds on which the arm is above the baseline."""
     ties: Ints
@@ -49,8 +54,6 @@ class Verdicts:
     """Seeds on which the arm is below the baseline."""
     failed: Ints
     """Failed runs of the arm, of n."""
-    failed_upper95: Floats
-    """One-sided 95 % upper bound of the failure rate (Clopper & Pearson 1934)."""
     failed_alone: Ints
     """Seeds on which the arm failed and the baseline did not."""
     baseline_failed_alone: Ints
@@ -59,14 +62,51 @@ class Verdicts:
     """Exact sign test on the two counts above, times the size of the family."""
     ground: NDArray[np.int64]
     """`Ground` that decided."""
-    by_margin: Bools
-    """Whether BETTER or WORSE is by at least the margin: the adjusted interval is beyond it."""
     family: Ints
-    """Comparisons corrected together, identical arms left out, ``[..., 1]``."""
+    """Comparisons corrected together, identical arms left out."""
     margin: float | None
     """Smallest effect worth acting on; None where none was declared."""
-    alpha: float
-    """Error rate spent here, by each of the two families."""
+
+    @property
+    def low(self) -> Floats:
+        """Lower end of the pointwise 95 % interval, whatever alpha is."""
+        return self._interval(_POINTWISE_TAIL)[0]
+
+    @property
+    def high(self) -> Floats:
+        """Upper end of the pointwise 95 % interval."""
+        return self._interval(_POINTWISE_TAIL)[1]
+
+    @property
+    def adjusted_low(self) -> Floats:
+        """Lower end of the interval that agrees with Holm at alpha; jointly it covers less."""
+        return self._adjusted()[0]
+
+    @property
+    def adjusted_high(self) -> Floats:
+        """Upper end of the interval that agrees with Holm."""
+        return self._adjusted()[1]
+
+    @property
+    def failed_upper95(self) -> Floats:
+        """One-sided 95 % upper bound of the failure rate (Clopper & Pearson 1934)."""
+        return clopper_pearson_upper(self.failed, self.n)
+
+    @property
+    def by_margin(self) -> Bools:
+        """Whether the adjusted interval of BETTER or WORSE is beyond the margin."""
+        beyond = np.inf if self.margin is None else self.margin
+        low, high = self._adjusted()
+        upwards = (self.ground == Ground.ABOVE) & (low > beyond)
+        return np.asarray(upwards | ((self.ground == Ground.BELOW) & (high < -beyond)))
+
+    def _interval(self, tail: ArrayLike) -> tuple[Floats, Floats]:
+        return interval(self.effect, self.standard_error, self.df, tail)
+
+    def _adjusted(self) -> tuple[Floats, Floats]:
+        low, high = self._interval(self.alpha / (2 * self.divisor_difference))
+        stated = (self.ground == Ground.IDENTICAL) | ~np.isnan(self.p_difference)
+        return np.where(stated, low, np.nan), np.where(stated, high, np.nan)
 
     @property
     def verdict(self) -> NDArray[np.str_]:
@@ -99,6 +139,6 @@ class Verdicts:
             effect=self.effect,
             spread=np.where(undecided, self.standard_error * np.sqrt(self.n), np.nan),
             margin=self.margin,
-            comparisons=np.broadcast_to(self.family, self.n.shape),
+            comparisons=self.family,
             alpha=alpha,
         )

@@ -51,6 +51,8 @@ class Ground(IntEnum):
     """The means would decide, and failures speak against it."""
     UNDECIDED = 12
     """Neither a difference nor equivalence is shown."""
+    NOT_REACHED = 13
+    """The runs are short of the first look: shown, and not judged."""
 
 
 _VERDICTS: Final = {

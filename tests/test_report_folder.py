@@ -17,9 +17,10 @@ from synthetic import ARMS, NASTY, arms_named, content, declaration, runs
 
 from ablation.analysis import find
 from ablation.errors import Refused
-from ablation.report import Content, build, findings_of, latex, markdown, read, sections
+from ablation.report import Content, build, findings_of, read, sections
 from ablation.report.blocks import Cell, Table, table
 from ablation.report.rebuild import differing, rebuild
+from ablation.report.render import latex, markdown
 
 FIGURES = ["curves", "differences", "probes", "seeds", "variance"]
 

@@ -108,9 +108,9 @@ class Loaded:
 
     def _repr_html_(self) -> str:
         from ablation.figures import svg
-        from ablation.report.html import fragment
+        from ablation.report.render.html import fragment
         from ablation.report.numbers import Scale
-        from ablation.report.svg import standalone
+        from ablation.report.render.svg import standalone
         from ablation.report.tables import verdict_table
 
         image = standalone(svg(self.forest(), "differences")).encode()

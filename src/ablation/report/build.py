@@ -9,9 +9,10 @@ from typing import Any
 
 from ablation.analysis import Findings, find
 from ablation.report import content as contents
-from ablation.report import drawing, html, latex, markdown, sections, svg
+from ablation.report import drawing, sections
 from ablation.report.blocks import Table
 from ablation.report.content import Content
+from ablation.report.render import html, latex, markdown, svg
 
 FILES = [
     (name, name)

@@ -13,7 +13,7 @@ from ablation import figures
 from ablation.analysis import EFFECTS, answer
 from ablation.errors import Refused
 from ablation.records.declaration import Declaration
-from ablation.report import html, markdown, svg
+from ablation.report.render import html, markdown, svg
 from ablation.report.blocks import Block, Cell, Figure, Page, Section, table
 from ablation.report.content import summary
 from ablation.report.numbers import Scale, minus

@@ -15,9 +15,8 @@ import pandas as pd
 import pytest
 from synthetic import ARMS, NASTY, arms_named, content, declaration, runs
 
-from ablation.analysis import find
 from ablation.errors import Refused
-from ablation.report import Content, build, findings_of, read, sections
+from ablation.report import Basis, Content, build, compose, read
 from ablation.report.blocks import Cell, Table, table
 from ablation.report.rebuild import differing, rebuild
 from ablation.report.render import latex, markdown
@@ -62,6 +61,9 @@ def test_content_is_read_from_its_folder_as_it_was(built: Path) -> None:
         one, two = getattr(before, field.name), getattr(after, field.name)
         if isinstance(one, pd.DataFrame):
             pd.testing.assert_frame_equal(one, two, check_exact=True, check_dtype=False)
+        elif field.name == "tables":
+            for name in one | two:
+                pd.testing.assert_frame_equal(one[name], two[name], check_exact=True)
         elif field.name == "judged":
             pd.testing.assert_frame_equal(one.effects, two.effects, check_exact=True)
         else:
@@ -154,8 +156,7 @@ def test_every_sign_of_markdown_is_escaped(sign: str) -> None:
 
 def test_html_and_markdown_say_the_same(built: Path) -> None:
     """Both are made from the same sections: no paragraph or cell is in one alone."""
-    given = content()
-    page = sections.page(given, findings_of(given))
+    page = compose(Basis(content()))
     said = " ".join("".join(Texts((built / "index.html").read_text()).said).split())
     text = (built / "README.md").read_text()
     assert [part.heading for part in page.sections] == [
@@ -211,7 +212,7 @@ def test_what_weakens_the_answer_stands_above_it() -> None:
         environments=[{"commit": "a"}, {"commit": "b"}],
         declaration=declaration(margin=None),
     )
-    warnings = " ".join(sections.page(given, findings_of(given)).warnings)
+    warnings = " ".join(compose(Basis(given)).warnings)
     assert "baseline itself failed on 1 of 8 seeds" in warnings
     assert "7 runs had been seen" in warnings
     assert "more than one commit" in warnings
@@ -219,8 +220,8 @@ def test_what_weakens_the_answer_stands_above_it() -> None:
 
 
 def test_a_study_without_curves_has_no_section_for_them() -> None:
-    given = content(curves=content().curves.head(0), numerics=None)
-    headings = [part.heading for part in sections.page(given, findings_of(given)).sections]
+    given = content(curves=content().curves.head(0), tables={})
+    headings = [part.heading for part in compose(Basis(given)).sections]
     assert not {"Learning curves", "Probes", "Numerics"} & set(headings)
 
 
@@ -229,8 +230,7 @@ def test_a_curve_of_failed_runs_ends_at_its_last_finite_value() -> None:
     frame.loc[frame["seed"] == 0, "status"] = "FAILED"
     frame.loc[frame["seed"] == 0, "value"] = np.nan
     given = content(frame)
-    found = find(given.judged, runs=frame, hashes=given.hashes, curves=given.curves,
-                 examples=given.examples, declaration=given.declaration)  # fmt: skip
-    assert set(found.cut_short["seed"]) == {0}
-    assert set(found.cut_short.loc[found.cut_short["last"], "epoch"]) == {3}
-    assert set(found.bands["n"]) == {7}
+    basis = Basis(given)
+    assert set(basis.cut_short["seed"]) == {0}
+    assert set(basis.cut_short.loc[basis.cut_short["last"], "epoch"]) == {3}
+    assert set(basis.bands["n"]) == {7}

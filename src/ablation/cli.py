@@ -335,10 +335,7 @@ def _report(home: Home, reports: Path, mapping: Callable[..., Iterable[Any]] = m
 
     from ablation import tracking
     from ablation.analysis import answer
-    from ablation.report import build, gather, index, note
-    from ablation.report.note import COLUMNS
-    from ablation.report.numbers import Scale
-    from ablation.report.tables import verdict_table
+    from ablation.report import brief, build, gather, index, note
 
     content = gather(home)
     folder = build(content, reports, mapping)
@@ -349,13 +346,11 @@ def _report(home: Home, reports: Path, mapping: Callable[..., Iterable[Any]] = m
     except failures as error:
         why = next(iter(str(error).strip().splitlines()), "")
         _print(_text(f"MLflow does not show the report ({type(error).__name__}): {why}"))
-    scale = Scale.of(content.declaration)
-    whole = verdict_table(content.judged.effects, scale)
-    places = [list(whole.columns).index(name) for name in COLUMNS]
-    _print(_text(f"{home.label}: {scale.heading}"))
-    table = Table(*COLUMNS, box=None)
-    for row in whole.rows:
-        table.add_row(*(_text(row[place].text) for place in places))
+    verdicts = brief(content)
+    _print(_text(f"{home.label}: {verdicts.caption}"))
+    table = Table(*verdicts.columns, box=None)
+    for row in verdicts.rows:
+        table.add_row(*(_text(cell.text) for cell in row))
     _print(table)
     _print(_text(answer(content.judged.effects, content.declaration)))
     _print(_text(f"Report: {folder / 'index.html'}"))

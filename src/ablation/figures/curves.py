@@ -46,14 +46,14 @@ class Panel:
         return what if self.split == "probe" else f"{what} on {self.split}"
 
 
-def curves(
+def draw_curves(
     bands: pd.DataFrame, cut_short: pd.DataFrame, arms: Sequence[str], panels: Sequence[Panel]
 ) -> Figure:
     """Draws mean and pointwise 95 % t band of each arm over the epochs.
 
     Args:
-        bands: One row per arm, metric and epoch.
-        cut_short: One row per failed run, metric and epoch, to its last finite value.
+        bands: One row per arm, split, metric and epoch.
+        cut_short: One row per failed run, split, metric and epoch, to its last finite value.
         arms: The arms in colour, the baseline first; all others are grey, without a band.
         panels: What to draw, in order.
     """

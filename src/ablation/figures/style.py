@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import io
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -103,6 +104,13 @@ def styled() -> Any:
     return mpl.rc_context(SETTINGS)
 
 
+def seaborn() -> Any:
+    """Returns seaborn."""
+    import seaborn
+
+    return seaborn
+
+
 def plain(text: str) -> str:
     """Keeps matplotlib from reading a name as mathematics."""
     return text.replace("$", r"\$")
@@ -124,6 +132,13 @@ def grid(axes: Axes, along: Any) -> None:
     """Draws faint lines along one axis, behind everything."""
     axes.set_axisbelow(True)
     axes.grid(axis=along, color=FAINT, linewidth=0.6)
+
+
+def gradient(name: str, stops: Sequence[tuple[float, str]]) -> Any:
+    """Returns a colour map through some colours, each at a place between 0 and 1."""
+    from matplotlib.colors import LinearSegmentedColormap
+
+    return LinearSegmentedColormap.from_list(name, list(stops))
 
 
 def svg(figure: Figure, salt: str) -> str:

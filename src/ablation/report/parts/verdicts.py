@@ -1,29 +1,23 @@
-"""The forest: paired differences, a row per arm, with margin, intervals and verdict."""
+"""The verdicts: the forest of paired differences and the table below it."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from ablation.figures.style import (
-    BAND,
-    INK,
-    MUTED,
-    VERDICTS,
-    WIDTH,
-    Axis,
-    figure_of,
-    grid,
-    name,
-    styled,
-)
+from ablation.analysis import differences
+from ablation.figures import BAND, INK, MUTED, VERDICTS, WIDTH, Axis, figure_of, grid, name, styled
+from ablation.report.basis import Basis
+from ablation.report.blocks import Block, Cell, Figure, Table, table, verdict_cell
+from ablation.report.numbers import Scale, count, p_value
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+    from ablation.figures import Axes
+    from ablation.figures import Figure as Drawing
 
 BELOW = 0.27
 """Rows by which a seed's dot lies below its arm's bar, which would hide it."""
@@ -32,14 +26,71 @@ NARROW = 3.9
 """Inches of the figure for a telephone, in which names stand above the bars."""
 
 
-def forest(
+def section(basis: Basis) -> Iterator[Block]:
+    """Yields the forest and the table of verdicts."""
+    arms, scale = basis.drawn, basis.scale
+    rest = len(basis.effects) - len(arms)
+    note = f" The {len(arms) - 1} largest effects; {rest} more arms are in the table."
+    bars = scale.frame(arms, "effect", "low", "high", "adjusted_low", "adjusted_high")
+    dots = scale.frame(find(basis), "difference")
+    dots = dots[dots["arm"].isin(arms["arm"])]
+    yield Figure(
+        "differences",
+        "Difference of each arm to the baseline, with intervals and verdict",
+        partial(draw_forest, bars, dots, basis.axis),
+        "Each arm less the baseline on the same seeds: dots are seeds, the thick line is the "
+        "pointwise 95 % interval, the thin one agrees with Holm's test." + (note if rest else ""),
+        narrow=partial(draw_forest, bars, dots, basis.axis, narrow=True),
+    )
+    yield verdict_table(basis.effects, scale)
+
+
+def find(basis: Basis) -> pd.DataFrame:
+    """Returns the paired differences: arm, seed, difference."""
+    content = basis.content
+    return differences(content.runs, content.declaration, content.judged.seeds)
+
+
+def verdict_table(effects: pd.DataFrame, scale: Scale) -> Table:
+    """Returns the verdicts, a row per arm, the baseline first."""
+    rows = []
+    for place, row in enumerate(effects.to_dict("records")):
+        first = place == 0
+        rows.append(
+            [
+                Cell(row["arm"], float(place)),
+                verdict_cell(row["verdict"]),
+                Cell("") if first else scale.difference(row["effect"]),
+                Cell("") if first else scale.interval(row["low"], row["high"]),
+                p_value(row["p_difference"]),
+                p_value(row["p_equivalence"]),
+                scale.value(row["mean"]),
+                count(row["n"]),
+                Cell(
+                    f"{row['failed']} of {row['n']}, ≤ {row['failed_upper95']:.0%}", row["failed"]
+                ),
+                Cell("" if first else f"{row['wins']}–{row['ties']}–{row['losses']}"),
+            ]
+        )
+    columns = ["arm", "verdict", "difference", "95 % interval", "p differs", "p equivalent",
+               "mean", "seeds", "failed", "w–t–l"]  # fmt: skip
+    caption = (
+        f"{scale.heading[0].upper()}{scale.heading[1:]}. Differences to the baseline compare runs "
+        "that share a seed; intervals are pointwise, p values adjusted by Holm; beside the failed "
+        "runs stands the rate up to which they may fail (one-sided 95 %); w–t–l counts the seeds "
+        "on which the arm is better than, level with and worse than the baseline."
+    )
+    return table(columns, rows, numeric="llrrrrrrrr", caption=caption)
+
+
+def draw_forest(
     effects: pd.DataFrame, differences: pd.DataFrame, axis: Axis, *, narrow: bool = False
-) -> Figure:
+) -> Drawing:
     """Draws the paired differences.
 
     Args:
         effects: One row per arm, the baseline first; it has no row of its own.
-        differences: One row per arm and seed.
+        differences: One row per arm and seed, of these arms alone.
         axis: How the metric is written.
         narrow: Whether names stand above the bars, and the numbers are left to the table.
     """
@@ -53,9 +104,8 @@ def forest(
                          label=f"margin ±{axis.margin:g} {axis.unit}".strip())  # fmt: skip
         axes.axvline(0, color=INK, linewidth=0.9, zorder=1)
         places = {arm: place for place, arm in enumerate(rows["arm"])}
-        kept = differences[differences["arm"].isin(places)]
-        below = kept["arm"].map(places).astype(float) + BELOW
-        axes.scatter(kept["difference"], below, s=9, color=MUTED, alpha=0.75, linewidths=0,
+        below = differences["arm"].map(places).astype(float) + BELOW
+        axes.scatter(differences["difference"], below, s=9, color=MUTED, alpha=0.75, linewidths=0,
                      label="one seed", zorder=2)  # fmt: skip
         for place, row in enumerate(rows.to_dict("records")):
             _draw_arm(axes, place, row)
@@ -73,7 +123,7 @@ def forest(
     return figure
 
 
-def _legend(axes: Axes, figure: Figure, *, narrow: bool) -> None:
+def _legend(axes: Axes, figure: Drawing, *, narrow: bool) -> None:
     axes.plot([], [], "D", color=INK, markersize=5, label="effect")
     axes.plot([], [], color=INK, linewidth=3, label="95 %, pointwise")
     axes.plot([], [], color=INK, linewidth=1, label="agrees with Holm")

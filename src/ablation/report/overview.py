@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from ablation.figures.style import (
+from ablation.figures import (
     FAINT,
     INK,
     MUTED,
@@ -18,12 +19,51 @@ from ablation.figures.style import (
     plain,
     styled,
 )
+from ablation.report.numbers import Scale
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    from ablation.figures import Figure as Drawing
+
+OVERVIEW = ("study", "arm", "effect", "low", "high", "verdict")
+"""One row per study: the arm with the largest effect, in points; decided ones come first."""
+
+DECIDED = ("BETTER", "WORSE")
 
 
-def overview(strongest: pd.DataFrame, effects: pd.DataFrame, unit: str) -> Figure:
+def select_strongest(arms: pd.DataFrame) -> Mapping[Any, Any]:
+    """Returns the arm with the largest effect, among the decided ones where there are any."""
+    rows = arms.to_dict("records")
+    decided = [row for row in rows if row["verdict"] in DECIDED]
+    return max(decided or rows, key=lambda row: abs(row["effect"]))
+
+
+def overview(studies: Sequence[Mapping[str, Any]]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Returns the strongest arm of each study, strongest first, and all effects, in points.
+
+    Studies of a metric that has no points, such as a loss, share no scale and are left out.
+    """
+    rows, every = [], []
+    for study in studies:
+        scale = Scale.of(study["declaration"])
+        arms = study["effects"].iloc[1:].dropna(subset=["effect"])
+        if not scale.unit or arms.empty:
+            continue
+        every += [(study["title"], scale.factor * effect) for effect in arms["effect"]]
+        row = select_strongest(arms)
+        ends = (scale.factor * row[end] for end in ("effect", "low", "high"))
+        rows.append((study["title"], row["arm"], *ends, row["verdict"]))
+    strongest = pd.DataFrame(rows, columns=list(OVERVIEW))
+    size = strongest["effect"].abs()
+    undecided = ~strongest["verdict"].isin(DECIDED)
+    order = strongest.assign(size=-size, undecided=undecided).sort_values(
+        ["undecided", "size"], kind="stable"
+    )
+    return strongest.loc[order.index].reset_index(drop=True), pd.DataFrame(
+        every, columns=["study", "effect"]
+    )
+
+
+def draw_overview(strongest: pd.DataFrame, effects: pd.DataFrame, unit: str) -> Drawing:
     """Draws a row per study: all its effects as ticks, the strongest with its interval.
 
     Args:

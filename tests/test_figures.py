@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import Any
 
 import numpy as np
@@ -292,3 +294,15 @@ def test_sensitivity_says_what_other_margins_would() -> None:
     double = judge(given.runs, given.hashes, declaration(margin=0.04)).effects
     assert list(found["half_margin"]) == list(half["verdict"].iloc[1:])
     assert list(found["double_margin"]) == list(double["verdict"].iloc[1:])
+
+
+def test_the_plotting_library_loads_without_scipys_distributions_and_still_has_densities() -> None:
+    code = """
+import sys
+from ablation.figures.library import seaborn
+assert "scipy.stats" not in sys.modules
+axes = seaborn.kdeplot(x=[1.0, 2.0, 4.0])
+assert len(axes.lines[0].get_xdata()) == 200
+assert sys.modules["scipy.stats"].norm.cdf(0.0) == 0.5
+"""
+    subprocess.run([sys.executable, "-W", "error", "-c", code], check=True)

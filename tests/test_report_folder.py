@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import html.parser
+import pickle
 import re
 import shutil
 import subprocess
@@ -13,11 +14,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from synthetic import ARMS, NASTY, arms_named, content, declaration, runs
+from synthetic import ARMS, NASTY, arms_named, content, curves, declaration, runs
 
 from ablation.errors import Refused
 from ablation.report import Basis, Content, build, compose, read
 from ablation.report.blocks import Cell, Table, table
+from ablation.report.drawing import draw_and_save
 from ablation.report.rebuild import differing, rebuild
 from ablation.report.render import latex, markdown
 
@@ -234,3 +236,31 @@ def test_a_curve_of_failed_runs_ends_at_its_last_finite_value() -> None:
     assert set(basis.cut_short["seed"]) == {0}
     assert set(basis.cut_short.loc[basis.cut_short["last"], "epoch"]) == {3}
     assert set(basis.bands["n"]) == {7}
+
+
+def test_each_table_of_a_studys_own_has_a_section_and_survives_its_folder(tmp_path: Path) -> None:
+    from ablation.report.content import write
+
+    lengths = pd.DataFrame({"words": [1, 2], "texts": [7, 0]})
+    given = content(tables={"numerics": content().tables["numerics"], "lengths": lengths})
+    headings = [part.heading for part in compose(Basis(given)).sections]
+    place = headings.index("Numerics")
+    assert headings[place : place + 3] == ["Numerics", "Lengths", "Sensitivity"]
+    write(given, tmp_path)
+    assert list(read(tmp_path).tables) == ["numerics", "lengths"]
+    pd.testing.assert_frame_equal(read(tmp_path).tables["lengths"], lengths)
+    for taken in ("runs", "record"):
+        with pytest.raises(ValueError, match=f"does not use; got \\['{taken}'\\]"):
+            write(content(tables={taken: lengths}), tmp_path)
+
+
+def test_a_worker_is_sent_the_rows_of_its_figure_alone_and_draws_the_same() -> None:
+    short, long = (
+        {figure.name: pickle.dumps(figure.draw) for figure in compose(Basis(given)).figures}
+        for given in (content(), content(curves=curves(runs(), epochs=30)))
+    )
+    grown = {name for name, sent in long.items() if len(sent) > len(short[name])}
+    assert grown == {"curves", "probes"}
+    for figure in compose(Basis(content())).figures:
+        there = draw_and_save(figure.name, pickle.loads(short[figure.name]))
+        assert there == draw_and_save(figure.name, figure.draw)

@@ -104,13 +104,6 @@ def styled() -> Any:
     return mpl.rc_context(SETTINGS)
 
 
-def seaborn() -> Any:
-    """Returns seaborn."""
-    import seaborn
-
-    return seaborn
-
-
 def plain(text: str) -> str:
     """Keeps matplotlib from reading a name as mathematics."""
     return text.replace("$", r"\$")

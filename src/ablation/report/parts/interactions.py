@@ -19,7 +19,6 @@ from ablation.figures import (
     gradient,
     name,
     plain,
-    seaborn,
     styled,
 )
 from ablation.report.basis import Basis
@@ -69,6 +68,8 @@ def draw_interactions(pairs: pd.DataFrame, axis: Axis) -> Drawing:
         pairs: One row per pair of levels.
         axis: How the metric is written.
     """
+    from ablation.figures.library import seaborn
+
     first = list(dict.fromkeys(pairs["first"]))
     second = list(dict.fromkeys(pairs["second"]))
     table = pairs.pivot(index="first", columns="second", values="effect")
@@ -79,7 +80,7 @@ def draw_interactions(pairs: pd.DataFrame, axis: Axis) -> Drawing:
         axes = figure.subplots()
         limit = max(float(np.nanmax(np.abs(table.to_numpy()))), 2 * margin, 1e-9)
         labels = table.map(lambda value: f"{value:+.{axis.digits}f}")
-        seaborn().heatmap(
+        seaborn.heatmap(
             table, ax=axes, cmap=_white_within(margin / limit), vmin=-limit, vmax=limit,
             annot=labels, fmt="", linewidths=1, linecolor=FAINT,
             annot_kws={"fontsize": 8, "color": INK},

@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.colors import to_hex
 from synthetic import ARMS, NASTY, arms_named, content, declaration, runs
 
 from ablation.analysis import judge
-from ablation.figures import Axis, Panel, draw_curves
+from ablation.figures import VERDICTS, Axis, Panel, draw_curves
 from ablation.records.declaration import Look
 from ablation.records.metric import METRICS
 from ablation.report import Basis, compose
@@ -94,9 +95,11 @@ def test_the_forest_draws_differences_effects_and_words() -> None:
     dots = next(c for c in axes.collections if c.get_label() == "one seed").get_offsets()
     expected = 100 * np.sort(verdicts.find(basis)["difference"])
     np.testing.assert_allclose(np.sort(dots[:, 0]), expected)
-    diamonds = [line for line in axes.lines if line.get_marker() == "D" and len(line.get_xdata())]
+    (diamonds,) = [c for c in axes.collections if c.get_label() != "one seed"]
     effects = basis.effects.iloc[1:]
-    np.testing.assert_allclose([line.get_xdata()[0] for line in diamonds], 100 * effects["effect"])
+    np.testing.assert_allclose(diamonds.get_offsets()[:, 0], 100 * effects["effect"])
+    colours = [to_hex(colour) for colour in diamonds.get_facecolors()]
+    assert colours == [VERDICTS[verdict] for verdict in effects["verdict"]]
     said = [text.get_text() for text in axes.texts]
     assert [word for word in said if word.isupper()] == list(effects["verdict"])
     labels = [text.get_text().replace(r"\$", "$") for text in axes.get_yticklabels()]
@@ -122,6 +125,14 @@ def test_seeds_are_lines_across_arms_and_failures_crosses(arms: int) -> None:
     assert len(lines) == 5 + 1
     (cross,) = [line for line in axes.lines if line.get_marker() == "x"]
     assert list(cross.get_xdata()) == [1]
+
+
+def test_a_failed_run_breaks_the_line_of_its_seed() -> None:
+    frame = scores(4)
+    frame.loc[(frame["seed"] == 3) & (frame["arm"] == frame["arm"].unique()[1]), "value"] = np.nan
+    figure = draw_seeds(frame, many(4), AXIS)
+    drawn_at = [list(line.get_xdata()) for line in figure.axes[0].lines]
+    assert sorted(drawn_at[:6]) == [[0], *[[0, 1, 2, 3]] * 4, [2, 3]]
 
 
 def levels(values: list[float]) -> pd.DataFrame:
@@ -171,9 +182,16 @@ def test_curves_have_a_band_for_some_arms_and_failed_runs_end_in_a_cross(arms: i
     )
     figure = draw_curves(bands, ended, names[:8], [Panel("train", "loss")])
     axes = figure.axes[0]
-    assert len(axes.collections) == min(arms, 8)
-    (cross,) = [line for line in axes.lines if line.get_marker() == "x"]
-    assert (cross.get_xdata()[0], cross.get_ydata()[0]) == (2, 9.0)
+    filled = [
+        each for each in axes.collections if type(each).__name__ == "FillBetweenPolyCollection"
+    ]
+    assert len(filled) == min(arms, 8)
+    (cross,) = [each for each in axes.collections if each not in filled]
+    assert cross.get_offsets().tolist() == [[2, 9.0]]
+    lines = [line for line in axes.lines if list(line.get_xdata()) == [1, 2, 3]]
+    assert len(lines) == arms
+    for line in lines:
+        np.testing.assert_allclose(line.get_ydata(), [1, 1 / 2, 1 / 3])
     assert_apart(figure)
 
 

@@ -64,6 +64,8 @@ def draw_looks(looks: pd.DataFrame, axis: Axis) -> Drawing:
         looks: One row per arm and look that judged it.
         axis: How the metric is written.
     """
+    from ablation.figures.library import seaborn
+
     arms, seeds = list(dict.fromkeys(looks["arm"])), sorted(set(looks["look"]))
     gap = 0.7 / max(len(seeds), 1)
     with styled():
@@ -72,12 +74,14 @@ def draw_looks(looks: pd.DataFrame, axis: Axis) -> Drawing:
         if axis.margin is not None:
             axes.axvspan(-axis.margin, axis.margin, color=FAINT, alpha=0.5, linewidth=0)
         axes.axvline(0, color=INK, linewidth=0.9)
-        for row in looks.to_dict("records"):
-            y = arms.index(row["arm"]) + gap * (seeds.index(row["look"]) - (len(seeds) - 1) / 2)
+        middle = (len(seeds) - 1) / 2
+        at = looks["arm"].map(arms.index) + gap * (looks["look"].map(seeds.index) - middle)
+        seaborn.scatterplot(looks, x="effect", y=at, hue="verdict", palette=VERDICTS, marker="D",
+                            s=20, linewidth=0, legend=False, zorder=3, ax=axes)  # fmt: skip
+        for y, row in zip(at, looks.to_dict("records"), strict=True):
             colour = VERDICTS[row["verdict"]]
             axes.plot([row["adjusted_low"], row["adjusted_high"]], [y, y], color=colour,
                       linewidth=1.2)  # fmt: skip
-            axes.plot(row["effect"], y, "D", color=colour, markersize=3.5)
             edge = axes.get_yaxis_transform()
             word = "" if math.isnan(row["effect"]) else f"{row['look']}: {row['verdict']}"
             axes.annotate(
@@ -87,6 +91,6 @@ def draw_looks(looks: pd.DataFrame, axis: Axis) -> Drawing:
         axes.set_yticks(range(len(arms)), labels=[name(arm) for arm in arms])
         axes.tick_params(axis="y", length=0)
         axes.set_ylim(len(arms) - 0.45, -0.55)
-        axes.set_xlabel(axis.differences)
+        axes.set(xlabel=axis.differences, ylabel="")
         grid(axes, "x")
     return figure

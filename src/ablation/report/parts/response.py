@@ -124,6 +124,8 @@ def draw_response(levels: pd.DataFrame, axis: Axis, factor: str, *, log: bool) -
         factor: What the levels are levels of.
         log: Whether the levels are on a log scale.
     """
+    from ablation.figures.library import seaborn
+
     with styled():
         figure = figure_of(WIDTH, 3.9)
         above, below = figure.subplots(2, 1, sharex=True, height_ratios=(4, 1))
@@ -133,12 +135,16 @@ def draw_response(levels: pd.DataFrame, axis: Axis, factor: str, *, log: bool) -
             centre = float(base["mean"].iloc[0])
             above.axhspan(centre - axis.margin, centre + axis.margin, color=BAND, linewidth=0,
                           label=f"margin around {name(axis.baseline)}")  # fmt: skip
-        above.plot(at, levels["mean"], color=MUTED, linewidth=1, zorder=2)
+        seaborn.lineplot(x=at, y=levels["mean"], color=MUTED, linewidth=1, zorder=2,
+                         estimator=None, errorbar=None, legend=False, ax=above)  # fmt: skip
+        seaborn.scatterplot(
+            x=at, y=levels["mean"], hue=levels["verdict"], palette=VERDICTS,
+            style=levels["arm"] == axis.baseline, markers={True: "o", False: "D"}, s=42,
+            linewidth=0, zorder=4, legend=False, ax=above,
+        )  # fmt: skip
         for x, row in zip(at, levels.to_dict("records"), strict=True):
             colour = VERDICTS[row["verdict"]]
             above.plot([x, x], [row["low"], row["high"]], color=colour, linewidth=2.4, zorder=3)
-            mark = "o" if row["arm"] == axis.baseline else "D"
-            above.plot(x, row["mean"], mark, color=colour, markersize=5.5, zorder=4)
             below.plot([x, x], [row["share_low"], row["share_high"]], color=MUTED,
                        linewidth=1)  # fmt: skip
             if row["n"]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -68,6 +68,20 @@ def order_as_declared(effects: pd.DataFrame, declaration: Declaration) -> pd.Dat
     return effects.sort_values("arm", key=lambda arms: arms.map(declared), kind="stable")
 
 
+def stretches(scores: pd.DataFrame, at: Mapping[str, int]) -> pd.DataFrame:
+    """Returns the runs with a value along each seed's line, which a failed run breaks.
+
+    Args:
+        scores: One row per run: arm, seed, value, status.
+        at: Arm to its place on the axis.
+    """
+    rows = scores.assign(at=scores["arm"].map(at)).sort_values(["seed", "at"])
+    breaks = rows["value"].isna().groupby(rows["seed"]).cumsum()
+    return rows.assign(stretch=rows.groupby([rows["seed"], breaks]).ngroup()).dropna(
+        subset=["value"]
+    )
+
+
 def draw_seeds(scores: pd.DataFrame, effects: pd.DataFrame, axis: Axis) -> Drawing:
     """Draws each seed as a line across the arms: parallel lines say that pairing works.
 
@@ -76,15 +90,19 @@ def draw_seeds(scores: pd.DataFrame, effects: pd.DataFrame, axis: Axis) -> Drawi
         effects: One row per arm, in the order in which they are drawn.
         axis: How the metric is written.
     """
+    from ablation.figures.library import seaborn
+
     arms = list(effects["arm"])
     at = {arm: place for place, arm in enumerate(arms)}
     with styled():
         figure = figure_of(WIDTH, 3.3)
         axes = figure.subplots()
-        for _, rows in scores.groupby("seed"):
-            line = rows.assign(at=rows["arm"].map(at)).sort_values("at")
-            axes.plot(line["at"], line["value"], color=MUTED, linewidth=0.7, alpha=0.6, zorder=2,
-                      marker="o", markersize=2)  # fmt: skip
+        lines = stretches(scores, at)
+        if len(lines):  # of which seaborn needs one
+            seaborn.lineplot(lines, x="at", y="value", units="stretch", estimator=None,
+                             errorbar=None, color=MUTED, linewidth=0.7, alpha=0.6, zorder=2,
+                             marker="o", markersize=3, markeredgewidth=0, legend=False,
+                             ax=axes)  # fmt: skip
         axes.plot(range(len(arms)), effects["mean"], "_", color=INK, markersize=18,
                   markeredgewidth=1.6, zorder=3, label="mean of the arm")  # fmt: skip
         failed = scores[scores["status"] == "FAILED"]
@@ -92,7 +110,7 @@ def draw_seeds(scores: pd.DataFrame, effects: pd.DataFrame, axis: Axis) -> Drawi
         axes.plot(failed["arm"].map(at), [0.02] * len(failed), "x", color=VERDICTS["WORSE"],
                   transform=edge, markersize=6,
                   label="failed" if len(failed) else None)  # fmt: skip
-        axes.set_ylabel(axis.values)
+        axes.set(xlabel="", ylabel=axis.values)
         steep = sum(len(short(arm, 22)) for arm in arms) > ROOM
         labels = [plain(short(arm, 22)) for arm in arms]
         axes.set_xticks(range(len(arms)), labels=labels, rotation=40 if steep else 0,

@@ -49,18 +49,22 @@ def draw_variance(sources: pd.DataFrame, axis: Axis) -> Drawing:
         sources: One row per source: its deviation.
         axis: How the metric is written.
     """
+    from ablation.figures.library import seaborn
+
     with styled():
         figure = figure_of(WIDTH, 1.35)
         axes = figure.subplots()
-        labels = [f"choosing the {source}" for source in sources["source"]]
-        axes.barh(labels, sources["deviation"], color=[VERDICTS["BETTER"], MUTED], height=0.55)
+        rows = sources.assign(source=[f"choosing the {source}" for source in sources["source"]])
+        seaborn.barplot(
+            rows, x="deviation", y="source", hue="source", palette=[VERDICTS["BETTER"], MUTED],
+            saturation=1, width=0.55, errorbar=None, legend=False, ax=axes,
+        )  # fmt: skip
         for place, value in enumerate(sources["deviation"]):
             axes.annotate(f"{value:.{axis.digits}f}", (value, place), xytext=(5, 0),
                           textcoords="offset points", va="center", fontsize=8.5)  # fmt: skip
-        axes.invert_yaxis()
         axes.margins(x=0.12)
         unit = f", {axis.unit}" if axis.unit else ""
-        axes.set_xlabel(plain(f"moves {axis.metric} by (standard deviation{unit})"))
+        axes.set(xlabel=plain(f"moves {axis.metric} by (standard deviation{unit})"), ylabel="")
         axes.tick_params(axis="y", length=0)
         grid(axes, "x")
     return figure

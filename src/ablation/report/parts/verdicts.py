@@ -94,6 +94,8 @@ def draw_forest(
         axis: How the metric is written.
         narrow: Whether names stand above the bars, and the numbers are left to the table.
     """
+    from ablation.figures.library import seaborn
+
     rows = effects.iloc[1:].reset_index(drop=True)
     with styled():
         height = 1.25 + (0.52 if narrow else 0.36) * len(rows)
@@ -105,8 +107,12 @@ def draw_forest(
         axes.axvline(0, color=INK, linewidth=0.9, zorder=1)
         places = {arm: place for place, arm in enumerate(rows["arm"])}
         below = differences["arm"].map(places).astype(float) + BELOW
-        axes.scatter(differences["difference"], below, s=9, color=MUTED, alpha=0.75, linewidths=0,
-                     label="one seed", zorder=2)  # fmt: skip
+        seaborn.scatterplot(x=differences["difference"], y=below, s=9, color=MUTED, alpha=0.75,
+                            linewidth=0, label="one seed", zorder=2, legend=False,
+                            ax=axes)  # fmt: skip
+        seaborn.scatterplot(rows, x="effect", y=rows.index, hue="verdict", palette=VERDICTS,
+                            marker="D", s=42, linewidth=0, zorder=4, legend=False,
+                            ax=axes)  # fmt: skip
         for place, row in enumerate(rows.to_dict("records")):
             _draw_arm(axes, place, row)
             _write_narrow(axes, place, row) if narrow else _write_arm(axes, place, row, axis)
@@ -117,7 +123,7 @@ def draw_forest(
             axes.set_yticks(range(len(rows)), labels=[name(arm) for arm in rows["arm"]])
             axes.tick_params(axis="y", length=0)
         axes.set_ylim(len(rows) - 0.4, -0.75 if narrow else -0.5)
-        axes.set_xlabel(axis.differences if not narrow else axis.unit)
+        axes.set(xlabel=axis.differences if not narrow else axis.unit, ylabel="")
         grid(axes, "x")
         _legend(axes, figure, narrow=narrow)
     return figure
@@ -131,12 +137,11 @@ def _legend(axes: Axes, figure: Drawing, *, narrow: bool) -> None:
 
 
 def _draw_arm(axes: Axes, place: int, row: Mapping[Any, Any]) -> None:
-    """Draws one arm's intervals and effect, and its failures at the edge."""
+    """Draws one arm's intervals, and its failures at the edge."""
     colour = VERDICTS[row["verdict"]]
     for low, high, width in (("low", "high", 3.0), ("adjusted_low", "adjusted_high", 1.0)):
         axes.plot([row[low], row[high]], [place, place], color=colour, linewidth=width, zorder=3,
                   solid_capstyle="butt")  # fmt: skip
-    axes.plot(row["effect"], place, "D", color=colour, markersize=5.5, zorder=4)
     if row["failed"]:
         edge = axes.get_yaxis_transform()
         axes.plot(0.012, place, "x", transform=edge, color=colour, markersize=6, clip_on=False)

@@ -65,11 +65,12 @@ def draw_curves(
             if place >= len(panels):
                 axes.set_visible(False)
                 continue
+            axes.set(title=plain(panels[place].title), xlabel="epoch")
             kept = [_of(frame, panels[place]) for frame in (bands, cut_short)]
             for rows, draw in zip(kept, (_draw_bands, _draw_failed), strict=True):
                 if len(rows):  # of which seaborn needs one
                     draw(axes, rows, arms)
-            axes.set(title=plain(panels[place].title), xlabel="epoch", ylabel="")
+            axes.set_ylabel("")
             axes.locator_params(axis="x", integer=True)
             grid(axes, "y")
         others = not _of(bands, panels[0])["arm"].isin(arms).all()
@@ -94,11 +95,16 @@ def _draw_bands(axes: Axes, rows: pd.DataFrame, arms: Sequence[str]) -> None:
     for arm, band in rows[bright].groupby("arm", sort=False):
         axes.fill_between(band["epoch"], band["low"], band["high"], color=colours[str(arm)],
                           alpha=0.14, linewidth=0)  # fmt: skip
-    seaborn.lineplot(
-        rows[bright], **means, hue="arm", hue_order=arms, palette=colours, style="arm",
-        style_order=arms, markers=marks if rows["epoch"].nunique() <= FEW else False,
-        dashes=False, linewidth=1.6, markersize=4.2, markeredgewidth=0, zorder=3, ax=axes,
-    )  # fmt: skip
+    present = [arm for arm in arms if arm in set(rows["arm"])]
+    before = len(axes.lines)
+    if present:
+        seaborn.lineplot(rows[bright], **means, units=rows.loc[bright, "arm"].map(present.index),
+                         linewidth=1.6, markersize=4.2, markeredgewidth=0, zorder=3,
+                         ax=axes)  # fmt: skip
+    # Seaborn's hue and style would look at every pair of the two: half of the drawing's time.
+    few = rows["epoch"].nunique() <= FEW
+    for line, arm in zip(axes.lines[before:], present, strict=True):
+        line.set(color=colours[arm], marker=marks[arm] if few else None)
 
 
 def _draw_failed(axes: Axes, rows: pd.DataFrame, arms: Sequence[str]) -> None:
@@ -118,8 +124,8 @@ def _legend(figure: Figure, axes: Axes, arms: Sequence[str], *, others: bool) ->
         axes.plot([], [], color=MUTED, alpha=0.35, linewidth=0.7, label="other arms")
     colours, marks = _told_apart(arms, ARMS), _told_apart(arms, MARKS)
     for arm in arms:
-        axes.plot([], [], color=colours[arm], marker=marks[arm], linewidth=1.6, markersize=3.2,
-                  label=_label(arm))  # fmt: skip
+        axes.plot([], [], color=colours[arm], marker=marks[arm], linewidth=1.6, markersize=4.2,
+                  markeredgewidth=0, label=_label(arm))  # fmt: skip
     handles, labels = axes.get_legend_handles_labels()
     columns = max(1, min(4, int(ROOM / max(map(len, labels), default=1))))
     figure.legend(handles, labels, loc="outside upper left", ncols=columns)

@@ -117,6 +117,7 @@ def draw_seeds(scores: pd.DataFrame, effects: pd.DataFrame, axis: Axis) -> Drawi
                         ha="right" if steep else "center", rotation_mode="anchor")  # fmt: skip
         axes.set_xlim(-0.4, len(arms) - 0.6)
         grid(axes, "y")
-        axes.plot([], [], color=MUTED, linewidth=0.8, marker="o", markersize=2, label="one seed")
+        axes.plot([], [], color=MUTED, linewidth=0.8, marker="o", markersize=3,
+                  markeredgewidth=0, label="one seed")  # fmt: skip
         figure.legend(loc="outside upper left", ncols=3)
     return figure

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import subprocess
 import sys
 from typing import Any
@@ -10,10 +11,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.colors import to_hex
+from PIL import Image
 from synthetic import ARMS, NASTY, arms_named, content, declaration, runs
 
 from ablation.analysis import judge
-from ablation.figures import VERDICTS, Axis, Panel, draw_curves
+from ablation.figures import VERDICTS, Axis, Panel, draw_curves, png
+from ablation.figures.style import ARMS as ARM_COLOURS
 from ablation.records.declaration import Look
 from ablation.records.metric import METRICS
 from ablation.report import Basis, compose
@@ -324,3 +327,21 @@ assert len(axes.lines[0].get_xdata()) == 200
 assert sys.modules["scipy.stats"].norm.cdf(0.0) == 0.5
 """
     subprocess.run([sys.executable, "-W", "error", "-c", code], check=True)
+
+
+def test_arms_keep_their_colours_in_a_png() -> None:
+    """Even where one line hides all others, so that a colour has the legend's few pixels."""
+    names = list(many(9)["arm"])
+    bands = pd.DataFrame(
+        [(arm, "train", "loss", epoch, 4, 1.0 / epoch, 0.6 / epoch, 1.4 / epoch)
+         for arm in names for epoch in range(1, 9)],
+        columns=["arm", "split", "metric", "epoch", "n", "mean", "low", "high"],
+    )  # fmt: skip
+    ended = pd.DataFrame(columns=["arm", "seed", "split", "metric", "epoch", "value", "last"])
+    panels = [Panel("train", "loss")]
+    image = Image.open(io.BytesIO(png(draw_curves(bands, ended, names[:8], panels))))
+    shown = np.array([colour for _, colour in image.convert("RGB").getcolors()])
+    assert len(shown) <= 64
+    for colour in ARM_COLOURS:  # the first is one step from the colour of BETTER
+        wanted = np.array([int(colour[place : place + 2], 16) for place in (1, 3, 5)])
+        assert np.abs(shown - wanted).sum(axis=1).min() <= 1, colour

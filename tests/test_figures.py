@@ -239,6 +239,14 @@ def test_runs_that_all_failed_have_curves_in_grey_or_in_colour() -> None:
     figure = drawn("curves", basis)
     dotted = [line for line in figure.axes[0].lines if line.get_linestyle() == ":"]
     assert len(dotted) == len(frame)
+    expected = given.curves[given.curves["split"] == "train"]
+    expected = expected.sort_values(["config", "seed", "epoch"])
+    for line, (_, run) in zip(dotted, expected.groupby(["config", "seed"]), strict=True):
+        np.testing.assert_allclose(line.get_ydata(), run["value"])
+        assert (
+            line.get_color()
+            == ARM_COLOURS[list(given.judged.effects["arm"]).index(run["arm"].iloc[0])]
+        )
 
 
 def test_a_name_that_begins_with_a_line_is_in_the_legend() -> None:

@@ -101,7 +101,7 @@ def _draw_bands(axes: Axes, rows: pd.DataFrame, arms: Sequence[str]) -> None:
         seaborn.lineplot(rows[bright], **means, units=rows.loc[bright, "arm"].map(present.index),
                          linewidth=1.6, markersize=4.2, markeredgewidth=0, zorder=3,
                          ax=axes)  # fmt: skip
-    # Seaborn's hue and style would look at every pair of the two: half of the drawing's time.
+    # Seaborn's hue and style would go through every pair of the two: half of the drawing's time.
     few = rows["epoch"].nunique() <= FEW
     for line, arm in zip(axes.lines[before:], present, strict=True):
         line.set(color=colours[arm], marker=marks[arm] if few else None)
@@ -112,11 +112,16 @@ def _draw_failed(axes: Axes, rows: pd.DataFrame, arms: Sequence[str]) -> None:
     from ablation.figures.library import seaborn
 
     colours = dict.fromkeys(rows["arm"], MUTED) | _told_apart(arms, ARMS)
-    points: Any = {"x": "epoch", "y": "value", "hue": "arm", "palette": colours, "legend": False}
-    seaborn.lineplot(rows, **points, units="seed", estimator=None, errorbar=None, linewidth=0.8,
-                     linestyle=":", ax=axes)  # fmt: skip
-    seaborn.scatterplot(rows[rows["last"].astype(bool)], **points, marker="x", s=36, linewidth=1,
-                        zorder=4, ax=axes)  # fmt: skip
+    runs = rows.groupby(["arm", "seed"], sort=False)
+    before = len(axes.lines)
+    seaborn.lineplot(rows, x="epoch", y="value", units=runs.ngroup(), estimator=None,
+                     errorbar=None, linewidth=0.8, linestyle=":", legend=False,
+                     ax=axes)  # fmt: skip
+    for line, arm in zip(axes.lines[before:], runs.head(1)["arm"], strict=True):
+        line.set_color(colours[arm])
+    seaborn.scatterplot(rows[rows["last"].astype(bool)], x="epoch", y="value", hue="arm",
+                        palette=colours, marker="x", s=36, linewidth=1, zorder=4, legend=False,
+                        ax=axes)  # fmt: skip
 
 
 def _legend(figure: Figure, axes: Axes, arms: Sequence[str], *, others: bool) -> None:

@@ -97,7 +97,7 @@ def _run(
     )  # fmt: skip
     tags = {
         "ablation.kind": "trial", "ablation.study": "synthetic", "ablation.data": "synthetic",
-        "ablation.key": f"synthetic/{arm['config']}/{seed}", "ablation.arm": arm.name,
+        "ablation.key": f"synthetic/{arm.config}/{seed}", "ablation.arm": arm.name,
         "ablation.seed": str(seed), "ablation.epoch": str(EPOCHS), "ablation.seconds": "1.0",
         "ablation.device": "cpu", "ablation.commit": "c0ffee", "ablation.weights": run * 2,
         "ablation.logits": run * 2, "mlflow.parentRunId": home.parent,

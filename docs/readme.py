@@ -11,7 +11,7 @@ from pathlib import Path
 from ablation.records.declaration import Declaration
 from ablation.report.content import summary
 from ablation.report.index import answer_of
-from ablation.report.markdown import escape
+from ablation.report.render.markdown import escape
 from ablation.study.load import known_studies, load
 
 ROOT = Path(__file__).resolve().parent.parent

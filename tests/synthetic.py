@@ -101,8 +101,10 @@ def content(frame: pd.DataFrame | None = None, **changes: Any) -> Content:
         "details": left.assign(ended="2026-01-02T00:00:00Z", environment=0).reset_index(drop=True),
         "environments": [{"commit": "c0ffee", "device": "cpu"}],
         "record": {"address": "http://127.0.0.1:5000", "experiment": "1", "test_evaluations": 40},
-        "numerics": pd.DataFrame({"fill": ["-1e32", "a|b"], "overflow": [True, False],
-                                  "padding_weight": [4.5397868702434395e-05, 1e-44]}),
+        "tables": {"numerics": pd.DataFrame(
+            {"fill": ["-1e32", "a|b"], "overflow": [True, False],
+             "padding_weight": [4.5397868702434395e-05, 1e-44]}
+        )},
     }  # fmt: skip
     return Content(**(given | changes))
 

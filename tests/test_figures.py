@@ -2,22 +2,44 @@
 
 from __future__ import annotations
 
+import io
+import subprocess
+import sys
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.colors import to_hex
+from PIL import Image
 from synthetic import ARMS, NASTY, arms_named, content, declaration, runs
 
-from ablation import figures
 from ablation.analysis import judge
-from ablation.figures import Axis, Panel
+from ablation.figures import VERDICTS, Axis, Panel, draw_curves, png
+from ablation.figures.style import ARMS as ARM_COLOURS
 from ablation.records.declaration import Look
-from ablation.report import findings_of
-from ablation.report.drawing import DRAWN, figure_of, saved, shown
+from ablation.records.metric import METRICS
+from ablation.report import Basis, compose
+from ablation.report.basis import select_largest
+from ablation.report.drawing import begin_drawing
+from ablation.report.numbers import Scale
+from ablation.report.parts import drawing_of, interactions, looks, response, sensitivity, verdicts
+from ablation.report.parts.interactions import draw_interactions
+from ablation.report.parts.looks import draw_looks
+from ablation.report.parts.response import draw_response
+from ablation.report.parts.seeds import draw_seeds
+from ablation.report.parts.verdicts import draw_forest
 
+SCALE = Scale(METRICS["loss"])  # the frames here are in the unit of the page already
 AXIS = Axis("accuracy", "points", 2, "base", 2.0)
 LONG = "an arm with quite a long name, longer than any figure has room for, number"
+
+
+def drawn(name: str, basis: Basis) -> Any:
+    """One figure of a report; the study has to have it."""
+    draw = drawing_of(basis, name)
+    assert draw is not None
+    return draw()
 
 
 def texts(figure: Any) -> list[Any]:
@@ -71,15 +93,16 @@ def scores(arms: int) -> pd.DataFrame:
 
 
 def test_the_forest_draws_differences_effects_and_words() -> None:
-    given = content()
-    found = findings_of(given)
-    (axes,) = figure_of("differences", found, given.declaration).axes
+    basis = Basis(content())
+    (axes,) = drawn("differences", basis).axes
     dots = next(c for c in axes.collections if c.get_label() == "one seed").get_offsets()
-    expected = 100 * np.sort(found.differences["difference"])
+    expected = 100 * np.sort(verdicts.find(basis)["difference"])
     np.testing.assert_allclose(np.sort(dots[:, 0]), expected)
-    diamonds = [line for line in axes.lines if line.get_marker() == "D" and len(line.get_xdata())]
-    effects = found.effects.iloc[1:]
-    np.testing.assert_allclose([line.get_xdata()[0] for line in diamonds], 100 * effects["effect"])
+    (diamonds,) = [c for c in axes.collections if c.get_label() != "one seed"]
+    effects = basis.effects.iloc[1:]
+    np.testing.assert_allclose(diamonds.get_offsets()[:, 0], 100 * effects["effect"])
+    colours = [to_hex(colour) for colour in diamonds.get_facecolors()]
+    assert colours == [VERDICTS[verdict] for verdict in effects["verdict"]]
     said = [text.get_text() for text in axes.texts]
     assert [word for word in said if word.isupper()] == list(effects["verdict"])
     labels = [text.get_text().replace(r"\$", "$") for text in axes.get_yticklabels()]
@@ -90,7 +113,7 @@ def test_the_forest_draws_differences_effects_and_words() -> None:
 @pytest.mark.parametrize("arms", [2, 25])
 def test_forests_of_few_and_of_many_arms_stay_apart(arms: int, narrow: bool) -> None:
     none = pd.DataFrame({"arm": [], "seed": [], "difference": []})
-    figure = figures.forest(many(arms), none, AXIS, narrow=narrow)
+    figure = draw_forest(many(arms), none, AXIS, narrow=narrow)
     assert_apart(figure)
     crosses = [line for line in figure.axes[0].lines if line.get_marker() == "x"]
     assert len(crosses) == arms - 1
@@ -98,13 +121,21 @@ def test_forests_of_few_and_of_many_arms_stay_apart(arms: int, narrow: bool) -> 
 
 @pytest.mark.parametrize("arms", [2, 25])
 def test_seeds_are_lines_across_arms_and_failures_crosses(arms: int) -> None:
-    figure = figures.across_seeds(scores(arms), many(arms), AXIS)
+    figure = draw_seeds(scores(arms), many(arms), AXIS)
     assert_apart(figure)
     axes = figure.axes[0]
     lines = [line for line in axes.lines if len(line.get_xdata()) == arms]
     assert len(lines) == 5 + 1
     (cross,) = [line for line in axes.lines if line.get_marker() == "x"]
     assert list(cross.get_xdata()) == [1]
+
+
+def test_a_failed_run_breaks_the_line_of_its_seed() -> None:
+    frame = scores(4)
+    frame.loc[(frame["seed"] == 3) & (frame["arm"] == frame["arm"].unique()[1]), "value"] = np.nan
+    figure = draw_seeds(frame, many(4), AXIS)
+    drawn_at = [list(line.get_xdata()) for line in figure.axes[0].lines]
+    assert sorted(drawn_at[:6]) == [[0], *[[0, 1, 2, 3]] * 4, [2, 3]]
 
 
 def levels(values: list[float]) -> pd.DataFrame:
@@ -121,7 +152,7 @@ def levels(values: list[float]) -> pd.DataFrame:
 def test_a_response_on_a_log_axis_puts_zero_left_of_a_break() -> None:
     axis = Axis("accuracy", "points", 2, "0.05", 2.0)
     frame = levels([0.0, 0.001, 0.01, 0.05, 0.5, 1.0])
-    figure = figures.response(frame, axis, "init_std", log=True)
+    figure = draw_response(response.drawn(frame, SCALE), axis, "init_std", log=True)
     above, below = figure.axes
     line = max(above.lines, key=lambda each: len(each.get_xdata()))
     x, y = line.get_xdata(), line.get_ydata()
@@ -137,7 +168,7 @@ def test_a_response_on_a_log_axis_puts_zero_left_of_a_break() -> None:
 @pytest.mark.parametrize("number", [3, 25])
 def test_the_levels_of_a_response_stay_apart(number: int) -> None:
     frame = levels([float(level) for level in np.linspace(0.1, 1, number).round(4)])
-    assert_apart(figures.response(frame, AXIS, "dropout", log=False))
+    assert_apart(draw_response(response.drawn(frame, SCALE), AXIS, "dropout", log=False))
 
 
 @pytest.mark.parametrize("arms", [2, 25])
@@ -152,11 +183,18 @@ def test_curves_have_a_band_for_some_arms_and_failed_runs_end_in_a_cross(arms: i
         [("base", 0, "train", "loss", 1, 3.0, False), ("base", 0, "train", "loss", 2, 9.0, True)],
         columns=["arm", "seed", "split", "metric", "epoch", "value", "last"],
     )
-    figure = figures.curves(bands, ended, names[:8], [Panel("train", "loss")])
+    figure = draw_curves(bands, ended, names[:8], [Panel("train", "loss")])
     axes = figure.axes[0]
-    assert len(axes.collections) == min(arms, 8)
-    (cross,) = [line for line in axes.lines if line.get_marker() == "x"]
-    assert (cross.get_xdata()[0], cross.get_ydata()[0]) == (2, 9.0)
+    filled = [
+        each for each in axes.collections if type(each).__name__ == "FillBetweenPolyCollection"
+    ]
+    assert len(filled) == min(arms, 8)
+    (cross,) = [each for each in axes.collections if each not in filled]
+    assert cross.get_offsets().tolist() == [[2, 9.0]]
+    lines = [line for line in axes.lines if list(line.get_xdata()) == [1, 2, 3]]
+    assert len(lines) == arms
+    for line in lines:
+        np.testing.assert_allclose(line.get_ydata(), [1, 1 / 2, 1 / 3])
     assert_apart(figure)
 
 
@@ -165,7 +203,7 @@ def test_interactions_are_white_inside_the_margin() -> None:
         [("a", "x", 1.0), ("a", "y", -5.0), ("b", "x", 8.0), ("b", "y", 0.0)],
         columns=["first", "second", "effect"],
     ).assign(first_factor="model.one", second_factor="model.two")
-    figure = figures.interactions(cells, AXIS)
+    figure = draw_interactions(cells, AXIS)
     (mesh,) = [c for c in figure.axes[0].collections if hasattr(c, "get_array")]
     assert figure.axes[0].get_ylabel() == "model.one"
     figure.draw_without_rendering()
@@ -179,7 +217,7 @@ def test_each_look_is_drawn_and_named() -> None:
         for arm in ("a", LONG) for look in (5, 8)
     ]  # fmt: skip
     columns = ["arm", "look", "effect", "adjusted_low", "adjusted_high", "verdict"]
-    figure = figures.decisions(pd.DataFrame(rows, columns=columns), AXIS)
+    figure = draw_looks(pd.DataFrame(rows, columns=columns), AXIS)
     said = [text.get_text() for text in figure.axes[0].texts]
     assert said == ["5: INCONCLUSIVE", "8: BETTER"] * 2
     assert_apart(figure)
@@ -189,18 +227,26 @@ def test_an_arm_without_an_effect_is_drawn_before_the_smallest() -> None:
     frame = many(60)
     frame["effect"] = [0.0, *np.linspace(1, 2, 59)]
     frame.loc[[3, 30], "effect"] = np.nan  # every run of these failed, and no floor is declared
-    assert {3, 30} <= set(shown(frame, 40).index)
+    assert {3, 30} <= set(select_largest(frame, 40).index)
 
 
 def test_runs_that_all_failed_have_curves_in_grey_or_in_colour() -> None:
     frame = runs()
     frame["status"], frame["value"], frame["reason"] = "FAILED", np.nan, "nan_loss"
     given = content(frame)
-    found = findings_of(given)
-    assert found.bands.empty
-    figure = figure_of("curves", found, given.declaration)
+    basis = Basis(given)
+    assert basis.bands.empty
+    figure = drawn("curves", basis)
     dotted = [line for line in figure.axes[0].lines if line.get_linestyle() == ":"]
     assert len(dotted) == len(frame)
+    expected = given.curves[given.curves["split"] == "train"]
+    expected = expected.sort_values(["config", "seed", "epoch"])
+    for line, (_, run) in zip(dotted, expected.groupby(["config", "seed"]), strict=True):
+        np.testing.assert_allclose(line.get_ydata(), run["value"])
+        assert (
+            line.get_color()
+            == ARM_COLOURS[list(given.judged.effects["arm"]).index(run["arm"].iloc[0])]
+        )
 
 
 def test_a_name_that_begins_with_a_line_is_in_the_legend() -> None:
@@ -208,7 +254,7 @@ def test_a_name_that_begins_with_a_line_is_in_the_legend() -> None:
     rows = [(arm, "train", "loss", epoch, 1.0, 0.9, 1.1) for arm in arms for epoch in (1, 2)]
     bands = pd.DataFrame(rows, columns=["arm", "split", "metric", "epoch", "mean", "low", "high"])
     ended = pd.DataFrame(columns=["arm", "seed", "split", "metric", "epoch", "value", "last"])
-    figure = figures.curves(bands, ended, arms, [Panel("train", "loss")])
+    figure = draw_curves(bands, ended, arms, [Panel("train", "loss")])
     said = [text.get_text() for text in figure.legends[0].get_texts()]
     assert [text.lstrip("\N{ZERO WIDTH SPACE}") for text in said] == arms
 
@@ -216,7 +262,7 @@ def test_a_name_that_begins_with_a_line_is_in_the_legend() -> None:
 def test_of_many_arms_the_largest_effects_are_drawn_in_their_order() -> None:
     frame = many(100)
     frame["effect"] = [0.0, *np.random.default_rng(2).permutation(99)]
-    kept = shown(frame, 40)
+    kept = select_largest(frame, 40)
     assert kept["arm"].iloc[0] == "base"
     assert sorted(kept["effect"].iloc[1:]) == list(range(59, 99))
     assert kept.index.is_monotonic_increasing
@@ -224,16 +270,14 @@ def test_of_many_arms_the_largest_effects_are_drawn_in_their_order() -> None:
 
 def test_equal_figures_are_equal_bytes_and_ids_differ_between_figures() -> None:
     given = content()
-    pages = []
-    for _ in range(2):
-        found = findings_of(given)
-        pages.append({name: saved(found, given.declaration, name) for name in DRAWN})
+    pages = [dict(begin_drawing(compose(Basis(given)))) for _ in range(2)]
     assert pages[0] == pages[1]
-    assert {name for name, (text, _) in pages[0].items() if text} == {
+    assert set(pages[0]) == {
         "differences", "differences-narrow", "seeds", "curves", "probes", "variance",
     }  # fmt: skip
     for name, (text, pixels) in pages[0].items():
-        assert pixels.startswith(b"\x89PNG") == (bool(text) and not name.endswith("-narrow"))
+        assert text.startswith("<?xml")
+        assert pixels.startswith(b"\x89PNG") == (not name.endswith("-narrow"))
 
 
 def test_a_factor_with_levels_has_a_response_and_looks_have_theirs() -> None:
@@ -242,19 +286,20 @@ def test_a_factor_with_levels_has_a_response_and_looks_have_theirs() -> None:
     frame["arm"] = frame["arm"].map(names)
     path = "model.attention.init_std"
     arms = arms_named(list(names.values()), [{path: level} for level in names.values()])
-    looks = (Look(5, 0.02), Look(8, 0.03))
-    declared = declaration(factor=path, baseline="0.05", arms=arms, looks=looks)
+    schedule = (Look(5, 0.02), Look(8, 0.03))
+    declared = declaration(factor=path, baseline="0.05", arms=arms, looks=schedule)
     given = content(frame, declaration=declared)
-    found = findings_of(given)
-    assert list(found.response["arm"]) == ["0.0", "0.001", "0.05", "0.5", "1.0"]
-    base = found.effects["mean"].iloc[0]
-    shifted = found.response.set_index("arm")["mean"] - base
-    effects = found.effects.set_index("arm")["effect"]
+    basis = Basis(given)
+    found = response.find(basis)
+    assert list(found.levels["arm"]) == ["0.0", "0.001", "0.05", "0.5", "1.0"]
+    base = basis.effects["mean"].iloc[0]
+    shifted = found.levels.set_index("arm")["mean"] - base
+    effects = basis.effects.set_index("arm")["effect"]
     np.testing.assert_allclose(shifted, effects[shifted.index], atol=1e-12)
     assert (found.trend["levels"].iloc[0], found.trend["log"].iloc[0]) == (4, True)
-    assert set(found.looks["look"]) == {5, 8}
-    assert figure_of("response", found, declared) is not None
-    assert figure_of("decisions", found, declared) is not None
+    assert set(looks.find(basis)["look"]) == {5, 8}
+    assert drawn("response", basis).axes
+    assert drawn("decisions", basis).axes
 
 
 def test_crossed_arms_have_interactions() -> None:
@@ -263,7 +308,7 @@ def test_crossed_arms_have_interactions() -> None:
     pairs = [("0", "a"), ("0", "b"), ("1", "a"), ("1", "b")]
     values = [{"p": one, "q": two, "same": "x"} for one, two in pairs]
     declared = declaration(arms=arms_named(ARMS[:4], values))
-    found = findings_of(content(frame, declaration=declared)).interactions
+    found = interactions.find(Basis(content(frame, declaration=declared)))
     table = frame.pivot(index="seed", columns="arm", values="value")
     expected = (table[NASTY[2]] - table[NASTY[1]] - table[NASTY[0]] + table["base"]).mean()
     assert list(found["first"]) == ["1"]
@@ -272,9 +317,39 @@ def test_crossed_arms_have_interactions() -> None:
 
 def test_sensitivity_says_what_other_margins_would() -> None:
     given = content()
-    found = findings_of(given).sensitivity.set_index("arm")
+    found = sensitivity.find(Basis(given)).verdicts.set_index("arm")
     assert list(found["verdict"]) == list(given.judged.effects["verdict"].iloc[1:])
     half = judge(given.runs, given.hashes, declaration(margin=0.01)).effects
     double = judge(given.runs, given.hashes, declaration(margin=0.04)).effects
     assert list(found["half_margin"]) == list(half["verdict"].iloc[1:])
     assert list(found["double_margin"]) == list(double["verdict"].iloc[1:])
+
+
+def test_the_plotting_library_loads_without_scipys_distributions_and_still_has_densities() -> None:
+    code = """
+import sys
+from ablation.figures.library import seaborn
+assert "scipy.stats" not in sys.modules
+axes = seaborn.kdeplot(x=[1.0, 2.0, 4.0])
+assert len(axes.lines[0].get_xdata()) == 200
+assert sys.modules["scipy.stats"].norm.cdf(0.0) == 0.5
+"""
+    subprocess.run([sys.executable, "-W", "error", "-c", code], check=True)
+
+
+def test_arms_keep_their_colours_in_a_png() -> None:
+    """Even where one line hides all others, so that a colour has the legend's few pixels."""
+    names = list(many(9)["arm"])
+    bands = pd.DataFrame(
+        [(arm, "train", "loss", epoch, 4, 1.0 / epoch, 0.6 / epoch, 1.4 / epoch)
+         for arm in names for epoch in range(1, 9)],
+        columns=["arm", "split", "metric", "epoch", "n", "mean", "low", "high"],
+    )  # fmt: skip
+    ended = pd.DataFrame(columns=["arm", "seed", "split", "metric", "epoch", "value", "last"])
+    panels = [Panel("train", "loss")]
+    image = Image.open(io.BytesIO(png(draw_curves(bands, ended, names[:8], panels))))
+    shown = np.array([colour for _, colour in image.convert("RGB").getcolors()])
+    assert len(shown) <= 64
+    for colour in ARM_COLOURS:  # the first is one step from the colour of BETTER
+        wanted = np.array([int(colour[place : place + 2], 16) for place in (1, 3, 5)])
+        assert np.abs(shown - wanted).sum(axis=1).min() <= 1, colour

@@ -11,7 +11,8 @@ from synthetic import NASTY, arms_named, content, declaration, hashes, runs
 
 from ablation.analysis import answer, judge, sentences
 from ablation.records.declaration import Look
-from ablation.report import findings_of, sections
+from ablation.report import Basis, compose
+from ablation.report.parts import response, verdicts
 
 
 def verdicts_of(frame: pd.DataFrame, declared: dict[str, Any]) -> dict[str, str]:
@@ -62,10 +63,10 @@ def test_a_study_that_was_stopped_before_its_baseline_ran_has_a_report(arms: lis
     frame = runs()
     frame = frame[frame["arm"].isin(arms) & (frame["seed"] == 0)].reset_index(drop=True)
     given = content(frame)
-    found = findings_of(given)
-    assert set(found.effects["verdict"]) == {"", "INCONCLUSIVE"}
-    assert found.differences.empty
-    assert sections.page(given, found).sections
+    basis = Basis(given)
+    assert set(basis.effects["verdict"]) == {"", "INCONCLUSIVE"}
+    assert verdicts.find(basis).empty
+    assert compose(basis).sections
 
 
 def test_what_is_short_of_a_look_has_no_p_values() -> None:
@@ -74,9 +75,9 @@ def test_what_is_short_of_a_look_has_no_p_values() -> None:
     frame["arm"] = frame["arm"].map(dict(zip(["base", *NASTY], names, strict=True)))
     arms = arms_named(names, [{"model.dropout": name} for name in names])
     declared = declaration(factor="model.dropout", baseline="0.05", arms=arms)
-    found = findings_of(content(frame, declaration=declared))
+    found = response.find(Basis(content(frame, declaration=declared)))
     assert found.trend.empty
-    assert not found.response.empty
+    assert not found.levels.empty
 
 
 def test_the_order_of_rows_and_of_arms_does_not_matter() -> None:

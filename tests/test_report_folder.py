@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import html.parser
+import pickle
 import re
 import shutil
 import subprocess
@@ -13,13 +14,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from synthetic import ARMS, NASTY, arms_named, content, declaration, runs
+from synthetic import ARMS, NASTY, arms_named, content, curves, declaration, runs
 
-from ablation.analysis import find
 from ablation.errors import Refused
-from ablation.report import Content, build, findings_of, latex, markdown, read, sections
+from ablation.report import Basis, Content, build, compose, read
 from ablation.report.blocks import Cell, Table, table
+from ablation.report.drawing import draw_and_save
 from ablation.report.rebuild import differing, rebuild
+from ablation.report.render import latex, markdown
 
 FIGURES = ["curves", "differences", "probes", "seeds", "variance"]
 
@@ -61,6 +63,9 @@ def test_content_is_read_from_its_folder_as_it_was(built: Path) -> None:
         one, two = getattr(before, field.name), getattr(after, field.name)
         if isinstance(one, pd.DataFrame):
             pd.testing.assert_frame_equal(one, two, check_exact=True, check_dtype=False)
+        elif field.name == "tables":
+            for name in one | two:
+                pd.testing.assert_frame_equal(one[name], two[name], check_exact=True)
         elif field.name == "judged":
             pd.testing.assert_frame_equal(one.effects, two.effects, check_exact=True)
         else:
@@ -153,8 +158,7 @@ def test_every_sign_of_markdown_is_escaped(sign: str) -> None:
 
 def test_html_and_markdown_say_the_same(built: Path) -> None:
     """Both are made from the same sections: no paragraph or cell is in one alone."""
-    given = content()
-    page = sections.page(given, findings_of(given))
+    page = compose(Basis(content()))
     said = " ".join("".join(Texts((built / "index.html").read_text()).said).split())
     text = (built / "README.md").read_text()
     assert [part.heading for part in page.sections] == [
@@ -210,7 +214,7 @@ def test_what_weakens_the_answer_stands_above_it() -> None:
         environments=[{"commit": "a"}, {"commit": "b"}],
         declaration=declaration(margin=None),
     )
-    warnings = " ".join(sections.page(given, findings_of(given)).warnings)
+    warnings = " ".join(compose(Basis(given)).warnings)
     assert "baseline itself failed on 1 of 8 seeds" in warnings
     assert "7 runs had been seen" in warnings
     assert "more than one commit" in warnings
@@ -218,8 +222,8 @@ def test_what_weakens_the_answer_stands_above_it() -> None:
 
 
 def test_a_study_without_curves_has_no_section_for_them() -> None:
-    given = content(curves=content().curves.head(0), numerics=None)
-    headings = [part.heading for part in sections.page(given, findings_of(given)).sections]
+    given = content(curves=content().curves.head(0), tables={})
+    headings = [part.heading for part in compose(Basis(given)).sections]
     assert not {"Learning curves", "Probes", "Numerics"} & set(headings)
 
 
@@ -228,8 +232,35 @@ def test_a_curve_of_failed_runs_ends_at_its_last_finite_value() -> None:
     frame.loc[frame["seed"] == 0, "status"] = "FAILED"
     frame.loc[frame["seed"] == 0, "value"] = np.nan
     given = content(frame)
-    found = find(given.judged, runs=frame, hashes=given.hashes, curves=given.curves,
-                 examples=given.examples, declaration=given.declaration)  # fmt: skip
-    assert set(found.cut_short["seed"]) == {0}
-    assert set(found.cut_short.loc[found.cut_short["last"], "epoch"]) == {3}
-    assert set(found.bands["n"]) == {7}
+    basis = Basis(given)
+    assert set(basis.cut_short["seed"]) == {0}
+    assert set(basis.cut_short.loc[basis.cut_short["last"], "epoch"]) == {3}
+    assert set(basis.bands["n"]) == {7}
+
+
+def test_each_table_of_a_studys_own_has_a_section_and_survives_its_folder(tmp_path: Path) -> None:
+    from ablation.report.content import write
+
+    lengths = pd.DataFrame({"words": [1, 2], "texts": [7, 0]})
+    given = content(tables={"numerics": content().tables["numerics"], "lengths": lengths})
+    headings = [part.heading for part in compose(Basis(given)).sections]
+    place = headings.index("Numerics")
+    assert headings[place : place + 3] == ["Numerics", "Lengths", "Sensitivity"]
+    write(given, tmp_path)
+    assert list(read(tmp_path).tables) == ["numerics", "lengths"]
+    pd.testing.assert_frame_equal(read(tmp_path).tables["lengths"], lengths)
+    for taken in ("runs", "record"):
+        with pytest.raises(ValueError, match=f"does not use; got \\['{taken}'\\]"):
+            write(content(tables={taken: lengths}), tmp_path)
+
+
+def test_a_worker_is_sent_the_rows_of_its_figure_alone_and_draws_the_same() -> None:
+    short, long = (
+        {figure.name: pickle.dumps(figure.draw) for figure in compose(Basis(given)).figures}
+        for given in (content(), content(curves=curves(runs(), epochs=30)))
+    )
+    grown = {name for name, sent in long.items() if len(sent) > len(short[name])}
+    assert grown == {"curves", "probes"}
+    for figure in compose(Basis(content())).figures:
+        there = draw_and_save(figure.name, pickle.loads(short[figure.name]))
+        assert there == draw_and_save(figure.name, figure.draw)

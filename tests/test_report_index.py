@@ -15,7 +15,8 @@ import ablation
 from ablation import cli
 from ablation.errors import Refused
 from ablation.report import build, index
-from ablation.report.index import MARK, _study, overview
+from ablation.report.index import MARK, _study
+from ablation.report.overview import overview
 
 
 @pytest.fixture(scope="module")

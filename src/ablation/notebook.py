@@ -12,8 +12,7 @@ from ablation.errors import Refused, nearest
 if TYPE_CHECKING:
     import pandas as pd
 
-    from ablation.analysis import Findings
-    from ablation.report import Content
+    from ablation.report import Basis, Content
 
 
 class Loaded:
@@ -49,11 +48,11 @@ class Loaded:
         return answer(self.effects, self.content.declaration)
 
     @cached_property
-    def findings(self) -> Findings:
-        """All else that a report shows, as frames."""
-        from ablation.report import findings_of
+    def basis(self) -> Basis:
+        """What the parts of a report start from: ``report.parts.looks.find(study.basis)``."""
+        from ablation.report import Basis
 
-        return findings_of(self.content)
+        return Basis(self.content)
 
     def forest(self) -> Any:
         """Draws the paired differences with margin, intervals and verdicts."""
@@ -92,30 +91,29 @@ class Loaded:
         return self._drawn("interactions")
 
     def _drawn(self, name: str) -> Any:
-        from ablation.report.drawing import figure_of
+        from ablation.report.parts import drawing_of
 
-        figure = figure_of(name, self.findings, self.content.declaration)
-        if figure is None:
+        draw = drawing_of(self.basis, name)
+        if draw is None:
             raise Refused(
                 f"{self.content.label} has nothing to draw as {name!r}.",
                 "A response takes one numeric factor, looks a study that looks more than once, "
                 "interactions two crossed factors, curves and probes runs that recorded them.",
             )
-        return figure
+        return draw()
 
     def __repr__(self) -> str:
         return f"{self.content.label}: {self.answer}"
 
     def _repr_html_(self) -> str:
         from ablation.figures import svg
-        from ablation.report.html import fragment
-        from ablation.report.numbers import Scale
-        from ablation.report.svg import standalone
-        from ablation.report.tables import verdict_table
+        from ablation.report.parts.verdicts import verdict_table
+        from ablation.report.render.html import fragment
+        from ablation.report.render.svg import standalone
 
         image = standalone(svg(self.forest(), "differences")).encode()
         address = f"data:image/svg+xml;base64,{base64.b64encode(image).decode()}"
-        table = verdict_table(self.effects, Scale.of(self.content.declaration))
+        table = verdict_table(self.effects, self.basis.scale)
         return fragment(self.content.wording["question"], self.answer, address, table)
 
 

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ablation.analysis.effects import DIFFERENCES, EFFECTS, Judged, differences, judge
-    from ablation.analysis.findings import Findings, find
     from ablation.analysis.power import planning
     from ablation.analysis.response import crossed, is_log, levels_of
     from ablation.analysis.words import amount, answer, exactly, sentences
@@ -19,14 +18,12 @@ if TYPE_CHECKING:
 __all__ = [
     "DIFFERENCES",
     "EFFECTS",
-    "Findings",
     "Judged",
     "amount",
     "answer",
     "crossed",
     "differences",
     "exactly",
-    "find",
     "is_log",
     "judge",
     "levels_of",
@@ -36,7 +33,6 @@ __all__ = [
 
 _HOMES = {
     "effects": ("DIFFERENCES", "EFFECTS", "Judged", "differences", "judge"),
-    "findings": ("Findings", "find"),
     "power": ("planning",),
     "response": ("crossed", "is_log", "levels_of"),
     "words": ("amount", "answer", "exactly", "sentences"),

@@ -33,6 +33,7 @@ INTERRUPTED = 130
 
 DRAWING = (
     "ablation.report.drawing",
+    "ablation.figures.library",
     "matplotlib.figure",
     "matplotlib.backends.backend_agg",
     "matplotlib.backends.backend_svg",

@@ -67,10 +67,7 @@ def write_report(home: Home, reports: Path, mapping: Callable[..., Iterable[Any]
 
     from ablation import tracking
     from ablation.analysis import answer
-    from ablation.report import build, gather, index, note
-    from ablation.report.note import COLUMNS
-    from ablation.report.numbers import Scale
-    from ablation.report.tables import verdict_table
+    from ablation.report import brief, build, gather, index, note
 
     content = gather(home)
     folder = build(content, reports, mapping)
@@ -81,13 +78,11 @@ def write_report(home: Home, reports: Path, mapping: Callable[..., Iterable[Any]
     except failures as error:
         why = next(iter(str(error).strip().splitlines()), "")
         show(escaped(f"MLflow does not show the report ({type(error).__name__}): {why}"))
-    scale = Scale.of(content.declaration)
-    whole = verdict_table(content.judged.effects, scale)
-    places = [list(whole.columns).index(name) for name in COLUMNS]
-    show(escaped(f"{home.label}: {scale.heading}"))
-    table = Table(*COLUMNS, box=None)
-    for row in whole.rows:
-        table.add_row(*(escaped(row[place].text) for place in places))
+    verdicts = brief(content)
+    show(escaped(f"{home.label}: {verdicts.caption}"))
+    table = Table(*verdicts.columns, box=None)
+    for row in verdicts.rows:
+        table.add_row(*(escaped(cell.text) for cell in row))
     show(table)
     show(escaped(answer(content.judged.effects, content.declaration)))
     show(escaped(f"Report: {folder / 'index.html'}"))

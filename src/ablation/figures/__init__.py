@@ -1,25 +1,52 @@
-"""Frames to figures. Every number that is drawn stands in a frame; nothing is computed here."""
+"""What the figures of a report share: style, curves over epochs, and the plotting libraries."""
 
-from ablation.figures.across import across_seeds, decisions, variance
-from ablation.figures.curves import Panel, curves
-from ablation.figures.forest import forest
-from ablation.figures.overview import overview
-from ablation.figures.response import interactions, response
-from ablation.figures.style import COLOURS, Axis, png, short, svg
+from typing import TYPE_CHECKING
+
+from ablation.figures.curves import Panel, draw_curves
+from ablation.figures.style import (
+    BAND,
+    COLOURS,
+    FAINT,
+    INK,
+    MUTED,
+    VERDICTS,
+    WIDTH,
+    Axis,
+    figure_of,
+    gradient,
+    grid,
+    name,
+    plain,
+    png,
+    short,
+    styled,
+    svg,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 __all__ = [
+    "BAND",
     "COLOURS",
+    "FAINT",
+    "INK",
+    "MUTED",
+    "VERDICTS",
+    "WIDTH",
+    "Axes",
     "Axis",
+    "Figure",
     "Panel",
-    "across_seeds",
-    "curves",
-    "decisions",
-    "forest",
-    "interactions",
-    "overview",
+    "draw_curves",
+    "figure_of",
+    "gradient",
+    "grid",
+    "name",
+    "plain",
     "png",
-    "response",
     "short",
+    "styled",
     "svg",
-    "variance",
 ]

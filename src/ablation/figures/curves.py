@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -46,14 +46,14 @@ class Panel:
         return what if self.split == "probe" else f"{what} on {self.split}"
 
 
-def curves(
+def draw_curves(
     bands: pd.DataFrame, cut_short: pd.DataFrame, arms: Sequence[str], panels: Sequence[Panel]
 ) -> Figure:
     """Draws mean and pointwise 95 % t band of each arm over the epochs.
 
     Args:
-        bands: One row per arm, metric and epoch.
-        cut_short: One row per failed run, metric and epoch, to its last finite value.
+        bands: One row per arm, split, metric and epoch.
+        cut_short: One row per failed run, split, metric and epoch, to its last finite value.
         arms: The arms in colour, the baseline first; all others are grey, without a band.
         panels: What to draw, in order.
     """
@@ -65,11 +65,75 @@ def curves(
             if place >= len(panels):
                 axes.set_visible(False)
                 continue
-            _panel(axes, bands, cut_short, arms, panels[place])
-        handles, labels = grid_of[0, 0].get_legend_handles_labels()
-        columns = max(1, min(4, int(ROOM / max(map(len, labels), default=1))))
-        figure.legend(handles, labels, loc="outside upper left", ncols=columns)
+            axes.set(title=plain(panels[place].title), xlabel="epoch")
+            kept = [_of(frame, panels[place]) for frame in (bands, cut_short)]
+            for rows, draw in zip(kept, (_draw_bands, _draw_failed), strict=True):
+                if len(rows):  # of which seaborn needs one
+                    draw(axes, rows, arms)
+            axes.set_ylabel("")
+            axes.locator_params(axis="x", integer=True)
+            grid(axes, "y")
+        others = not _of(bands, panels[0])["arm"].isin(arms).all()
+        _legend(figure, grid_of[0, 0], arms, others=others)
     return figure
+
+
+def _of(frame: pd.DataFrame, panel: Panel) -> pd.DataFrame:
+    return frame[(frame["split"] == panel.split) & (frame["metric"] == panel.metric)]
+
+
+def _draw_bands(axes: Axes, rows: pd.DataFrame, arms: Sequence[str]) -> None:
+    """Draws the finished runs of one panel."""
+    from ablation.figures.library import seaborn
+
+    means: Any = {"x": "epoch", "y": "mean", "estimator": None, "errorbar": None, "legend": False}
+    bright = rows["arm"].isin(arms)
+    if not bright.all():
+        seaborn.lineplot(rows[~bright], **means, units="arm", color=MUTED, alpha=0.35,
+                         linewidth=0.7, zorder=1, ax=axes)  # fmt: skip
+    colours, marks = _told_apart(arms, ARMS), _told_apart(arms, MARKS)
+    for arm, band in rows[bright].groupby("arm", sort=False):
+        axes.fill_between(band["epoch"], band["low"], band["high"], color=colours[str(arm)],
+                          alpha=0.14, linewidth=0)  # fmt: skip
+    present = [arm for arm in arms if arm in set(rows["arm"])]
+    before = len(axes.lines)
+    if present:
+        seaborn.lineplot(rows[bright], **means, units=rows.loc[bright, "arm"].map(present.index),
+                         linewidth=1.6, markersize=4.2, markeredgewidth=0, zorder=3,
+                         ax=axes)  # fmt: skip
+    # Seaborn's hue and style would go through every pair of the two: half of the drawing's time.
+    few = rows["epoch"].nunique() <= FEW
+    for line, arm in zip(axes.lines[before:], present, strict=True):
+        line.set(color=colours[arm], marker=marks[arm] if few else None)
+
+
+def _draw_failed(axes: Axes, rows: pd.DataFrame, arms: Sequence[str]) -> None:
+    """Draws the failed runs of one panel, each to its last value."""
+    from ablation.figures.library import seaborn
+
+    colours = dict.fromkeys(rows["arm"], MUTED) | _told_apart(arms, ARMS)
+    runs = rows.groupby(["arm", "seed"], sort=False)
+    before = len(axes.lines)
+    seaborn.lineplot(rows, x="epoch", y="value", units=runs.ngroup(), estimator=None,
+                     errorbar=None, linewidth=0.8, linestyle=":", legend=False,
+                     ax=axes)  # fmt: skip
+    for line, arm in zip(axes.lines[before:], runs.head(1)["arm"], strict=True):
+        line.set_color(colours[arm])
+    seaborn.scatterplot(rows[rows["last"].astype(bool)], x="epoch", y="value", hue="arm",
+                        palette=colours, marker="x", s=36, linewidth=1, zorder=4, legend=False,
+                        ax=axes)  # fmt: skip
+
+
+def _legend(figure: Figure, axes: Axes, arms: Sequence[str], *, others: bool) -> None:
+    if others:
+        axes.plot([], [], color=MUTED, alpha=0.35, linewidth=0.7, label="other arms")
+    colours, marks = _told_apart(arms, ARMS), _told_apart(arms, MARKS)
+    for arm in arms:
+        axes.plot([], [], color=colours[arm], marker=marks[arm], linewidth=1.6, markersize=4.2,
+                  markeredgewidth=0, label=_label(arm))  # fmt: skip
+    handles, labels = axes.get_legend_handles_labels()
+    columns = max(1, min(4, int(ROOM / max(map(len, labels), default=1))))
+    figure.legend(handles, labels, loc="outside upper left", ncols=columns)
 
 
 def _label(arm: str) -> str:
@@ -77,31 +141,5 @@ def _label(arm: str) -> str:
     return f"\N{ZERO WIDTH SPACE}{name(arm)}" if arm.startswith("_") else name(arm)
 
 
-def _panel(
-    axes: Axes, bands: pd.DataFrame, cut_short: pd.DataFrame, arms: Sequence[str], panel: Panel
-) -> None:
-    of = bands[(bands["split"] == panel.split) & (bands["metric"] == panel.metric)]
-    grey = "other arms"
-    for arm, rows in of[~of["arm"].isin(arms)].groupby("arm", sort=False):
-        axes.plot(rows["epoch"], rows["mean"], color=MUTED, alpha=0.35, linewidth=0.7, zorder=1,
-                  label=grey)  # fmt: skip
-        grey = f"_{arm}"
-    ended = cut_short[(cut_short["split"] == panel.split) & (cut_short["metric"] == panel.metric)]
-    for place, arm in enumerate(arms):
-        rows, colour = of[of["arm"] == arm], ARMS[place % len(ARMS)]
-        axes.fill_between(
-            rows["epoch"], rows["low"], rows["high"], color=colour, alpha=0.14, linewidth=0
-        )
-        mark = MARKS[place % len(MARKS)] if len(rows) <= FEW else None
-        axes.plot(rows["epoch"], rows["mean"], color=colour, linewidth=1.6, zorder=3, marker=mark,
-                  markersize=3.2, label=_label(arm))  # fmt: skip
-    colours = {arm: ARMS[place % len(ARMS)] for place, arm in enumerate(arms)}
-    for _, run in ended.groupby(["arm", "seed"], sort=False):
-        colour = colours.get(str(run["arm"].iloc[0]), MUTED)
-        axes.plot(run["epoch"], run["value"], color=colour, linewidth=0.8, linestyle=":")
-        last = run[run["last"]]
-        axes.plot(last["epoch"], last["value"], "x", color=colour, markersize=6, zorder=4)
-    axes.set_title(plain(panel.title))
-    axes.set_xlabel("epoch")
-    axes.locator_params(axis="x", integer=True)
-    grid(axes, "y")
+def _told_apart(arms: Sequence[str], by: Sequence[str]) -> dict[str, str]:
+    return {arm: by[place % len(by)] for place, arm in enumerate(arms)}

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import io
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from PIL.Image import Image
 
 INK, MUTED, FAINT, BAND = "#24292f", "#6e7681", "#d3d8de", "#e9edf1"
 
@@ -126,6 +128,13 @@ def grid(axes: Axes, along: Any) -> None:
     axes.grid(axis=along, color=FAINT, linewidth=0.6)
 
 
+def gradient(name: str, stops: Sequence[tuple[float, str]]) -> Any:
+    """Returns a colour map through some colours, each at a place between 0 and 1."""
+    from matplotlib.colors import LinearSegmentedColormap
+
+    return LinearSegmentedColormap.from_list(name, list(stops))
+
+
 def svg(figure: Figure, salt: str) -> str:
     """Returns the figure as SVG without a background, its text as text; equal calls, equal text.
 
@@ -147,14 +156,26 @@ def svg(figure: Figure, salt: str) -> str:
 def png(figure: Figure) -> bytes:
     """Returns the figure as PNG on white, in 64 colours: a fifth of the bytes."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from PIL import Image
+    from PIL import Image as Images
 
     with styled():
         figure.set_dpi(144)
         canvas = FigureCanvasAgg(figure)
         canvas.draw()  # type: ignore[no-untyped-call]  # matplotlib's own
-    pixels = canvas.buffer_rgba()  # type: ignore[no-untyped-call]  # matplotlib's own
-    image = Image.frombytes("RGBA", canvas.get_width_height(), pixels)
+    buffer = canvas.buffer_rgba()  # type: ignore[no-untyped-call]  # matplotlib's own
+    image = Images.frombytes("RGBA", canvas.get_width_height(), buffer).convert("RGB")
     small = io.BytesIO()
-    image.convert("RGB").quantize(64, dither=Image.Dither.NONE).save(small, "PNG")
+    image.quantize(palette=_palette(image), dither=Images.Dither.NONE).save(small, "PNG")
     return small.getvalue()
+
+
+def _palette(image: Image) -> Image:
+    """Returns 64 colours for an image, those with a meaning among them, as an image of them."""
+    # The median cut alone drops colours of few pixels: an arm's in the legend was 108 of 765 off.
+    from PIL import Image as Images
+
+    named = b"".join(bytes.fromhex(colour[1:]) for colour in COLOURS)
+    cut = image.quantize(64 - len(COLOURS), dither=Images.Dither.NONE).getpalette() or []
+    palette = Images.new("P", (1, 1))
+    palette.putpalette(bytes(cut) + named)
+    return palette

@@ -1,17 +1,21 @@
 """Effects and figures to a folder that can be read, mailed and rebuilt."""
 
-from ablation.report.build import build, findings_of
+from ablation.report.basis import Basis
+from ablation.report.build import build
 from ablation.report.content import Content, read
 from ablation.report.gather import gather
 from ablation.report.index import index
-from ablation.report.note import note
+from ablation.report.note import brief, note
+from ablation.report.page import compose
 from ablation.report.rebuild import differing, rebuild
 
 __all__ = [
+    "Basis",
     "Content",
+    "brief",
     "build",
+    "compose",
     "differing",
-    "findings_of",
     "gather",
     "index",
     "note",

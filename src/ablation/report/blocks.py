@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import partial
+from typing import Any
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -38,8 +40,12 @@ class Figure:
 
     name: str
     alt: str
-    """What it shows, for those who do not see it."""
+    """Describes it to those who do not see it."""
+    draw: partial[Any]
+    """Returns it drawn. Holds the frames that are drawn and no more, as it is sent to workers."""
     caption: str = ""
+    narrow: partial[Any] | None = None
+    """Returns it drawn for a telephone, where that differs."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -91,6 +97,17 @@ class Page:
     warnings: Sequence[str]
     """What a reader must know before the answer is believed."""
     sections: Sequence[Section]
+
+    @property
+    def figures(self) -> Iterator[Figure]:
+        """The figures of all sections."""
+        for section in self.sections:
+            yield from (block for block in section.blocks if isinstance(block, Figure))
+
+
+def verdict_cell(verdict: str) -> Cell:
+    """Returns a verdict as a cell; the baseline has none."""
+    return Cell(verdict or "baseline", word=verdict)
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[Cell | str]], *, numeric: str = "",

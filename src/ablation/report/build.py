@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ablation.analysis import Findings, find
 from ablation.report import content as contents
-from ablation.report import drawing, html, latex, markdown, sections, svg
-from ablation.report.blocks import Table
+from ablation.report.basis import Basis
 from ablation.report.content import Content
+from ablation.report.drawing import begin_drawing, keep
+from ablation.report.page import compose
+from ablation.report.parts.verdicts import verdict_table
+from ablation.report.render import html, latex, markdown
 
 FILES = [
     (name, name)
@@ -32,41 +33,19 @@ def build(content: Content, reports: Path, mapping: Callable[..., Iterable[Any]]
         reports: Where the folder goes.
         mapping: Draws the figures: ``map``, or that of an executor, side by side.
     """
-    folder = reports / content.label
+    folder, basis = reports / content.label, Basis(content)
     (folder / "figures").mkdir(parents=True, exist_ok=True)
     for old in (folder / "figures").glob("*.*"):
         old.unlink()  # a figure of an earlier declaration is not this report's
-    findings = findings_of(content)
-    saved = mapping(partial(drawing.saved, findings, content.declaration), drawing.DRAWN)
+    page = compose(basis)
+    drawn = begin_drawing(page, mapping)  # workers draw while this process writes
     contents.write(content, folder)
-    findings.effects.to_csv(folder / "effects.csv", index=False, lineterminator="\n")
-    page = sections.page(content, findings)
-    inlined = {}
-    for name, (text, pixels) in zip(drawing.DRAWN, saved, strict=True):
-        if text:
-            inlined[name] = svg.inline(text, name)
-        if pixels:
-            (folder / "figures" / f"{name}.svg").write_text(svg.standalone(text), encoding="utf-8")
-            (folder / "figures" / f"{name}.png").write_bytes(pixels)
-    verdicts = page.sections[0].blocks[-1]
-    assert isinstance(verdicts, Table)
+    basis.effects.to_csv(folder / "effects.csv", index=False, lineterminator="\n")
     texts = {
         "README.md": markdown.render(page),
-        "index.html": html.render(page, inlined, FILES),
-        "table.tex": latex.render(verdicts),
+        "table.tex": latex.render(verdict_table(basis.effects, basis.scale)),
+        "index.html": html.render(page, keep(drawn, folder), FILES),
     }
     for name, text in texts.items():
         (folder / name).write_text(text, encoding="utf-8")
     return folder
-
-
-def findings_of(content: Content) -> Findings:
-    """Returns all that the report of a content shows, as frames."""
-    return find(
-        content.judged,
-        runs=content.runs,
-        hashes=content.hashes,
-        curves=content.curves,
-        examples=content.examples,
-        declaration=content.declaration,
-    )

@@ -52,8 +52,9 @@ class Content:
     record: Mapping[str, Any]
     """Where the runs are: ``address`` of MLflow's pages, ``experiment``; and
     ``test_evaluations``, how often this test split was evaluated up to the last run."""
-    numerics: pd.DataFrame | None = None
-    """What the arms compute at the edges of a number's range, where a study measures it."""
+    tables: Mapping[str, pd.DataFrame] = dataclasses.field(default_factory=dict)
+    """Name to a table of the study's own, such as ``numerics``; each has a section of that name
+    and, in ``study.json``, a key."""
 
     @property
     def hashes(self) -> pd.DataFrame:
@@ -76,6 +77,9 @@ def write(content: Content, folder: Path) -> None:
     Args:
         content: The content.
         folder: An existing folder.
+
+    Raises:
+        ValueError: If a table of the study's own is named like another key of ``study.json``.
     """
     content.runs.to_csv(folder / "runs.csv", index=False, lineterminator="\n")
     _wide(content.curves).to_csv(folder / "curves.csv", index=False, lineterminator="\n")
@@ -90,14 +94,16 @@ def write(content: Content, folder: Path) -> None:
         "declaration": content.declaration.to_json(),
         "record": dict(content.record),
         "environments": [dict(each) for each in content.environments],
-        "numerics": None
-        if content.numerics is None
-        else {
-            "columns": [str(name) for name in content.numerics],
-            "rows": _rows(content.numerics),
-        },
-        "runs": {"columns": names, "rows": _rows(content.details[names])},
+        "numerics": None,
     }
+    taken = {*stored, "runs"} - {"numerics"}
+    if not taken.isdisjoint(content.tables):
+        raise ValueError(
+            f"a study's own table has a name that study.json does not use; got "
+            f"{sorted(taken & set(content.tables))}. Rename it."
+        )
+    stored |= {name: _table(table) for name, table in content.tables.items()}
+    stored["runs"] = _table(content.details[names])
     (folder / "study.json").write_text(_text(stored), encoding="utf-8")
 
 
@@ -112,7 +118,6 @@ def read(folder: Path) -> Content:
     runs["reason"] = runs["reason"].astype(object).where(runs["reason"].notna(), None)
     details = pd.DataFrame(stored["runs"]["rows"], columns=stored["runs"]["columns"])
     declaration = Declaration.from_json(stored["declaration"])
-    numerics = stored["numerics"]
     return Content(
         label=stored["label"],
         declaration=declaration,
@@ -126,9 +131,11 @@ def read(folder: Path) -> Content:
         details=details,
         environments=stored["environments"],
         record=stored["record"],
-        numerics=None
-        if numerics is None
-        else pd.DataFrame(numerics["rows"], columns=numerics["columns"]),
+        tables={
+            name: pd.DataFrame(value["rows"], columns=value["columns"])
+            for name, value in stored.items()
+            if _is_table(value) and name != "runs"
+        },
     )
 
 
@@ -197,11 +204,19 @@ def _rows(frame: pd.DataFrame) -> list[list[Any]]:
     return rows
 
 
+def _table(frame: pd.DataFrame) -> dict[str, Any]:
+    return {"columns": [str(name) for name in frame], "rows": _rows(frame)}
+
+
+def _is_table(value: Any) -> bool:
+    return isinstance(value, Mapping) and set(value) == {"columns", "rows"}
+
+
 def _text(stored: Mapping[str, Any]) -> str:
     """Returns JSON in which each row of a table has a line of its own."""
     parts = []
     for name, value in stored.items():
-        if isinstance(value, Mapping) and set(value) == {"columns", "rows"}:
+        if _is_table(value):
             rows = ",\n".join(f"  {_json(row)}" for row in value["rows"])
             body = f'{{"columns": {_json(value["columns"])}, "rows": [\n{rows}\n ]}}'
         else:

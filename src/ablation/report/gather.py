@@ -63,7 +63,7 @@ def gather(home: Home) -> Content:
                 until=max((each.ended for each in kept.values()), default=0),
             ),
         },
-        numerics=None if numerics is None else pd.DataFrame(numerics),
+        tables={} if numerics is None else {"numerics": pd.DataFrame(numerics)},
     )
 
 

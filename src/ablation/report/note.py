@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ablation.analysis import answer
-from ablation.report import tables
+from ablation.report.blocks import Table
 from ablation.report.content import Content
 from ablation.report.numbers import Scale
+from ablation.report.parts.verdicts import verdict_table
 from ablation.tracking.notes import LIMIT, text
 
 COLUMNS = ("arm", "verdict", "difference", "95 % interval", "mean", "seeds", "failed")
@@ -17,6 +18,19 @@ LABEL = 150
 """Characters of an arm's label."""
 
 
+def brief(content: Content) -> Table:
+    """Returns the verdict table with a few of its columns, captioned by what the metric is."""
+    scale = Scale.of(content.declaration)
+    whole = verdict_table(content.judged.effects, scale)
+    places = [list(whole.columns).index(name) for name in COLUMNS]
+    return Table(
+        COLUMNS,
+        [[row[place] for place in places] for row in whole.rows],
+        frozenset(i for i, place in enumerate(places) if place in whole.numeric),
+        scale.heading,
+    )
+
+
 def note(content: Content, most: int = LIMIT) -> str:
     """Returns question, answer and verdict table, the largest effects where not all fit.
 
@@ -24,11 +38,10 @@ def note(content: Content, most: int = LIMIT) -> str:
         content: A report's content.
         most: Characters that it may have; MLflow cuts off the rest in silence.
     """
-    effects, declaration = content.judged.effects, content.declaration
-    whole = tables.verdict_table(effects, Scale.of(declaration))
-    places = [list(whole.columns).index(name) for name in COLUMNS]
-    rows = [_row([row[place].text for place in places]) for row in whole.rows]
-    sides = _row(["--:" if place in whole.numeric else ":--" for place in places], escaped=False)
+    effects, declaration, short = content.judged.effects, content.declaration, brief(content)
+    rows = [_row([cell.text for cell in row]) for row in short.rows]
+    places = range(len(short.columns))
+    sides = _row(["--:" if place in short.numeric else ":--" for place in places], escaped=False)
     sizes = effects["effect"].abs().fillna(0.0).to_list()
     order = sorted(range(1, len(rows)), key=lambda place: -sizes[place])
     said = f"**{text(content.wording['question'], most // 5)}**\n\n"

@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import math
 
+import pandas as pd
+
 from ablation.records.declaration import Declaration
 from ablation.records.metric import Metric
 from ablation.report.blocks import Cell
@@ -55,6 +57,10 @@ class Scale:
         ends = (f"{self.factor * end:+.{self.metric.digits}f}" for end in (low, high))
         return Cell(minus(" to ".join(ends)), low)
 
+    def frame(self, frame: pd.DataFrame, *columns: str) -> pd.DataFrame:
+        """Returns a frame with some of its columns in the unit of the page, to be drawn."""
+        return frame.assign(**{column: self.factor * frame[column] for column in columns})
+
     def _cell(self, value: float, sign: str) -> Cell:
         if math.isnan(value):
             return Cell("", -math.inf)
@@ -71,6 +77,11 @@ def p_value(value: float) -> Cell:
 def count(value: float) -> Cell:
     """Returns a whole number."""
     return Cell("", -math.inf) if math.isnan(value) else Cell(f"{value:.0f}", float(value))
+
+
+def significant(value: float | None) -> Cell:
+    """Returns a number to four significant digits; None is an empty cell."""
+    return Cell("") if value is None else Cell(minus(f"{value:.4g}"), value)
 
 
 def minus(text: str) -> str:

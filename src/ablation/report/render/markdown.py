@@ -75,7 +75,7 @@ def _block(block: Block) -> str:
             return "\n".join(f"- {escape(item)}" for item in items)
         case Command(text):
             return f"```\n{text}\n```"
-        case Figure(name, alt, caption):
+        case Figure(name=name, alt=alt, caption=caption):
             image = f"![{escape(alt)}](figures/{name}.svg)"
             return f"{image}\n\n{escape(caption)}" if caption else image
         case Table():

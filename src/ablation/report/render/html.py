@@ -57,7 +57,7 @@ def _kind(block: object) -> str:
 @lru_cache(maxsize=1)
 def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("ablation.report"),
+        loader=jinja2.PackageLoader("ablation.report.render"),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,

@@ -1,0 +1,109 @@
+"""The ground all parts of a report stand on: its content, and frames that several parts show."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Sequence
+from functools import cached_property
+
+import pandas as pd
+
+from ablation.analysis.curves import bands, cut_short
+from ablation.analysis.evidence import Evidence, gather_evidence, on_test
+from ablation.figures import Axis
+from ablation.records.declaration import Declaration
+from ablation.report.content import Content
+from ablation.report.numbers import Scale
+
+MOST_ROWS = 40
+"""Arms in a figure with a row for each; the table below holds all of them."""
+
+COLOURED = 8
+"""Arms told apart by colour and mark."""
+
+SCORES = ["arm", "seed", "value", "status", "reason", "run_id"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Basis:
+    """A report's content, with what more than one part takes from it; each computed once."""
+
+    content: Content
+
+    @property
+    def declaration(self) -> Declaration:
+        """What the study fixed."""
+        return self.content.declaration
+
+    @property
+    def effects(self) -> pd.DataFrame:
+        """One row per arm, the baseline first."""
+        return self.content.judged.effects
+
+    @property
+    def scale(self) -> Scale:
+        """How values of the study's metric are written."""
+        return Scale.of(self.declaration)
+
+    @property
+    def axis(self) -> Axis:
+        """How the study's metric is drawn."""
+        scale, margin = self.scale, self.declaration.margin
+        return Axis(
+            metric=scale.metric.title,
+            unit=scale.unit,
+            digits=scale.metric.digits,
+            baseline=self.declaration.baseline,
+            margin=None if margin is None else scale.factor * margin,
+        )
+
+    @cached_property
+    def evidence(self) -> Evidence:
+        """The runs as arrays."""
+        return gather_evidence(self.content.runs, self.content.hashes, self.declaration)
+
+    @cached_property
+    def scores(self) -> pd.DataFrame:
+        """The study's metric on test, one row per run: the columns :data:`SCORES`."""
+        return on_test(self.content.runs, self.declaration.metric)[SCORES].reset_index(drop=True)
+
+    @cached_property
+    def bands(self) -> pd.DataFrame:
+        """Means of the finished runs over the epochs, with the ends of their t intervals."""
+        return bands(self.content.curves, self.content.runs)
+
+    @cached_property
+    def cut_short(self) -> pd.DataFrame:
+        """Curves of the failed runs, each to its last finite value."""
+        return cut_short(self.content.curves, self.content.runs)
+
+    @property
+    def shared_seeds(self) -> int:
+        """Number of seeds that every arm is planned with."""
+        return min(self.content.judged.seeds.values())
+
+    @property
+    def judged_seeds(self) -> int:
+        """Number of seeds that every arm was judged on; 0 before the first look."""
+        return self.shared_seeds if self.content.judged.is_judged else 0
+
+    @property
+    def drawn(self) -> pd.DataFrame:
+        """The effects of the arms that have a row in figures."""
+        return select_largest(self.effects)
+
+    @property
+    def coloured(self) -> Sequence[str]:
+        """The arms that curves tell apart by colour, the baseline first."""
+        return list(select_largest(self.effects, COLOURED - 1)["arm"])
+
+
+def select_largest(effects: pd.DataFrame, most: int = MOST_ROWS) -> pd.DataFrame:
+    """Returns the baseline and the arms with the largest effects, in their declared order."""
+    if len(effects) <= most + 1:
+        return effects
+    arms = effects.iloc[1:]
+    # An arm without an effect is one whose runs failed: it comes before the smallest effects.
+    kept = arms["effect"].abs().fillna(math.inf).nlargest(most).index
+    return effects.loc[[effects.index[0], *sorted(kept)]]

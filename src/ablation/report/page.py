@@ -1,0 +1,65 @@
+"""A study's page: the answer, what weakens it, and the sections of all parts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ablation.analysis import answer, exactly
+from ablation.report.basis import Basis
+from ablation.report.blocks import Page, Section
+from ablation.report.parts import parts_of
+
+SCREENING = 5
+"""Seeds below which a study is a screening."""
+
+
+def compose(basis: Basis) -> Page:
+    """Returns the report of a study; a part that yields nothing has no section."""
+    content = basis.content
+    return Page(
+        title=content.wording.get("title") or content.label,
+        question=content.wording["question"],
+        answer=answer(basis.effects, basis.declaration),
+        facts=_facts(basis),
+        warnings=list(_warnings(basis)),
+        sections=[
+            Section(heading, blocks)
+            for heading, part in parts_of(content).items()
+            if (blocks := list(part(basis)))
+        ],
+    )
+
+
+def _facts(basis: Basis) -> list[tuple[str, str]]:
+    declaration, metric = basis.declaration, basis.scale.metric
+    margin, planned = declaration.margin, sum(basis.content.judged.seeds.values())
+    seeds = sorted(set(basis.effects["n"]))
+    done = basis.content.runs["run_id"].nunique()
+    return [
+        ("baseline", declaration.baseline),
+        ("metric", f"{metric.title} on test"),
+        ("margin", "none" if margin is None else exactly(margin, metric)),
+        ("seeds per arm", " to ".join(dict.fromkeys((str(seeds[0]), str(seeds[-1]))))),
+        ("runs", f"{done} of {planned}" if done < planned else str(done)),
+    ]
+
+
+def _warnings(basis: Basis) -> Iterator[str]:
+    """Yields what weakens the answer, to be read before it."""
+    content, base = basis.content, basis.effects.iloc[0]
+    if base["failed"]:
+        yield (
+            f"The baseline itself failed on {base['failed']} of {base['n']} seeds: every "
+            "comparison rests on that."
+        )
+    if base["look"] < SCREENING or base["n"] < SCREENING:
+        plural = "" if base["n"] == 1 else "s"
+        yield f"With {base['n']} seed{plural} per arm this is a screening."
+    seen = content.declared[content.current]["runs_seen"]
+    if seen:
+        yield f"This declaration was made when {seen} runs had been seen."
+    if basis.declaration.margin is None:
+        yield "No margin is declared, so no arm can be equivalent but by identity."
+    mixed = [name for name, values in content.provenance.items() if len(values) > 1]
+    if mixed:
+        yield f"The runs are mixed: more than one {', '.join(mixed)} (see Provenance)."

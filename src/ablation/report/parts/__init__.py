@@ -1,0 +1,66 @@
+"""The parts of a report: one module per subject, with its numbers, figure, table and section.
+
+A part is a function ``section(basis)`` that yields blocks; a figure among them holds the frames
+that it draws. Where a part has numbers, ``find(basis)`` in its module returns them as frames.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from typing import Any
+
+from ablation.report.basis import Basis
+from ablation.report.blocks import Block, Figure
+from ablation.report.content import Content
+from ablation.report.parts import (
+    caveats,
+    curves,
+    failures,
+    interactions,
+    looks,
+    method,
+    own,
+    probes,
+    provenance,
+    response,
+    runs,
+    seeds,
+    sensitivity,
+    variance,
+    verdicts,
+    words,
+)
+
+Part = Callable[[Basis], Iterator[Block]]
+
+
+def parts_of(content: Content) -> Mapping[str, Part]:
+    """Returns heading to part, in reading order; the first one has no heading."""
+    return {
+        "": verdicts.section,
+        "In words": words.section,
+        "How it was computed": method.section,
+        "Response": response.section,
+        "Looks": looks.section,
+        "Seeds across arms": seeds.section,
+        "Learning curves": curves.section,
+        "Probes": probes.section,
+        "Failures": failures.section,
+        "Arm or seed": variance.section,
+        "Interactions": interactions.section,
+        **{name.capitalize(): partial(own.section, name) for name in content.tables},
+        "Sensitivity": sensitivity.section,
+        "Caveats": caveats.section,
+        "Runs": runs.section,
+        "Provenance": provenance.section,
+    }
+
+
+def drawing_of(basis: Basis, name: str) -> partial[Any] | None:
+    """Returns the drawing of one figure; None where the study has nothing to draw."""
+    for part in parts_of(basis.content).values():
+        for block in part(basis):
+            if isinstance(block, Figure) and block.name == name:
+                return block.draw
+    return None

@@ -1,0 +1,30 @@
+"""Caveats: what the study says of itself, and what was held fixed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ablation.records.declaration import Declaration
+from ablation.report.basis import Basis
+from ablation.report.blocks import Block, Bullets, Cell, Table, table
+
+
+def section(basis: Basis) -> Iterator[Block]:
+    """Yields the caveats and the fixed hyperparameters."""
+    yield Bullets(
+        [
+            *basis.content.wording.get("caveats", ()),
+            "The verdicts hold for the data and the fixed hyperparameters below; nothing was "
+            "tuned for any arm.",
+        ]
+    )
+    yield fixed_table(basis.declaration)
+
+
+def fixed_table(declaration: Declaration) -> Table:
+    """Returns the hyperparameters that are equal in all arms."""
+    values = [arm.values for arm in declaration.arms]
+    fixed = [(path, value) for path, value in values[0].items()
+             if all(of.get(path) == value for of in values)]  # fmt: skip
+    rows = [[Cell(path), Cell(value)] for path, value in fixed]
+    return table(["held fixed", "value"], rows)

@@ -1,0 +1,58 @@
+"""Learning curves: the loss on train and the metric on validation over the epochs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+from typing import Any
+
+import pandas as pd
+
+from ablation.figures import Panel, draw_curves
+from ablation.report.basis import COLOURED, Basis
+from ablation.report.blocks import Block, Figure
+
+
+def section(basis: Basis) -> Iterator[Block]:
+    """Yields the learning curves."""
+    wanted = (Panel("train", "loss"), Panel("validation", basis.declaration.metric))
+    recorded = panels_of(basis.bands) | panels_of(basis.cut_short)
+    panels = [panel for panel in wanted if panel in recorded]
+    if panels:
+        yield Figure(
+            "curves",
+            "Loss on train and metric on validation over the epochs",
+            drawing(basis, panels),
+            f"Mean of the finished runs and pointwise 95 % t band, {seeds_of(basis)}; dotted "
+            "lines are failed runs, to their last finite value." + note_on_grey(basis),
+        )
+
+
+def panels_of(curves: pd.DataFrame) -> dict[Panel, None]:
+    """Returns the panels that a frame has rows for, in their order."""
+    kinds = curves[["split", "metric"]].drop_duplicates()
+    return dict.fromkeys(Panel(*kind) for kind in kinds.itertuples(index=False))
+
+
+def drawing(basis: Basis, panels: Sequence[Panel]) -> partial[Any]:
+    """Returns the drawing of some panels, with the rows of these alone."""
+    return partial(
+        draw_curves, _of(basis.bands, panels), _of(basis.cut_short, panels), basis.coloured, panels
+    )
+
+
+def _of(curves: pd.DataFrame, panels: Sequence[Panel]) -> pd.DataFrame:
+    kinds = [(panel.split, panel.metric) for panel in panels]
+    return curves[pd.MultiIndex.from_frame(curves[["split", "metric"]]).isin(kinds)]
+
+
+def seeds_of(basis: Basis) -> str:
+    """Returns how many runs a band is of, as in ``n = 5 to 8``."""
+    n = basis.bands["n"]
+    return f"n = {n.min()}" if n.min() == n.max() else f"n = {n.min()} to {n.max()}"
+
+
+def note_on_grey(basis: Basis) -> str:
+    """Returns what grey lines are, where there are any."""
+    few = len(basis.effects) <= COLOURED
+    return "" if few else " Grey lines are the arms with smaller effects."

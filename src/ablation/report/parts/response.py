@@ -1,0 +1,189 @@
+"""The response to an ordered factor: its trend, the metric over its levels, and the failures."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
+
+import pandas as pd
+
+from ablation.analysis import is_log, levels_of
+from ablation.analysis.response import response, trend
+from ablation.figures import (
+    BAND,
+    FAINT,
+    INK,
+    MUTED,
+    VERDICTS,
+    WIDTH,
+    Axis,
+    figure_of,
+    grid,
+    name,
+    plain,
+    short,
+    styled,
+)
+from ablation.report.basis import Basis
+from ablation.report.blocks import Block, Cell, Figure, Table, Text, table, verdict_cell
+from ablation.report.numbers import Scale
+
+if TYPE_CHECKING:
+    from ablation.figures import Axes
+    from ablation.figures import Figure as Drawing
+
+MANY = 12
+"""Levels up to which each is written under its point."""
+
+
+class Response(NamedTuple):
+    """The response of a study; no rows where its factor is not numeric."""
+
+    levels: pd.DataFrame
+    """One row per level, rising: the mean with its interval, and the failed runs."""
+    trend: pd.DataFrame
+    """One row: the slope over the levels."""
+
+
+def find(basis: Basis) -> Response:
+    """Returns the response."""
+    return Response(
+        response(basis.effects, basis.declaration), trend(basis.evidence, basis.judged_seeds)
+    )
+
+
+def section(basis: Basis) -> Iterator[Block]:
+    """Yields the response as figure, trend and table."""
+    found, scale, declaration = find(basis), basis.scale, basis.declaration
+    if found.levels.empty:
+        return
+    log = is_log(levels_of(declaration))
+    yield Figure(
+        "response",
+        f"{scale.metric.name} over the levels of {declaration.factor}",
+        partial(
+            draw_response, drawn(found.levels, scale), basis.axis, str(declaration.factor), log=log
+        ),
+        "The baseline's mean plus each level's effect, with the effect's pointwise 95 % interval; "
+        "below, the share of failed runs with Clopper and Pearson's two-sided one.",
+    )
+    yield from _slopes(found, scale)
+    yield response_table(found.levels, scale)
+
+
+def drawn(levels: pd.DataFrame, scale: Scale) -> pd.DataFrame:
+    """Returns the levels in the unit of the page, with shares of failed runs in per cent."""
+    shares = {
+        "share": 100 * levels["failed"] / levels["n"],
+        "share_low": 100 * levels["failed_low"],
+        "share_high": 100 * levels["failed_high"],
+    }
+    return scale.frame(levels, "mean", "low", "high").assign(**shares)
+
+
+def _slopes(found: Response, scale: Scale) -> Iterator[Text]:
+    for row in found.trend.to_dict("records"):
+        per = "tenfold of the level" if row["log"] else "unit of the level"
+        slope = scale.difference(row["slope"]).text
+        ends = scale.interval(row["low"], row["high"]).text or "no interval"
+        left_out = row["log"] and (found.levels["level"] == 0).any()
+        zero = " (a level of 0 has no place on the log scale and is left out)" if left_out else ""
+        p = "" if math.isnan(row["p"]) else f", p {row['p']:.2g}"
+        yield Text(
+            f"Trend over {row['levels']} levels{zero}: {slope} {scale.unit} per {per} "
+            f"(95 % {ends}{p}, {row['n']} seeds). A straight line is all that it can see."
+        )
+
+
+def response_table(response: pd.DataFrame, scale: Scale) -> Table:
+    """Returns the response to an ordered factor."""
+    rows = [
+        [Cell(row["arm"], row["level"]), scale.value(row["mean"]),
+         _plain_interval(row["low"], row["high"], scale), verdict_cell(row["verdict"]),
+         Cell(f"{row['failed']} of {row['n']}", row["failed"]),
+         Cell(f"{row['failed_low']:.0%} to {row['failed_high']:.0%}", row["failed_low"])]
+        for row in response.to_dict("records")
+    ]  # fmt: skip
+    columns = ["level", "mean", "95 % around the effect", "verdict", "failed", "95 %"]
+    return table(columns, rows, numeric="rrrlrr")
+
+
+def _plain_interval(low: float, high: float, scale: Scale) -> Cell:
+    ends = (scale.value(low), scale.value(high))
+    return Cell(" to ".join(end.text for end in ends) if not math.isnan(low) else "", low)
+
+
+def draw_response(levels: pd.DataFrame, axis: Axis, factor: str, *, log: bool) -> Drawing:
+    """Draws the metric over the levels, the failures below; 0 lies left of a broken log axis.
+
+    Args:
+        levels: One row per level, rising, as :func:`drawn` returns it.
+        axis: How the metric is written.
+        factor: What the levels are levels of.
+        log: Whether the levels are on a log scale.
+    """
+    from ablation.figures.library import seaborn
+
+    with styled():
+        figure = figure_of(WIDTH, 3.9)
+        above, below = figure.subplots(2, 1, sharex=True, height_ratios=(4, 1))
+        at = _positions(levels["level"].tolist(), log=log)
+        base = levels[levels["arm"] == axis.baseline]
+        if axis.margin is not None and len(base):
+            centre = float(base["mean"].iloc[0])
+            above.axhspan(centre - axis.margin, centre + axis.margin, color=BAND, linewidth=0,
+                          label=f"margin around {name(axis.baseline)}")  # fmt: skip
+        seaborn.lineplot(x=at, y=levels["mean"], color=MUTED, linewidth=1, zorder=2,
+                         estimator=None, errorbar=None, legend=False, ax=above)  # fmt: skip
+        seaborn.scatterplot(
+            x=at, y=levels["mean"], hue=levels["verdict"], palette=VERDICTS,
+            style=levels["arm"] == axis.baseline, markers={True: "o", False: "D"}, s=42,
+            linewidth=0, zorder=4, legend=False, ax=above,
+        )  # fmt: skip
+        for x, row in zip(at, levels.to_dict("records"), strict=True):
+            colour = VERDICTS[row["verdict"]]
+            above.plot([x, x], [row["low"], row["high"]], color=colour, linewidth=2.4, zorder=3)
+            below.plot([x, x], [row["share_low"], row["share_high"]], color=MUTED,
+                       linewidth=1)  # fmt: skip
+            if row["n"]:
+                below.plot(x, row["share"], "x", color=INK, markersize=5)
+        above.set_ylabel(axis.values)
+        below.set_ylabel("failed, %")
+        below.set_ylim(-8, 108)
+        below.set_xlabel(plain(factor) + (" (log scale)" if log else ""))
+        _ticks(below, at, levels["arm"].tolist())
+        if log and levels["level"].min() == 0:
+            _break(above, below, at)
+        for axes in (above, below):
+            grid(axes, "y")
+        if above.get_legend_handles_labels()[0]:
+            above.legend(loc="best")
+    return figure
+
+
+def _positions(levels: list[float], *, log: bool) -> list[float]:
+    """Returns where levels stand; on a log axis 0 stands a step left of the least other one."""
+    if not log:
+        return levels
+    least = min(math.log10(level) for level in levels if level > 0)
+    most = max(math.log10(level) for level in levels if level > 0)
+    zero = least - max(0.6, 0.18 * (most - least))
+    return [math.log10(level) if level > 0 else zero for level in levels]
+
+
+def _ticks(axes: Axes, at: list[float], names: list[str]) -> None:
+    """Writes the levels, as many as there is room for."""
+    every = max(1, math.ceil(len(at) / MANY))
+    axes.set_xticks(at[::every], labels=[plain(short(each, 9)) for each in names[::every]])
+    axes.minorticks_off()
+
+
+def _break(above: Axes, below: Axes, at: list[float]) -> None:
+    """Marks that the axis is broken between 0 and the first level above it."""
+    where = (at[0] + at[1]) / 2
+    for axes in (above, below):
+        axes.axvline(where, color=FAINT, linewidth=0.8, linestyle=(0, (2, 2)))
+    below.plot([where], [0], marker="$//$", markersize=9, color=MUTED, clip_on=False,
+               transform=below.get_xaxis_transform(), linestyle="none")  # fmt: skip

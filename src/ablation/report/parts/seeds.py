@@ -1,0 +1,123 @@
+"""Seeds across arms: whether a seed is good or bad for all arms alike, so that pairing works."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import partial
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from ablation.figures import (
+    INK,
+    MUTED,
+    VERDICTS,
+    WIDTH,
+    Axis,
+    figure_of,
+    grid,
+    plain,
+    short,
+    styled,
+)
+from ablation.records.declaration import Declaration
+from ablation.report.basis import Basis
+from ablation.report.blocks import Block, Figure, Text
+from ablation.report.numbers import minus
+
+if TYPE_CHECKING:
+    from ablation.figures import Figure as Drawing
+
+ROOM = 80
+"""Characters of names that stand side by side under an axis."""
+
+
+def section(basis: Basis) -> Iterator[Block]:
+    """Yields the seeds as lines, and what pairing gains."""
+    arms = order_as_declared(basis.drawn, basis.declaration)
+    values = basis.scores.loc[basis.scores["arm"].isin(arms["arm"]), SHOWN]
+    yield Figure(
+        "seeds",
+        "Each seed as a line across the arms",
+        partial(
+            draw_seeds,
+            basis.scale.frame(values, "value"),
+            basis.scale.frame(arms[["arm", "mean"]], "mean"),
+            basis.axis,
+        ),
+        "One line per seed. Where the lines run in parallel, a seed is good or bad for all arms "
+        "alike, and comparing inside it removes that.",
+    )
+    gains = basis.effects["rho"].iloc[1:].dropna()
+    if len(gains):
+        low, middle, high = (
+            minus(f"{gain:.2f}") for gain in (gains.min(), gains.median(), gains.max())
+        )
+        yield Text(
+            "Pairing gain, the share of a difference's variance that sharing seeds removes: "
+            f"{low} to {high} over the arms, median {middle}. Below 0 it costs."
+        )
+
+
+SHOWN = ["arm", "seed", "value", "status"]
+
+
+def order_as_declared(effects: pd.DataFrame, declaration: Declaration) -> pd.DataFrame:
+    """Returns the arms in the order of their levels, with the baseline among them."""
+    declared = {arm.name: place for place, arm in enumerate(declaration.arms)}
+    return effects.sort_values("arm", key=lambda arms: arms.map(declared), kind="stable")
+
+
+def stretches(scores: pd.DataFrame, at: Mapping[str, int]) -> pd.DataFrame:
+    """Returns the runs with a value along each seed's line, which a failed run breaks.
+
+    Args:
+        scores: One row per run: arm, seed, value, status.
+        at: Arm to its place on the axis.
+    """
+    rows = scores.assign(at=scores["arm"].map(at)).sort_values(["seed", "at"])
+    breaks = rows["value"].isna().groupby(rows["seed"]).cumsum()
+    return rows.assign(stretch=rows.groupby([rows["seed"], breaks]).ngroup()).dropna(
+        subset=["value"]
+    )
+
+
+def draw_seeds(scores: pd.DataFrame, effects: pd.DataFrame, axis: Axis) -> Drawing:
+    """Draws each seed as a line across the arms: parallel lines say that pairing works.
+
+    Args:
+        scores: One row per run of these arms: arm, seed, value, status.
+        effects: One row per arm, in the order in which they are drawn.
+        axis: How the metric is written.
+    """
+    from ablation.figures.library import seaborn
+
+    arms = list(effects["arm"])
+    at = {arm: place for place, arm in enumerate(arms)}
+    with styled():
+        figure = figure_of(WIDTH, 3.3)
+        axes = figure.subplots()
+        lines = stretches(scores, at)
+        if len(lines):  # of which seaborn needs one
+            seaborn.lineplot(lines, x="at", y="value", units="stretch", estimator=None,
+                             errorbar=None, color=MUTED, linewidth=0.7, alpha=0.6, zorder=2,
+                             marker="o", markersize=3, markeredgewidth=0, legend=False,
+                             ax=axes)  # fmt: skip
+        axes.plot(range(len(arms)), effects["mean"], "_", color=INK, markersize=18,
+                  markeredgewidth=1.6, zorder=3, label="mean of the arm")  # fmt: skip
+        failed = scores[scores["status"] == "FAILED"]
+        edge = axes.get_xaxis_transform()
+        axes.plot(failed["arm"].map(at), [0.02] * len(failed), "x", color=VERDICTS["WORSE"],
+                  transform=edge, markersize=6,
+                  label="failed" if len(failed) else None)  # fmt: skip
+        axes.set(xlabel="", ylabel=axis.values)
+        steep = sum(len(short(arm, 22)) for arm in arms) > ROOM
+        labels = [plain(short(arm, 22)) for arm in arms]
+        axes.set_xticks(range(len(arms)), labels=labels, rotation=40 if steep else 0,
+                        ha="right" if steep else "center", rotation_mode="anchor")  # fmt: skip
+        axes.set_xlim(-0.4, len(arms) - 0.6)
+        grid(axes, "y")
+        axes.plot([], [], color=MUTED, linewidth=0.8, marker="o", markersize=3,
+                  markeredgewidth=0, label="one seed")  # fmt: skip
+        figure.legend(loc="outside upper left", ncols=3)
+    return figure

@@ -1,0 +1,70 @@
+"""Arm or seed: what choosing the one and choosing the other move."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from ablation.analysis.robustness import variance
+from ablation.figures import MUTED, VERDICTS, WIDTH, Axis, figure_of, grid, plain, styled
+from ablation.report.basis import Basis
+from ablation.report.blocks import Block, Figure, Text
+
+if TYPE_CHECKING:
+    from ablation.figures import Figure as Drawing
+
+
+def find(basis: Basis) -> pd.DataFrame:
+    """Returns one row each for arm and seed: its deviation, and the seeds that all arms share."""
+    return variance(basis.evidence, basis.shared_seeds)
+
+
+def section(basis: Basis) -> Iterator[Block]:
+    """Yields both deviations in a sentence and as bars."""
+    sources, scale = find(basis), basis.scale
+    if sources.empty:
+        return
+    moved = dict(zip(sources["source"], sources["deviation"], strict=True))
+    unit = f" {scale.unit}" if scale.unit else ""
+    yield Text(
+        f"Choosing the seed moves {scale.metric.title} by "
+        f"{scale.value(moved['seed']).text}{unit}, choosing the arm by "
+        f"{scale.value(moved['arm']).text}{unit} (standard deviations, "
+        f"{sources['n'].iloc[0]} seeds that all arms share)."
+    )
+    yield Figure(
+        "variance",
+        "Standard deviation over arms and over seeds",
+        partial(draw_variance, scale.frame(sources, "deviation"), basis.axis),
+    )
+
+
+def draw_variance(sources: pd.DataFrame, axis: Axis) -> Drawing:
+    """Draws what choosing the arm and choosing the seed move.
+
+    Args:
+        sources: One row per source: its deviation.
+        axis: How the metric is written.
+    """
+    from ablation.figures.library import seaborn
+
+    with styled():
+        figure = figure_of(WIDTH, 1.35)
+        axes = figure.subplots()
+        rows = sources.assign(source=[f"choosing the {source}" for source in sources["source"]])
+        seaborn.barplot(
+            rows, x="deviation", y="source", hue="source", palette=[VERDICTS["BETTER"], MUTED],
+            saturation=1, width=0.55, errorbar=None, legend=False, ax=axes,
+        )  # fmt: skip
+        for place, value in enumerate(sources["deviation"]):
+            axes.annotate(f"{value:.{axis.digits}f}", (value, place), xytext=(5, 0),
+                          textcoords="offset points", va="center", fontsize=8.5)  # fmt: skip
+        axes.margins(x=0.12)
+        unit = f", {axis.unit}" if axis.unit else ""
+        axes.set(xlabel=plain(f"moves {axis.metric} by (standard deviation{unit})"), ylabel="")
+        axes.tick_params(axis="y", length=0)
+        grid(axes, "x")
+    return figure

@@ -8,25 +8,6 @@ from ablation.stats import Ground, Status, planning_row, verdicts, walk_looks
 LOOKS, SPEND = (5, 8, 12, 20), (0.005, 0.010, 0.015, 0.020)
 
 
-def test_the_walk_is_the_public_call_on_the_arms_still_undecided():
-    values = np.random.default_rng(4).normal(size=(5, 20))
-    values += np.array([0.0, 0.0, 1.3, -2.5, 0.4])[:, None]
-    arms, final = [1, 2, 3, 4], {}
-    for n, alpha in zip(LOOKS, SPEND, strict=True):
-        v = verdicts(values[[0, *arms]][:, :n], margin=1.2, alpha=alpha)
-        decided = [a for a, w in zip(arms, v.verdict[1:], strict=True) if w != "INCONCLUSIVE"]
-        final |= {a: (str(v.verdict[1 + arms.index(a)]), n) for a in decided}
-        arms = [a for a in arms if a not in decided]
-        if not arms:
-            break
-    walked = walk_looks(values, looks=LOOKS, spend=SPEND, margin=1.2)
-    seen = {a: (str(walked.verdict[a]), int(walked.seeds[a])) for a in range(1, 5)}
-    assert len({n for _, n in final.values()}) > 1
-    assert {a: seen[a] for a in final} == final
-    assert all(seen[a] == ("INCONCLUSIVE", 20) for a in arms)
-    assert walked.verdict[0] == ""
-
-
 def test_one_look_with_the_whole_alpha_is_the_plain_verdict():
     values = np.random.default_rng(5).normal(size=(300, 4, 10))
     walked = walk_looks(values, looks=[10], spend=[0.05], margin=1.0)

@@ -95,7 +95,7 @@ def test_follow_up_sizes_are_for_undecided_arms_alone():
     values = draw.normal(size=(4, 8)) + np.array([[0.0], [9.0], [-0.3], [0.0]])
     values[3] = values[0]
     v = verdicts(values, margin=1.0, identical=[False, False, False, True])
-    assert v.verdict.tolist() == ["", "BETTER", "INCONCLUSIVE", "EQUIVALENT"]
+    assert v.verdict.tolist() == ["", "BETTER", "INCONCLUSIVE", "IDENTICAL"]
     assert np.isnan(v.seeds_likely).tolist() == [True, True, False, True]
     by_hand = follow_up(
         n=8,

@@ -5,6 +5,7 @@ around it: failure bounds, planning rows, sizes of a follow-up, variance, trends
 """
 
 from ablation.stats.blocks import Status
+from ablation.stats.critical import Critical, t_quantile
 from ablation.stats.decomposition import (
     Generalisation,
     VarianceSplit,
@@ -15,7 +16,7 @@ from ablation.stats.factors import Interaction, Trend, interaction, trend
 from ablation.stats.failures import clopper_pearson, clopper_pearson_upper, sign_test
 from ablation.stats.families import Family, holm, holm_family
 from ablation.stats.looks import PlanningRow, planning_row
-from ablation.stats.paired import interval, moments, paired_t, t_quantile, tost
+from ablation.stats.paired import interval, moments, paired_t, tost
 from ablation.stats.planning import (
     FollowUp,
     difference_noise,
@@ -25,11 +26,12 @@ from ablation.stats.planning import (
 )
 from ablation.stats.reasons import follow_up_sentence
 from ablation.stats.record import Verdicts
-from ablation.stats.rule import Ground, Verdict
+from ablation.stats.rule import Ground, Reach, Scope, Verdict
 from ablation.stats.verdict import Sensitivity, pooled_sensitivity, verdicts
 from ablation.stats.walk import Look, Walk, walk_looks
 
 __all__ = [
+    "Critical",
     "Family",
     "FollowUp",
     "Generalisation",
@@ -37,6 +39,8 @@ __all__ = [
     "Interaction",
     "Look",
     "PlanningRow",
+    "Reach",
+    "Scope",
     "Sensitivity",
     "Status",
     "Trend",

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ablation.stats.blocks import Floats, complete_blocks
+from ablation.stats.arrays import Floats
+from ablation.stats.blocks import complete_blocks
 from ablation.stats.paired import interval
 
 

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ablation.stats.blocks import Blocks, Bools, Floats, Ints, complete_blocks
+from ablation.stats.arrays import Bools, Floats, Ints
+from ablation.stats.blocks import Blocks, complete_blocks
 from ablation.stats.families import holm_family
 from ablation.stats.paired import interval, moments, paired_t
 from ablation.stats.rule import FEWEST_SEEDS

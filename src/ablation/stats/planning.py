@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import special
 
-from ablation.stats.blocks import Floats
-from ablation.stats.paired import t_quantile
+from ablation.stats.arrays import Floats
+from ablation.stats.critical import t_quantile
 from ablation.stats.rule import FEWEST_SEEDS
 
 MOST_SEEDS: Final = 200

@@ -104,6 +104,18 @@ def _undecided(v: Verdicts, i: Index) -> str:
     )
 
 
+def _incomplete(v: Verdicts, i: Index) -> str:
+    return f"{v.missing[i]} of {v.n[i] + v.missing[i]} runs are missing"
+
+
+def _contradicted(v: Verdicts, i: Index) -> str:
+    return f"equal hashes on all {v.n[i]} seeds, and different values"
+
+
+def _unconfirmed(v: Verdicts, i: Index) -> str:
+    return f"zero variance: equal values on all {v.n[i]} seeds, and no equal hashes"
+
+
 def _not_reached(v: Verdicts, i: Index) -> str:
     planned = v.n[i] + v.missing[i]
     return f"exploratory look, no verdicts: {v.n[i]} of {planned} planned blocks are complete"
@@ -123,4 +135,7 @@ _SENTENCES: Final[dict[Ground, Callable[[Verdicts, Index], str]]] = {
     Ground.FAILURES_OBJECT: _object,
     Ground.UNDECIDED: _undecided,
     Ground.NOT_REACHED: _not_reached,
+    Ground.INCOMPLETE: _incomplete,
+    Ground.CONTRADICTED: _contradicted,
+    Ground.UNCONFIRMED: _unconfirmed,
 }

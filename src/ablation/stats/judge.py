@@ -193,7 +193,8 @@ def _test(case: Case, pools: Pools, spread: Floats, margin: float | None, alpha:
     """Tests each arm for a difference and for equivalence, and corrects either family."""
     paired = case.paired
     error, critical = error_of(spread, paired.n, paired.fixed, paired.example_df)
-    error = np.where(case.tested, error, np.where(case.same, 0.0, np.nan))
+    is_arm = np.arange(error.shape[-1]) > 0
+    error = np.where(case.same, 0.0, np.where(is_arm, error, np.nan))
     known = np.where(case.tested & (paired.n >= FEWEST_SEEDS), error, np.nan)
     apart = difference_p(paired.effect, known, critical)
     within = np.full(error.shape, np.nan)

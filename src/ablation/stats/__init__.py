@@ -15,12 +15,12 @@ from ablation.stats.decomposition import (
 from ablation.stats.factors import Interaction, Trend, interaction, trend
 from ablation.stats.failures import clopper_pearson, clopper_pearson_upper, sign_test
 from ablation.stats.families import Family, holm, holm_family
+from ablation.stats.followup import FollowUp, Seen, follow_up
 from ablation.stats.looks import PlanningRow, planning_row
 from ablation.stats.paired import interval, moments, paired_t, tost
 from ablation.stats.planning import (
-    FollowUp,
     difference_noise,
-    follow_up,
+    least_effect,
     power_better,
     power_equivalent,
 )
@@ -41,6 +41,7 @@ __all__ = [
     "PlanningRow",
     "Reach",
     "Scope",
+    "Seen",
     "Sensitivity",
     "Status",
     "Trend",
@@ -58,6 +59,7 @@ __all__ = [
     "holm_family",
     "interaction",
     "interval",
+    "least_effect",
     "moments",
     "paired_t",
     "planning_row",

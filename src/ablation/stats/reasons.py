@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from ablation.stats.planning import MOST_SEEDS
+from ablation.stats.followup import MOST_SEEDS
 from ablation.stats.rule import FEWEST_SEEDS, Ground
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from ablation.stats.arrays import Bools, Floats, Ints
 from ablation.stats.critical import Critical
 from ablation.stats.failures import clopper_pearson_upper
-from ablation.stats.planning import FollowUp, follow_up
+from ablation.stats.followup import FollowUp, Seen, follow_up
 from ablation.stats.reasons import reason
 from ablation.stats.rule import Ground, Reach, Scope, verdict_of
 
@@ -185,20 +185,35 @@ class Verdicts:
         """Seeds of a follow-up study that decides if the spread stays; see `follow_up`."""
         return self.follow_up().sufficient
 
-    def follow_up(self, *, alpha: float = 0.05) -> FollowUp:
+    def follow_up(self, *, comparisons: ArrayLike | None = None, alpha: float = 0.05) -> FollowUp:
         """Returns the sizes of a follow-up study on fresh seeds, which has its own `alpha`.
 
         Only undecided arms have one; the others are NaN. ``inf`` is more than 200 seeds.
+
+        Args:
+            comparisons: Size of the follow-up's family; that of this study where None.
+            alpha: Error rate of each of the follow-up's families.
         """
-        undecided = self.ground == Ground.UNDECIDED
-        return follow_up(
+        asked = (self.ground == Ground.UNDECIDED) | (self.ground == Ground.FAILURES_OBJECT)
+        spread = np.sqrt(np.maximum(self.n * (self.standard_error**2 - self.fixed), 0.0))
+        seen = Seen(
             n=self.n,
             effect=self.effect,
-            spread=np.where(undecided, self.standard_error * np.sqrt(self.n), np.nan),
-            margin=self.margin,
-            comparisons=self.family,
-            alpha=alpha,
+            spread=np.where(asked, spread, np.nan),
+            fixed=self.fixed,
+            example_df=self.example_df,
+            failed_alone=self.failed_alone,
+            baseline_failed_alone=self.baseline_failed_alone,
+            failing=self._rate(self.failed_alone),
+            baseline_failing=self._rate(self.baseline_failed_alone),
         )
+        size = self.family if comparisons is None else comparisons
+        return follow_up(seen, margin=self.margin, comparisons=size, alpha=alpha)
+
+    def _rate(self, counts: Ints) -> Floats:
+        """Returns counts over the runs of all arms but the baseline, ``[..., 1]``."""
+        runs = np.maximum(self.n[..., 1:].sum(axis=-1, keepdims=True), 1)
+        return np.asarray(counts[..., 1:].sum(axis=-1, keepdims=True) / runs)
 
     def _ends(self, tail: ArrayLike) -> tuple[Floats, Floats]:
         half = self._critical().quantile(tail) * self.standard_error

@@ -5,6 +5,7 @@ around it: failure bounds, planning rows, sizes of a follow-up, variance, trends
 """
 
 from ablation.stats.blocks import Status
+from ablation.stats.collapse import collapsed
 from ablation.stats.critical import Critical, t_quantile
 from ablation.stats.decomposition import (
     Generalisation,
@@ -27,8 +28,19 @@ from ablation.stats.planning import (
 from ablation.stats.reasons import follow_up_sentence
 from ablation.stats.record import Verdicts
 from ablation.stats.rule import Ground, Reach, Scope, Verdict
+from ablation.stats.sets import (
+    Holding,
+    SetMean,
+    any_false,
+    holding_sets,
+    mean_over_sets,
+    partial_conjunction,
+    surviving,
+)
+from ablation.stats.shape import odd_shapes
 from ablation.stats.verdict import Sensitivity, pooled_sensitivity, verdicts
-from ablation.stats.walk import Look, Walk, walk_looks
+from ablation.stats.walk import walk_looks
+from ablation.stats.walked import Look, Spent, Walk
 
 __all__ = [
     "Critical",
@@ -36,6 +48,7 @@ __all__ = [
     "FollowUp",
     "Generalisation",
     "Ground",
+    "Holding",
     "Interaction",
     "Look",
     "PlanningRow",
@@ -43,30 +56,39 @@ __all__ = [
     "Scope",
     "Seen",
     "Sensitivity",
+    "SetMean",
+    "Spent",
     "Status",
     "Trend",
     "VarianceSplit",
     "Verdict",
     "Verdicts",
     "Walk",
+    "any_false",
     "clopper_pearson",
     "clopper_pearson_upper",
+    "collapsed",
     "difference_noise",
     "follow_up",
     "follow_up_sentence",
     "generalise",
+    "holding_sets",
     "holm",
     "holm_family",
     "interaction",
     "interval",
     "least_effect",
+    "mean_over_sets",
     "moments",
+    "odd_shapes",
     "paired_t",
+    "partial_conjunction",
     "planning_row",
     "pooled_sensitivity",
     "power_better",
     "power_equivalent",
     "sign_test",
+    "surviving",
     "t_quantile",
     "tost",
     "trend",

@@ -5,7 +5,9 @@ block at a declared floor; a missing run says nothing about its arm, so its bloc
 for every arm, which keeps all comparisons on the same seeds.
 """
 
-from dataclasses import dataclass
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
 from enum import IntEnum
 
 import numpy as np
@@ -72,6 +74,12 @@ class Blocks:
         constant = highest - lowest <= self.rounding
         return np.asarray(constant.all(axis=-1, keepdims=True))
 
+    def without(self, seed: int) -> Blocks:
+        """Returns the blocks but for one seed, given by its place."""
+        kept = self.kept & (np.arange(self.kept.shape[-1]) != seed)
+        scores, failed = np.where(kept, self.scores, 0.0), self.failed & kept
+        return replace(self, scores=scores, kept=kept, failed=failed)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Runs:
@@ -81,8 +89,20 @@ class Runs:
     """The metric; a failed run at the floor, NaN without one."""
     states: Ints
     """`Status` of each run."""
+    floor: float = np.nan
+    """Value of a failed run; NaN where none is declared."""
     examples: Examples | None = None
     """Scores by example, where there are any."""
+
+    def failing(self, fallen: Bools) -> Runs:
+        """Returns the runs with some of them, ``[..., arm, seed]``, made FAILED."""
+        if not fallen.any():
+            return self
+        return replace(
+            self,
+            scores=np.where(fallen, self.floor, self.scores),
+            states=np.where(fallen, np.int64(Status.FAILED), self.states),
+        )
 
     def blocks(
         self,
@@ -167,8 +187,9 @@ def check_runs(
     examples = None
     if scores is not None:
         examples = check_examples(table, states == Status.FINISHED, scores, chance)
-    table[states == Status.FAILED] = chance.mean()
-    return Runs(scores=table, states=states, examples=examples)
+    value = float(chance.mean())
+    table[states == Status.FAILED] = value
+    return Runs(scores=table, states=states, floor=value, examples=examples)
 
 
 def _states(scores: Floats, status: ArrayLike | None) -> Ints:

@@ -1,5 +1,7 @@
 """Seeds crossed with examples: the part of a variance that more seeds cannot lower."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,7 +25,7 @@ class Examples:
         """Number of examples."""
         return int(self.scores.shape[-1])
 
-    def first(self, seeds: int | None) -> "Examples":
+    def first(self, seeds: int | None) -> Examples:
         """Returns the scores of the first seeds."""
         return Examples(self.scores[..., :seeds, :], self.chance)
 

@@ -1,6 +1,7 @@
 """From complete blocks to a record: test, correct, decide."""
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -13,6 +14,9 @@ from ablation.stats.families import Family, holm_late
 from ablation.stats.paired import Paired, compare, error_of
 from ablation.stats.record import Verdicts
 from ablation.stats.rule import FEWEST_SEEDS, Evidence, decide
+
+POOLED_BELOW: Final = 8
+"""Seeds from which an arm's own spread is known well enough to leave the pool alone."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -228,3 +232,13 @@ def _evidence(case: Case, tests: _Tests, failures: Failures, alpha: float) -> Ev
         baseline_alone=failures.baseline_alone,
         failures_differ=failures.p <= alpha,
     )
+
+
+def pooled_spread(case: Case) -> Floats:
+    """Returns max(own, root mean square over the family) below eight seeds."""
+    own = case.paired.spread
+    pool = case.tested & ~np.isnan(own)
+    squares = np.sum(own**2, axis=-1, keepdims=True, where=pool)
+    pooled = np.sqrt(squares / np.maximum(pool.sum(axis=-1, keepdims=True), 1))
+    # np.maximum hands a NaN on: an arm without a spread of its own is not lent one.
+    return np.where(case.paired.n < POOLED_BELOW, np.maximum(own, pooled), own)

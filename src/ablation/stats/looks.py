@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ablation.stats.rule import Verdict
-from ablation.stats.walk import Walk, walk_looks
+from ablation.stats.walk import walk_looks
+from ablation.stats.walked import Walk
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)

@@ -1,17 +1,13 @@
 """The one public call: the whole family of a study in, one verdict per arm out."""
 
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ablation.stats.arrays import Bools, Floats
-from ablation.stats.judge import Case, judge, open_case
+from ablation.stats.judge import judge, open_case, pooled_spread
 from ablation.stats.record import Verdicts
-
-POOLED_BELOW: Final = 8
-"""Seeds from which an arm's own spread is known well enough to leave the pool alone."""
 
 
 def verdicts(
@@ -97,19 +93,9 @@ def pooled_sensitivity(
     arguments are those of `verdicts`.
     """
     case = open_case(values, status, floor, quantum, identical, scores=scores)
-    pooled = judge(case, margin, alpha, spread=_pooled_spread(case))
+    pooled = judge(case, margin, alpha, spread=pooled_spread(case))
     return Sensitivity(
         pooled_standard_error=pooled.standard_error,
         would_be=pooled.verdict,
         agrees=pooled.verdict == judge(case, margin, alpha).verdict,
     )
-
-
-def _pooled_spread(case: Case) -> Floats:
-    """Returns max(own, root mean square over the family) below eight seeds."""
-    own = case.paired.spread
-    pool = case.tested & ~np.isnan(own)
-    squares = np.sum(own**2, axis=-1, keepdims=True, where=pool)
-    pooled = np.sqrt(squares / np.maximum(pool.sum(axis=-1, keepdims=True), 1))
-    # np.maximum hands a NaN on: an arm without a spread of its own is not lent one.
-    return np.where(case.paired.n < POOLED_BELOW, np.maximum(own, pooled), own)

@@ -1,51 +1,17 @@
 """The one walk over looks: which are reached, whom each judges, what it decides for good."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from ablation.stats.arrays import Bools, Ints
 from ablation.stats.blocks import Runs, Status, check_runs
+from ablation.stats.collapse import collapsed
 from ablation.stats.judge import Pools, case_of, judge
-from ablation.stats.record import Verdicts
 from ablation.stats.rule import Ground, Verdict
-
-
-@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class Look:
-    """One look of a schedule."""
-
-    seeds: int
-    """Blocks looked at."""
-    alpha: float
-    """Error rate spent."""
-    judged: Bools
-    """Arms that the look judged, ``[..., arm]``: none where it was not reached."""
-    verdicts: Verdicts
-    """The numbers of this look; they mean something where an arm was judged."""
-
-
-@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class Walk:
-    """Where a schedule of looks has led so far."""
-
-    verdicts: Verdicts
-    """The final numbers, every row that of its arm's last look; the baseline's row is from the
-    last look that was reached. Short of the first look they are shown and not judged."""
-    seeds: Ints
-    """Seeds planned for each arm, given what has been decided, ``[..., arm]``."""
-    reached: Ints
-    """Number of looks that were reached, ``[...]``."""
-    looks: tuple[Look, ...]
-    """Every look up to the last that any study reached, and the first in any case."""
-
-    @property
-    def verdict(self) -> NDArray[np.str_]:
-        """The word of every arm; empty for the baseline."""
-        return self.verdicts.verdict
+from ablation.stats.walked import Look, Walk, last_rows
 
 
 def walk_looks(
@@ -59,6 +25,7 @@ def walk_looks(
     quantum: float = 0.0,
     identical: ArrayLike | None = None,
     scores: ArrayLike | None = None,
+    chance: float | None = None,
     taken: ArrayLike = 0,
     late: ArrayLike | None = None,
 ) -> Walk:
@@ -91,6 +58,8 @@ def walk_looks(
             ``[..., arm, seed]``. An arm is identical at a look if all its runs there finished
             and are.
         scores: As in `verdicts`.
+        chance: Value at chance level: runs that fall below half of their arm's gain over it
+            (`collapsed`, asked at each look of its own seeds alone) are FAILED. Off where None.
         taken: Number of looks declared taken although runs may be missing, ``[...]``. There an
             arm with a missing run is INCONCLUSIVE, counts as not rejected, and takes nothing
             from the others; blocks without the baseline are left out for all.
@@ -108,6 +77,7 @@ def walk_looks(
         equal=_equal_runs(runs, identical),
         margin=margin,
         quantum=quantum,
+        chance=chance,
         late=_late_arms(runs, late, len(looks)),
     )
     state = _start(runs, looks[0])
@@ -119,10 +89,16 @@ def walk_looks(
         state = replace(state, seeds=seeds, walking=walking)
         if record and not walking.any():
             break
-        record.append(_take(ask, state, place, (n, alpha), excused))
-        state = _after(state, record[-1])
+        fallen = _fallen(ask, state, n)
+        record.append(_take(ask, state, place, (n, alpha), (excused, fallen)))
+        state = _after(state, record[-1], fallen)
     return Walk(
-        verdicts=_merge(record), seeds=state.seeds, reached=state.reached, looks=tuple(record)
+        verdicts=last_rows(record),
+        seeds=state.seeds,
+        reached=state.reached,
+        looks=tuple(record),
+        alpha=float(sum(spend)),
+        collapsed=state.collapsed,
     )
 
 
@@ -134,12 +110,13 @@ class _Asking:
     equal: Bools
     margin: float | None
     quantum: float
+    chance: float | None
     late: Bools
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class _State:
-    """What the looks so far have decided, ``[..., arm]`` but for the last two, ``[...]``."""
+    """What the looks so far have decided, ``[..., arm]`` but for the last three."""
 
     undecided: Bools
     apart: Bools
@@ -150,7 +127,11 @@ class _State:
     """Arms not identical to the baseline."""
     seeds: Ints
     walking: Bools
+    """Studies whose next look may come, ``[...]``."""
     reached: Ints
+    """Looks reached, ``[...]``."""
+    collapsed: Bools
+    """Runs that collapsed by each arm's last look, ``[..., arm, seed]``."""
 
     @property
     def asked(self) -> Bools:
@@ -169,16 +150,38 @@ def _start(runs: Runs, first: int) -> _State:
         seeds=np.full(shape, first),
         walking=np.ones(shape[:-1], np.bool_),
         reached=np.zeros(shape[:-1], np.int64),
+        collapsed=np.zeros(runs.scores.shape, np.bool_),
     )
 
 
+def _fallen(ask: _Asking, state: _State, n: int) -> Bools:
+    """Returns the runs that collapsed among the first n seeds, ``[..., arm, seed]``."""
+    fallen = np.zeros(ask.runs.scores.shape, np.bool_)
+    if ask.chance is not None:
+        scores, states = ask.runs.scores[..., :n], ask.runs.states[..., :n]
+        fallen[..., :n] = collapsed(scores, ask.chance, status=states, asked=state.asked)
+    return fallen
+
+
 def _take(
-    ask: _Asking, state: _State, place: int, look: tuple[int, float], excused: Bools
+    ask: _Asking,
+    state: _State,
+    place: int,
+    look: tuple[int, float],
+    outcomes: tuple[Bools, Bools],
 ) -> Look:
-    """Judges the undecided arms at one look, given as its seeds and its alpha."""
-    n, alpha = look
-    asked, judged = state.asked, state.asked & state.walking[..., None]
-    blocks = ask.runs.blocks(n, asked, excused)
+    """Judges the undecided arms at one look.
+
+    Args:
+        ask: What every look is asked with.
+        state: What the looks before have decided.
+        place: Number of the look, from 0.
+        look: Its seeds and its alpha.
+        outcomes: Studies in which missing runs are excused, and runs that collapsed.
+    """
+    (n, alpha), (excused, fallen) = look, outcomes
+    judged = state.asked & state.walking[..., None]
+    blocks = ask.runs.failing(fallen).blocks(n, state.asked, excused)
     same = (ask.equal[..., :n] | ~blocks.kept).all(axis=-1) & judged
     case = case_of(blocks, ask.quantum, same, state.undecided)
     pools = Pools(
@@ -187,11 +190,19 @@ def _take(
         failures=state.distinct & ~case.same,
         late=ask.late[..., place, :] & state.undecided,
     )
-    found = judge(case, ask.margin, alpha, pools=pools)
-    return Look(seeds=n, alpha=alpha, judged=judged, verdicts=found)
+    return Look(
+        seeds=n,
+        alpha=alpha,
+        judged=judged,
+        verdicts=judge(case, ask.margin, alpha, pools=pools),
+        case=case,
+        pools=pools,
+        quantum=ask.quantum,
+        asked=state.undecided,
+    )
 
 
-def _after(state: _State, look: Look) -> _State:
+def _after(state: _State, look: Look, fallen: Bools) -> _State:
     """Returns the state after a look: final verdicts leave, each its own family."""
     ground = np.where(look.judged, look.verdicts.ground, Ground.BASELINE)
     apart = (ground == Ground.ABOVE) | (ground == Ground.BELOW)
@@ -206,36 +217,8 @@ def _after(state: _State, look: Look) -> _State:
         seeds=state.seeds,
         walking=state.walking & undecided.any(axis=-1),
         reached=state.reached + state.walking,
+        collapsed=np.where(look.judged[..., None], fallen, state.collapsed),
     )
-
-
-def rows_of(shape_of: Verdicts, chosen: Bools, other: Verdicts) -> Verdicts:
-    """Returns one record with the chosen rows of `other`, ``[..., arm]``, in place of its own."""
-    columns: dict[str, Any] = {
-        field.name: np.where(chosen, getattr(other, field.name), getattr(shape_of, field.name))
-        for field in fields(Verdicts)
-        if field.name not in {"margin", "examples"}
-    }
-    return replace(shape_of, **columns)
-
-
-def _merge(taken: Sequence[Look]) -> Verdicts:
-    """Returns every arm's row of its last look; short of the first look no row is judged."""
-    final = _shown_only(taken[0].verdicts, ~taken[0].judged)
-    for look in taken[1:]:
-        final = rows_of(final, look.judged, look.verdicts)
-    return final
-
-
-def _shown_only(found: Verdicts, rows: Bools) -> Verdicts:
-    """Returns the record with some rows, ``[..., arm]``, shown and not judged."""
-    hidden: dict[str, Any] = {
-        name: np.where(rows, np.nan, getattr(found, name))
-        for name in ("p_difference", "p_equivalence", "p_failures")
-    }
-    is_arm = np.arange(found.ground.shape[-1]) > 0
-    ground = np.where(rows & is_arm, np.int64(Ground.NOT_REACHED), found.ground)
-    return replace(found, ground=ground, **hidden)
 
 
 def _is_short(runs: Runs, asked: Bools, n: int) -> Bools:

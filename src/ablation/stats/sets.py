@@ -10,10 +10,10 @@ from numpy.typing import ArrayLike
 from ablation.stats.arrays import Bools, Floats, Ints
 from ablation.stats.critical import t_quantile
 from ablation.stats.families import holm
+from ablation.stats.paired import moments
 
 FEWEST_SETS: Final = 5
 """Data sets from which a mean over them is estimated."""
-_BISECTIONS: Final = 60
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -92,7 +92,7 @@ class SetMean:
     new_high: Floats
     """Upper end."""
     deviation: Floats
-    """Standard deviation of the effect between data sets."""
+    """Standard deviation of the true effect between data sets."""
     sets: Ints
     """Data sets with an effect and a standard error."""
 
@@ -100,58 +100,34 @@ class SetMean:
 def mean_over_sets(effect: ArrayLike, standard_error: ArrayLike) -> SetMean:
     """Returns the random-effects mean over data sets, with what a new one may show.
 
-    The variance between sets by Paule & Mandel ("Consensus values and weighting factors",
-    1982), the interval by Hartung & Knapp ("A refined method for the meta-analysis of
-    controlled clinical trials", 2001) with k - 1 degrees of freedom, its variance never below
-    the one that knows no scatter, and the prediction interval with k - 2 (Higgins et al., "A
-    re-evaluation of random-effects meta-analysis", 2009).
+    Hartung and Knapp's interval ("A refined method for the meta-analysis of controlled clinical
+    trials", 2001) with k - 1 degrees of freedom and equal weights: weights by standard errors
+    from a few seeds are noise themselves, and take the coverage of the mean to .931 and that of
+    a new set to .875. The prediction interval is that for the effect which a new set of the same
+    number of seeds will show, so it covers the true effect there too.
 
     Args:
         effect: Effect in each data set, ``[..., set]``, in units that the sets share.
-        standard_error: Its standard error, above 0; NaN, or 0, leaves the set out.
+        standard_error: Its standard error; where it is NaN the set is left out.
     """
     y, error = np.broadcast_arrays(
         np.asarray(effect, dtype=np.float64), np.asarray(standard_error, dtype=np.float64)
     )
-    counted = np.isfinite(y) & np.isfinite(error) & (error > 0)
+    counted = np.isfinite(y) & np.isfinite(error)
     k = counted.sum(axis=-1)
-    y = np.where(counted, y, 0.0)
-    variance = np.where(counted, error, 1.0) ** 2
-    between = _between(y, variance, counted)
-    weights = counted / (variance + between[..., None])
-    total = np.where(k > 0, weights.sum(axis=-1), 1.0)
-    mean = (weights * y).sum(axis=-1) / total
-    scatter = (weights * (y - mean[..., None]) ** 2).sum(axis=-1) / np.maximum(k - 1, 1)
-    square = np.maximum(scatter, 1.0) / total
-    half = t_quantile(0.025, np.maximum(k - 1, 1)) * np.sqrt(square)
-    reach = t_quantile(0.025, np.maximum(k - 2, 1)) * np.sqrt(square + between)
     enough = k >= FEWEST_SETS
-    columns = (mean, mean - half, mean + half, mean - reach, mean + reach, np.sqrt(between))
-    mean, low, high, new_low, new_high, deviation = (
-        np.where(enough, column, np.nan) for column in columns
-    )
-    return SetMean(
-        mean=mean, low=low, high=high, new_low=new_low, new_high=new_high,
-        deviation=deviation, sets=np.asarray(k),
-    )  # fmt: skip
-
-
-def _between(y: Floats, variance: Floats, counted: Bools) -> Floats:
-    """Returns the variance between sets that makes the weighted scatter its expectation."""
-
-    def excess(between: Floats) -> Floats:
-        weights = counted / (variance + between[..., None])
-        mean = (weights * y).sum(axis=-1) / np.maximum(weights.sum(axis=-1), 1e-300)
-        scatter = (weights * (y - mean[..., None]) ** 2).sum(axis=-1)
-        return np.asarray(scatter - (counted.sum(axis=-1) - 1))
-
-    low = np.zeros(y.shape[:-1])
-    high = (np.ptp(y, axis=-1) ** 2 + variance.max(axis=-1)) * counted.shape[-1]
-    for _ in range(_BISECTIONS):  # the scatter falls as the variance grows
-        middle = (low + high) / 2
-        above = excess(middle) > 0
-        low, high = np.where(above, middle, low), np.where(above, high, middle)
-    return np.where(excess(np.zeros_like(low)) > 0, (low + high) / 2, 0.0)
+    mean, spread = moments(np.where(counted, y, 0.0), counted)
+    own = np.sum(error**2, axis=-1, where=counted) / np.maximum(k, 1)
+    critical = t_quantile(0.025, np.maximum(k - 1, 1))
+    half = critical * spread / np.sqrt(np.maximum(k, 1))
+    reach = critical * spread * np.sqrt(1 + 1 / np.maximum(k, 1))
+    between = np.sqrt(np.maximum(spread**2 - own, 0.0))
+    columns = (mean, mean - half, mean + half, mean - reach, mean + reach, between)
+    names = ("mean", "low", "high", "new_low", "new_high", "deviation")
+    shown = {
+        name: np.where(enough, column, np.nan) for name, column in zip(names, columns, strict=True)
+    }
+    return SetMean(sets=np.asarray(k), **shown)
 
 
 def surviving(families: Sequence[ArrayLike], *, alpha: float = 0.05) -> list[Bools]:

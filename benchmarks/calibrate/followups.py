@@ -43,14 +43,16 @@ def _follow(
     sd = np.sqrt(2)
     effects = np.zeros((studies, ARMS + 1))
     effects[:, 1:] = sd * draw.uniform(-3, 3, size=(studies, ARMS))
-    first = _judged(draw, effects, n, margin * sd, failing, 0.05)
+    first = _judged(draw, effects, n, margin=margin * sd, failing=failing, alpha=0.05)
     open_ = first.verdict == Verdict.INCONCLUSIVE
     sizes = np.where(open_, first.follow_up().likely, np.nan)
     decided = []
     for size in np.unique(sizes[np.isfinite(sizes)]):
         at = effects[sizes == size]
         pairs = np.stack([np.zeros_like(at), at], axis=-1)
-        v = _judged(draw, pairs, int(size), margin * sd, failing, 0.05 / ARMS)
+        v = _judged(
+            draw, pairs, int(size), margin=margin * sd, failing=failing, alpha=0.05 / ARMS
+        )
         decided.append(v.verdict[:, 1] != Verdict.INCONCLUSIVE)
     flat = np.concatenate(decided) if decided else np.zeros(0, np.bool_)
     return flat, int(np.isfinite(sizes).sum()), int(open_.sum())
@@ -60,6 +62,7 @@ def _judged(
     draw: np.random.Generator,
     effects: NDArray[np.float64],
     n: int,
+    *,
     margin: float,
     failing: float,
     alpha: float,

@@ -139,3 +139,29 @@ def test_what_does_not_fit_a_schedule_is_refused():
         walk(decided_early()[:, :19])
     with pytest.raises(ValueError, match="one boolean per run"):
         walk(decided_early(), identical=[False, False, True])
+
+
+def test_the_planning_row_knows_the_examples():
+    plan = {"margin": 0.05, "noise": 0.014, "comparisons": 6, "effects": (0.05,)}
+    plain = planning_row([20], **plan)
+    none = planning_row([20], examples=200, deviation=0.0, **plan)
+    few, many = (planning_row([20], examples=n, deviation=0.3, **plan) for n in (200, 5000))
+    assert plain.equivalent > 0.99
+    assert none.equivalent == pytest.approx(plain.equivalent, abs=0.01)
+    assert few.equivalent < 0.5 < many.equivalent
+    assert few.better[0] < many.better[0]
+    # The simulated examples move the mean as much as the engine takes them to.
+    nothing = planning_row([20], examples=200, deviation=0.3, **(plan | {"effects": (0.0,)}))
+    assert nothing.better[0] < 0.03
+
+
+def test_the_planning_row_judges_with_the_examples_as_scores_would():
+    g = np.random.default_rng(3)
+    scores = 0.3 * g.normal(size=(300, 2, 1, 400)) / np.sqrt(2)
+    scores = scores + 0.1 * g.normal(size=(300, 2, 8, 400)) + 0.01 * g.normal(size=(300, 2, 8, 1))
+    v = verdicts(scores.mean(axis=-1), scores=scores, margin=0.05)
+    noise = np.sqrt(2 * (0.01**2 + 0.1**2 / 400))
+    row = planning_row(
+        [8], margin=0.05, noise=noise, comparisons=1, examples=400, deviation=0.3, effects=()
+    )
+    assert row.equivalent == pytest.approx(np.mean(v.verdict[:, 1] == "EQUIVALENT"), abs=0.09)

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ablation.stats.arrays import Bools, Floats, Ints
-from ablation.stats.crossed import Examples, check_examples
+from ablation.stats.crossed import Sample, check_examples
 
 
 class Status(IntEnum):
@@ -42,7 +42,7 @@ class Blocks:
     """Failed runs of complete blocks, ``[..., arm, seed]``."""
     incomplete: Bools
     """Arms with a missing run in a block that counts for the others, ``[..., arm]``."""
-    examples: Examples | None = None
+    examples: Sample | None = None
     """Scores by example, where there are any."""
 
     @property
@@ -91,7 +91,7 @@ class Runs:
     """`Status` of each run."""
     floor: float = np.nan
     """Value of a failed run; NaN where none is declared."""
-    examples: Examples | None = None
+    examples: Sample | None = None
     """Scores by example, where there are any."""
 
     def failing(self, fallen: Bools) -> Runs:

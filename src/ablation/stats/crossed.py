@@ -3,12 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ablation.stats.arrays import Bools, Floats
+
+
+class Sample(Protocol):
+    """Test examples that a study's runs were scored on."""
+
+    @property
+    def size(self) -> int:
+        """Number of examples."""
+
+    def first(self, seeds: int | None) -> Sample:
+        """Returns the scores of the first seeds."""
+
+    def fixed_variance(self, weights: ArrayLike, kept: Bools, failed: Bools) -> Floats:
+        """Returns the part of a contrast's variance that more seeds cannot lower, ``[...]``."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,6 +70,24 @@ class Examples:
         if not fallen.any():
             return scores.astype(kind)
         return np.where(fallen, self.chance.astype(kind), scores.astype(kind))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Known:
+    """Examples of which only the spread is known, as a plan knows them."""
+
+    size: int
+    """Number of examples."""
+    deviation: float
+    """Standard deviation over examples of the mean difference."""
+
+    def first(self, seeds: int | None) -> Known:
+        """Returns the same examples."""
+        return self
+
+    def fixed_variance(self, weights: ArrayLike, kept: Bools, failed: Bools) -> Floats:
+        """Returns the variance of a mean difference over so many examples, ``[...]``."""
+        return np.full(kept.shape[:-1], self.deviation**2 / self.size)
 
 
 def check_examples(

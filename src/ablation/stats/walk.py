@@ -1,5 +1,7 @@
 """The one walk over looks: which are reached, whom each judges, what it decides for good."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -71,6 +73,7 @@ def walk_looks(
             `verdicts` does.
     """
     runs = check_runs(values, status, floor, scores)
+    schedule = _Schedule(looks=tuple(looks), spend=tuple(spend), taken=taken)
     _check_schedule(looks, spend, runs.scores.shape[-1])
     ask = _Asking(
         runs=runs,
@@ -80,11 +83,42 @@ def walk_looks(
         chance=chance,
         late=_late_arms(runs, late, len(looks)),
     )
-    state = _start(runs, looks[0])
+    return _walk(ask, schedule)
+
+
+def walk_runs(
+    runs: Runs, *, looks: Sequence[int], spend: Sequence[float], margin: float | None
+) -> Walk:
+    """Walks the looks of runs that are already checked, none of them identical."""
+    _check_schedule(looks, spend, runs.scores.shape[-1])
+    ask = _Asking(
+        runs=runs,
+        equal=_equal_runs(runs, None),
+        margin=margin,
+        quantum=0.0,
+        chance=None,
+        late=_late_arms(runs, None, len(looks)),
+    )
+    return _walk(ask, _Schedule(looks=tuple(looks), spend=tuple(spend), taken=0))
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class _Schedule:
+    """Seeds and alpha of each look, and how many of them were declared taken."""
+
+    looks: tuple[int, ...]
+    spend: tuple[float, ...]
+    taken: ArrayLike
+
+
+def _walk(ask: _Asking, schedule: _Schedule) -> Walk:
+    """Takes one look after the other while any study's next one is there."""
+    runs, steps = ask.runs, zip(schedule.looks, schedule.spend, strict=True)
+    state = _start(runs, schedule.looks[0])
     record: list[Look] = []
-    for place, (n, alpha) in enumerate(zip(looks, spend, strict=True)):
+    for place, (n, alpha) in enumerate(steps):
         seeds = np.where(state.walking[..., None] & state.asked, n, state.seeds)
-        excused = place < np.broadcast_to(taken, state.walking.shape)
+        excused = place < np.broadcast_to(schedule.taken, state.walking.shape)
         walking = state.walking & (excused | ~_is_short(runs, state.asked, n))
         state = replace(state, seeds=seeds, walking=walking)
         if record and not walking.any():
@@ -97,7 +131,7 @@ def walk_looks(
         seeds=state.seeds,
         reached=state.reached,
         looks=tuple(record),
-        alpha=float(sum(spend)),
+        alpha=float(sum(schedule.spend)),
         collapsed=state.collapsed,
     )
 

@@ -23,7 +23,7 @@ VARIANCE = ("source", "deviation", "n")
 """One row each for arm and seed: what choosing it moves the metric by, as a deviation; and the
 seeds that all arms share."""
 
-GENERALISATION = ("arm", "n", "examples", "effect", "low", "high", "df")
+GENERALISATION = ("arm", "n", "examples", "effect", "low", "high", "weight")
 """One row per arm: the effect for new seeds and new test examples, with its 95 % interval."""
 
 
@@ -107,7 +107,7 @@ def generalisation(
 
 def _generalise(differences: NDArray[np.int8]) -> tuple[float, float, float, float]:
     found = stats.generalise(differences)
-    return float(found.effect), float(found.low), float(found.high), float(found.df)
+    return float(found.effect), float(found.low), float(found.high), float(found.weight)
 
 
 def _families(

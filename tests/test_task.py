@@ -45,6 +45,9 @@ class Table:
     def test_counts(self) -> Sequence[int]:
         return [500, 500]
 
+    def test_commonest(self) -> bytes:
+        return bytes([255] * 62) + b"\xf0" + bytes(62)
+
     def parameters(self) -> Mapping[str, Any]:
         return {"data.fingerprint": self.fingerprint}
 

@@ -79,13 +79,13 @@ class Seen:
 def look_up(plan: Plan, store: Path | None) -> Seen:
     """Reads the state of a plan from the mirror alone."""
     where, metric = places(store), plan.study.metric
-    label, found = plan.label({}), {}
+    label, found, seeds = plan.label({}), {}, {}
     if where.mirror_exists:
         with mirror.reading(where.storage) as query:
             label = plan.label(mirror.labels_taken(query))
             found = mirror.trials(query, label, metric)
-    outcomes = {key: each.outcome for key, each in found.items() if each.outcome is not None}
-    planned = due_trials(plan, outcomes)
+            seeds = mirror.planned_seeds(query, label, plan.declaration.hash)
+    planned = due_trials(plan, seeds)
     note = ""
     if not where.mirror_exists and where.record_exists:
         note = "The mirror is missing, so nothing is shown as done; running the study rebuilds it."

@@ -11,7 +11,7 @@ from filelock import FileLock, Timeout
 
 from ablation import mirror as mirrors
 from ablation import tracking
-from ablation.analysis.due import due_trials
+from ablation.analysis.due import decide_seeds, due_trials
 from ablation.errors import Refused, public
 from ablation.execute.live import Live
 from ablation.execute.stamp import stamp
@@ -43,7 +43,14 @@ class Session:
 
     def look(self) -> None:
         """Updates which trials are due: an arm that is decided gets no more seeds."""
-        self.trials = due_trials(self.plan, self.outcomes)
+        declared = self.plan.declaration
+        seeds = decide_seeds(
+            self.plan,
+            self.outcomes,
+            lambda: tracking.examples_frame(self.home, declared, self.outcomes),
+        )
+        self.trials = due_trials(self.plan, seeds)
+        self.mirror.keep_planned(seeds)
 
     @property
     def missing(self) -> tuple[Trial, ...]:
@@ -106,6 +113,7 @@ def _open(plan: Plan, home: Home, mirror: Mirror, places: Places) -> Session:
     wording = {"question": study.question, "title": study.title, "caveats": list(study.caveats)}
     tracking.declare(home, plan.declaration, wording, seen=len(outcomes))
     tracking.describe_data(home, plan.data)
+    tracking.keep_commonest(home, plan.data.test_commonest())
     _keep_table(study, home)
     mirror.reconcile(plan.trials, outcomes)
     mirror.reconcile_others(home.label, outcomes)

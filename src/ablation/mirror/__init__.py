@@ -4,7 +4,7 @@ MLflow decides what is done; the mirror is brought into line with it at every st
 if it says what MLflow does not.
 """
 
-from ablation.mirror.read import DONE, Mirrored, labels_taken, reading, trials
+from ablation.mirror.read import DONE, Mirrored, labels_taken, planned_seeds, reading, trials
 from ablation.mirror.write import Mirror, connect, failures, open_mirror
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "failures",
     "labels_taken",
     "open_mirror",
+    "planned_seeds",
     "reading",
     "trials",
 ]

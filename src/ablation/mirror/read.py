@@ -19,6 +19,8 @@ from ablation.records.outcome import Outcome
 
 LABEL, DATA, DECLARATION = "ablation.study", "ablation.data", "ablation.declaration"
 """Attributes of a mirrored study."""
+PLANNED = "ablation.planned"
+"""Another: arm to planned seeds, as the looks so far decided; absent before the first look."""
 KEY, RUN, OUTCOME = "key", "mlflow_run_id", "outcome"
 """Attributes of a mirrored trial; the last holds reason, epoch, seconds and hashes."""
 
@@ -80,6 +82,21 @@ def labels_taken(query: Query) -> dict[str, str]:
     """Returns label to data fingerprint for every study that is mirrored."""
     every = _attributes(query).values()
     return {each[LABEL]: each[DATA] for each in every if {LABEL, DATA} <= each.keys()}
+
+
+def planned_seeds(query: Query, label: str, declaration: str) -> dict[str, int]:
+    """Returns arm to planned seeds under a declaration; nothing before its first look.
+
+    Args:
+        query: Reads the storage.
+        label: Study label.
+        declaration: The declaration's hash.
+    """
+    for each in _attributes(query).values():
+        if each.get(LABEL) == label and each.get(DECLARATION) == declaration:
+            found: dict[str, int] = each.get(PLANNED, {})
+            return found
+    return {}
 
 
 def trials(query: Query, label: str, metric: str) -> dict[str, Mirrored]:

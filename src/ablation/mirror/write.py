@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ablation.errors import Refused, public
-from ablation.mirror.read import DATA, DECLARATION, KEY, LABEL, OUTCOME, RUN
+from ablation.mirror.read import DATA, DECLARATION, KEY, LABEL, OUTCOME, PLANNED, RUN
 from ablation.records.outcome import Outcome
 from ablation.study.plan import Plan, Trial
 from ablation.tracking import LOGITS, WEIGHTS
@@ -137,6 +137,15 @@ class Mirror:
                 if cell.state == optuna.trial.TrialState.RUNNING:
                     waiting = optuna.trial.TrialState.WAITING
                     self._storage.set_trial_state_values(cell._trial_id, waiting)
+
+    def keep_planned(self, seeds: Mapping[str, int]) -> None:
+        """Keeps what the looks so far decided, arm to planned seeds, for those who judge nothing.
+
+        `plan` and `status` read it: the scores by example that verdicts rest on are the record's.
+        """
+        known = self._storage.get_study_user_attrs(self._study).get(PLANNED, {})
+        if known != dict(seeds):
+            self._storage.set_study_user_attr(self._study, PLANNED, dict(seeds))
 
     def start(self, trial: Trial) -> None:
         """Shows a trial as RUNNING."""

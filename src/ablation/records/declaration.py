@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from ablation.records.digest import digest
 from ablation.records.metric import METRICS, Metric
+
+Collapse = float | Literal["half"] | None
+Scope = Literal["new_examples", "this_split"]
 
 
 class Look(NamedTuple):
@@ -51,19 +54,27 @@ class Declaration:
     """What a FAILED run counts as."""
     chance: float
     """What always naming the commonest class of test scores."""
-    collapse: float | None
-    """Distance from chance within which a run counts as FAILED(collapsed)."""
+    collapse: Collapse
+    """Which runs count as FAILED(collapsed): ``half``, those that keep less than half of their
+    arm's gain over chance; a number, those within that distance of chance; None, none."""
     quantum: float
     """Step of the metric on this test split; 0 if it is continuous."""
     looks: tuple[Look, ...]
     """Rising in seeds; a single one where the seeds are fixed."""
     data: str
     """Fingerprint of the data's content."""
+    scope: Scope = "new_examples"
+    """What verdicts are about: new seeds and new test examples, or new seeds on this split."""
 
     @property
     def measure(self) -> Metric:
         """The metric's entry in :data:`ablation.records.metric.METRICS`."""
         return METRICS[self.metric]
+
+    @property
+    def can_generalise(self) -> bool:
+        """Whether verdicts may be about new test examples: asked for, and scored by example."""
+        return self.scope == "new_examples" and self.measure.counts_correct
 
     @property
     def most_seeds(self) -> int:
@@ -89,6 +100,8 @@ class Declaration:
             **{name: _exact(getattr(self, name)) for name in _NUMBERS},
             "looks": [[look.seeds, repr(look.alpha)] for look in self.looks],
             "data": self.data,
+            # Only where it is asked for, so that older declarations keep their text and hash.
+            **({"scope": self.scope} if self.scope == "this_split" else {}),
         }
 
     @classmethod
@@ -102,12 +115,16 @@ class Declaration:
         given["arms"] = tuple(DeclaredArm(**arm) for arm in stored["arms"])
         given["looks"] = tuple(Look(seeds, float(alpha)) for seeds, alpha in stored["looks"])
         for name in _NUMBERS:
-            given[name] = None if stored[name] is None else float(stored[name])
+            given[name] = _number(stored[name])
         return cls(**given)
 
 
 _NUMBERS = ("margin", "floor", "chance", "collapse", "quantum")
 
 
-def _exact(number: float | None) -> str | None:
-    return None if number is None else repr(float(number))
+def _exact(number: float | str | None) -> str | None:
+    return number if number is None or isinstance(number, str) else repr(float(number))
+
+
+def _number(text: str | None) -> float | str | None:
+    return text if text is None or text == "half" else float(text)

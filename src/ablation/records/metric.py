@@ -27,6 +27,9 @@ class Metric:
     """What a value is multiplied by where people read it: 100 for metrics in points."""
     unit: str = ""
     """The unit of the multiplied value; may be empty."""
+    counts_correct: bool = False
+    """Whether a value is the share of examples classified correctly: a run's bits, one for each
+    test example, are then its scores."""
     digits: int = 4
     """Digits after the point in tables; sentences have one fewer."""
 
@@ -80,6 +83,7 @@ METRICS: dict[str, Metric] = {
             factor=100.0,
             unit="points",
             digits=2,
+            counts_correct=True,
         ),
         Metric(
             name="macro_f1",

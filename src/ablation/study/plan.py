@@ -124,10 +124,11 @@ def _declare(study: Study, data: Prepared, arms: tuple[DeclaredArm, ...]) -> Dec
         margin=_float(study.margin),
         floor=chance if study.floor == "chance" else _float(study.floor),
         chance=chance,
-        collapse=_float(study.collapse),
+        collapse=study.collapse if isinstance(study.collapse, str) else _float(study.collapse),
         quantum=quantum,
         looks=study.schedule,
         data=data.fingerprint,
+        scope=study.scope,
     )
 
 

@@ -6,10 +6,10 @@ import dataclasses
 import math
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from ablation.errors import Refused, nearest
-from ablation.records.declaration import Look
+from ablation.records.declaration import Collapse, Look, Scope
 from ablation.records.paths import flatten, replace
 from ablation.task import Task
 from ablation.task.text import TEXT
@@ -71,8 +71,13 @@ class Study:
     floor: float | Literal["chance"] | None = "chance"
     """What a FAILED run is worth; ``chance`` is what always naming the commonest class gives, or
     ln C for a loss. Without one a failure leaves its arm INCONCLUSIVE."""
-    collapse: float | None = None
-    """A run whose metric on test is within this distance of chance counts as FAILED(collapsed)."""
+    collapse: Collapse = "half"
+    """Which runs count as FAILED(collapsed). ``half``: those that keep less than half of their
+    arm's gain over chance, in arms whose median gains more than eight robust standard deviations.
+    A number: those whose metric on test is within that distance of chance. None: none."""
+    scope: Scope = "new_examples"
+    """What verdicts are about, where the metric is a mean over examples: ``new_examples``, new
+    seeds and new test examples; ``this_split``, new seeds on this very test split."""
     seeds: int = 8
     """Blocks: each arm is trained once with each of the seeds 0, 1, ..., seeds - 1."""
     looks: Sequence[int] = ()
@@ -165,8 +170,16 @@ def _check_budget(study: Study) -> None:
         )
     if study.margin is not None and not study.margin > 0:
         raise Refused(f"A margin must be > 0; got {study.margin!r}.", "Give a margin or None.")
-    if study.collapse is not None and not study.collapse >= 0:
+    if isinstance(study.collapse, str):
+        if study.collapse != "half":
+            raise Refused(f"No collapse rule {study.collapse!r}.", "Give 'half', or None.")
+    elif study.collapse is not None and not study.collapse >= 0:
         raise Refused(f"collapse must be >= 0; got {study.collapse!r}.", "Give a distance.")
+    if study.scope not in get_args(Scope):
+        raise Refused(
+            f"No scope {study.scope!r}.{nearest(str(study.scope), get_args(Scope))}",
+            f"Scopes: {', '.join(get_args(Scope))}.",
+        )
     if not (study.floor is None or study.floor == "chance" or math.isfinite(study.floor)):
         raise Refused(f"floor must be finite; got {study.floor!r}.", "Give a value, or 'chance'.")
     looks, spend = list(study.looks), list(study.spend)

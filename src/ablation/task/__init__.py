@@ -37,6 +37,12 @@ class Prepared(Protocol):
     def test_counts(self) -> Sequence[int]:
         """Returns the number of test rows per class."""
 
+    def test_commonest(self) -> bytes:
+        """Returns a packed bit per test row: whether always naming the commonest class is right.
+
+        It is what a FAILED run scores at chance, example by example.
+        """
+
     def parameters(self) -> Mapping[str, Any]:
         """Returns what the data turned out to be, as parameters of a run's record."""
 

@@ -2,7 +2,7 @@
 
 from ablation.tracking.curves import CURVES, curves_frame
 from ablation.tracking.entities import LOGITS, WEIGHTS
-from ablation.tracking.examples import EXAMPLES, examples_frame
+from ablation.tracking.examples import COMMONEST, EXAMPLES, examples_frame
 from ablation.tracking.frames import (
     HASHES,
     RUNS,
@@ -32,6 +32,7 @@ from ablation.tracking.store import (
     describe_data,
     failures,
     find_home,
+    keep_commonest,
     keep_numerics,
     labels_taken,
     numerics,
@@ -40,6 +41,7 @@ from ablation.tracking.store import (
 )
 
 __all__ = [
+    "COMMONEST",
     "CURVES",
     "EXAMPLES",
     "HASHES",
@@ -64,6 +66,7 @@ __all__ = [
     "failures",
     "find_home",
     "hashes_frame",
+    "keep_commonest",
     "keep_numerics",
     "labels_taken",
     "numerics",

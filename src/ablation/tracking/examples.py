@@ -14,13 +14,18 @@ from ablation.records.declaration import Declaration
 from ablation.records.outcome import Outcome
 from ablation.tracking.frames import planned
 from ablation.tracking.record import CORRECT
-from ablation.tracking.store import Home, failures
+from ablation.tracking.store import Home, commonest, failures
 
 if TYPE_CHECKING:
     import pandas as pd
 
 EXAMPLES = ("arm", "seed", "correct")
-"""One row per finished run whose artifact is there: a packed bit per example of test."""
+"""One row per finished run whose artifact is there: a packed bit per example of test. And one
+row without an arm, whose seed is :data:`COMMONEST`: what always naming the commonest class of test
+gets right, which is what a FAILED run scores at chance."""
+
+COMMONEST = -1
+"""Seed of the row that belongs to no run."""
 
 REQUESTS = 8
 """Artifacts asked of a tracking server at a time."""
@@ -46,6 +51,8 @@ def examples_frame(
     import pandas as pd
 
     rows = [(arm, seed, bits) for (arm, seed, _), bits in zip(wanted, found, strict=True) if bits]
+    if bits := commonest(home):
+        rows.append(("", COMMONEST, bits))
     return pd.DataFrame(rows, columns=list(EXAMPLES))
 
 

@@ -73,9 +73,12 @@ def hashes_frame(declaration: Declaration, outcomes: Mapping[str, Outcome]) -> p
 
 
 def _collapsed(declaration: Declaration, outcome: Outcome) -> bool:
-    """Whether a finished run is within the declared distance of chance."""
+    """Whether a finished run is within the declared distance of chance.
+
+    The rule ``half`` is another: it looks at all runs of the arms at a look.
+    """
     value = outcome.metrics.get(f"test/{declaration.metric}")
-    if declaration.collapse is None or value is None:
+    if not isinstance(declaration.collapse, float) or value is None:
         return False
     return abs(value - declaration.chance) <= declaration.collapse
 

@@ -12,8 +12,10 @@ from typing import Any
 from ablation.tracking.notes import NOTE
 from ablation.tracking.store import Home
 
-AGGREGATES = ("mean", "effect", "low", "high", "n", "failed")
+AGGREGATES = ("mean", "effect", "verdict_low", "verdict_high", "n", "failed")
 """Columns of the effects frame that become metrics, each under the arm's slug."""
+EARLIER = ("low", "high")
+"""What earlier versions put there."""
 REPORT = "report"
 """Folder of the report among the artifacts."""
 
@@ -64,7 +66,9 @@ def changes(old: Mapping[str, float], new: Mapping[str, float]) -> dict[str, flo
     gone = {
         name: math.nan
         for name, value in old.items()
-        if name.partition("/")[0] in AGGREGATES and name not in new and not math.isnan(value)
+        if name.partition("/")[0] in AGGREGATES + EARLIER
+        and name not in new
+        and not math.isnan(value)
     }
     return {name: value for name, value in new.items() if old.get(name) != value} | gone
 

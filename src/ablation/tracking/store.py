@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import dataclasses
 import functools
@@ -36,6 +37,8 @@ DECLARED = "ablation.declared."
 CONTENT = "ablation.content."
 """Start of the tags that keep every declaration's text, in parts; a tag has 8,000 characters."""
 TAG_LENGTH = 5000
+COMMONEST = "ablation.commonest"
+"""Tag of the parent run: a bit per test example, whether it is of the commonest class; base64."""
 NUMERICS = "ablation.numerics"
 """Tag of the parent run: the table of fills and dtypes, where the study asks for one."""
 
@@ -312,6 +315,18 @@ def keep_numerics(home: Home, rows: Sequence[Mapping[str, Any]], *, of: str) -> 
     columns = {name: [row[name] for row in rows] for name in (rows[0] if rows else ())}
     _set_long(home, NUMERICS, json.dumps(columns))
     home.client.set_tag(home.parent, f"{NUMERICS}.of", of)
+
+
+def keep_commonest(home: Home, bits: bytes) -> None:
+    """Keeps with the parent run what always naming the commonest class of test gets right."""
+    if commonest(home) != bits:
+        _set_long(home, COMMONEST, base64.b64encode(bits).decode())
+
+
+def commonest(home: Home) -> bytes:
+    """Returns a packed bit per test example, nothing where an earlier version made the record."""
+    tags = home.client.get_run(home.parent).data.tags
+    return base64.b64decode(_long(tags, COMMONEST)) if COMMONEST in tags else b""
 
 
 def numerics_of(home: Home) -> str:

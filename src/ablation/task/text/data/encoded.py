@@ -72,6 +72,12 @@ class Encoded:
         counts: list[int] = np.bincount(labels, minlength=len(self.labels)).tolist()
         return counts
 
+    def test_commonest(self) -> bytes:
+        """Returns a packed bit per test text: whether it is of the commonest class there."""
+        counts = self.test_counts()
+        commonest = counts.index(max(counts))
+        return np.packbits(self.split("test").labels == commonest).tobytes()
+
     def parameters(self) -> dict[str, Any]:
         """Returns what the data turned out to be, as parameters of a run's record."""
         return {

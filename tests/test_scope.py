@@ -15,6 +15,7 @@ from synthetic import arms_named, content, declaration, hashes
 from ablation import stats
 from ablation.analysis import answer, judge, scope_note
 from ablation.analysis.curves import chosen_last
+from ablation.analysis.power import planning
 from ablation.errors import Refused
 from ablation.records.declaration import Declaration
 from ablation.report import Basis, Content, build, compose, differing
@@ -207,3 +208,13 @@ def test_scope_is_declared_and_stays_out_of_older_declarations() -> None:
     with pytest.raises(Refused, match="No scope"):
         Study(name="s", question="", arms={"a": {}, "b": {"train.epochs": 3}}, baseline="a",
               scope="world")  # type: ignore[arg-type]  # what a study file may say  # fmt: skip
+
+
+def test_a_plan_says_what_its_test_split_can_never_show() -> None:
+    study = Study(name="s", question="", arms={"a": {}, "b": {"train.epochs": 3}}, baseline="a",
+                  margin=0.01)  # fmt: skip
+    few, many = planning(study, [], 200), planning(study, [], 20_000)
+    assert "With 200 test examples" in few
+    assert "take a larger test split" in few
+    assert "take a larger test split" not in many
+    assert "test examples" not in planning(study, [])

@@ -127,7 +127,8 @@ def plan(
         show(seen.note)
     from ablation.analysis import planning  # after the tables, as it takes a second to load
 
-    show(planning(given.study, seen.values(study.baseline_name)))
+    examples = given.data.rows["test"] if given.declaration.can_generalise else None
+    show(planning(given.study, seen.values(study.baseline_name), examples))
     if missing:
         show(estimate(given, seen, missing, workers or cores()))
 

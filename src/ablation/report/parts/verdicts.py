@@ -106,7 +106,7 @@ def _verdict(row: Mapping[Any, Any]) -> Cell:
     """Returns a verdict, and beside an identical arm on how many seeds it may still differ."""
     word, said = row["verdict"], row["verdict"] or "baseline"
     if word == "IDENTICAL":
-        said = f"{word} on {row['n']} (≤ {row['may_differ95']:.0%} differ)"
+        said = f"{word} on {row['n']} seeds (may differ on ≤ {row['may_differ95']:.0%})"
     return Cell(said + (f" {MARK}" if doubts(row) else ""), word=word)
 
 

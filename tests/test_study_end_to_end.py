@@ -273,7 +273,7 @@ def test_the_baseline_against_itself_is_identical_or_undecided(
     tiny_study.write_text(text.replace("baseline=0.05", 'baseline="a"').replace("=2,", "=4,", 1))
     stored.run("run", str(tiny_study))
     _, again, others = stored.table("effects")
-    assert (again["verdict"], again["effect"]) == ("EQUIVALENT", "0.0")
+    assert (again["verdict"], again["effect"]) == ("IDENTICAL", "0.0")
     assert again["reason"].startswith("identical to the baseline on all 4 seeds")
     assert others["verdict"] in {"EQUIVALENT", "INCONCLUSIVE"}
     assert stored.statuses()["trial FINISHED"] == 12

@@ -20,7 +20,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from calibrate import crossed, followups, looks, sets
+from calibrate import crossed, followups, looks, sets, unpaired
 from calibrate.promise import ALPHA, UNION, Check, within
 from numpy.typing import NDArray
 
@@ -351,6 +351,7 @@ def jobs() -> list[Callable[[], list[Check]]]:
         partial(sets.count_checks, 5000),
         partial(sets.within_checks, 5000),
         partial(sets.mean_checks, 10_000),
+        partial(unpaired.unpaired_checks, 6000),
         _power,
         _bootstrap,
         *(partial(_fixed, cells[n : n + 20], n) for n in range(0, len(cells), 20)),

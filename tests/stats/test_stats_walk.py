@@ -142,6 +142,18 @@ def test_an_identical_arm_leaves_both_families_for_good():
     assert (last.divisor_difference[2], last.divisor_equivalence[2]) == (2, 2)
 
 
+def test_a_run_that_failed_is_identical_to_nothing():
+    values = np.random.default_rng(6).normal(size=(3, 8))
+    values[1] = values[0]
+    status = np.zeros((3, 8), int)
+    status[:2, 1] = Status.FAILED
+    equal = np.zeros((3, 8), bool)
+    equal[1] = True
+    first = walk(values, status, identical=equal).looks[0].verdicts
+    assert first.ground[1] != Ground.IDENTICAL
+    assert walk(values, identical=equal).looks[0].verdicts.ground[1] == Ground.IDENTICAL
+
+
 def with_holes(holes, n=8, seed=1):
     values = np.random.default_rng(seed).normal(size=(4, n))
     values[3] += 25

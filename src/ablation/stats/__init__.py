@@ -38,6 +38,7 @@ from ablation.stats.sets import (
     surviving,
 )
 from ablation.stats.shape import odd_shapes
+from ablation.stats.unpaired import unpaired_verdicts
 from ablation.stats.verdict import Sensitivity, pooled_sensitivity, verdicts
 from ablation.stats.walk import walk_looks
 from ablation.stats.walked import Look, Spent, Walk
@@ -92,6 +93,7 @@ __all__ = [
     "t_quantile",
     "tost",
     "trend",
+    "unpaired_verdicts",
     "variance_split",
     "verdicts",
     "walk_looks",

@@ -139,6 +139,13 @@ def test_shapes_that_break_a_t_test_are_warned_of():
     assert not odd[:, 0].any()
 
 
+def test_two_clusters_without_skew_are_too_far_apart():
+    d = np.zeros((2, 50))
+    d[1] = np.repeat([-1.0, 1.0], 25) + 0.01 * np.random.default_rng(2).normal(size=50)
+    assert abs(stats.skew(d[1])) < 0.1
+    assert odd_shapes(d).tolist() == [False, True]
+
+
 def test_shapes_know_no_unit_and_no_seed_that_is_left_out():
     d = np.random.default_rng(6).normal(size=(3, 12)) ** 3
     assert odd_shapes(d).tolist() == odd_shapes(-1e4 * d + 3).tolist()
@@ -163,6 +170,16 @@ def test_a_verdict_rests_on_one_seed_where_any_other_set_of_seeds_gives_none():
     assert walked.verdict.tolist() == ["", "BETTER", "BETTER"]
     assert expected == [False, True, False]
     assert walked.rests_on_one_seed.tolist() == expected
+
+
+def test_an_undecided_arm_rests_on_nothing():
+    values = 0.1 * np.random.default_rng(1).normal(size=(2, 8))
+    values[1] += 1
+    values[1, 0] -= 9
+    walked = walk_looks(values, looks=[8], spend=[0.05], margin=None)
+    assert verdicts(values[:, 1:], margin=None).verdict[1] == "BETTER"
+    assert walked.verdict[1] == "INCONCLUSIVE"
+    assert not walked.rests_on_one_seed.any()
 
 
 def test_other_margins_and_spreads_are_asked_of_the_last_look():

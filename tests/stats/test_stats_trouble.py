@@ -192,4 +192,11 @@ def test_other_margins_and_spreads_are_asked_of_the_last_look():
     assert walked.look[1] == 6
     first = next(look for look in double.looks if look.seeds == 6)
     assert walked.again(scale=2.0)[1] == first.verdicts.verdict[1]
-    assert walked.again(pooled=True).shape == walked.verdict.shape
+    narrow = walk_looks(values, **(asked | {"margin": 0.1}))
+    assert narrow.verdict[2:].tolist() == ["INCONCLUSIVE"] * 2
+    assert narrow.again(scale=50.0)[2:].tolist() == ["EQUIVALENT"] * 2
+    quiet = values.copy()
+    quiet[1] = 0.05 + values[0] + 0.01 * values[1]
+    once = walk_looks(quiet[:, :6], looks=[6], spend=[0.05], margin=0.01)
+    assert once.verdict[1] == "BETTER"
+    assert once.again(pooled=True)[1] == "INCONCLUSIVE"

@@ -1,7 +1,8 @@
 """The verdict engine: arrays in, small frozen records out; knows no study.
 
-`verdicts` takes the whole family of a study at once. All else is what a report or a plan prints
-around it: failure bounds, planning rows, sizes of a follow-up, variance, trends, interactions.
+`walk_looks` judges a whole study, with looks or without, and `verdicts` one family of arms once.
+All else is what a report or a plan prints around them: sizes of a follow-up, planning rows,
+trends, interactions, failure bounds, warnings, and what holds over several data sets or studies.
 """
 
 from ablation.stats.blocks import Status

@@ -209,9 +209,10 @@ def test_a_missing_run_takes_nothing_from_the_others(case, seed, arm):
         np.testing.assert_array_equal(
             whole.verdicts.raw_difference[both], part.verdicts.raw_difference[both]
         )
-    for a in others:
-        if torn.looks[0].verdicts.verdict[a] not in {"INCONCLUSIVE", "IDENTICAL"}:
-            assert full.looks[0].verdicts.verdict[a] == torn.looks[0].verdicts.verdict[a]
+    # EQUIVALENT may become BETTER where a later step of Holm showed equivalence.
+    whole, part = full.looks[0].verdicts, torn.looks[0].verdicts
+    for name in ("p_difference", "p_equivalence"):
+        assert not ((getattr(part, name) < getattr(whole, name) * (1 - 1e-12))[others]).any()
 
 
 @given(families(), st.integers(1, 5))

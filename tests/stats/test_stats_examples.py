@@ -103,6 +103,35 @@ def test_the_quantum_bounds_the_whole_variance_from_below():
     assert v.standard_error[1] == pytest.approx(0.02 / np.sqrt(6 * 6))
 
 
+def test_the_quantum_bounds_only_what_the_examples_leave_of_it():
+    g = np.random.default_rng(3)
+    scores = np.repeat(g.normal(size=(2, 1, 40)), 6, axis=1) + 1e-3 * g.normal(size=(2, 6, 1))
+    v = verdicts(scores.mean(axis=-1), scores=scores, margin=0.5, quantum=0.3)
+    assert 0 < v.fixed[1] < v.standard_error[1] ** 2
+    spread = np.std(scores[1].mean(axis=-1) - scores[0].mean(axis=-1), ddof=1)
+    whole = max(spread**2 / 6 + v.fixed[1], 0.3**2 / 36)
+    assert v.standard_error[1] == pytest.approx(np.sqrt(whole))
+
+
+def test_the_error_mean_square_is_at_most_the_smaller_of_the_others():
+    g = np.random.default_rng(0)
+    d = g.normal(size=(2000, 5, 12))
+    d[:1000] -= 0.99 * (d[:1000].mean(axis=-1, keepdims=True))
+    d[1000:] -= 0.99 * (d[1000:].mean(axis=-2, keepdims=True))
+    rows, columns = d.mean(axis=-1, keepdims=True), d.mean(axis=-2, keepdims=True)
+    grand = d.mean(axis=(-2, -1), keepdims=True)
+    seeds = 12 * ((rows - grand) ** 2).sum(axis=(-2, -1)) / 4
+    examples = 5 * ((columns - grand) ** 2).sum(axis=(-2, -1)) / 11
+    error = ((d - rows - columns + grand) ** 2).sum(axis=(-2, -1)) / 44
+    assert (error[:1000] > seeds[:1000]).mean() > 0.9
+    assert (error[1000:] > examples[1000:]).mean() > 0.9
+    least = np.minimum(error, np.minimum(seeds, examples))
+    ours = generalise(d)
+    np.testing.assert_allclose(ours.standard_error**2, (seeds + examples - least) / 60)
+    weight = np.minimum(1, seeds / (seeds + examples - least))
+    np.testing.assert_allclose(ours.weight, weight)
+
+
 def test_a_failed_run_takes_the_chance_scores_example_by_example():
     g = np.random.default_rng(2)
     right = g.random((3, 7, 40)) < 0.6

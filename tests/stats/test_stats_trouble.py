@@ -139,6 +139,13 @@ def test_shapes_that_break_a_t_test_are_warned_of():
     assert not odd[:, 0].any()
 
 
+def test_two_clusters_without_skew_are_too_far_apart():
+    d = np.zeros((2, 50))
+    d[1] = np.repeat([-1.0, 1.0], 25) + 0.01 * np.random.default_rng(2).normal(size=50)
+    assert abs(stats.skew(d[1])) < 0.1
+    assert odd_shapes(d).tolist() == [False, True]
+
+
 def test_shapes_know_no_unit_and_no_seed_that_is_left_out():
     d = np.random.default_rng(6).normal(size=(3, 12)) ** 3
     assert odd_shapes(d).tolist() == odd_shapes(-1e4 * d + 3).tolist()
@@ -165,6 +172,16 @@ def test_a_verdict_rests_on_one_seed_where_any_other_set_of_seeds_gives_none():
     assert walked.rests_on_one_seed.tolist() == expected
 
 
+def test_an_undecided_arm_rests_on_nothing():
+    values = 0.1 * np.random.default_rng(1).normal(size=(2, 8))
+    values[1] += 1
+    values[1, 0] -= 9
+    walked = walk_looks(values, looks=[8], spend=[0.05], margin=None)
+    assert verdicts(values[:, 1:], margin=None).verdict[1] == "BETTER"
+    assert walked.verdict[1] == "INCONCLUSIVE"
+    assert not walked.rests_on_one_seed.any()
+
+
 def test_other_margins_and_spreads_are_asked_of_the_last_look():
     values = np.random.default_rng(7).normal(size=(4, 12)) * 0.5
     values[1] += 4
@@ -175,4 +192,11 @@ def test_other_margins_and_spreads_are_asked_of_the_last_look():
     assert walked.look[1] == 6
     first = next(look for look in double.looks if look.seeds == 6)
     assert walked.again(scale=2.0)[1] == first.verdicts.verdict[1]
-    assert walked.again(pooled=True).shape == walked.verdict.shape
+    narrow = walk_looks(values, **(asked | {"margin": 0.1}))
+    assert narrow.verdict[2:].tolist() == ["INCONCLUSIVE"] * 2
+    assert narrow.again(scale=50.0)[2:].tolist() == ["EQUIVALENT"] * 2
+    quiet = values.copy()
+    quiet[1] = 0.05 + values[0] + 0.01 * values[1]
+    once = walk_looks(quiet[:, :6], looks=[6], spend=[0.05], margin=0.01)
+    assert once.verdict[1] == "BETTER"
+    assert once.again(pooled=True)[1] == "INCONCLUSIVE"

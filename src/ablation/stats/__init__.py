@@ -1,7 +1,8 @@
 """The verdict engine: arrays in, small frozen records out; knows no study.
 
-`verdicts` takes the whole family of a study at once. All else is what a report or a plan prints
-around it: failure bounds, planning rows, sizes of a follow-up, variance, trends, interactions.
+`walk_looks` judges a whole study, with looks or without, and `verdicts` one family of arms once.
+All else is what a report or a plan prints around them: sizes of a follow-up, planning rows,
+trends, interactions, failure bounds, warnings, and what holds over several data sets or studies.
 """
 
 from ablation.stats.blocks import Status
@@ -37,6 +38,7 @@ from ablation.stats.sets import (
     surviving,
 )
 from ablation.stats.shape import odd_shapes
+from ablation.stats.unpaired import unpaired_verdicts
 from ablation.stats.verdict import Sensitivity, pooled_sensitivity, verdicts
 from ablation.stats.walk import walk_looks
 from ablation.stats.walked import Look, Spent, Walk
@@ -92,6 +94,7 @@ __all__ = [
     "t_quantile",
     "tost",
     "trend",
+    "unpaired_verdicts",
     "variance_split",
     "verdicts",
     "walk_looks",

@@ -49,7 +49,7 @@ class Critical:
         if not self._is_mixed():
             return seeds
         examples = t_quantile(tail, self.example_df)
-        return np.asarray(np.where(self.weight < 1, self._mix(seeds, examples), seeds))
+        return self.mix(seeds, examples)
 
     def exceeded(self, t: ArrayLike) -> Floats:
         """Returns the one-sided p value of a statistic: the level whose critical value it is."""
@@ -63,6 +63,10 @@ class Critical:
         upper = Critical(*law)._level(np.abs(statistic))
         p[mixed] = np.where(statistic < 0, 1 - upper, upper)
         return p
+
+    def mix(self, seeds: Floats, examples: Floats) -> Floats:
+        """Returns the critical value from the quantiles of either."""
+        return np.asarray(np.where(self.weight < 1, self._mix(seeds, examples), seeds))
 
     def _is_mixed(self) -> bool:
         return bool((self.weight < 1).any())

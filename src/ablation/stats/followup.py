@@ -23,6 +23,10 @@ _TAILS: Final = (np.arange(10) + 0.5) / 10
 _SIZES: Final = np.arange(FEWEST_SEEDS, MOST_SEEDS + 1)
 
 
+# Each test's quantiles over seeds and over examples: taken once, as they cost most of the time.
+_Quantiles = tuple[tuple[Floats, Floats], tuple[Floats, Floats]]
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class FollowUp:
     """Sizes of a follow-up study; NaN where not asked, ``inf`` for more than 200 seeds."""
@@ -90,8 +94,9 @@ def follow_up(
         room=np.asarray(-np.inf if margin is None else margin),
     )
     free, sign = _failures(arms, known)
-    chance = free * arms.chance(_SIZES) + sign
-    outside, inside = arms.reach(_SIZES, arms.spread)
+    quantiles = arms.quantiles(_SIZES)
+    chance = free * arms.chance(_SIZES, quantiles) + sign
+    outside, inside = arms.reach(_SIZES, arms.spread, quantiles)
     enough = (outside + inside <= arms.room) & (free + sign >= LIKELY)
     likely = _first_size(chance >= LIKELY, known)
     return FollowUp(
@@ -118,14 +123,24 @@ class _Arms:
     alpha: Floats
     room: Floats
 
-    def reach(self, sizes: NDArray[Any], spread: Floats) -> tuple[Floats, Floats]:
+    def quantiles(self, sizes: NDArray[Any]) -> _Quantiles:
+        """Returns the quantiles of both tests, over seeds and over examples."""
+        apart, within = self.alpha / (2 * self.family), self.alpha / self.family
+        return (
+            (t_quantile(apart, sizes - 1), t_quantile(apart, self.example_df)),
+            (t_quantile(within, sizes - 1), t_quantile(within, self.example_df)),
+        )
+
+    def reach(
+        self, sizes: NDArray[Any], spread: Floats, quantiles: _Quantiles
+    ) -> tuple[Floats, Floats]:
         """Returns how far a mean must be from 0 and from the margin, ``[arm, size]``."""
         n = np.broadcast_to(sizes, np.broadcast_shapes(self.n.shape, sizes.shape))
         error, critical = error_of(spread, n, self.fixed, self.example_df)
-        apart = critical.quantile(self.alpha / (2 * self.family)) * error
-        return apart, critical.quantile(self.alpha / self.family) * error
+        apart, within = (critical.mix(*pair) * error for pair in quantiles)
+        return apart, within
 
-    def chance(self, sizes: NDArray[Any]) -> Floats:
+    def chance(self, sizes: NDArray[Any], quantiles: _Quantiles) -> Floats:
         """Returns the probability that the means decide, ``[arm, size]``.
 
         Averages over what the true spread may be, given the one seen. Taken to stay as seen, it
@@ -136,7 +151,8 @@ class _Arms:
         for tail in _TAILS:
             spread = self.spread / np.sqrt(special.chdtri(self.n - 1, tail) / (self.n - 1))
             width = spread * np.sqrt(1 / self.n + 1 / sizes)
-            chance += self._decided(*self.reach(sizes, spread), width) / len(_TAILS)
+            outside, inside = self.reach(sizes, spread, quantiles)
+            chance += self._decided(outside, inside, width) / len(_TAILS)
         return chance
 
     def _decided(self, outside: Floats, inside: Floats, width: Floats) -> Floats:

@@ -109,6 +109,7 @@ def judge(
     *,
     pools: Pools | None = None,
     spread: Floats | None = None,
+    failures: Failures | None = None,
 ) -> Verdicts:
     """Returns the verdicts of a case.
 
@@ -118,6 +119,7 @@ def judge(
         alpha: Error rate of each family.
         pools: Who shares it; all arms that are not identical where None.
         spread: Standard deviations over seeds to go by in place of the case's own.
+        failures: Failures to go by in place of those counted by block.
 
     Raises:
         ValueError: On a margin or an alpha out of range.
@@ -126,7 +128,8 @@ def judge(
     paired, blocks = case.paired, case.blocks
     shared = everyone(case) if pools is None else pools
     tests = _test(case, shared, paired.spread if spread is None else spread, margin, alpha)
-    failures = count_failures(blocks.failed, blocks.kept, shared.failures)
+    if failures is None:
+        failures = count_failures(blocks.failed, blocks.kept, shared.failures)
     shape = paired.n.shape
     return Verdicts(
         n=paired.n,

@@ -78,6 +78,8 @@ class Verdicts:
     """Smallest effect worth acting on; None where none was declared."""
     examples: int | None
     """Test examples that the verdicts generalise over; None where they are fixed."""
+    paired: bool = True
+    """Whether arms and baseline were compared seed by seed."""
 
     @property
     def verdict(self) -> NDArray[np.str_]:

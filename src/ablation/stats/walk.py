@@ -1,4 +1,9 @@
-"""The one walk over looks: which are reached, whom each judges, what it decides for good."""
+"""The one walk over looks: which are reached, whom each judges, what it decides for good.
+
+Holm over the arms still undecided looks natural and is wrong: an arm on the margin that is
+rightly BETTER is still a true null of equivalence, and those that remain are a selected few (any
+false EQUIVALENT .064 at six arms and .0755 at fifteen; with the rule here .036 and .034).
+"""
 
 from __future__ import annotations
 
@@ -39,10 +44,7 @@ def walk_looks(
 
     An arm frees its share only in the family in which it was itself rejected: EQUIVALENT in
     that of equivalence, BETTER and WORSE by their means in that of the difference; identical
-    arms leave both, and an arm that only its failures decide frees nothing. Holm over the arms
-    still undecided is wrong: an arm on the margin that is rightly BETTER is still a true null
-    of equivalence, and those that remain are a selected few (any false EQUIVALENT .064 at six
-    arms and .0755 at fifteen, where this rule has .036 and .034).
+    arms leave both, and an arm that only its failures decide frees nothing.
 
     A look is reached when no run of the arms still undecided, or of the baseline, is MISSING
     among its seeds. Runs between two looks are not judged: a verdict that is asked for after

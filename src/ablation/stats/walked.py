@@ -169,7 +169,7 @@ def rows_of(record: Verdicts, chosen: Bools, other: Verdicts) -> Verdicts:
     columns: dict[str, Any] = {
         field.name: np.where(chosen, getattr(other, field.name), getattr(record, field.name))
         for field in fields(Verdicts)
-        if field.name not in {"margin", "examples"}
+        if field.name not in {"margin", "examples", "paired"}
     }
     return replace(record, **columns)
 

@@ -15,7 +15,7 @@ from torch import Tensor
 from ablation.config import RunConfig, Selection
 from ablation.model import Classifier, Pretrained, build
 from ablation.model.streams import generator
-from ablation.train.adam import Adam
+from ablation.train.adam import Adam, TableAdam
 from ablation.train.batches import Documents, Texts, batches
 from ablation.train.evaluate import logits_of, metrics_of
 from ablation.train.outcome import EpochRecord, Reason, RunResult
@@ -51,13 +51,15 @@ def train(
     """
     began = time.perf_counter()
     fitted, validation = splits["train"], splits["validation"]
-    lengths = fitted.lengths.cpu()
     device = fitted.labels.device
     sizes = {"vocabulary_size": vocabulary_size, "classes": classes}
     model = build(config.model, seed, **sizes, pretrained=pretrained, device=device)
     # Modules of the user's may draw from PyTorch's own generator, as nn.Dropout does.
     torch.manual_seed(generator(seed, "global").initial_seed())
-    optimizer = Adam(model.parameters(), config.train.learning_rate)
+    words = model.embedding.weight
+    others = (each for each in model.parameters() if each is not words)
+    optimizer = Adam(others, config.train.learning_rate)
+    table = TableAdam(words, config.train.learning_rate)
     order = generator(seed, "order")
     chosen = _Chosen(model, config.train.select_on)
     probes = Probes(model, validation)
@@ -66,16 +68,19 @@ def train(
     for epoch in range(1, config.train.epochs + 1):
         model.train()
         total = torch.zeros((), device=device)
-        for rows in batches(lengths, config.train.batch_size, config.train.batching, order):
-            model.clear_gradients()
-            loss = F.cross_entropy(model(*fitted.batch(rows)), fitted.labels[rows])
+        for batch in batches(fitted, config.train.batch_size, config.train.batching, order):
+            optimizer.clear_gradients()
+            logits = model(*batch.inputs, table=table.look_up(batch.ids))
+            loss = F.cross_entropy(logits, batch.labels)
             loss.backward()
             if at_start is not None:
                 metrics = at_start | probes.gradients()
                 yield EpochRecord(epoch=0, seconds=time.perf_counter() - began, metrics=metrics)
                 at_start = None
             optimizer.step()
-            total += loss.detach() * len(rows)
+            table.step()
+            total += loss.detach() * len(batch.labels)
+        table.settle()
         metrics = {"train/loss": total.item() / len(fitted)}
         reason = _failure(metrics["train/loss"], epoch, classes, model)
         if reason is None:

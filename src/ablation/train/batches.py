@@ -33,7 +33,7 @@ class Batch:
     """Arguments of the model: rows of the table in place of token ids, mask, and for a
     hierarchical model the sentences' mask."""
     ids: Int[Tensor, " distinct"]
-    """Token id of each row of the table, padding's first."""
+    """Token id of each row of the table, padding's first; on the CPU."""
     labels: Int[Tensor, " batch"]
 
 
@@ -87,7 +87,7 @@ class Texts:
             shapes,
             torch.from_numpy(numbers).to(device).split(sizes),
             torch.from_numpy(mask).to(device).split(sizes),
-            torch.from_numpy(ids).to(device).split(distinct),
+            torch.from_numpy(ids).split(distinct),
             self.labels[torch.cat(list(rows)).to(device)].split([len(each) for each in rows]),
             strict=True,
         )
@@ -160,7 +160,7 @@ class Documents:
         numbers, ids, _ = _renumber(tokens.flatten().cpu().numpy(), [tokens.numel()])
         device = tokens.device
         shaped = torch.from_numpy(numbers).to(device).view_as(tokens)
-        return Batch((shaped, *masks), torch.from_numpy(ids).to(device), self.labels[rows])
+        return Batch((shaped, *masks), torch.from_numpy(ids), self.labels[rows])
 
 
 def batches(

@@ -15,7 +15,7 @@ from torch import Tensor
 from ablation.config import RunConfig, Selection
 from ablation.model import Classifier, Pretrained, build
 from ablation.model.streams import generator
-from ablation.train.adam import Adam, TableAdam
+from ablation.train.adam import Adam
 from ablation.train.batches import Documents, Texts, batches
 from ablation.train.evaluate import logits_of, metrics_of
 from ablation.train.outcome import EpochRecord, Reason, RunResult
@@ -57,9 +57,7 @@ def train(
     # Modules of the user's may draw from PyTorch's own generator, as nn.Dropout does.
     torch.manual_seed(generator(seed, "global").initial_seed())
     words = model.embedding.weight
-    others = (each for each in model.parameters() if each is not words)
-    optimizer = Adam(others, config.train.learning_rate)
-    table = TableAdam(words, config.train.learning_rate)
+    optimizer = Adam(model.parameters(), config.train.learning_rate, table=words)
     order = generator(seed, "order")
     chosen = _Chosen(model, config.train.select_on)
     probes = Probes(model, validation)
@@ -70,7 +68,7 @@ def train(
         total = torch.zeros((), device=device)
         for batch in batches(fitted, config.train.batch_size, config.train.batching, order):
             optimizer.clear_gradients()
-            logits = model(*batch.inputs, table=table.look_up(batch.ids))
+            logits = model(*batch.inputs, table=optimizer.look_up(batch.ids))
             loss = F.cross_entropy(logits, batch.labels)
             loss.backward()
             if at_start is not None:
@@ -78,9 +76,8 @@ def train(
                 yield EpochRecord(epoch=0, seconds=time.perf_counter() - began, metrics=metrics)
                 at_start = None
             optimizer.step()
-            table.step()
             total += loss.detach() * len(batch.labels)
-        table.settle()
+        optimizer.settle()
         metrics = {"train/loss": total.item() / len(fitted)}
         reason = _failure(metrics["train/loss"], epoch, classes, model)
         if reason is None:

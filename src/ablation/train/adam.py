@@ -205,8 +205,8 @@ class Table:
         )
         if self.steps:
             factors = self.sums.until(self.steps, self.last[ids.numpy()])
-            factors = torch.from_numpy(factors).to(row)
-            reach, epsilon, mean_left, square_left = factors.unsqueeze(2).unbind()
+            factors = torch.from_numpy(factors[:, :, None]).to(row)
+            reach, epsilon, mean_left, square_left = factors.unbind()
             # The root of zero takes 25 times as long as that of any other number.
             root = square.clamp(min=torch.finfo(row.dtype).tiny).sqrt_()
             row.addcdiv_(mean * reach, root.add_(epsilon), value=-1)

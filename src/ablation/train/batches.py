@@ -20,7 +20,7 @@ from ablation.config import Batching
 POOL = 50
 """Batches whose texts are sorted by length together; large enough that lengths nearly agree."""
 
-TOGETHER = 10
+TOGETHER = 25
 """Batches that are put together at a time: 16 us a batch, where each alone took 110; more of them
 would save little, and take memory where texts are long."""
 

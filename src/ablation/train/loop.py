@@ -65,7 +65,7 @@ def train(
 
     for epoch in range(1, config.train.epochs + 1):
         model.train()
-        total = torch.zeros((), device=device)
+        losses, sizes = [], []
         for batch in batches(fitted, config.train.batch_size, config.train.batching, order):
             optimizer.clear_gradients()
             logits = model(*batch.inputs, table=optimizer.look_up(batch.ids))
@@ -76,9 +76,10 @@ def train(
                 yield EpochRecord(epoch=0, seconds=time.perf_counter() - began, metrics=metrics)
                 at_start = None
             optimizer.step()
-            total += loss.detach() * len(batch.labels)
+            losses.append(loss.detach())
+            sizes.append(len(batch.labels))
         optimizer.settle()
-        metrics = {"train/loss": total.item() / len(fitted)}
+        metrics = {"train/loss": _mean(losses, sizes)}
         reason = _failure(metrics["train/loss"], epoch, classes, model)
         if reason is None:
             on_validation = _validate(model, validation)
@@ -122,6 +123,11 @@ class _Chosen:
     def restore(self) -> None:
         for name, tensor in self.weights.items():
             tensor.copy_(self.kept[name])
+
+
+def _mean(losses: list[Tensor], sizes: list[int]) -> float:
+    """Returns the mean over the texts of an epoch of the means over those of each batch."""
+    return float(np.average(torch.stack(losses).double().cpu().numpy(), weights=sizes))
 
 
 def _validate(model: Classifier, validation: Texts | Documents) -> dict[str, float]:

@@ -246,9 +246,7 @@ class Sums:
         self.blocks = 0
         self.endless, self.powers = np.empty((2, 0)), np.empty((4, 0))
 
-    def until(
-        self, step: int, last: Int[np.ndarray, " rows"]
-    ) -> Float[np.ndarray, "4 rows"]:
+    def until(self, step: int, last: Int[np.ndarray, " rows"]) -> Float[np.ndarray, "4 rows"]:
         """Returns learning rate times A, epsilon B / A, and the shares of both means left.
 
         Args:

@@ -76,8 +76,7 @@ class Texts:
         index = torch.where(mask, self.starts[rows, None] + places, 0)
         return self.tokens[index] * mask, mask
 
-
-    def batches(self, rows: Sequence[Int[Tensor, " batch"]]) -> list[Batch]:
+    def batches(self, rows: Sequence[Int[Tensor, " _"]]) -> list[Batch]:
         """Returns several batches; equal to :meth:`batch` of each, its tokens renumbered."""
         tokens, mask, shapes = _pad(self, rows)
         sizes = [texts * width for texts, width in shapes]
@@ -151,7 +150,7 @@ class Documents:
         sentences = (self.firsts[rows, None] + places)[sentence_mask]
         return *self.sentences.batch(sentences), sentence_mask
 
-    def batches(self, rows: Sequence[Int[Tensor, " batch"]]) -> list[Batch]:
+    def batches(self, rows: Sequence[Int[Tensor, " _"]]) -> list[Batch]:
         """Returns several batches; equal to :meth:`batch` of each, its tokens renumbered."""
         return [self._renumbered(each.to(self.labels.device)) for each in rows]
 
@@ -191,7 +190,7 @@ def _cut(
     size: int,
     how: Batching,
     stream: torch.Generator,
-) -> list[Int[Tensor, " batch"]]:
+) -> list[Int[Tensor, " _"]]:
     """Returns the rows of each batch of a pool."""
     if how == "random":
         return list(pool.split(size))
@@ -201,8 +200,8 @@ def _cut(
 
 
 def _pad(
-    texts: Texts, rows: Sequence[Int[Tensor, " batch"]]
-) -> tuple[NDArray[np.int64], NDArray[np.bool_], list[tuple[int, int]]]:
+    texts: Texts, rows: Sequence[Int[Tensor, " _"]]
+) -> tuple[Int[np.ndarray, " places"], Bool[np.ndarray, " places"], list[tuple[int, int]]]:
     """Returns the padded token ids of several batches, their masks, and each batch's shape.
 
     Both arrays hold the batches one after the other, flat.
@@ -222,8 +221,8 @@ def _pad(
 
 
 def _renumber(
-    tokens: NDArray[np.integer], sizes: Sequence[int]
-) -> tuple[NDArray[np.int64], NDArray[np.int64], list[int]]:
+    tokens: Int[np.ndarray, " places"], sizes: Sequence[int]
+) -> tuple[Int[np.ndarray, " places"], Int[np.ndarray, " distinct"], list[int]]:
     """Numbers the distinct tokens of each of several batches, padding first.
 
     Args:

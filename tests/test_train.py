@@ -34,7 +34,6 @@ from ablation.train import (
     metrics_of,
     train,
 )
-from ablation.train.adam import Adam
 from ablation.train.batches import Batch
 
 # As in a worker; two threads take ten times as long for so few numbers on a machine at work.

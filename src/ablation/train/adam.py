@@ -14,6 +14,8 @@ from jaxtyping import Float, Int
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from ablation.model import PADDING
+
 BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8
 """PyTorch's own defaults."""
 
@@ -84,7 +86,7 @@ class Adam:
         """Returns some rows of the table, up to date; the next step fits them by their gradient.
 
         Args:
-            ids: Distinct rows, on the CPU. The first is padding's, which is never moved.
+            ids: Distinct rows, on the CPU; the first is padding's, which is never moved.
         """
         assert self.table is not None
         return self.table.look_up(ids)
@@ -172,10 +174,13 @@ class Table:
 
     def looked_up(self) -> _Fitted | None:
         """Returns the rows that were looked up last if they have a gradient, padding's zero."""
-        if self._looked_up is None or self._looked_up[1].parameter.grad is None:
+        if self._looked_up is None:
             return None
         rows = self._looked_up[1]
-        rows.parameter.grad[0].zero_()
+        gradient = rows.parameter.grad
+        if gradient is None:
+            return None
+        gradient[PADDING].zero_()
         return rows
 
     def put_back(self, rows: _Fitted) -> None:
@@ -205,8 +210,8 @@ class Table:
         )
         if self.steps:
             factors = self.sums.until(self.steps, self.last[ids.numpy()])
-            factors = torch.from_numpy(factors[:, :, None]).to(row)
-            reach, epsilon, mean_left, square_left = factors.unbind()
+            sums = torch.from_numpy(factors[:, :, None]).to(row)
+            reach, epsilon, mean_left, square_left = sums.unbind()
             # The root of zero takes 25 times as long as that of any other number.
             root = square.clamp(min=torch.finfo(row.dtype).tiny).sqrt_()
             row.addcdiv_(mean * reach, root.add_(epsilon), value=-1)

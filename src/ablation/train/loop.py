@@ -65,7 +65,7 @@ def train(
 
     for epoch in range(1, config.train.epochs + 1):
         model.train()
-        losses, sizes = [], []
+        losses, counts = [], []
         for batch in batches(fitted, config.train.batch_size, config.train.batching, order):
             optimizer.clear_gradients()
             logits = model(*batch.inputs, table=optimizer.look_up(batch.ids))
@@ -77,9 +77,9 @@ def train(
                 at_start = None
             optimizer.step()
             losses.append(loss.detach())
-            sizes.append(len(batch.labels))
+            counts.append(len(batch.labels))
         optimizer.settle()
-        metrics = {"train/loss": _mean(losses, sizes)}
+        metrics = {"train/loss": _mean(losses, counts)}
         reason = _failure(metrics["train/loss"], epoch, classes, model)
         if reason is None:
             on_validation = _validate(model, validation)
@@ -125,9 +125,9 @@ class _Chosen:
             tensor.copy_(self.kept[name])
 
 
-def _mean(losses: list[Tensor], sizes: list[int]) -> float:
+def _mean(losses: list[Tensor], counts: list[int]) -> float:
     """Returns the mean over the texts of an epoch of the means over those of each batch."""
-    return float(np.average(torch.stack(losses).double().cpu().numpy(), weights=sizes))
+    return float(np.average(torch.stack(losses).double().cpu().numpy(), weights=counts))
 
 
 def _validate(model: Classifier, validation: Texts | Documents) -> dict[str, float]:

@@ -30,7 +30,10 @@ HORIZON = 400
 """Steps after which a gradient moves its row no more: 0.9005 ** 400 is 6e-19."""
 
 BLOCK = 1024
-"""Steps whose sums are computed together, and rows that are brought up to date together."""
+"""Steps whose sums are computed together."""
+
+AT_ONCE = 256
+"""Rows that are brought up to date together, so that they stay in cache."""
 
 TINY = 1e-300
 """Takes the place of an empty sum, so that the quotient of two is a number."""
@@ -198,26 +201,40 @@ class Table:
         if not self.fitted:
             return
         # A row that never had a gradient has not moved either.
-        stale = np.flatnonzero((self.last > 0) & (self.last < self.steps))
-        for ids in torch.from_numpy(stale).split(BLOCK):
-            self._write(ids, self._up_to_date(ids))
+        begun = self.last > 0
+        stale = np.flatnonzero(begun & (self.last < self.steps))
+        if 2 * len(stale) < len(begun):
+            for ids in torch.from_numpy(stale).split(AT_ONCE):
+                self._write(ids, self._up_to_date(ids))
+            return
+        # In place, which takes two thirds of the time; a row that is up to date stays as it is.
+        for first in range(0, len(begun), AT_ONCE):
+            part = slice(first, first + AT_ONCE)
+            rows = _Fitted(self.weight[part], self.mean[part], self.square[part])
+            self._advance(rows, self.last[part])
+        self.last[begun] = self.steps
 
     def _up_to_date(self, ids: Tensor) -> _Fitted:
         """Returns copies of some rows and their means, as dense Adam has them by now."""
         there = ids.to(self.weight.device)
-        row, mean, square = (
+        weight, mean, square = (
             tensor.index_select(0, there) for tensor in (self.weight, self.mean, self.square)
         )
+        rows = _Fitted(weight, mean, square, self.steps)
         if self.steps:
-            factors = self.sums.until(self.steps, self.last[ids.numpy()])
-            sums = torch.from_numpy(factors[:, :, None]).to(row)
-            reach, epsilon, mean_left, square_left = sums.unbind()
-            # The root of zero takes 25 times as long as that of any other number.
-            root = square.clamp(min=torch.finfo(row.dtype).tiny).sqrt_()
-            row.addcdiv_(mean * reach, root.add_(epsilon), value=-1)
-            mean.mul_(mean_left)
-            square.mul_(square_left)
-        return _Fitted(row, mean, square, self.steps)
+            self._advance(rows, self.last[ids.numpy()])
+        return rows
+
+    def _advance(self, rows: _Fitted, last: NDArray[np.int64]) -> None:
+        """Moves rows, in place, from the step that each is at to the last one."""
+        factors = self.sums.until(self.steps, last)
+        sums = torch.from_numpy(factors[:, :, None]).to(rows.mean)
+        reach, epsilon, mean_left, square_left = sums.unbind()
+        # The root of zero takes 25 times as long as that of any other number.
+        root = rows.square.clamp(min=torch.finfo(rows.square.dtype).tiny).sqrt_()
+        rows.parameter.addcdiv_(rows.mean * reach, root.add_(epsilon), value=-1)
+        rows.mean.mul_(mean_left)
+        rows.square.mul_(square_left)
 
     def _write(self, ids: Tensor, rows: _Fitted) -> None:
         """Writes rows that are up to date into the table."""

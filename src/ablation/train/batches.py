@@ -1,7 +1,7 @@
 """From encoded splits to padded batches with a boolean mask (True = real token).
 
 Batches of a training are put together by NumPy on the CPU, some at a time, and then moved to the
-device of their split: most of the work on a batch of 32 short texts is the calls themselves.
+device of their split: most of the time for a batch of 32 short texts goes into the calls.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from ablation.config import Batching
 POOL = 50
 """Batches whose texts are sorted by length together; large enough that lengths nearly agree."""
 
-TOGETHER = 25
-"""Batches that are put together at a time: 16 us a batch, where each alone took 110; more of them
-would save little, and take memory where texts are long."""
+TOGETHER = 10
+"""Batches that are put together at a time; more of them save little, and take memory where texts
+are long."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

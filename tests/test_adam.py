@@ -173,6 +173,7 @@ def test_a_table_steps_with_the_other_parameters() -> None:
     weight = nn.Parameter(start())
     mine, theirs = (nn.Parameter(torch.ones(5, dtype=torch.float64)) for _ in range(2))
     optimizer = Adam([weight, mine], 0.1, table=weight)
+    assert len(optimizer._fitted) == 1, "the table has no second means"
     plain = torch.optim.Adam([theirs], lr=0.1, fused=True)
     for step in range(4):
         rows = optimizer.look_up(torch.tensor([0, 1]))

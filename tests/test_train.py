@@ -410,10 +410,15 @@ def test_training_is_that_of_pytorchs_optimizer_on_the_plain_model(
             total += loss.item() * len(batch.labels)
         losses.append(total / len(fitted))
     running = train(config, 0, parts, **sizes)
-    found = [record.metrics["train/loss"] for record in running if record.epoch]
+    records = [record.metrics for record in running if record.epoch]
+    found = [metrics["train/loss"] for metrics in records]
     # Epsilon's mean is near that of each step, and no further.
     assert found == pytest.approx(losses, rel=1e-13 if kind == "frozen" else 1e-8)
     assert losses[-1] < 0.95 * losses[0]
+    # Every row is up to date when validation is evaluated.
+    logits = logits_of(model.eval(), parts["validation"])
+    expected = metrics_of(logits, parts["validation"].labels)["loss"]
+    assert records[-1]["validation/loss"] == pytest.approx(expected, rel=1e-8)
 
 
 def in_sentences(texts: Texts) -> Documents:

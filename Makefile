@@ -10,7 +10,7 @@ PLACES = $(if $(STORE),--store "$(STORE)") $(if $(REPORTS),--reports "$(REPORTS)
 BUDGET = $(if $(SEEDS),--seeds "$(SEEDS)") $(if $(WORKERS),--workers "$(WORKERS)") $(if $(DEVICE),--device "$(DEVICE)")
 
 .PHONY: setup study report reports-check samples readme ui calibration bench bench-report
-.PHONY: bench-step bench-overhead bench-scaling check test test-browser test-all clean
+.PHONY: bench-step bench-overhead bench-scaling bench-growth check test test-browser test-all clean
 .DEFAULT_GOAL := study
 
 # A folder that was moved or copied has a .venv that points to where it was.
@@ -81,6 +81,10 @@ bench-overhead: $(READY)
 
 bench-scaling: $(READY)
 	$(BIN)/python benchmarks/scaling.py
+
+# How the cost grows with vocabulary, texts, length and trials: some minutes.
+bench-growth: $(READY)
+	$(BIN)/python benchmarks/growth.py
 
 # Time and memory of reports of up to 10,000 runs.
 bench-report: $(READY)

@@ -31,6 +31,7 @@ from ablation.task.text.model import build
 from ablation.task.text.model.streams import generator
 from ablation.task.text.train import Texts, batches
 from ablation.task.text.train.adam import Adam
+from ablation.task.text.train.batches import Batch
 from ablation.task.text.train.loop import train
 from ablation.task.text.train.probes import Probes
 
@@ -77,27 +78,40 @@ def measure(config: RunConfig, rate: float, cache: Path) -> dict[str, float]:
     fitted = texts["train"]
     sizes = {"vocabulary_size": encoded.vocabulary_size, "classes": len(encoded.labels)}
     model = build(config.model, 0, **sizes)
-    optimizer = Adam(model.parameters(), config.train.learning_rate)
-    rows = list(batches(fitted.lengths, config.train.batch_size, "length", generator(0, "order")))
+    words = model.embedding.weight
+    optimizer = Adam(model.parameters(), config.train.learning_rate, table=words)
+
+    def epoch() -> list[Batch]:
+        order = generator(0, "order")
+        return list(batches(fitted, config.train.batch_size, config.train.batching, order))
+
     # Of like length each, and together as long as all are: a tenth of the epoch, evenly spaced.
-    rows = sorted(rows, key=lambda batch: int(fitted.lengths[batch].max()))[::10]
+    some = sorted(epoch(), key=lambda batch: batch.inputs[0].shape[1])[::10]
 
-    def forward(batch: torch.Tensor) -> torch.Tensor:
-        model.clear_gradients()
-        return F.cross_entropy(model(*fitted.batch(batch)), fitted.labels[batch])
+    def forward(batch: Batch) -> torch.Tensor:
+        optimizer.clear_gradients()
+        # Rows are looked up here and put back by the step: both are the optimizer's part.
+        rows = words.detach()[batch.ids].requires_grad_()
+        return F.cross_entropy(model(*batch.inputs, table=rows), batch.labels)
 
-    def step(batch: torch.Tensor) -> None:
-        forward(batch).backward()
+    def step(batch: Batch) -> None:
+        optimizer.clear_gradients()
+        logits = model(*batch.inputs, table=optimizer.look_up(batch.ids))
+        F.cross_entropy(logits, batch.labels).backward()
         optimizer.step()
 
-    def over(work: Callable[[torch.Tensor], Any]) -> float:
-        return seconds(lambda: [work(batch) for batch in rows], 1) / len(rows)
+    def over(work: Callable[[Batch], Any]) -> float:
+        return seconds(lambda: [work(batch) for batch in some], 1) / len(some)
 
     with FlopCounterMode(display=False) as counted:
-        for batch in rows:
+        for batch in some:
             forward(batch).backward()
-    work = counted.get_total_flops() / len(rows)
+    work = counted.get_total_flops() / len(some)
+    batching = seconds(epoch, 1) * config.train.batch_size / len(fitted)
+    for _ in range(5):  # past the first steps, after which all rows are brought up to date
+        over(step)
     ahead, both, whole = over(forward), over(lambda b: forward(b).backward()), over(step)
+    whole += batching
     probes = Probes(model, texts["validation"])
     probing = seconds(lambda: (probes.measure(), probes.gradients()), 3)
     began = time.perf_counter()
@@ -105,9 +119,10 @@ def measure(config: RunConfig, rate: float, cache: Path) -> dict[str, float]:
         pass
     training = time.perf_counter() - began
     found = {
+        "batch_ms": 1000 * batching,
         "forward_ms": 1000 * ahead,
         "backward_ms": 1000 * (both - ahead),
-        "optimizer_ms": 1000 * (whole - both),
+        "optimizer_ms": 1000 * (whole - both - batching),
         "step_ms": 1000 * whole,
         "share_of_probes": (1 + config.train.epochs) * probing / training,
     }

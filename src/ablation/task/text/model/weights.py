@@ -116,18 +116,21 @@ class Masking:
         self, scores: Float[Tensor, "batch *heads length"], mask: Bool[Tensor, "batch length"]
     ) -> Float[Tensor, "batch *heads length"]:
         """Returns the weights before the second masking, padding's share among them."""
+        return self._filled(scores, ~broadcast(mask, scores))
+
+    def _filled(self, scores: Tensor, padding: Tensor) -> Tensor:
+        """Returns the normaliser's weights where padding has the fill for its score."""
         lowered = scores if self.dtype is None else scores.to(self.dtype)
         fill = torch.finfo(lowered.dtype).min if self.fill == "min" else float(self.fill)
-        return self.normaliser(lowered.masked_fill(~broadcast(mask, scores), fill))
+        return self.normaliser(lowered.masked_fill(padding, fill))
 
     def __call__(
         self, scores: Float[Tensor, "batch *heads length"], mask: Bool[Tensor, "batch length"]
     ) -> Float[Tensor, "batch *heads length"]:
         """Returns the weights; a row with a token and a tight fill sums to one."""
-        weights = self.unmasked(scores, mask).to(scores.dtype)
-        if not self.second_masking:
-            return weights
-        return weights.masked_fill(~broadcast(mask, scores), 0.0)
+        padding = ~broadcast(mask, scores)
+        weights = self._filled(scores, padding).to(scores.dtype)
+        return weights.masked_fill(padding, 0.0) if self.second_masking else weights
 
 
 def broadcast(mask: Tensor, scores: Tensor) -> Tensor:

@@ -13,9 +13,11 @@ from synthetic import Corpus, config_hash, plan_on
 from ablation.errors import Refused
 from ablation.records.metric import METRICS
 from ablation.records.paths import flatten, replace
+from ablation.study.identity import arm_hash
 from ablation.study.load import known_studies, load
 from ablation.study.plan import label_of
 from ablation.study.spec import Study
+from ablation.task.text import TEXT
 from ablation.task.text.config import Constant, Normal, RunConfig
 
 STUDIES = Path(__file__).parent.parent / "studies"
@@ -132,6 +134,12 @@ def test_a_key_knows_the_configuration_and_the_data_but_no_wording() -> None:
     assert not set(keys) & {
         trial.key for trial in plan_on(INIT_STD, Corpus(fingerprint="other")).trials
     }
+
+
+def test_another_arithmetic_is_another_key() -> None:
+    arm, identity = INIT_STD.complete_arms[0], TEXT.identify(RunConfig())
+    raised = identity._replace(numerics=identity.numerics + 1)
+    assert arm_hash(arm, identity, "data") != arm_hash(arm, raised, "data")
 
 
 def test_where_the_data_came_from_is_not_what_they_are() -> None:

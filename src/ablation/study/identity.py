@@ -22,5 +22,5 @@ def arm_hash(arm: Arm, identity: Identity, fingerprint: str) -> str:
         identity: What decides a run of its configuration.
         fingerprint: Hash of the content of the data.
     """
-    plain = digest(identity.values, fingerprint, identity.contents)
+    plain = digest(identity.values, fingerprint, identity.contents, identity.numerics)
     return plain if arm.seed_offset is None else digest(plain, "copy", arm.seed_offset)

@@ -48,6 +48,9 @@ class Identity(NamedTuple):
     """Dotted path to the value's repr."""
     contents: Sequence[str | None]
     """Text or hash of the files that a configuration names, such as user-defined classes."""
+    numerics: int
+    """Version of the arithmetic of a training. A change that moves results raises it, so that no
+    block pairs two arithmetics and no record mixes them."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)

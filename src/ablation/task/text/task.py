@@ -22,6 +22,9 @@ DATA_PATHS = frozenset({"data.source", "data.revision", "data.text", "data.label
 WHEREABOUTS = DATA_PATHS | {"model.embedding_file"}
 """Where a content is kept, which stands for it in every hash."""
 
+NUMERICS = 1
+"""Raised by every entry of the changelog that is marked **[results]**; 1: dense Adam by rows."""
+
 SECONDS = {"none": (1.5e-3, 0.5e-6), "cnn": (1.5e-3, 3e-6), "bilstm": (2e-3, 6e-6)}
 """Encoder to seconds a step and a token, on one core of a small cloud machine, 128 wide."""
 OTHER_SECONDS = (3e-3, 5e-6)
@@ -60,7 +63,7 @@ def identify(config: RunConfig) -> Identity:
     contents.append(
         None if file is None else content_of(file, "embeddings", "model.embedding_file")
     )
-    return Identity(values, contents)
+    return Identity(values, contents, NUMERICS)
 
 
 def check(pairs: Sequence[tuple[RunConfig, Encoded]]) -> None:

@@ -333,7 +333,7 @@ REFUSED = {
     "no train": (raw("set/test.csv", b"text,label\n"), "no train file; found: test.csv", "train"),
     "unknown type": (raw("all.txt", b"text"), "unknown file type '.txt'", ".parquet"),
     "no type": (raw("all", b"text"), "unknown file type ''", ".parquet"),
-    "two trains": (twice, "two files of one split: train.csv", "Keep one"),
+    "two trains": (twice, "two files for one split: train.csv", "Keep one"),
     "not parquet": (raw("all.parquet", b"PAR1 nothing"), "cannot be read as parquet", "Repair"),
     "empty parquet": (raw("all.parquet", b""), "cannot be read as parquet", "Repair"),
     "not json": (raw("all.jsonl", b"{'text'"), "cannot be read as json", "Repair"),

@@ -29,7 +29,7 @@ from ablation.task.text.model.weights import Masking, entmax15, sparsemax
 
 
 def build_pooling(name: str, config: ModelConfig) -> nn.Module:
-    """Returns the pooling that a name in the configuration stands for, not yet initialised.
+    """Returns the pooling named in the configuration, not yet initialised.
 
     A user-defined pooling keeps the values drawn by its constructor.
 

@@ -250,7 +250,7 @@ def grid(sizes: Iterable[int] = (3, 5, 8, 10, 20)) -> list[Cell]:
 def run(
     engine: Engine, cells: Sequence[Cell], *, repetitions: int = REPETITIONS, processes: int = 1
 ) -> list[Rates]:
-    """Returns the rates of an engine on some cells, whatever the number of processes."""
+    """Returns the rates of an engine on some cells; the number of processes does not matter."""
     work = partial(measure, engine, repetitions)
     if processes == 1:
         return [work(numbered) for numbered in enumerate(cells)]

@@ -31,7 +31,7 @@ EFFECTS = (
 - ``ground``: name of the ``stats.Ground`` that decided.
 - ``stage``: ``exploratory`` (no look was reached), ``open`` (a look follows) or ``final``.
 - ``failed_alone``: number of seeds on which only the arm failed; ``baseline_failed_alone``: only
-  the baseline; ``baseline_failed``: the baseline, whatever the arm did.
+  the baseline; ``baseline_failed``: the baseline, with or without the arm.
 """
 
 DIFFERENCES = ("arm", "seed", "difference")

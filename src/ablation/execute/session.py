@@ -139,7 +139,7 @@ def _close(home: Home, *, complete: bool) -> None:
 
 @contextlib.contextmanager
 def _lock(places: Places, study: str) -> Iterator[None]:
-    """Holds the lock, beside the store, that lets one process at a time record a study."""
+    """Holds the study's lock, so that only one process at a time records the study."""
     lock = places.lock(study)
     try:
         (places.folder / ".ablation").mkdir(parents=True, exist_ok=True)

@@ -19,7 +19,7 @@ def key_of(study: str, config_hash: str, seed: int) -> str:
 def arm_hash(arm: Arm, identity: Identity, fingerprint: str) -> str:
     """Returns 12 hex digits over everything that decides an arm's runs except the seed.
 
-    A copy in an A/A study has a hash of its own.
+    A copy in an A/A study has its own hash.
 
     Args:
         arm: The arm.

@@ -55,7 +55,7 @@ class Encoded:
     vocabulary_size: int
     """Number of ids, including padding (0) and unknown (1)."""
     tokenizer: str
-    """``words`` or ``characters``, also if the configuration says ``auto``."""
+    """``words`` or ``characters``, even if the configuration has ``auto``."""
     max_length: int
     """Most tokens of a text."""
     rows: dict[str, int]

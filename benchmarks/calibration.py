@@ -1,10 +1,9 @@
-"""Calibration of the verdict engine: how often is it wrong, measured on studies of known truth.
+"""Calibrates the verdict engine: measures its error rates on simulated studies of known truth.
 
-Simulates studies as block + noise + true effect under noise that harms careless statistics,
-runs the shipped engine on each, and ends non-zero unless every promise holds: any false claim
-in at most .05 of studies in either family, any false verdict in at most .08, intervals that
-cover, and power at a stored truth. The percentile bootstrap over seeds, put in the engine's
-place, must fail.
+Simulates studies as block + noise + true effect, under noise that breaks careless statistics,
+and runs the shipped engine on each. Exits with 1 unless every promise holds: false claims in at
+most .05 of studies in either family, false verdicts in at most .08, intervals that cover, and
+power at a stored truth. As a negative control, the percentile bootstrap over seeds must fail.
 
     python benchmarks/calibration.py
 """
@@ -31,11 +30,11 @@ LEAST_COVERAGE = 0.93
 BLOCK = 3.0
 """Spread of the seeds' common part, in units of the noise of one run."""
 STEP = 1.0
-"""Quantum of the patterns on a grid: one noise SD, as accuracy on some 50 examples has."""
+"""Quantum of the patterns on a grid: one noise SD, as for accuracy on about 50 examples."""
 MIXED = {1: (-0.5,), 2: (0.0, 1.5), 6: (0.0, 0.0, -3.0, 1.5, 1.0, -0.5)}
 """Effects of the mixed truth in SDs of a paired difference, by the number of comparisons."""
 DECIDED = {5: 0.22, 10: 0.54, 20: 0.91}
-"""Least share of decided arms at the mixed truth of six arms, normal noise, margin 1 SD."""
+"""Seeds to the least share of decided arms: mixed truth, six arms, normal noise, margin 1 SD."""
 LOOKS, SPEND = (5, 8, 12, 20), (0.005, 0.010, 0.015, 0.020)
 
 
@@ -65,19 +64,19 @@ class Studies:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Claims:
-    """What an engine says of simulated studies, each ``[study, arm]`` without the baseline."""
+    """The claims of an engine on simulated studies; arrays ``[study, arm]`` without baseline."""
 
     verdict: NDArray[np.str_]
     differs: NDArray[np.bool_]
-    """Whether a difference is claimed, in the direction of the effect seen."""
+    """Whether a difference is claimed, in the direction of the measured effect."""
     effect: Floats
     interval: tuple[Floats, Floats] | None
-    """Pointwise 95 % ends; None from an engine that gives no intervals."""
+    """Ends of the pointwise 95 % intervals; None if the engine has no intervals."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """What came of a cell; each rate is a share of studies, the last two of arms."""
+    """The rates of a cell: shares of studies; coverage and decided are shares of arms."""
 
     cell: Cell
     repetitions: int
@@ -92,7 +91,7 @@ Engine = Callable[[Studies], Claims]
 
 
 def shipped_engine(s: Studies) -> Claims:
-    """The engine of this project."""
+    """Runs the engine of this project."""
     v = verdicts(s.values, margin=s.margin, quantum=s.quantum, status=s.status, floor=s.floor)
     arms = (slice(None), slice(1, None))
     differs = v.p_difference[arms] <= ALPHA
@@ -100,7 +99,7 @@ def shipped_engine(s: Studies) -> Claims:
 
 
 def bootstrap_engine(s: Studies) -> Claims:
-    """The negative control: the same rule and Holm, on the percentile bootstrap over seeds."""
+    """Runs the negative control: the same rule and Holm on the percentile bootstrap over seeds."""
     differences = s.values[:, 1:] - s.values[:, :1]
     n = differences.shape[-1]
     weights = np.random.default_rng(SEED).multinomial(n, np.full(n, 1 / n), size=1000) / n
@@ -119,7 +118,7 @@ def bootstrap_engine(s: Studies) -> Claims:
 
 
 def looks_engine(s: Studies) -> Claims:
-    """The shipped engine with looks, seeds added until an arm is decided; no intervals."""
+    """Runs the shipped engine with looks, adding seeds until an arm is decided; no intervals."""
     walked = walk_looks(s.values, looks=LOOKS, spend=SPEND, margin=s.margin, quantum=s.quantum)
     words = walked.verdict[:, 1:]
     nothing = np.zeros(words.shape)
@@ -163,8 +162,8 @@ def truth(cell: Cell) -> tuple[Floats, float]:
         return np.zeros(cell.comparisons), sd
     if cell.truth == "mixed":
         return sd * np.array(MIXED[cell.comparisons]), sd
-    # Far out, an error of the equivalence tests is as likely as it can be; at 3.5 standard
-    # errors, so is one in either family when an arm is at 0.
+    # A margin of 12 standard errors maximises the error rate of the equivalence tests; 3.5
+    # maximise that of an error in either family if an arm is at 0.
     margin = sd / np.sqrt(cell.n) * (12 if cell.truth == "edge" else 3.5)
     effects = margin * sides
     effects[0] = 0.0 if cell.truth == "one at 0" else margin
@@ -174,13 +173,13 @@ def truth(cell: Cell) -> tuple[Floats, float]:
 def simulate(
     cell: Cell, repetitions: int, draw: np.random.Generator, place: float = 0.0
 ) -> Studies:
-    """Draws studies of a cell: truth + block + noise, on a grid or with failures if asked.
+    """Returns simulated studies of a cell: truth + block + noise, perhaps rounded or failing.
 
     Args:
-        cell: What to draw.
+        cell: The cell.
         repetitions: Number of studies.
         draw: Source of the noise.
-        place: How far the margin is moved along the grid of the metric, in steps of it.
+        place: Shift of the margin along the grid of the metric, in steps of the grid.
     """
     effects, margin = truth(cell)
     effects, margin = effects * (1 + place * STEP / margin), margin + place * STEP
@@ -197,13 +196,11 @@ def simulate(
 
 
 def measure(engine: Engine, repetitions: int, numbered: tuple[int, Cell]) -> Rates:
-    """Runs an engine on one cell; the cell's number in the grid makes its random stream.
-
-    On a grid as coarse as the noise, the error of the equivalence test swings with the place of
-    the margin between two steps (.00 to .07 at 3 seeds), so the places are averaged over.
-    """
+    """Returns the rates of an engine on one cell; the cell's number seeds its random stream."""
     number, cell = numbered
     draw = np.random.default_rng([SEED, number])
+    # On a grid as coarse as the noise, the error of the equivalence test depends on the place of
+    # the margin between two steps (.00 to .07 at 3 seeds), so the rates are averaged over places.
     places = np.arange(-0.5, 0.5, 0.1) if cell.pattern == "ties" else np.zeros(1)
     size = -(-repetitions // places.size)
     batches = [simulate(cell, size, draw, place) for place in places]
@@ -212,13 +209,13 @@ def measure(engine: Engine, repetitions: int, numbered: tuple[int, Cell]) -> Rat
 
 
 def _shares(claims: Claims, studies: Studies) -> tuple[float, float, float, float, float]:
-    """Returns the shares of `Rates`, in its order."""
+    """Returns the shares in the order of the fields of `Rates`."""
     effects = studies.effects
     better, worse = claims.verdict == Verdict.BETTER, claims.verdict == Verdict.WORSE
     outside = np.abs(effects) >= studies.margin * (1 - 1e-9)  # the edge is outside
     equivalent = (claims.verdict == Verdict.EQUIVALENT) & outside
     said = (better & (effects <= 0)) | (worse & (effects >= 0))
-    # In its family a rejection counts even where EQUIVALENT wins over it; the union counts words.
+    # A family counts a rejection even if the verdict is EQUIVALENT; the union counts verdicts.
     rejected = claims.differs & (np.sign(claims.effect) != np.sign(effects))
     return (
         _any(said | rejected),
@@ -230,12 +227,12 @@ def _shares(claims: Claims, studies: Studies) -> tuple[float, float, float, floa
 
 
 def _any(false_claims: NDArray[np.bool_]) -> float:
-    """Returns the share of studies with any false claim, of ``[study, arm]``."""
+    """Returns the share of studies with any false claim, given claims ``[study, arm]``."""
     return float(false_claims.any(axis=-1).mean())
 
 
 def _coverage(claims: Claims, effects: Floats) -> float:
-    """Returns the share of intervals over the true effect; a NaN end covers nothing."""
+    """Returns the share of intervals that cover the true effect; one with NaN never does."""
     if claims.interval is None:
         return np.nan
     low, high = claims.interval
@@ -243,7 +240,7 @@ def _coverage(claims: Claims, effects: Floats) -> float:
 
 
 def grid(sizes: Iterable[int] = (3, 5, 8, 10, 20)) -> list[Cell]:
-    """Returns every cell; failures are simulated where no arm truly differs."""
+    """Returns every cell of the grid; failures are simulated only if no arm truly differs."""
     comparisons = tuple(MIXED)
     crossed = itertools.product(PATTERNS, TRUTHS, comparisons, tuple(sizes))
     failing = itertools.product(("failures",), ("equal",), comparisons, tuple(sizes))
@@ -253,7 +250,7 @@ def grid(sizes: Iterable[int] = (3, 5, 8, 10, 20)) -> list[Cell]:
 def run(
     engine: Engine, cells: Sequence[Cell], *, repetitions: int = REPETITIONS, processes: int = 1
 ) -> list[Rates]:
-    """Measures an engine on some cells, in one process or more; the rates do not depend on it."""
+    """Returns the rates of an engine on some cells; the number of processes does not matter."""
     work = partial(measure, engine, repetitions)
     if processes == 1:
         return [work(numbered) for numbered in enumerate(cells)]
@@ -262,7 +259,7 @@ def run(
 
 
 def violations(rates: Rates) -> list[str]:
-    """Returns what a cell breaks of what is promised, one sentence each."""
+    """Returns the promises that a cell breaks, one sentence each."""
     family, union = _bound(ALPHA, rates) + SLACK, _bound(UNION, rates)
     checks = (
         ("any false BETTER or WORSE", rates.difference, rates.difference <= family, family),
@@ -291,7 +288,7 @@ def power_violations(power: Iterable[Rates]) -> list[str]:
 
 
 def blind_spots(control: Iterable[Rates]) -> list[str]:
-    """Returns the cells in which an engine known to be wrong passes."""
+    """Returns the cells in which the negative control passes."""
     return [f"{r.cell}: the percentile bootstrap passes" for r in control if not violations(r)]
 
 
@@ -304,7 +301,7 @@ _HEADER = (
 
 
 def table(title: str, groups: Iterable[tuple[str, Sequence[Rates]]]) -> str:
-    """Returns one line per group: its worst cell in each column, its mean share decided."""
+    """Returns one line per group: its worst rates, and its mean share of decided arms."""
     lines = [title, _HEADER]
     for name, group in groups:
         lines.append(

@@ -1,11 +1,11 @@
-"""Where a training step's time goes, and how far it is from this machine's matrix rate.
+"""Measures the parts of a training step, and compares its speed with this machine's matrix rate.
 
     python benchmarks/step.py [DATA] [--encoders cnn none bilstm]
 
-One thread, as a worker has; the sizes of ``speed.py``. The arithmetic of a step is counted by
-PyTorch, forward and backward, which does not know that of an LSTM; the matrix rate is that of the
-faster of a large matrix product and a large convolution. The share of the probes is theirs of a
-whole training. The last line is one JSON object.
+Runs on one thread, like a worker, at the sizes of ``speed.py``. PyTorch counts the arithmetic of a
+step, forward and backward, except that of an LSTM. The matrix rate is that of a large matrix
+product or a large convolution, whichever is faster. The share of the probes is relative to a whole
+training. The last line is one JSON object.
 """
 
 from __future__ import annotations
@@ -39,14 +39,14 @@ ROUNDS = 5
 
 
 def config_of(source: str, encoder: str) -> RunConfig:
-    """Returns the configuration that ``speed.py`` trains, for two epochs."""
+    """Returns the configuration of ``speed.py``, with two epochs."""
     model = ModelConfig(encoder=encoder, embedding_size=128, hidden_size=128, embedding_std=1.0)
     fitting = TrainConfig(epochs=2, batch_size=32, learning_rate=1e-3, select_on="last")
     return RunConfig(data=DataConfig(source=source), model=model, train=fitting)
 
 
 def seconds(work: Callable[[], Any], repeats: int) -> float:
-    """Returns the median over some rounds of what one call takes."""
+    """Returns the seconds of one call: the median over some rounds."""
     found = []
     for _ in range(ROUNDS):
         began = time.perf_counter()
@@ -57,7 +57,7 @@ def seconds(work: Callable[[], Any], repeats: int) -> float:
 
 
 def matrix_rate() -> float:
-    """Returns the floating-point operations per second that one thread reaches at best here."""
+    """Returns the most floating-point operations per second of one thread on this machine."""
     square = torch.randn(1024, 1024)
     images, kernel = torch.randn(32, 128, 1, 64), torch.randn(128, 128, 1, 3)
     last = {"memory_format": torch.channels_last}
@@ -71,7 +71,7 @@ def matrix_rate() -> float:
 
 
 def measure(config: RunConfig, rate: float, cache: Path) -> dict[str, float]:
-    """Times the steps of an epoch, and the probes of a whole training."""
+    """Returns the times of a step's parts, and the share of the probes in a whole training."""
     encoded = prepare(config.data, cache=cache)
     parts = {name: encoded.split(name) for name in SPLITS}
     texts = {name: Texts.of(p.tokens, p.offsets, p.labels) for name, p in parts.items()}
@@ -135,11 +135,11 @@ def main() -> None:
     """Prints a line per encoder and the JSON object."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument(
-        "data", nargs="?", default="docstrings", help="the built-in corpus if unset"
+        "data", nargs="?", default="docstrings", help="data source; default: the built-in corpus"
     )
     parser.add_argument("--encoders", nargs="+", default=["cnn", "none", "bilstm"])
     options = parser.parse_args()
-    # As in a worker.
+    # Like a worker.
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)
     rate = matrix_rate()

@@ -1,4 +1,4 @@
-"""Which trials are due, given what the looks so far have decided."""
+"""Decides which trials are due, given the verdicts of the looks so far."""
 
 from __future__ import annotations
 
@@ -10,13 +10,11 @@ from ablation.study.plan import Plan, Trial
 
 
 def due_trials(plan: Plan, outcomes: Mapping[str, Outcome]) -> tuple[Trial, ...]:
-    """Returns the trials that the outcomes so far ask for: a decided arm gets no more seeds.
-
-    Before the first look no arm can be decided, so the judging code is not even imported.
+    """Returns the trials that are due, finished ones included; decided arms get no more seeds.
 
     Args:
         plan: The plan.
-        outcomes: Key to outcome of the trials that are done.
+        outcomes: Key to outcome of the finished trials.
     """
     declared = plan.declaration
     first = declared.looks[0].seeds
@@ -24,6 +22,7 @@ def due_trials(plan: Plan, outcomes: Mapping[str, Outcome]) -> tuple[Trial, ...]
     is_only = len(declared.looks) == 1
     if is_only or any(trial.key not in outcomes for trial in opening):
         return opening
+    # Before the first look no arm can be decided, so the judging code is not even imported.
     from ablation.analysis.effects import judge
 
     runs = tracking.runs_frame(plan.study.name, declared, outcomes)

@@ -1,4 +1,4 @@
-"""The runs of a study as arrays, and the engine asked about any family of them."""
+"""The runs of a study as arrays, with the verdicts on any family of them."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ class Evidence:
 
     arms: Sequence[str]
     values: NDArray[np.float64]
-    """Higher is better; NaN where there is no value."""
+    """Values of the metric on test, negated if lower is better; NaN if missing."""
     status: NDArray[np.int64]
     equal: Sequence[NDArray[np.bool_]]
-    """Whether the run left the baseline's weights, and whether its predictions on test."""
+    """Two arrays: whether a run's weights equal the baseline's, and whether its test logits do."""
     declaration: Declaration
-    """What the study fixed."""
+    """Everything the study fixed."""
 
     @property
     def floor(self) -> float | None:
-        """What a failed run is worth, higher being better."""
+        """Value assigned to a failed run; higher is better."""
         floor = self.declaration.floor
         return None if floor is None else self.declaration.measure.direction * floor
 
@@ -40,11 +40,11 @@ class Evidence:
 
     @property
     def quantum(self) -> float:
-        """Step of the metric."""
+        """Step between two possible values of the metric; 0 if it is continuous."""
         return self.declaration.quantum
 
     def cut(self, arms: Sequence[int], seeds: int) -> tuple[Any, Any, Any]:
-        """Returns values and status of a family, and which arms are identical throughout."""
+        """Returns values and status of a family, and which arms are identical on every seed."""
         cut = np.ix_(list(arms), range(seeds))
         identical = np.any([each[cut].all(axis=1) for each in self.equal], axis=0)
         return self.values[cut], self.status[cut], identical
@@ -67,13 +67,13 @@ class Evidence:
         self, arms: Sequence[int], seeds: int, *, alpha: float, scale: float = 1.0,
         identity: bool = True,
     ) -> dict[str, Any]:  # fmt: skip
-        """Returns the engine's arguments for a family.
+        """Returns the arguments of :func:`ablation.stats.verdicts` for a family.
 
         Args:
-            arms: Places of the arms, the baseline's first.
-            seeds: Blocks to look at.
+            arms: Indices of the arms, the baseline first.
+            seeds: Number of blocks.
             alpha: Error rate of each family of comparisons.
-            scale: What the margin is multiplied by.
+            scale: Factor applied to the margin.
             identity: Whether equal hashes count as identity.
         """
         values, status, identical = self.cut(arms, seeds)
@@ -92,7 +92,7 @@ class Evidence:
         self, arms: Sequence[int], seeds: int, *, alpha: float, scale: float = 1.0,
         identity: bool = True,
     ) -> stats.Verdicts:  # fmt: skip
-        """Returns the verdicts of a family; the arguments are those of :meth:`asked`."""
+        """Returns the verdicts of a family; see :meth:`asked` for the arguments."""
         return stats.verdicts(
             **self.asked(arms, seeds, alpha=alpha, scale=scale, identity=identity)
         )
@@ -106,7 +106,7 @@ def gather_evidence(
     Args:
         runs: A runs frame.
         hashes: One row per run: arm, seed, weights, logits.
-        declaration: What the study fixed.
+        declaration: Everything the study fixed.
     """
     baseline = declaration.baseline
     names = [arm.name for arm in declaration.arms]
@@ -129,5 +129,5 @@ def gather_evidence(
 
 
 def on_test(runs: pd.DataFrame, metric: str) -> pd.DataFrame:
-    """Returns the rows of a runs frame that hold the metric on test."""
+    """Returns the rows of a runs frame with the test metric."""
     return runs[(runs["split"] == "test") & (runs["metric"] == metric)]

@@ -208,7 +208,7 @@ def test_a_convolution_is_taken_on_amd_with_avx512_alone() -> None:
 
 @pytest.mark.parametrize("convolves", [False, True])
 def test_the_cnn_is_a_convolution(convolves: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(encoders, "CONVOLVES", convolves)
+    monkeypatch.setattr(encoders, "convolves_here", lambda: convolves)
     encoder = CNN(EMBEDDING, HIDDEN)
     with torch.no_grad():
         for name, tensor in encoder.named_parameters():
@@ -234,7 +234,7 @@ def test_the_cnn_is_a_convolution(convolves: bool, monkeypatch: pytest.MonkeyPat
 def test_the_cnn_over_stacked_parameters_is_a_loop(
     convolves: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(encoders, "CONVOLVES", convolves)
+    monkeypatch.setattr(encoders, "convolves_here", lambda: convolves)
     models = [
         build(
             ModelConfig(embedding_size=EMBEDDING, hidden_size=HIDDEN),

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from ablation.task.text.model.streams import generator
-from ablation.task.text.train.adam import BETA1, BETA2, BLOCK, EPSILON, Adam, Sums
+from ablation.task.text.train.adam import Adam
+from ablation.task.text.train.rows import BETA1, BETA2, BLOCK, EPSILON, Sums
 
 pytestmark = pytest.mark.usefixtures("one_thread")  # two take 50 times as long for so few numbers
 

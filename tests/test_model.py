@@ -16,7 +16,7 @@ from ablation.errors import Refused
 from ablation.task.text.config import AttentionConfig, Constant, ModelConfig, Normal, Uniform
 from ablation.task.text.model import PADDING, AttentionPooling, Embedding, build, encoders
 from ablation.task.text.model.dropout import Dropout
-from ablation.task.text.model.encoders import CNN, build_encoder
+from ablation.task.text.model.encoders import CNN, BiLSTM, build_encoder
 from ablation.task.text.model.pooling import build_pooling
 from ablation.task.text.model.streams import generator
 
@@ -255,6 +255,23 @@ def test_the_cnn_over_stacked_parameters_is_a_loop(
     found = torch.func.vmap(call)(parameters, many)
     alone = torch.stack([model(each, mask) for model, each in zip(models, many, strict=True)])
     torch.testing.assert_close(found, alone, atol=1e-12, rtol=1e-12)
+
+
+def test_the_bilstm_without_padding_is_the_one_with_it_bit_for_bit() -> None:
+    torch.manual_seed(5)
+    encoder = BiLSTM(EMBEDDING, 2 * HIDDEN)
+    texts = torch.randn(BATCH, LENGTH, EMBEDDING)
+    pull = torch.randn(BATCH, LENGTH, 2 * HIDDEN)
+    mask = torch.ones(BATCH, LENGTH, dtype=torch.bool)
+    found = []
+    for rows in (BATCH, BATCH - 1):  # the second batch has padding in its last text
+        mask[rows:, LENGTH - 1] = False
+        inputs = texts.clone().requires_grad_()
+        states = encoder(inputs, mask)[: BATCH - 1]
+        gradients = torch.autograd.grad((states * pull[: BATCH - 1]).sum(), inputs)
+        found.append((states, gradients[0][: BATCH - 1]))
+    for one, two in zip(*found, strict=True):
+        assert torch.equal(one, two)
 
 
 def test_the_bilstm_is_pytorchs_over_packed_sequences() -> None:

@@ -544,9 +544,9 @@ def test_a_pooling_of_the_users_that_fails_says_where(stored: Project, tiny_stud
     [
         (("run", "int_std"), "No study 'int_std' in studies/.", "give the path of a study file"),
         (("run", "{study}", "--seeds", "0"), "at least 1 seed; got 0", "5 or more"),
-        (("run", "{study}", "--data", "{empty}"), "is empty", "Put a file train there"),
+        (("run", "{study}", "--data", "{empty}"), "is empty", "Add a train file"),
         (("run", "{study}", "--label", "colour"), "colour", "--label"),
-        (("run", "{study}", "--workers", "0"), "At least 1 worker", "Leave it out"),
+        (("run", "{study}", "--workers", "0"), "At least 1 worker", "Leave --workers out"),
         (("run", "{study}", "--device", "tpu"), "No device 'tpu'", "auto, cpu or cuda"),
         (("report", "{study}"), "Nothing is recorded", "Run a study first"),
         (("ui",), "Nothing is recorded", "Run a study first"),

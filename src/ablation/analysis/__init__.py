@@ -1,8 +1,7 @@
-"""Runs to effects and verdicts: the whole family of a study at once, at its declared looks.
+"""Turns runs into effects and verdicts, for all arms of a study at its declared looks."""
 
-The names below load when they are first used, because ``due`` is asked by commands that must not
-wait for pandas.
-"""
+# The names below load on first use, because commands that only need `due` must not wait for
+# pandas.
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which trials are due, given what the looks so far have decided."""
+"""Decides which trials are due, given the verdicts of the looks so far."""
 
 from __future__ import annotations
 

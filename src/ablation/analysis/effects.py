@@ -1,4 +1,4 @@
-"""The verdicts of a study: its runs, walked through the looks that it declared."""
+"""Computes a study's effects and verdicts from its runs, look by look."""
 
 from __future__ import annotations
 
@@ -22,25 +22,28 @@ EFFECTS = (
     "baseline_failed", "scope", "verdict_low", "verdict_high", "estimate_low", "estimate_high",
     "standard_error", "reach", "may_differ95", "needs_examples", "odd_shape", "one_seed",
 )  # fmt: skip
-"""One row per arm, the baseline first: effects in units of the metric, arm minus baseline; low
-and high pointwise 95 %, as if the number of seeds had been fixed; p values adjusted by Holm;
-seeds of a follow-up study; the look (in seeds) that the row is from, and the error rate spent
-there; the sign test on failures, and the share of a difference's variance that sharing seeds
-removes; the name of the ``stats.Ground`` that decided, and the stage; and on how many seeds the
-arm failed and the baseline did not, the reverse, and the baseline at all.
+"""One row per arm, the baseline first.
 
-The stage is ``exploratory`` (no look was reached), ``open`` (a look follows) or ``final``.
-
-The scope is ``new_examples`` (verdicts are about new seeds and new test examples) or
-``this_split`` (new seeds on this test split). ``verdict_low`` and ``verdict_high`` are the
-interval that the verdict rests on, at the look's alpha over the divisor of Holm's step: beyond 0
-where the verdict is BETTER or WORSE by the means, within the margin where it is EQUIVALENT.
-``estimate_low`` and ``estimate_high`` are at 1 - alpha of the look, which covers 95 % at least
-over all looks together. ``reach`` says how BETTER or WORSE compares with the margin: ``at_least``,
-``open`` or ``below``. ``may_differ95`` is the share of seeds on which an IDENTICAL arm may still
-differ (one-sided 95 %). ``needs_examples``: no number of seeds would decide, a larger test split
-might. ``odd_shape``: differences too skewed or too far apart for a t test on so few.
-``one_seed``: leaving out a single seed would take the verdict.
+- ``effect``: arm minus baseline, in units of the metric; ``low`` and ``high``: pointwise 95 %.
+- ``p_difference``, ``p_equivalence``, ``p_failures`` (a sign test): adjusted by Holm.
+- ``seeds_likely``, ``seeds_sufficient``: sizes of a follow-up study.
+- ``look``: the look, in seeds, that the row is from; ``alpha``: the error rate spent there.
+- ``rho``: share of a difference's variance that sharing seeds removes.
+- ``ground``: name of the ``stats.Ground`` that decided.
+- ``stage``: ``exploratory`` (no look was reached), ``open`` (a look follows) or ``final``.
+- ``failed_alone``: number of seeds on which only the arm failed; ``baseline_failed_alone``: only
+  the baseline; ``baseline_failed``: the baseline, with or without the arm.
+- ``scope``: ``new_examples`` (verdicts are about new seeds and new test examples) or
+  ``this_split`` (new seeds on this test split).
+- ``verdict_low``, ``verdict_high``: the interval that the verdict rests on, at the look's alpha
+  over the divisor of Holm's step: beyond 0 where BETTER or WORSE by the means, within the margin
+  where EQUIVALENT. ``estimate_low``, ``estimate_high``: at 1 - alpha of the look, which covers at
+  least 95 % over all looks together. ``low`` and ``high`` treat the number of seeds as fixed.
+- ``reach``: how BETTER or WORSE compares with the margin: ``at_least``, ``open`` or ``below``.
+- ``may_differ95``: share of seeds on which an IDENTICAL arm may still differ (one-sided 95 %).
+- ``needs_examples``: no number of seeds would decide; a larger test split might.
+- ``odd_shape``: differences too skewed or too far apart for a t test on so few.
+- ``one_seed``: leaving out a single seed would change the verdict.
 """
 
 REACHES = {
@@ -51,23 +54,23 @@ REACHES = {
 }
 
 DIFFERENCES = ("arm", "seed", "difference")
-"""One row per arm and seed that both the arm and the baseline finished with."""
+"""One row per arm and seed on which both the arm and the baseline finished."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Judged:
-    """What the runs of a study say so far."""
+    """The effects and verdicts of a study so far."""
 
     effects: pd.DataFrame
     """The columns :data:`EFFECTS`."""
     seeds: Mapping[str, int]
-    """Arm to the number of seeds that are planned for it, given what has been decided."""
+    """Arm to its number of planned seeds, given the decisions so far."""
     collapsed: frozenset[tuple[str, int]] = frozenset()
     """Arm and seed of the runs that the rule ``half`` made FAILED(collapsed)."""
 
     @property
     def is_judged(self) -> bool:
-        """Whether a look was reached; what is short of it has no p values."""
+        """Whether a look was reached; before that there are no p values."""
         return not (self.effects["stage"] == "exploratory").any()
 
 
@@ -79,21 +82,21 @@ def judge(
 ) -> Judged:
     """Returns effects and verdicts of all arms, as one family at each look.
 
-    A look is reached when every run of the arms that are still undecided is there; what lies
-    between two looks is shown and not judged, since a verdict that is asked for after every run
-    is false too often.
+    A look is reached when the undecided arms have all of its runs. Runs after the last reached
+    look change no verdict.
 
     Args:
         runs: A runs frame.
         hashes: One row per run: arm, seed, weights, logits.
-        declaration: What the study fixed.
+        declaration: Everything the study fixed.
         examples: An examples frame. Where it has the scores of every finished run, verdicts are
             about new test examples too.
 
     Raises:
-        ValueError: If a run is there twice, belongs to no declared arm or seed, or an arm has
-            runs of two configurations.
+        ValueError: If a run occurs twice, belongs to no declared arm or seed, or an arm has runs
+            of two configurations.
     """
+    # Only at looks, because a verdict after every run would be false too often.
     check(runs, declaration)
     evidence = gather_evidence(runs, hashes, declaration, examples)
     walk = evidence.walk()
@@ -125,8 +128,8 @@ def differences(
 
     Args:
         runs: A runs frame.
-        declaration: What the study fixed.
-        seeds: Arm to its planned seeds: each arm's differences end there.
+        declaration: Everything the study fixed.
+        seeds: Arm to its number of planned seeds; later seeds are left out.
     """
     of = on_test(runs, declaration.metric)
     table = of.pivot(index="seed", columns="arm", values="value")
@@ -140,10 +143,10 @@ def differences(
 
 
 def check(runs: pd.DataFrame, declaration: Declaration) -> None:
-    """Refuses a frame whose rows are not the declaration's, each once.
+    """Refuses a frame with repeated or undeclared runs.
 
     Raises:
-        ValueError: With the rule and the first row that breaks it.
+        ValueError: If a row breaks a rule; names the rule and the first such row.
     """
     doubled = runs[runs.duplicated(["arm", "seed", "split", "metric"])]
     if len(doubled):
@@ -189,7 +192,7 @@ def _rows(walk: stats.Walk, arms: Sequence[str], declaration: Declaration) -> li
 
 
 def _row(walk: stats.Walk, arm: int, declaration: Declaration) -> dict[str, Any]:
-    """Returns an arm's numbers; a metric of which less is better gets its own sign back."""
+    """Returns an arm's columns, in the metric's own sign."""
     found, direction = walk.verdicts, declaration.measure.direction
     last = next((look for look in reversed(walk.looks) if look.judged[arm]), walk.looks[0])
     undecided = found.verdict[arm] == "INCONCLUSIVE"

@@ -1,4 +1,4 @@
-"""The runs of a study as arrays, and the engine asked about any family of them."""
+"""The runs of a study as arrays, with the verdicts on any family of them."""
 
 from __future__ import annotations
 
@@ -34,18 +34,18 @@ class Evidence:
 
     arms: Sequence[str]
     values: NDArray[np.float64]
-    """Higher is better; NaN where there is no value."""
+    """Values of the metric on test, negated if lower is better; NaN if missing."""
     status: NDArray[np.int64]
     equal: NDArray[np.bool_]
     """Whether the run left the baseline's weights, or its predictions on test."""
     declaration: Declaration
-    """What the study fixed."""
+    """Everything the study fixed."""
     examples: Examples | None = None
     """Scores by example; None where verdicts are about this test split alone."""
 
     @property
     def floor(self) -> float | None:
-        """What a failed run is worth, higher being better."""
+        """Value assigned to a failed run; higher is better."""
         floor = self.declaration.floor
         return None if floor is None else self.declaration.measure.direction * floor
 
@@ -64,7 +64,7 @@ class Evidence:
 
     @property
     def quantum(self) -> float:
-        """Step of the metric."""
+        """Step between two possible values of the metric; 0 if it is continuous."""
         return self.declaration.quantum
 
     def failing(self, fallen: NDArray[np.bool_]) -> Evidence:
@@ -80,8 +80,8 @@ class Evidence:
         """Returns the engine's arguments for some arms on the first seeds.
 
         Args:
-            arms: Places of the arms, the baseline's first.
-            seeds: Blocks to look at.
+            arms: Indices of the arms, the baseline first.
+            seeds: Number of blocks.
         """
         cut = np.ix_(list(arms), range(seeds))
         return {
@@ -117,7 +117,7 @@ def gather_evidence(
     Args:
         runs: A runs frame.
         hashes: One row per run: arm, seed, weights, logits.
-        declaration: What the study fixed.
+        declaration: Everything the study fixed.
         examples: An examples frame.
     """
     baseline = declaration.baseline
@@ -170,5 +170,5 @@ def _examples(frame: pd.DataFrame, evidence: Evidence) -> Examples | None:
 
 
 def on_test(runs: pd.DataFrame, metric: str) -> pd.DataFrame:
-    """Returns the rows of a runs frame that hold the metric on test."""
+    """Returns the rows of a runs frame with the test metric."""
     return runs[(runs["split"] == "test") & (runs["metric"] == metric)]

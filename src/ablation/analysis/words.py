@@ -1,4 +1,7 @@
-"""All English about verdicts, written from the columns of an effects frame and read by nobody."""
+"""Writes every sentence about verdicts from the columns of an effects frame.
+
+No code parses these sentences.
+"""
 
 from __future__ import annotations
 
@@ -14,11 +17,11 @@ from ablation.records.declaration import Declaration
 from ablation.records.metric import Metric
 
 MOST_NAMED = 6
-"""Arms of one verdict that a sentence names; of more it says how many, and the largest effect."""
+"""Most arms that a sentence names; for more it gives their number and the largest effect."""
 
 
 FAILURES = ("FAILS_MORE", "FAILS_LESS")
-"""Grounds of a verdict that rests on how often runs failed, not on a difference."""
+"""Grounds of a verdict that is based on failures, not on a difference."""
 
 SCOPES = {
     "new_examples": "new seeds and new test examples",
@@ -40,7 +43,7 @@ def answer(effects: pd.DataFrame, declaration: Declaration) -> str:
 
     Args:
         effects: One row per arm, the baseline first.
-        declaration: What the study fixed.
+        declaration: Everything the study fixed.
     """
     arms, metric, baseline = effects.iloc[1:], declaration.measure, declaration.baseline
     parts: list[str] = []
@@ -75,7 +78,7 @@ def _about(arms: pd.DataFrame) -> str:
 
 
 def _of(arms: int, declaration: Declaration) -> str:
-    """Returns how the claims begin: ``of 6 other levels of init_std,``."""
+    """Returns the beginning of the claims, such as ``of 6 other levels of init_std,``."""
     if arms < 3:  # noqa: PLR2004 - one or two are named at once
         return ""
     if declaration.factor is None:
@@ -105,7 +108,7 @@ def _named(rows: pd.DataFrame) -> str:
 
 
 def _by(rows: pd.DataFrame, metric: Metric) -> str:
-    """Returns how large some effects are, each with its interval; of many, the range."""
+    """Returns the sizes of some effects with their intervals, or their range if there are many."""
     sizes = rows["effect"].abs()
     if len(rows) > MOST_NAMED:
         ends = " to ".join(amount(end, metric, unit=False) for end in (sizes.min(), sizes.max()))
@@ -117,7 +120,13 @@ def _by(rows: pd.DataFrame, metric: Metric) -> str:
 
 
 def _interval(row: Mapping[Any, Any], metric: Metric, *, of_size: bool = True) -> str:
-    """Returns the ends of the verdict's interval, of its size where the sign is in the words."""
+    """Returns the ends of the verdict's interval.
+
+    Args:
+        row: The arm's row of an effects frame.
+        metric: The metric.
+        of_size: Whether to give the interval of the effect's size, for sentences with "worse".
+    """
     low, high = row["verdict_low"], row["verdict_high"]
     if of_size and row["effect"] < 0:
         low, high = -high, -low
@@ -125,7 +134,7 @@ def _interval(row: Mapping[Any, Any], metric: Metric, *, of_size: bool = True) -
 
 
 def sentences(effects: pd.DataFrame, declaration: Declaration) -> list[str]:
-    """Returns a sentence per arm but the baseline: verdict, effect, interval, reason."""
+    """Returns one sentence per arm except the baseline: verdict, effect, interval, reason."""
     metric = declaration.measure
     return [_sentence(row, metric) for row in effects.iloc[1:].to_dict("records")]
 
@@ -163,16 +172,26 @@ def doubts(row: Mapping[Any, Any]) -> list[str]:
 
 
 def amount(value: float, metric: Metric, *, unit: bool = True) -> str:
-    """Returns a value in points of a hundred, or in the metric's own units."""
+    """Returns a value as it is shown: scaled, rounded and with its unit.
+
+    >>> from ablation.records.metric import METRICS
+    >>> amount(-0.0123, METRICS["accuracy"])
+    '−1.2 points'
+    """
     if math.isnan(value):
         return "unknown"
     text = f"{metric.factor * value:.{metric.digits - 1}f}"
-    # The sign that is as wide as a plus, here and not in whole sentences, whose names stay.
+    # A real minus sign; in whole sentences, a replacement would also change names of arms.
     return text.replace("-", "−") + (_unit(metric) if unit else "")
 
 
 def exactly(value: float, metric: Metric) -> str:
-    """Returns a declared value with its unit, all of its digits."""
+    """Returns a declared value with all of its digits and its unit.
+
+    >>> from ablation.records.metric import METRICS
+    >>> exactly(0.0125, METRICS["accuracy"])
+    '1.25 points'
+    """
     return f"{metric.factor * value:.6g}{_unit(metric)}"
 
 
@@ -224,11 +243,11 @@ def _are(rows: pd.DataFrame) -> str:
 
 
 def reason(row: Mapping[Any, Any], declaration: Declaration) -> str:
-    """Returns why an arm has its verdict, and what comes next if it is undecided.
+    """Returns the reason for an arm's verdict, and the next step if it is undecided.
 
     Args:
         row: The arm's row of an effects frame.
-        declaration: What the study fixed.
+        declaration: Everything the study fixed.
     """
     if row["ground"] == "BASELINE":
         return ""
@@ -247,7 +266,7 @@ MORE_EXAMPLES = "no number of seeds: a larger test split"
 
 
 def _follow_up(seeds: float) -> str:
-    """Returns what a number of ``seeds_likely`` means for an undecided arm."""
+    """Returns the advice that follows from an undecided arm's ``seeds_likely``."""
     if math.isnan(seeds):
         return ""
     if math.isinf(seeds):
@@ -369,4 +388,4 @@ _GROUNDS: dict[str, Callable[[Mapping[Any, Any], Declaration], str]] = {
     "FAILURES_OBJECT": _failures_object,
     "UNDECIDED": _undecided,
 }
-"""Name of a ``stats.Ground`` to what is said of it."""
+"""Name of a ``stats.Ground`` to the function that writes its reason."""

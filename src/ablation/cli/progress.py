@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from ablation.execute import Crew, Session
 
 LINES = 10
-"""Where the output is no terminal: a line at each tenth of what is to do."""
+"""Number of progress lines if the output is not a terminal."""
 
 
 def follow(opened: Session, crew: Crew, *, device: str) -> None:
-    """Walks the plan of a session and shows trials done, time left and failures."""
+    """Walks the plan of a session while showing finished trials, time left and failures."""
     from ablation.execute import walk
 
     console = Console()

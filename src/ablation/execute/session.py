@@ -1,4 +1,4 @@
-"""A study whose record is open: reconciled at the start, closed at the end, one conductor each."""
+"""A session records one study: it opens and reconciles the record, and closes it at the end."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(kw_only=True, slots=True)
 class Session:
-    """A study whose record is open and reconciled: which trials are due, and which are done."""
+    """A study with an open record, its due trials and its outcomes."""
 
     plan: Plan
     home: Home
@@ -35,14 +35,14 @@ class Session:
     trials: Sequence[Trial] = ()
     """The trials that are due, given what earlier looks decided."""
     outcomes: dict[str, Outcome]
-    """Key to outcome; grows as trials are recorded."""
+    """Trial key to outcome; grows as trials are recorded."""
     live: Live
     """Shows long trainings while they run."""
     versions: Mapping[str, str]
     """Commit and library versions, as tags."""
 
     def look(self) -> None:
-        """Updates which trials are due: an arm that is decided gets no more seeds."""
+        """Updates the due trials: decided arms get no more seeds."""
         declared = self.plan.declaration
         seeds = decide_seeds(
             self.plan,
@@ -54,7 +54,7 @@ class Session:
 
     @property
     def missing(self) -> tuple[Trial, ...]:
-        """The due trials that are not done, in the plan's order."""
+        """The due trials without an outcome, in the plan's order."""
         return tuple(trial for trial in self.trials if trial.key not in self.outcomes)
 
     @property
@@ -64,7 +64,8 @@ class Session:
         return sum(outcome is not None and outcome.status == "FAILED" for outcome in ended)
 
     def record(self, finished: Finished) -> Outcome:
-        """Records a trial and shows it in the mirror: the record first, because it decides."""
+        """Records a trial, shows it in the mirror and returns its outcome."""
+        # The record first: it decides what is done, and the mirror follows.
         trial = finished.trial
         data, early = self.plan.data_of(trial), self.live.take(trial)
         outcome = tracking.record(self.home, finished, data, self.versions, early)
@@ -75,18 +76,18 @@ class Session:
 
 @contextlib.contextmanager
 def session(plan: Plan, places: Places) -> Iterator[Session]:
-    """Opens the record of a study, declares it, and reconciles what an earlier end left behind.
+    """Opens the record of a study, declares the study and cleans up after interrupted runs.
 
     Args:
         plan: The plan.
-        places: Where it is recorded.
+        places: The places of the record and its mirror.
 
     Raises:
-        Refused: If the record cannot be used, or another process is at work on it.
+        Refused: If the record cannot be used, or another process is using it.
     """
     study = plan.study.name
     with _explained(places), _lock(places, study):
-        # Two processes that both create databases or an experiment would trip each other up.
+        # Two processes that create the databases or an experiment at once would collide.
         with FileLock(places.folder / ".ablation/opening.lock", timeout=120):
             client = tracking.connect(places.tracking, record=True)
             storage = mirrors.connect(places.storage)
@@ -106,7 +107,7 @@ def session(plan: Plan, places: Places) -> Iterator[Session]:
 
 
 def _open(plan: Plan, home: Home, mirror: Mirror, places: Places) -> Session:
-    """Declares the study, and brings the mirror and the plan into line with the record."""
+    """Declares the study, reconciles the mirror with the record and returns the session."""
     study = plan.study
     tracking.close_unfinished(home)
     outcomes = tracking.outcomes(home)
@@ -131,7 +132,7 @@ def _open(plan: Plan, home: Home, mirror: Mirror, places: Places) -> Session:
 
 
 def _keep_table(study: Study, home: Home) -> None:
-    """Keeps the task's own table with the study, if the study asks for it."""
+    """Stores the task's own table if the study asks for it, else removes it."""
     of, rows = study.task.table([arm.config for arm in study.complete_arms])
     wanted = of if study.numerics else ""
     if tracking.numerics_of(home) != wanted:
@@ -139,14 +140,14 @@ def _keep_table(study: Study, home: Home) -> None:
 
 
 def _close(home: Home, *, complete: bool) -> None:
-    """Leaves no run RUNNING: neither a child that was being recorded, nor the parent."""
+    """Closes the parent run and every child that is still RUNNING."""
     tracking.close_unfinished(home)
     tracking.close(home, complete=complete)
 
 
 @contextlib.contextmanager
 def _lock(places: Places, study: str) -> Iterator[None]:
-    """Lets one process at a time record a study in a store; beside the store, not the caller."""
+    """Holds the study's lock, so that only one process at a time records the study."""
     lock = places.lock(study)
     try:
         (places.folder / ".ablation").mkdir(parents=True, exist_ok=True)
@@ -179,6 +180,6 @@ def _explained(places: Places) -> Iterator[None]:
         first = next(iter(str(error).strip().splitlines()), "")
         raise Refused(
             f"The record in {public(places.tracking)} failed ({type(error).__name__}): {first}",
-            "Make room on the disk or the server reachable, then run the same command again; "
-            "what is recorded is kept.",
+            "Free disk space or make the server reachable, then run the same command again; "
+            "recorded trials are kept.",
         ) from error

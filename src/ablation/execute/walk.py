@@ -1,4 +1,4 @@
-"""The walk over a plan: a crew trains, the session records, until no trial is missing."""
+"""Walks a plan: a crew trains and the session records, until no trial is missing."""
 
 from __future__ import annotations
 
@@ -18,17 +18,18 @@ if TYPE_CHECKING:
     from ablation.study.plan import Trial
 
 AHEAD = 2
-"""Trials submitted per worker, so that each has its next one while its last is recorded."""
+"""Trials submitted per worker, so that a worker starts its next trial while the last is
+recorded."""
 
 
 def walk(opened: Session, crew: Crew, *, device: str) -> Iterator[Finished]:
-    """Trains and records every missing trial, block by block; yields each when recorded.
+    """Trains every missing trial, block by block; yields each after it is recorded.
 
-    Interrupted at any point, it ends the crew and shows what was cut short as waiting.
+    An interrupt or an error ends the crew and shows unfinished trials as waiting.
 
     Args:
         opened: The session.
-        crew: Trains the trials; it goes on when all is done.
+        crew: Trains the trials; stays usable if the walk completes.
         device: ``auto``, ``cpu`` or ``cuda``.
 
     Raises:
@@ -43,7 +44,7 @@ def walk(opened: Session, crew: Crew, *, device: str) -> Iterator[Finished]:
                 yield finished
             opened.look()
     except BaseException:
-        # First the workers: a database that fails must not leave them training.
+        # Workers first: if the database fails, they must not go on training.
         crew.end()
         for key, trial in running.items():
             if key not in opened.outcomes:
@@ -54,10 +55,7 @@ def walk(opened: Session, crew: Crew, *, device: str) -> Iterator[Finished]:
 def _train(
     opened: Session, crew: Crew, running: dict[str, Trial], *, device: str
 ) -> Iterator[Finished]:
-    """Keeps every worker busy and yields what is trained.
-
-    What has ended is replaced before it is yielded, so no worker waits while it is recorded.
-    """
+    """Keeps every worker busy and yields the trained trials."""
     waiting = iter(_longest_first(opened))
     futures: dict[Future[Any], Trial] = {}
 
@@ -73,7 +71,7 @@ def _train(
         opened.live.look(trial for future, trial in futures.items() if future not in done)
         for future in [each for each in futures if each in done]:
             trial = futures.pop(future)
-            refill()
+            refill()  # before the yield, so that no worker waits while the trial is recorded
             records, result, began, used = _unpack(crew, future, trial)
             yield Finished(trial=trial, records=records, result=result, began=began, device=used)
 
@@ -98,10 +96,8 @@ def _submit(opened: Session, crew: Crew, trial: Trial, device: str) -> Future[An
 
 
 def _longest_first(opened: Session) -> list[Trial]:
-    """Returns the missing trials block by block, in each the long ones first.
-
-    The last block then ends with short ones, and hardly a worker waits for another.
-    """
+    """Returns the missing trials block by block, the longest first within each block."""
+    # The last trials are then short, so that workers finish at nearly the same time.
     seconds: dict[str, float] = {}
     for trial in opened.missing:
         if trial.config_hash not in seconds:
@@ -123,8 +119,8 @@ def _unpack(crew: Crew, future: Future[Any], trial: Trial) -> Any:
 
 def _lost(trial: Trial) -> Refused:
     return Refused(
-        f"{_where(trial)}: its worker was ended from outside, perhaps for lack of memory.",
-        "Run the same command again to go on; WORKERS=1 takes less memory.",
+        f"{_where(trial)}: its worker process died, perhaps for lack of memory.",
+        "Run the same command again to continue; WORKERS=1 needs less memory.",
     )
 
 

@@ -1,7 +1,7 @@
-"""The plan and its state as an Optuna study: what optuna-dashboard, ``plan`` and ``status`` read.
+"""The plan and its state as an Optuna study, for optuna-dashboard, ``plan`` and ``status``.
 
-MLflow decides what is done; the mirror is brought into line with it at every start, and rebuilt
-if it says what MLflow does not.
+MLflow decides which trials are done. At every start the mirror is updated from MLflow, and
+rebuilt if it contradicts MLflow.
 """
 
 from ablation.mirror.read import DONE, Mirrored, labels_taken, planned_seeds, reading, trials

@@ -1,4 +1,4 @@
-"""The declaration: everything a study fixed before its first run, and its exact JSON form."""
+"""The declaration: everything a study fixes before its first run, and its exact JSON form."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Scope = Literal["new_examples", "this_split"]
 
 
 class Look(NamedTuple):
-    """A number of seeds at which the runs are judged."""
+    """A number of seeds per arm at which the runs are judged."""
 
     seeds: int
     alpha: float
@@ -23,7 +23,7 @@ class Look(NamedTuple):
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class DeclaredArm:
-    """One arm, by its name and its complete configuration."""
+    """The name and the complete configuration of one arm."""
 
     name: str
     config: str
@@ -34,10 +34,10 @@ class DeclaredArm:
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Declaration:
-    """Everything a study fixed before its first run.
+    """Everything a study fixes before its first run.
 
-    Question, title and caveats are wording and not part of it; the data's fingerprint stands for
-    where the data came from.
+    Question, title and caveats are wording and not part of it. The data are identified by the
+    fingerprint of their content, not by where they came from.
     """
 
     name: str
@@ -46,21 +46,21 @@ class Declaration:
     baseline: str
     """Name of the arm that all others are compared with."""
     factor: str | None
-    """Dotted path of the one factor, or None where arms are listed."""
+    """Dotted path of the one factor, or None if the arms are listed."""
     metric: str
     margin: float | None
     """Smallest effect worth acting on, in units of the metric."""
     floor: float | None
-    """What a FAILED run counts as."""
+    """Value of the metric assigned to a FAILED run."""
     chance: float
-    """What always naming the commonest class of test scores."""
+    """Value of the metric on test for always predicting the most frequent class."""
     collapse: Collapse
     """Which runs count as FAILED(collapsed): ``half``, those that keep less than half of their
     arm's gain over chance; a number, those within that distance of chance; None, none."""
     quantum: float
     """Step of the metric on this test split; 0 if it is continuous."""
     looks: tuple[Look, ...]
-    """Rising in seeds; a single one where the seeds are fixed."""
+    """In ascending order of seeds; a single look if the number of seeds is fixed."""
     data: str
     """Fingerprint of the data's content."""
     scope: Scope = "new_examples"
@@ -78,7 +78,7 @@ class Declaration:
 
     @property
     def most_seeds(self) -> int:
-        """Seeds of an arm that no look decides."""
+        """Number of seeds of an arm that stays undecided at every look."""
         return self.looks[-1].seeds
 
     @property
@@ -87,7 +87,7 @@ class Declaration:
         return digest(self.to_json())
 
     def to_json(self) -> dict[str, Any]:
-        """Returns plain values, floats by repr: the text is exact, and so is its hash."""
+        """Returns plain values with floats as repr strings, so that text and hash are exact."""
         return {
             "name": self.name,
             "arms": [
@@ -109,7 +109,7 @@ class Declaration:
         """Returns the declaration that :meth:`to_json` wrote.
 
         Raises:
-            KeyError, TypeError, ValueError: If it was not written by this version.
+            KeyError, TypeError, ValueError: If the stored form is from another version.
         """
         given = dict(stored)
         given["arms"] = tuple(DeclaredArm(**arm) for arm in stored["arms"])

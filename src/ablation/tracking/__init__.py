@@ -1,4 +1,4 @@
-"""Runs to and from MLflow, which decides what is done."""
+"""Writes runs to MLflow and reads them back; MLflow decides which trials are done."""
 
 from ablation.tracking.curves import CURVES, curves_frame
 from ablation.tracking.entities import LOGITS, WEIGHTS

@@ -1,4 +1,4 @@
-"""Which test examples each run classified correctly, a bit each, from the runs' artifacts."""
+"""Reads from the runs' artifacts which test examples each run classified correctly."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ COMMONEST = -1
 """Seed of the row that belongs to no run."""
 
 REQUESTS = 8
-"""Artifacts asked of a tracking server at a time."""
+"""Artifacts downloaded from a tracking server at a time."""
 
 
 def examples_frame(
     home: Home, declaration: Declaration, outcomes: Mapping[str, Outcome]
 ) -> pd.DataFrame:
-    """Returns the columns :data:`EXAMPLES`; a run whose artifact is gone has no row."""
+    """Returns the columns :data:`EXAMPLES`; a run without the artifact has no row."""
     place = home.client.get_experiment(home.experiment).artifact_location
     wanted = [
         (arm, seed, outcome.run_id)
@@ -59,7 +59,7 @@ def examples_frame(
 def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
-    except OSError:  # the store was moved: its artifacts lie where it was
+    except OSError:  # the store was moved, and its artifacts were left behind
         return b""
 
 

@@ -21,6 +21,7 @@ EFFECTS = (
     "p_failures", "rho", "ground", "stage", "failed_alone", "baseline_failed_alone",
     "baseline_failed", "scope", "verdict_low", "verdict_high", "estimate_low", "estimate_high",
     "standard_error", "reach", "may_differ95", "needs_examples", "odd_shape", "one_seed",
+    "spent_difference", "spent_equivalence",
 )  # fmt: skip
 """One row per arm, the baseline first.
 
@@ -43,6 +44,8 @@ EFFECTS = (
 - ``may_differ95``: share of seeds on which an IDENTICAL arm may still differ (one-sided 95 %).
 - ``needs_examples``: no number of seeds would decide; a larger test split might.
 - ``odd_shape``: differences too skewed or too far apart for a t test on so few.
+- ``spent_difference``, ``spent_equivalence``: least p value of the looks so far times the whole
+  alpha over the look's, not adjusted for the other arms; several studies are combined by it.
 - ``one_seed``: leaving out a single seed would change the verdict.
 """
 
@@ -176,7 +179,7 @@ def check(runs: pd.DataFrame, declaration: Declaration) -> None:
 def _rows(walk: stats.Walk, arms: Sequence[str], declaration: Declaration) -> list[dict[str, Any]]:
     """Returns the numbers of all arms."""
     odd, alone = walk.oddly_shaped, walk.rests_on_one_seed
-    more = walk.verdicts.follow_up()
+    more, spent = walk.verdicts.follow_up(), walk.spent()
     return [
         _row(walk, arm, declaration)
         | {
@@ -186,6 +189,8 @@ def _rows(walk: stats.Walk, arms: Sequence[str], declaration: Declaration) -> li
             "needs_examples": bool(more.needs_examples[arm]),
             "odd_shape": bool(odd[arm]),
             "one_seed": bool(alone[arm]),
+            "spent_difference": spent.apart[arm],
+            "spent_equivalence": spent.within[arm],
         }
         for arm, name in enumerate(arms)
     ]

@@ -13,7 +13,8 @@ import pandas as pd
 from ablation.analysis import EFFECTS, answer
 from ablation.errors import Refused
 from ablation.records.declaration import Declaration
-from ablation.report.blocks import Block, Cell, Figure, Page, Section, table, verdict_cell
+from ablation.report.blocks import Block, Cell, Figure, Page, Section, Text, table, verdict_cell
+from ablation.report.claims import claims_of, said_of
 from ablation.report.content import summary
 from ablation.report.drawing import begin_drawing, keep
 from ablation.report.numbers import Scale, minus
@@ -125,7 +126,10 @@ def _page(studies: Sequence[Mapping[str, Any]]) -> Page:
                 "verdict's interval. The largest of many differences is partly luck.",
             )
         )
-    rows = [_row(study) for study in studies]
+    claims, families = claims_of(studies)
+    if families > 1:
+        blocks.append(Text(said_of(claims, families)))
+    rows = [_row(study, claims[claims["folder"] == study["folder"]]) for study in studies]
     columns = [
         "study",
         "question",
@@ -133,11 +137,12 @@ def _page(studies: Sequence[Mapping[str, Any]]) -> Page:
         "strongest",
         "verdict",
         "difference",
+        "claims that survive",
         "seeds",
         "date",
     ]
     if rows:
-        blocks.append(table(columns, rows, numeric="lllllrrr"))
+        blocks.append(table(columns, rows, numeric="lllllrrrr"))
     said = "No study has been reported yet."
     if len(strongest):
         first = strongest.iloc[0]
@@ -149,15 +154,17 @@ def _page(studies: Sequence[Mapping[str, Any]]) -> Page:
     return Page(TITLE, QUESTION, said, [("studies", str(len(studies)))], [], [Section("", blocks)])
 
 
-def _row(study: Mapping[str, Any]) -> list[Cell]:
+def _row(study: Mapping[str, Any], claims: pd.DataFrame) -> list[Cell]:
     scale, effects = Scale.of(study["declaration"]), study["effects"]
     arms = effects.iloc[1:].dropna(subset=["effect"])
     link = Cell(study["title"], href=f"{study['folder']}/index.html")
     start = [link, Cell(study["question"]), Cell(study["answer"])]
     n = sorted(set(effects["n"]))
     seeds = Cell(" to ".join(dict.fromkeys((str(n[0]), str(n[-1])))), float(n[-1]))
+    kept = int(claims["survives"].sum())
+    end = [Cell(f"{kept} of {len(claims)}", float(kept)), seeds, Cell(study["date"])]
     if arms.empty:
-        return [*start, Cell(""), Cell(""), Cell(""), seeds, Cell(study["date"])]
+        return [*start, Cell(""), Cell(""), Cell(""), *end]
     row = select_strongest(arms)
     strongest = [Cell(row["arm"]), verdict_cell(row["verdict"]), scale.difference(row["effect"])]
-    return [*start, *strongest, seeds, Cell(study["date"])]
+    return [*start, *strongest, *end]

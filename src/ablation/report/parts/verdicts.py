@@ -94,7 +94,7 @@ def verdict_table(effects: pd.DataFrame, scale: Scale) -> Table:
         "counts the seeds on which the arm is better than, level with and worse than the baseline."
     )
     if any(doubts(row) for row in effects.to_dict("records")):
-        caption += f" {MARK} More weakens this verdict: see In words."
+        caption += f" {MARK} Something weakens this verdict: see In words."
     return table(columns, rows, numeric="llrrrrrrrrr", caption=caption)
 
 

@@ -124,14 +124,14 @@ def test_claims_survive_holm_over_the_families_of_all_studies() -> None:
     columns = ["arm", "verdict", "ground", "stage", "spent_difference", "spent_equivalence"]
     base = ("base", "", "BASELINE", "final", math.nan, math.nan)
     rows = [
-        ("a", "BETTER", "ABOVE", "final", 0.004, 1.0),
+        ("a", "BETTER", "ABOVE", "final", 0.01, 1.0),
         ("b", "EQUIVALENT", "WITHIN_MARGIN", "final", 0.5, 0.02),
         ("c", "IDENTICAL", "IDENTICAL", "final", 1.0, 1.0),
     ]
     effects = pd.DataFrame([base, *rows], columns=columns)
     study = {"folder": "one", "declaration": declaration(), "effects": effects}
     alone, families = claims_of([study])
-    # Four p values, as c is in neither family: .004 * 4 holds, and .02 * 3 does not.
+    # Four p values, as c is in neither family: .01 * 4 holds, and .02 * 3 does not.
     assert alone.to_numpy().tolist() == [
         ["one", "a", "BETTER", True], ["one", "b", "EQUIVALENT", False],
     ]  # fmt: skip

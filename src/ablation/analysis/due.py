@@ -42,8 +42,9 @@ def decide_seeds(
     opening = due_trials(plan, {})
     if len(declared.looks) == 1 or any(trial.key not in outcomes for trial in opening):
         return {}
-    from ablation.analysis.effects import judge
+    from ablation.analysis.evidence import gather_evidence
 
     runs = tracking.runs_frame(plan.study.name, declared, outcomes)
     hashes = tracking.hashes_frame(declared, outcomes)
-    return judge(runs, hashes, declared, examples()).seeds
+    evidence = gather_evidence(runs, hashes, declared, examples())
+    return dict(zip(evidence.arms, evidence.walk().seeds.tolist(), strict=True))

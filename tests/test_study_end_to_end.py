@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import os
 import shutil
 import signal
@@ -16,9 +17,10 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+import pandas as pd
 import pytest
 
-from ablation import cli, tracking
+from ablation import cli, mirror, tracking
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -255,6 +257,16 @@ def test_a_study_with_looks_gives_more_seeds_to_undecided_arms_alone(
     if effects[1]["verdict"] == "INCONCLUSIVE" or effects[1]["look"] == "6":
         assert seeds["0.05"] == seeds["0.0505"] == 2 * 6
     assert "1e-12 is worse than 0.05 by" in out
+    assert {row["scope"] for row in effects} == {"new_examples"}
+    folder = stored.folder / "reports/tiny"
+    examples = pd.read_parquet(folder / "examples.parquet")
+    assert (examples["seed"] == tracking.COMMONEST).sum() == 1
+    current = json.loads((folder / "study.json").read_text())["current"]
+    with mirror.reading(f"sqlite:///{stored.folder / 'optuna.db'}") as query:
+        planned = mirror.planned_seeds(query, "tiny", current)
+        assert mirror.planned_seeds(query, "tiny", "another") == {}
+    assert planned["1e-12"] == 4
+    assert planned["0.05"] == seeds["0.05"] / 2
     assert "0 missing" in stored.run("plan", str(tiny_study))
     assert "nothing to run" in stored.run("run", str(tiny_study))
     fixed = stored.run("run", str(tiny_study), "--seeds", "2")

@@ -171,12 +171,17 @@ def experiment_of(client: MlflowClient, study: str) -> str | None:
     if found is None:
         return None
     if found.lifecycle_stage == "deleted":
-        raise Refused(
-            f"The MLflow experiment {study!r} was deleted, and its name is still taken.",
-            f"Restore it (mlflow experiments restore -x {found.experiment_id}), or remove it for "
-            f"good (mlflow gc --experiment-ids {found.experiment_id}).",
-        )
+        raise deleted(study, found.experiment_id)
     return str(found.experiment_id)
+
+
+def deleted(study: str, experiment: object) -> Refused:
+    """Returns the refusal of an experiment that was deleted in the UI but not for good."""
+    return Refused(
+        f"The MLflow experiment {study!r} was deleted, and its name is still taken.",
+        f"Restore it (mlflow experiments restore -x {experiment}), or remove it for "
+        f"good (mlflow gc --experiment-ids {experiment}).",
+    )
 
 
 def labels_taken(client: MlflowClient, study: str) -> dict[str, str]:

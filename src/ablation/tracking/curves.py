@@ -52,12 +52,12 @@ def curves_frame(
     runs = pd.DataFrame(cells, columns=["run", "config", "arm", "seed"])
     points = pd.DataFrame(_points(home, runs), columns=["run", "name", "epoch", "value"])
     # 10,000 runs have 640,000 points: texts are looked at once each, their numbers sorted.
-    run = pd.Index(runs["run"]).get_indexer(points["run"])
+    run = pd.Index(runs["run"]).get_indexer(pd.Index(points["run"]))
     code, names = pd.factorize(points["name"].astype(str))
     curve = pd.DataFrame([name.partition("/")[::2] for name in names], columns=["split", "metric"])
     rank = np.argsort(np.lexsort((curve["metric"], curve["split"])))
     value, epoch = points["value"].to_numpy(np.float64), points["epoch"].to_numpy(np.int64)
-    arms = pd.Index([arm.name for arm in declaration.arms]).get_indexer(runs["arm"])
+    arms = pd.Index([arm.name for arm in declaration.arms]).get_indexer(pd.Index(runs["arm"]))
     seeds = runs["seed"].to_numpy(np.int64)
     # A NaN is not below anything, either.
     at = np.flatnonzero(curve["split"].isin(SPLITS).to_numpy()[code] & (np.abs(value) < UNSTORED))

@@ -102,7 +102,10 @@ def runs(query: Query, experiment: str, kind: str) -> list[Row]:
     tags: dict[str, dict[str, str]] = {}
     for run, name, value in query(_TAGGED, **wanted):
         tags.setdefault(run, {})[name] = value
-    return [Row(run, *rest, tags[run]) for run, *rest in query(_RUNS, **wanted)]
+    return [
+        Row(run, status, began, ended, tags[run])
+        for run, status, began, ended in query(_RUNS, **wanted)
+    ]
 
 
 def labels_taken(parents: Iterable[Row]) -> dict[str, str]:

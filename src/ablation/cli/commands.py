@@ -248,8 +248,9 @@ def _carry_out(
             if idle:
                 show(escaped(_all_done(opened.home.label, len(opened.trials))))
             else:
-                for left in follow(opened, crew, handed, device=device):
-                    if left == crew.at_once:
+                steps = follow(opened, crew, handed, device=device)
+                for left in record.enter_context(contextlib.closing(steps)):
+                    if left <= crew.at_once:
                         _load_for_the_report(crew)
     except KeyboardInterrupt:
         crew.end()
@@ -273,10 +274,13 @@ def _load_for_the_report(crew: ProcessCrew) -> None:
 
     A worker that has no trial left loads beside one that has.
     """
+    from concurrent.futures import BrokenExecutor
+
     from ablation.execute.crew import load
 
-    for _ in range(crew.at_once):
-        crew.submit(load, *DRAWING)
+    with contextlib.suppress(BrokenExecutor):  # the walk tells which trial lost its worker
+        for _ in range(crew.at_once):
+            crew.submit(load, *DRAWING)
     load(*REPORTING)
 
 

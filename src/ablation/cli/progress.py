@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -23,7 +23,7 @@ LINES = 10
 """Where the output is no terminal: a line at each tenth of what is to do."""
 
 
-def follow(opened: Session, crew: Crew, handed: Handed | None, *, device: str) -> Iterator[int]:
+def follow(opened: Session, crew: Crew, handed: Handed | None, *, device: str) -> Generator[int]:
     """Walks the plan of a session and shows trials done, time left and failures.
 
     Args:

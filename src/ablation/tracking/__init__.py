@@ -11,7 +11,7 @@ from ablation.tracking.frames import (
     runs_frame,
     test_evaluations,
 )
-from ablation.tracking.parent import publish
+from ablation.tracking.parent import keep_reported, publish, reported_in
 from ablation.tracking.record import (
     Early,
     Finished,
@@ -24,17 +24,20 @@ from ablation.tracking.record import (
     record,
 )
 from ablation.tracking.store import (
+    LABEL,
     Home,
     connect,
     current_declaration,
     declarations,
     declare,
+    declared_in,
     describe_data,
     failures,
     find_home,
     keep_numerics,
     labels_taken,
     numerics,
+    numerics_in,
     numerics_of,
     open_home,
 )
@@ -43,6 +46,7 @@ __all__ = [
     "CURVES",
     "EXAMPLES",
     "HASHES",
+    "LABEL",
     "LOGITS",
     "RUNS",
     "WEIGHTS",
@@ -59,20 +63,24 @@ __all__ = [
     "curves_frame",
     "declarations",
     "declare",
+    "declared_in",
     "describe_data",
     "examples_frame",
     "failures",
     "find_home",
     "hashes_frame",
     "keep_numerics",
+    "keep_reported",
     "labels_taken",
     "numerics",
+    "numerics_in",
     "numerics_of",
     "open_home",
     "outcomes",
     "planned",
     "publish",
     "record",
+    "reported_in",
     "runs_frame",
     "test_evaluations",
 ]

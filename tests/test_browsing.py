@@ -159,6 +159,7 @@ def watched(tmp_path: Path, corpus: Path, empty_store: Path) -> Iterator[Watched
     )
     plan = make_plan(study, tmp_path / "cache")
     trial, clock = plan.trials[0], Clock()
+    (tmp_path / "progress").mkdir()
     live = Live(home, tmp_path / "progress", plan, {}, now=clock)
     yield Watched(home, trial, encoded, clock, live)
     live.close()

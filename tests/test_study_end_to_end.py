@@ -7,20 +7,24 @@ import json
 import os
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
+from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import pytest
+from filelock import FileLock
 
 from ablation import cli, mirror, tracking
+from ablation.execute import Glance
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -524,12 +528,13 @@ def test_a_store_option_wins_over_both_variables(
 
 
 def test_a_second_conductor_is_refused(project: Project, tiny_study: Path) -> None:
-    from filelock import FileLock
-
-    (project.folder / ".ablation").mkdir()
+    begun = project.folder / ".ablation/progress/tiny/of-the-first-0.jsonl"
+    begun.parent.mkdir(parents=True)
+    begun.touch()
     with FileLock(project.folder / ".ablation/tiny.lock"):
         out = project.run("run", str(tiny_study), code=2)
     assert "Another process is running 'tiny'" in out
+    assert begun.exists()
 
 
 def test_a_pooling_of_the_users_that_fails_says_where(stored: Project, tiny_study: Path) -> None:
@@ -576,3 +581,174 @@ def test_bad_input_is_two_lines_and_nothing_written(
     assert len(out.strip().splitlines()) == 2
     assert not list(project.folder.rglob("*.db"))
     assert not (project.folder / "reports").exists()
+
+
+def test_workers_train_before_the_record_is_open(
+    stored: Project, tiny_study: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    progress = stored.folder / ".ablation/progress/tiny"
+    progress.mkdir(parents=True)
+    (progress / "left.jsonl").touch()
+    seen: list[set[str]] = []
+    states: list[Counter[str]] = []
+    connect, record = tracking.connect, tracking.record
+
+    def connect_late(*args: Any, **kwargs: Any) -> Any:
+        if not seen:
+            wait_until(lambda: len(list(progress.glob("*-0.jsonl"))) == 3, seconds=60)
+            seen.append({path.name for path in progress.iterdir()})
+            began = int(time.time())
+            wait_until(lambda: time.time() > began + 1, seconds=5)
+        return connect(*args, **kwargs)
+
+    def record_shown(*args: Any, **kwargs: Any) -> Any:
+        with mirror.reading(f"sqlite:///{stored.folder / 'optuna.db'}") as query:
+            shown = mirror.trials(query, "tiny", "accuracy").values()
+        states.append(Counter(each.state for each in shown))
+        return record(*args, **kwargs)
+
+    monkeypatch.setattr(tracking, "connect", connect_late)
+    monkeypatch.setattr(tracking, "record", record_shown)
+    stored.run("run", str(tiny_study), "--workers", "2")
+    assert "left.jsonl" not in seen[0]
+    assert states[0] == {
+        "RUNNING": 5
+    }  # four were handed out ahead, one took the place of the first
+    runs = stored.client.search_runs(["1"])
+    (parent,) = (run for run in runs if run.data.tags["ablation.kind"] == "study")
+    (declared,) = (
+        json.loads(value)["date"]
+        for name, value in parent.data.tags.items()
+        if name.startswith("ablation.declared.")
+    )
+    first = min(run.info.start_time for run in runs if run is not parent) / 1000
+    assert declared <= time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(first))
+
+
+def test_what_turns_out_to_be_recorded_is_not_recorded_again(
+    stored: Project, tiny_study: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stored.run("run", str(tiny_study))
+    before = {row["run_id"] for row in stored.runs()}
+    gone = stored.runs()[-1]["run_id"]
+    stored.client.delete_run(gone)
+    behind = lambda plan, places: Glance(label="tiny", outcomes={})  # noqa: E731
+    monkeypatch.setattr("ablation.execute.glance", behind)
+    handed: list[int] = []
+
+    class Counting(Inline):
+        def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+            handed.append(len(handed))
+            return super().submit(fn, *args, **kwargs)
+
+    monkeypatch.setattr("ablation.execute.crew.pool", lambda workers: Counting())
+    stored.run("run", str(tiny_study), "--workers", "2")
+    assert len(handed) >= 4
+    assert stored.statuses() == {"trial FINISHED": 6, "study FINISHED": 1}
+    after = {row["run_id"] for row in stored.runs()}
+    assert before - after == {gone}
+    assert "6 of 6 planned trials are done" in stored.run("status", str(tiny_study))
+
+
+def test_a_refused_start_ends_the_workers_that_had_begun(
+    project: Project, tiny_study: Path
+) -> None:
+    tiny_study.write_text(tiny_study.read_text().replace("epochs=2", "epochs=100_000"))
+    (project.folder / "optuna.db").write_text("no database, whoever reads its first few bytes")
+    process = project.start("run", str(tiny_study))
+    out = "".join(process.communicate(timeout=120))
+    ended = time.monotonic()
+    assert process.returncode == 2
+    assert "optuna.db" in out
+    wait_until(lambda: not alive(project.folder), seconds=5 - (time.monotonic() - ended))
+
+
+def test_an_interrupt_while_the_record_is_opened_ends_the_workers(
+    stored: Project, tiny_study: Path
+) -> None:
+    tiny_study.write_text(tiny_study.read_text().replace("epochs=2", "epochs=100_000"))
+    process = stored.start("run", str(tiny_study))
+    wait_until(lambda: list(stored.folder.glob(".ablation/progress/tiny/*-0.jsonl")), seconds=90)
+    process.send_signal(signal.SIGINT)
+    sent = time.monotonic()
+    out = "".join(process.communicate(timeout=30))
+    assert time.monotonic() - sent < 5
+    wait_until(lambda: not alive(stored.folder), seconds=5 - (time.monotonic() - sent))
+    assert process.returncode == 130, out
+    assert "Run the same command again" in out
+    assert not {"trial RUNNING", "study RUNNING"} & stored.statuses().keys()
+    with FileLock(stored.folder / ".ablation/tiny.lock", timeout=0):
+        pass
+
+
+def test_a_study_that_is_done_is_left_alone_and_loads_nothing(
+    stored: Project, tiny_study: Path
+) -> None:
+    first = stored.run("run", str(tiny_study))
+    report = stored.folder / "reports"
+    built = {path: path.stat().st_mtime_ns for path in report.rglob("*")}
+    code = "import sys; from ablation import cli\ntry: cli.main()\nfinally: print(*sys.modules)"
+    command = [sys.executable, "-c", code, "run", str(tiny_study)]
+    again = subprocess.run(command, cwd=stored.folder, capture_output=True, text=True, check=True)
+    heavy = {"torch", "mlflow", "optuna", "pandas", "scipy", "datasets", "sqlalchemy"}
+    *said, loaded = again.stdout.splitlines()
+    assert not heavy & set(loaded.split())
+    assert said[0] == "tiny: all 6 planned trials are done; nothing to run."
+    assert said[1:] == first.splitlines()[-len(said) + 1 :]
+    assert {path: path.stat().st_mtime_ns for path in report.rglob("*")} == built
+    wait_until(lambda: not alive(stored.folder), seconds=5)
+
+
+DISTURBANCES: dict[str, Callable[[Project, Path], object]] = {
+    "wording": lambda _, study: study.write_text(
+        study.read_text().replace("Does it matter?", "Does it?")
+    ),
+    "a figure gone": lambda project, _: next(project.folder.glob("reports/tiny/*/*.svg")).unlink(),
+    "a file changed": lambda project, _: (project.folder / "reports/tiny/effects.csv").write_text(
+        "nothing"
+    ),
+    "no page over all": lambda project, _: (project.folder / "reports/index.html").unlink(),
+    "cut off": lambda project, _: project.client.set_terminated(
+        project.client.search_runs(["1"], "tags.`ablation.kind` = 'study'")[0].info.run_id,
+        status="KILLED",
+    ),
+    "the table of fills wanted": lambda _, study: study.write_text(
+        study.read_text().replace("seeds=2", "seeds=2, numerics=True")
+    ),
+    "a trial shown as running": lambda project, _: _unfinish(project),
+}
+
+
+def _unfinish(project: Project) -> None:
+    with closing(sqlite3.connect(project.folder / "optuna.db")) as connection, connection:
+        connection.execute("UPDATE trials SET state = 'RUNNING' WHERE trial_id = 1")
+
+
+@pytest.mark.parametrize("what", sorted(DISTURBANCES))
+def test_whatever_has_changed_is_seen_to(stored: Project, tiny_study: Path, what: str) -> None:
+    stored.run("run", str(tiny_study))
+    effects = (stored.folder / "reports/tiny/effects.csv").read_bytes()
+    page = stored.folder / "reports/tiny/index.html"
+    before = page.stat().st_mtime_ns
+    stored.run("run", str(tiny_study))
+    assert page.stat().st_mtime_ns == before
+    DISTURBANCES[what](stored, tiny_study)
+    stored.run("run", str(tiny_study))
+    assert page.stat().st_mtime_ns > before
+    assert (stored.folder / "reports/tiny/effects.csv").read_bytes() == effects
+    assert stored.statuses() == {"trial FINISHED": 6, "study FINISHED": 1}
+    assert "6 of 6 planned trials are done" in stored.run("status", str(tiny_study))
+    again = page.stat().st_mtime_ns
+    stored.run("run", str(tiny_study))
+    assert page.stat().st_mtime_ns == again
+
+
+def test_a_report_of_another_version_is_built_anew(
+    stored: Project, tiny_study: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stored.run("run", str(tiny_study))
+    page = stored.folder / "reports/tiny/index.html"
+    before = page.stat().st_mtime_ns
+    monkeypatch.setattr("ablation.cli.settled._version", lambda: ["another"])
+    stored.run("run", str(tiny_study))
+    assert page.stat().st_mtime_ns > before

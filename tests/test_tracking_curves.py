@@ -72,13 +72,18 @@ def one_by_one(home: Home, outcomes: dict[str, Outcome]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(tracking.CURVES))
 
 
-def test_curves_from_a_database_are_those_of_each_run(tmp_path: Path) -> None:
+def test_curves_from_a_database_are_those_of_each_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     client = tracking.connect(f"sqlite:///{tmp_path / 'mlflow.db'}")
     home = tracking.open_home(client, "s", "s", data="d", artifacts=tmp_path / "mlartifacts")
     outcomes = record(home)
     found = tracking.curves_frame(home, DECLARED, outcomes)
     pd.testing.assert_frame_equal(found, one_by_one(home, outcomes), check_dtype=False)
     assert len(found) == 4 * 3 * 4
+    with monkeypatch.context() as patch:
+        patch.setattr(Home, "shared", True)  # as a database that is no SQLite file is read
+        pd.testing.assert_frame_equal(tracking.curves_frame(home, DECLARED, outcomes), found)
     empty = tracking.curves_frame(home, DECLARED, {})
     assert list(empty) == list(tracking.CURVES)
     artifact = tmp_path / "test_correct.bin"

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from ablation import mirror
 from ablation.analysis.due import due_trials
-from ablation.errors import Refused
 from ablation.mirror import Mirrored
 from ablation.records.places import places
 from ablation.study.plan import Plan, Trial, make_plan
@@ -114,24 +113,6 @@ def estimate(plan: Plan, seen: Seen, missing: Sequence[Trial], workers: int) -> 
         basis = "a rough guess until a trial has finished"
     minutes = seconds / workers / 60
     return f"About {minutes + START_UP:.1f} minutes with {workers} workers ({basis})."
-
-
-def surely_missing(plan: Plan, store: Path | None) -> bool:
-    """Returns whether the mirror proves that a trial of the first look is missing.
-
-    Returns False if the mirror cannot be read; opening the record will then raise the error.
-    """
-    where, opening = places(store), plan.study.schedule[0].seeds
-    if not where.mirror_exists:
-        return not where.record_exists
-    try:
-        with mirror.reading(where.storage) as query:
-            label = plan.label(mirror.labels_taken(query))
-            found = mirror.trials(query, label, plan.study.metric)
-    except Refused:
-        return False
-    done = {key for key, each in found.items() if each.outcome is not None}
-    return any(trial.key not in done for trial in plan.trials if trial.seed < opening)
 
 
 def cores() -> int:

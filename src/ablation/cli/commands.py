@@ -11,11 +11,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ablation.cli.output import escaped, show
-from ablation.cli.recorded import existing, find_home, page_of, write_report
+from ablation.cli.recorded import (
+    existing,
+    find_home,
+    page_of,
+    show_report,
+    write_report,
+)
 from ablation.errors import Refused, public
 
 if TYPE_CHECKING:
-    from ablation.execute import ProcessCrew, Session
+    from ablation.execute import Glance, Held, ProcessCrew, Session
+    from ablation.records.places import Places
     from ablation.study.plan import Plan
     from ablation.study.spec import Study
 
@@ -38,7 +45,11 @@ DRAWING = (
     "matplotlib.backends.backend_agg",
     "matplotlib.backends.backend_svg",
 )
-"""Modules that workers need to draw the report's figures at the end."""
+"""What a worker needs to draw the report's figures. It takes a second or more to load, so that no
+worker does before it has nothing left to train."""
+
+REPORTING = ("ablation.report", "ablation.analysis.effects")
+"""What this process needs to write the report."""
 
 Name = Annotated[str, typer.Argument(help="A study in studies/, or the path of a study file.")]
 Data = Annotated[
@@ -174,25 +185,35 @@ def run(
     _refuse_options(device, workers)
     from concurrent.futures import BrokenExecutor
 
-    from ablation.cli.asked import cores, plan_of, surely_missing
-    from ablation.execute.crew import ProcessCrew, prepare_pool
+    from ablation.cli.asked import cores, plan_of
+    from ablation.cli.settled import settled
+    from ablation.execute import ProcessCrew, glance, hold
+    from ablation.execute.crew import prepare_pool
     from ablation.execute.garbage import loading, seldom
+    from ablation.records.places import places
     from ablation.study.load import STUDIES, load
     from ablation.task import Redirection
 
-    study = load(name, STUDIES)  # refuses a wrong name before heavy libraries load
-    if device == "cuda":  # refuses a missing GPU early; the check itself loads PyTorch
+    study, where = load(name, STUDIES), places(store)  # a wrong name is refused at once
+    if device == "cuda":  # likewise, and only then, since asking loads PyTorch
         study.task.device(device)
-    prepare_pool(*study.task.preload, *DRAWING)
+    if not where.record_exists:  # else there may be nothing to train, as is told in no time
+        prepare_pool(*study.task.preload)
     with loading():
         given = plan_of(study, Redirection(data=data, text=text, label=label), seeds)
     arms = given.study.complete_arms
     given.study.task.check([(arm.config, given.data_by_arm[arm.name]) for arm in arms])
     _terminate_like_interrupt()
     with seldom(), ProcessCrew(workers or cores()) as crew:
-        if surely_missing(given, store):
-            crew.start()
-        opened, idle = _carry_out(given, crew, store, device)
+        with hold(where, given.study.name) as held:
+            seen = glance(given, where)
+            shown = settled(given, where, seen, reports)
+            if seen is not None and shown is not None:
+                show(escaped(_all_done(seen.label, shown["trials"])))
+                show_report(seen.label, shown, reports)
+                return
+            prepare_pool(*study.task.preload)
+            opened, idle = _carry_out(given, crew, where, held, seen, device=device)
         if opened.missing:
             names = ", ".join(f"{t.arm.name} seed {t.seed}" for t in opened.missing[:10])
             show(escaped(f"{len(opened.missing)} planned trials are missing: {names}"))
@@ -204,34 +225,68 @@ def run(
 
 
 def _carry_out(
-    given: Plan, crew: ProcessCrew, store: Path | None, device: str
+    given: Plan,
+    crew: ProcessCrew,
+    where: Places,
+    held: Held,
+    seen: Glance | None,
+    *,
+    device: str,
 ) -> tuple[Session, bool]:
     """Trains and records the missing trials; returns the session and whether none was missing."""
     from ablation.cli.progress import follow
-    from ablation.execute import session
+    from ablation.execute import hand_out, session
     from ablation.execute.garbage import loading
-    from ablation.records.places import places
 
     opened: Session | None = None
     try:
+        missing = [] if seen is None else seen.missing(given)
+        handed = None
+        if missing:
+            handed = hand_out(crew, given, missing, held.progress, device=device)
         with contextlib.ExitStack() as record:
-            with loading():  # takes seconds, while the workers load their libraries
-                opened = record.enter_context(session(given, places(store)))
+            with loading():  # it takes seconds, in which the workers load and train
+                opened = record.enter_context(session(given, where, held))
             if screening := _screening(given.study):
                 show(screening)
             idle = not opened.missing
             if idle:
-                all_done = f"all {len(opened.trials)} planned trials are done"
-                show(escaped(f"{opened.home.label}: {all_done}; nothing to run."))
+                show(escaped(_all_done(opened.home.label, len(opened.trials))))
             else:
-                follow(opened, crew, device=device)
+                steps = follow(opened, crew, handed, device=device)
+                for left in record.enter_context(contextlib.closing(steps)):
+                    if left <= crew.at_once:
+                        _load_for_the_report(crew)
     except KeyboardInterrupt:
+        crew.end()
         planned = len(opened.trials) if opened else 0
         done = planned - len(opened.missing) if opened else 0
         kept = f": {done} of {planned} planned trials are done and kept" if planned else ""
         show(f"\nStopped{kept}. Run the same command again to go on.")
         raise typer.Exit(INTERRUPTED) from None
+    except BaseException:
+        crew.end()  # while the lock is held: nobody trains beside another conductor
+        raise
     return opened, idle
+
+
+def _all_done(label: str, trials: int) -> str:
+    return f"{label}: all {trials} planned trials are done; nothing to run."
+
+
+def _load_for_the_report(crew: ProcessCrew) -> None:
+    """Loads what writes the report while the last trials train, and what draws it after them.
+
+    A worker that has no trial left loads beside one that has.
+    """
+    from concurrent.futures import BrokenExecutor
+
+    from ablation.execute.crew import load
+
+    with contextlib.suppress(BrokenExecutor):  # the walk tells which trial lost its worker
+        for _ in range(crew.at_once):
+            crew.submit(load, *DRAWING)
+    load(*REPORTING)
 
 
 @app.command()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -16,13 +17,24 @@ from rich.progress import (
 
 if TYPE_CHECKING:
     from ablation.execute import Crew, Session
+    from ablation.execute.ahead import Handed
 
 LINES = 10
 """Number of progress lines if the output is not a terminal."""
 
 
-def follow(opened: Session, crew: Crew, *, device: str) -> None:
-    """Walks the plan of a session while showing finished trials, time left and failures."""
+def follow(opened: Session, crew: Crew, handed: Handed | None, *, device: str) -> Generator[int]:
+    """Walks the plan of a session and shows trials done, time left and failures.
+
+    Args:
+        opened: The session.
+        crew: Trains the trials.
+        handed: Trials that the crew has already.
+        device: ``auto``, ``cpu`` or ``cuda``.
+
+    Yields:
+        The number of due trials that are left, after each that was recorded.
+    """
     from ablation.execute import walk
 
     console = Console()
@@ -43,10 +55,11 @@ def follow(opened: Session, crew: Crew, *, device: str) -> None:
         task = bar.add_task(
             opened.home.label, total=len(opened.trials), completed=done, failed=failed
         )
-        for finished in walk(opened, crew, device=device):
+        for finished in walk(opened, crew, device=device, handed=handed):
             done += 1
             failed += finished.result.status == "FAILED"
             bar.update(task, total=len(opened.trials), completed=done, failed=failed)
             if quiet and (done % every == 0 or done == len(opened.trials)):
                 line = f"{opened.home.label}: {done} of {len(opened.trials)} trials done"
                 console.print(f"{line}, {failed} failed", markup=False, highlight=False)
+            yield len(opened.trials) - done

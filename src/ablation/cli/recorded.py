@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -64,26 +64,46 @@ def write_report(home: Home, reports: Path, mapping: Callable[..., Iterable[Any]
         reports: Folder of the reports.
         mapping: ``map``, or the ``map`` of a crew, which draws the figures in parallel.
     """
-    from rich.table import Table
-
     from ablation import tracking
     from ablation.analysis import answer
+    from ablation.cli import settled
     from ablation.report import brief, build, gather, index, note
 
     content = gather(home)
     folder = build(content, reports, mapping)
     index(reports, mapping)
+    verdicts = brief(content)
+    shown = {
+        "trials": len(content.details),
+        "caption": verdicts.caption,
+        "columns": list(verdicts.columns),
+        "rows": [[cell.text for cell in row] for row in verdicts.rows],
+        "answer": answer(content.judged.effects, content.declaration),
+    }
     failures: tuple[type[Exception], ...] = (OSError, *tracking.failures())
     try:
         tracking.publish(home, content.judged.effects.to_dict("records"), note(content), folder)
+        settled.keep(home, reports, shown)
     except failures as error:
         why = next(iter(str(error).strip().splitlines()), "")
-        show(escaped(f"The report is missing from MLflow ({type(error).__name__}): {why}"))
-    verdicts = brief(content)
-    show(escaped(f"{home.label}: {verdicts.caption}"))
-    table = Table(*verdicts.columns, box=None)
-    for row in verdicts.rows:
-        table.add_row(*(escaped(cell.text) for cell in row))
+        show(escaped(f"MLflow does not show the report ({type(error).__name__}): {why}"))
+    show_report(home.label, shown, reports)
+
+
+def show_report(label: str, shown: Mapping[str, Any], reports: Path) -> None:
+    """Prints the verdicts of a report and where it is.
+
+    Args:
+        label: The study label.
+        shown: What the report says in short, as :func:`write_report` keeps it.
+        reports: Folder of the reports.
+    """
+    from rich.table import Table
+
+    show(escaped(f"{label}: {shown['caption']}"))
+    table = Table(*shown["columns"], box=None)
+    for row in shown["rows"]:
+        table.add_row(*map(escaped, row))
     show(table)
-    show(escaped(answer(content.judged.effects, content.declaration)))
-    show(escaped(f"Report: {folder / 'index.html'}"))
+    show(escaped(shown["answer"]))
+    show(escaped(f"Report: {reports / label / 'index.html'}"))

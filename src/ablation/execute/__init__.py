@@ -1,7 +1,21 @@
 """Walks a study's plan: a crew trains, and one process records in MLflow and Optuna."""
 
+from ablation.execute.ahead import hand_out
 from ablation.execute.crew import Crew, ExecutorCrew, ProcessCrew
-from ablation.execute.session import Session, session
+from ablation.execute.glance import Glance, glance
+from ablation.execute.session import Held, Session, hold, session
 from ablation.execute.walk import walk
 
-__all__ = ["Crew", "ExecutorCrew", "ProcessCrew", "Session", "session", "walk"]
+__all__ = [
+    "Crew",
+    "ExecutorCrew",
+    "Glance",
+    "Held",
+    "ProcessCrew",
+    "Session",
+    "glance",
+    "hand_out",
+    "hold",
+    "session",
+    "walk",
+]

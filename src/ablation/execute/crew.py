@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import multiprocessing
 import os
 import signal
@@ -221,4 +222,10 @@ def _begin_worker() -> None:
 
 
 def _warm() -> None:
-    """Does nothing; a submitted call makes the pool start a process."""
+    """Does nothing: a process that has been asked for is there."""
+
+
+def load(*modules: str) -> None:
+    """Imports modules, for use before what needs them."""
+    for name in modules:
+        importlib.import_module(name)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ablation import tracking
 from ablation.execute import progress_file
+from ablation.execute.ahead import progress_of
 from ablation.study.plan import Plan, Trial
 from ablation.tracking import Early, Home, Started
 
@@ -23,7 +24,7 @@ class Live:
 
     Args:
         home: The study label.
-        folder: Folder for progress files; emptied first.
+        folder: Where progress files lie; it is there, and holds those of this session alone.
         plan: The plan.
         versions: Commit and library versions, as tags.
         now: Returns the time in seconds since the epoch.
@@ -37,16 +38,15 @@ class Live:
         versions: Mapping[str, str],
         now: Callable[[], float] = time.time,
     ) -> None:
-        self._home, self._folder, self._now = home, folder, now
+        self.folder = folder
+        self._home, self._now = home, now
         self._plan, self._versions = plan, versions
         self._early: dict[str, Early] = {}
         self._looked = now()
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
 
     def file(self, trial: Trial) -> Path:
-        """Returns the path of a trial's progress file."""
-        return self._folder / f"{trial.config_hash}-{trial.seed}.jsonl"
+        """Where the worker writes that trains the trial."""
+        return progress_of(self.folder, trial)
 
     def look(self, running: Iterable[Trial]) -> None:
         """Updates the MLflow runs of long trainings, at most every :data:`EVERY` seconds."""
@@ -63,7 +63,7 @@ class Live:
 
     def close(self) -> None:
         """Removes the progress files."""
-        shutil.rmtree(self._folder, ignore_errors=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     def _show(self, trial: Trial) -> None:
         seen = progress_file.read(self.file(trial))

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import shutil
+import time
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
@@ -74,20 +77,49 @@ class Session:
         return outcome
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Held:
+    """The lock of a study, as long as its context lasts."""
+
+    since: float
+    """Seconds since the epoch; no trial of the holder began earlier."""
+    progress: Path
+    """Folder of the trials' progress files; empty at first."""
+
+
 @contextlib.contextmanager
-def session(plan: Plan, places: Places) -> Iterator[Session]:
-    """Opens the record of a study, declares the study and cleans up after interrupted runs.
+def hold(places: Places, study: str) -> Iterator[Held]:
+    """Lets one process at a time record a study in a store; beside the store, not the caller.
+
+    Raises:
+        Refused: If another process has the lock, or the folder cannot be written.
+    """
+    folder = places.progress(study)
+    with _lock(places, study):
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            yield Held(since=time.time(), progress=folder)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def session(plan: Plan, places: Places, held: Held | None = None) -> Iterator[Session]:
+    """Opens the record of a study, declares it, and reconciles what an earlier end left behind.
 
     Args:
         plan: The plan.
-        places: The places of the record and its mirror.
+        places: Where it is recorded.
+        held: The study's lock; None takes it.
 
     Raises:
         Refused: If the record cannot be used, or another process is using it.
     """
     study = plan.study.name
-    with _explained(places), _lock(places, study):
-        # Two processes that create the databases or an experiment at once would collide.
+    with _explained(places), contextlib.ExitStack() as stack:
+        held = held or stack.enter_context(hold(places, study))
+        # Two processes that both create databases or an experiment would trip each other up.
         with FileLock(places.folder / ".ablation/opening.lock", timeout=120):
             client = tracking.connect(places.tracking, record=True)
             storage = mirrors.connect(places.storage)
@@ -97,7 +129,7 @@ def session(plan: Plan, places: Places) -> Iterator[Session]:
             )
         try:
             mirror = mirrors.open_mirror(storage, plan, label=label)
-            opened = _open(plan, home, mirror, places)
+            opened = _open(plan, home, mirror, held)
             yield opened
         except BaseException:
             _close(home, complete=False)
@@ -106,13 +138,13 @@ def session(plan: Plan, places: Places) -> Iterator[Session]:
         _close(home, complete=not opened.missing)
 
 
-def _open(plan: Plan, home: Home, mirror: Mirror, places: Places) -> Session:
-    """Declares the study, reconciles the mirror with the record and returns the session."""
+def _open(plan: Plan, home: Home, mirror: Mirror, held: Held) -> Session:
+    """Declares the study, and brings the mirror and the plan into line with the record."""
     study = plan.study
     tracking.close_unfinished(home)
     outcomes = tracking.outcomes(home)
-    wording = {"question": study.question, "title": study.title, "caveats": list(study.caveats)}
-    tracking.declare(home, plan.declaration, wording, seen=len(outcomes))
+    # As of the lock: a worker may have begun with a trial since, but none earlier.
+    tracking.declare(home, plan.declaration, wording_of(study), seen=len(outcomes), at=held.since)
     tracking.describe_data(home, plan.data)
     tracking.keep_commonest(home, plan.data.test_commonest())
     _keep_table(study, home)
@@ -124,11 +156,16 @@ def _open(plan: Plan, home: Home, mirror: Mirror, places: Places) -> Session:
         home=home,
         mirror=mirror,
         outcomes=outcomes,
-        live=Live(home, places.progress(study.name), plan, versions),
+        live=Live(home, held.progress, plan, versions),
         versions=versions,
     )
     opened.look()
     return opened
+
+
+def wording_of(study: Study) -> dict[str, Any]:
+    """Returns what a study says in words, which is no part of its declaration."""
+    return {"question": study.question, "title": study.title, "caveats": list(study.caveats)}
 
 
 def _keep_table(study: Study, home: Home) -> None:
@@ -147,7 +184,7 @@ def _close(home: Home, *, complete: bool) -> None:
 
 @contextlib.contextmanager
 def _lock(places: Places, study: str) -> Iterator[None]:
-    """Holds the study's lock, so that only one process at a time records the study."""
+    """Has the study's lock in the block."""
     lock = places.lock(study)
     try:
         (places.folder / ".ablation").mkdir(parents=True, exist_ok=True)

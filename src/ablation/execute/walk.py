@@ -8,8 +8,9 @@ from concurrent.futures import FIRST_COMPLETED, Future, wait
 from typing import TYPE_CHECKING, Any
 
 from ablation.errors import Refused
+from ablation.execute.ahead import AHEAD, Handed, job_of, longest_first
 from ablation.execute.live import EVERY
-from ablation.execute.worker import Job, run_trial
+from ablation.execute.worker import run_trial
 from ablation.tracking import Finished
 
 if TYPE_CHECKING:
@@ -17,13 +18,11 @@ if TYPE_CHECKING:
     from ablation.execute.session import Session
     from ablation.study.plan import Trial
 
-AHEAD = 2
-"""Trials submitted per worker, so that a worker starts its next trial while the last is
-recorded."""
 
-
-def walk(opened: Session, crew: Crew, *, device: str) -> Iterator[Finished]:
-    """Trains every missing trial, block by block; yields each after it is recorded.
+def walk(
+    opened: Session, crew: Crew, *, device: str, handed: Handed | None = None
+) -> Iterator[Finished]:
+    """Trains and records every missing trial, block by block; yields each when recorded.
 
     An interrupt or an error ends the crew and shows unfinished trials as waiting.
 
@@ -31,6 +30,7 @@ def walk(opened: Session, crew: Crew, *, device: str) -> Iterator[Finished]:
         opened: The session.
         crew: Trains the trials; stays usable if the walk completes.
         device: ``auto``, ``cpu`` or ``cuda``.
+        handed: Trials that the crew has already.
 
     Raises:
         Refused: If user-defined code fails, or a worker dies.
@@ -38,7 +38,8 @@ def walk(opened: Session, crew: Crew, *, device: str) -> Iterator[Finished]:
     running: dict[str, Trial] = {}
     try:
         while opened.missing:
-            for finished in _train(opened, crew, running, device=device):
+            futures, handed = _adopt(opened, crew, handed), None
+            for finished in _train(opened, crew, running, futures, device=device):
                 opened.record(finished)
                 del running[finished.trial.key]
                 yield finished
@@ -53,14 +54,25 @@ def walk(opened: Session, crew: Crew, *, device: str) -> Iterator[Finished]:
 
 
 def _train(
-    opened: Session, crew: Crew, running: dict[str, Trial], *, device: str
+    opened: Session,
+    crew: Crew,
+    running: dict[str, Trial],
+    futures: dict[Future[Any], Trial],
+    *,
+    device: str,
 ) -> Iterator[Finished]:
-    """Keeps every worker busy and yields the trained trials."""
-    waiting = iter(_longest_first(opened))
-    futures: dict[Future[Any], Trial] = {}
+    """Keeps every worker busy and yields what is trained.
+
+    What has ended is replaced before it is yielded, so no worker waits while it is recorded.
+    """
+    for trial in futures.values():
+        opened.mirror.start(trial)
+        running[trial.key] = trial
+    ordered = longest_first(opened.plan, opened.missing)
+    waiting = (trial for trial in ordered if trial.key not in running)
 
     def refill() -> None:
-        for trial in itertools.islice(waiting, AHEAD * crew.at_once - len(futures)):
+        for trial in itertools.islice(waiting, max(0, AHEAD * crew.at_once - len(futures))):
             opened.mirror.start(trial)
             running[trial.key] = trial
             futures[_submit(opened, crew, trial, device)] = trial
@@ -76,34 +88,31 @@ def _train(
             yield Finished(trial=trial, records=records, result=result, began=began, device=used)
 
 
-def _submit(opened: Session, crew: Crew, trial: Trial, device: str) -> Future[Any]:
-    task = opened.plan.study.task
-    job = Job(
-        train=task.train,
-        resolve_device=task.device,
-        config=trial.arm.config,
-        seed=trial.training_seed,
-        data=opened.plan.data_of(trial),
-        device=device,
-        progress=opened.live.file(trial),
-    )
+def _adopt(opened: Session, crew: Crew, handed: Handed | None) -> dict[Future[Any], Trial]:
+    """Returns what was handed out ahead, without what the record turns out to have already.
+
+    The result of that is never recorded: a worker that has begun with it goes on for nothing.
+    """
     try:
-        return crew.submit(run_trial, job)
+        futures = {} if handed is None else handed.result()
+    except Exception as error:
+        if crew.is_broken(error):
+            raise _lost(opened.missing[0]) from error
+        raise
+    wanted = {trial.key for trial in opened.missing}
+    for future in [each for each, trial in futures.items() if trial.key not in wanted]:
+        del futures[future]
+        future.cancel()
+    return futures
+
+
+def _submit(opened: Session, crew: Crew, trial: Trial, device: str) -> Future[Any]:
+    try:
+        return crew.submit(run_trial, job_of(opened.plan, trial, opened.live.folder, device))
     except Exception as error:
         if crew.is_broken(error):
             raise _lost(trial) from error
         raise
-
-
-def _longest_first(opened: Session) -> list[Trial]:
-    """Returns the missing trials block by block, the longest first within each block."""
-    # The last trials are then short, so that workers finish at nearly the same time.
-    seconds: dict[str, float] = {}
-    for trial in opened.missing:
-        if trial.config_hash not in seconds:
-            guess = opened.plan.study.task.seconds
-            seconds[trial.config_hash] = guess(trial.arm.config, opened.plan.data_of(trial))
-    return sorted(opened.missing, key=lambda each: (each.seed, -seconds[each.config_hash]))
 
 
 def _unpack(crew: Crew, future: Future[Any], trial: Trial) -> Any:

@@ -11,7 +11,7 @@ from ablation.tracking.frames import (
     runs_frame,
     test_evaluations,
 )
-from ablation.tracking.parent import publish
+from ablation.tracking.parent import keep_reported, publish, reported_in
 from ablation.tracking.record import (
     Early,
     Finished,
@@ -24,11 +24,13 @@ from ablation.tracking.record import (
     record,
 )
 from ablation.tracking.store import (
+    LABEL,
     Home,
     connect,
     current_declaration,
     declarations,
     declare,
+    declared_in,
     describe_data,
     failures,
     find_home,
@@ -36,6 +38,7 @@ from ablation.tracking.store import (
     keep_numerics,
     labels_taken,
     numerics,
+    numerics_in,
     numerics_of,
     open_home,
 )
@@ -45,6 +48,7 @@ __all__ = [
     "CURVES",
     "EXAMPLES",
     "HASHES",
+    "LABEL",
     "LOGITS",
     "RUNS",
     "WEIGHTS",
@@ -61,6 +65,7 @@ __all__ = [
     "curves_frame",
     "declarations",
     "declare",
+    "declared_in",
     "describe_data",
     "examples_frame",
     "failures",
@@ -68,14 +73,17 @@ __all__ = [
     "hashes_frame",
     "keep_commonest",
     "keep_numerics",
+    "keep_reported",
     "labels_taken",
     "numerics",
+    "numerics_in",
     "numerics_of",
     "open_home",
     "outcomes",
     "planned",
     "publish",
     "record",
+    "reported_in",
     "runs_frame",
     "test_evaluations",
 ]

@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from ablation.records.declaration import Declaration
 from ablation.records.outcome import Outcome
+from ablation.tracking import tables
 from ablation.tracking.frames import planned
 from ablation.tracking.store import Home
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
     import pandas as pd
 
 CURVES = ("study", "config", "arm", "seed", "split", "metric", "epoch", "value")
@@ -30,50 +33,89 @@ PER_REQUEST = 50
 UNSTORED = 1e300
 """Bound below which values are real: MLflow stores an infinity as the largest float."""
 
+EXACT_POWER = 22
+"""Powers of ten up to this one are floats without an error."""
+SEVEN_DIGITS = 10.0**7
+NEAR_TIE = 1e-6
+"""Distance from one half that a product's error, 1e-9 at most, cannot bridge."""
+
 
 def curves_frame(
     home: Home, declaration: Declaration, outcomes: Mapping[str, Outcome]
 ) -> pd.DataFrame:
     """Returns the declaration's metrics per epoch as the columns :data:`CURVES`."""
+    import numpy as np
     import pandas as pd
 
-    place = {arm.name: i for i, arm in enumerate(declaration.arms)}
-    runs = {
-        outcome.run_id: (home.label, key.split("/")[1], arm, seed)
+    cells = [
+        (outcome.run_id, key.split("/")[1], arm, seed)
         for arm, seed, key, outcome in planned(declaration, outcomes)
-    }
+    ]
+    runs = pd.DataFrame(cells, columns=["run", "config", "arm", "seed"])
     points = pd.DataFrame(_points(home, runs), columns=["run", "name", "epoch", "value"])
-    points["value"] = points["value"].astype(float)
-    points = points[points["value"].abs() < UNSTORED]  # drops NaN, too
-    points = points[points["name"].str.split("/").str[0].isin(SPLITS)]
-    frame = pd.DataFrame(
-        [runs[run] for run in points["run"]], columns=list(CURVES[:4]), index=points.index
-    )
-    names = points["name"].astype(str).str.split("/", n=1)
-    frame = frame.assign(
-        split=names.str[0].astype(str),
-        metric=names.str[1].astype(str),
-        epoch=points["epoch"].astype("int64"),
-        value=[float(f"{value:.7g}") for value in points["value"]],
-        place=frame["arm"].map(place),
-    ).sort_values(["place", "seed", "split", "metric", "epoch"], kind="stable")
-    typed = {"seed": "int64", "value": "float64"}
-    return frame[list(CURVES)].astype(typed).reset_index(drop=True)
+    # 10,000 runs have 640,000 points: texts are looked at once each, their numbers sorted.
+    run = pd.Index(runs["run"]).get_indexer(pd.Index(points["run"]))
+    code, names = pd.factorize(points["name"].astype(str))
+    curve = pd.DataFrame([name.partition("/")[::2] for name in names], columns=["split", "metric"])
+    rank = np.argsort(np.lexsort((curve["metric"], curve["split"])))
+    value, epoch = points["value"].to_numpy(np.float64), points["epoch"].to_numpy(np.int64)
+    arms = pd.Index([arm.name for arm in declaration.arms]).get_indexer(pd.Index(runs["arm"]))
+    seeds = runs["seed"].to_numpy(np.int64)
+    # A NaN is not below anything, either.
+    at = np.flatnonzero(curve["split"].isin(SPLITS).to_numpy()[code] & (np.abs(value) < UNSTORED))
+    at = at[np.lexsort((epoch[at], rank[code[at]], seeds[run[at]], arms[run[at]]))]
+    run, code = run[at], code[at]
+    columns = {
+        "study": np.full(len(at), home.label, object),
+        **{name: runs[name].to_numpy(object)[run] for name in ("config", "arm")},
+        "seed": seeds[run],
+        **{name: curve[name].to_numpy(object)[code] for name in ("split", "metric")},
+        "epoch": epoch[at],
+        "value": seven_digits(value[at]),
+    }
+    return pd.DataFrame(columns)
 
 
-def _points(
-    home: Home, runs: Mapping[str, tuple[str, str, str, int]]
-) -> Iterator[tuple[str, str, int, float]]:
-    """Yields run, metric, step and value of every point."""
+def seven_digits(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Returns finite numbers as ``float(f"{value:.7g}")`` rounds them, without the texts.
+
+    A whole number of seven digits and a power of ten up to 1e22 are exact, so that their quotient
+    or product is the number nearest to the decimal one. Where the digits are close to a tie, or
+    the power is larger, the text decides.
+    """
+    import numpy as np
+
+    size = np.abs(values)
+    with np.errstate(divide="ignore"):
+        places = 6 - np.floor(np.log10(np.where(size > 0, size, 1.0)))
+    easy = np.abs(places) <= EXACT_POWER
+    power = 10.0 ** np.where(easy, np.abs(places), 0)
+    scaled = np.where(places >= 0, values * power, values / power)
+    digits = np.rint(scaled)
+    found = np.where(places >= 0, digits / power, digits * power)
+    easy &= np.abs(np.abs(scaled - np.trunc(scaled)) - 0.5) > NEAR_TIE
+    # A logarithm that was rounded up or down a power of ten gives a digit too few or too many.
+    easy &= ((np.abs(digits) >= SEVEN_DIGITS / 10) & (np.abs(digits) < SEVEN_DIGITS)) | (size == 0)
+    for place in np.flatnonzero(~easy):
+        found[place] = float(f"{values[place]:.7g}")
+    return found
+
+
+def _points(home: Home, runs: pd.DataFrame) -> list[tuple[str, str, int, float]]:
+    """Returns run, name, step and value of every point, straight from a database if it is one."""
+    ids = list(runs["run"])
+    if not home.shared:
+        with tables.reading(str(home.client.tracking_uri)) as query:
+            return tables.points(query, ids)
     store = home.client._tracking_client.store
-    if hasattr(store, "ManagedSessionMaker"):  # a database, not a tracking server
-        yield from _from_database(store, list(runs))
-        return
-    one_of_each = {config: run for run, (_, config, _, _) in runs.items()}
-    for name in _names(home, one_of_each.values()):
-        for some in _parts(list(runs), PER_REQUEST):
-            for point in _from_server(store, some, name):
-                yield point["run_id"], name, int(point["step"]), float(point["value"])
+    if hasattr(store, "ManagedSessionMaker"):
+        return list(_from_database(store, ids))
+    return [
+        (point["run_id"], name, int(point["step"]), float(point["value"]))
+        for name in _names(home, runs.drop_duplicates("config")["run"])
+        for some in _parts(ids, PER_REQUEST)
+        for point in _from_server(store, some, name)
+    ]
 
 
 def _from_database(store: Any, runs: Sequence[str]) -> Iterator[tuple[str, str, int, float]]:

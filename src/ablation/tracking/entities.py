@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from ablation.records.outcome import EpochRecord, RunResult
+from ablation.records.outcome import EpochRecord, Outcome, RunResult
 from ablation.records.paths import flatten
 from ablation.task import Prepared
 from ablation.tracking.store import DATA, KIND, LABEL, Home, source
@@ -95,3 +95,39 @@ def milliseconds(seconds: float) -> int:
     1500
     """
     return round(seconds * 1000)
+
+
+def outcome_of(
+    run_id: str,
+    status: str,
+    end_time: int | None,
+    *,
+    tags: Mapping[str, str],
+    metrics: Mapping[str, float],
+) -> Outcome | None:
+    """Returns what a run that ended as an outcome left, None for any other run.
+
+    Args:
+        run_id: MLflow's id of the run.
+        status: How the run ended, or RUNNING.
+        end_time: Milliseconds since the epoch.
+        tags: The run's tags.
+        metrics: The latest value of each of its metrics.
+    """
+    if status != "FINISHED" and not (status == "FAILED" and REASON in tags):
+        return None
+    finals = {
+        name.removeprefix(CHOSEN): value
+        for name, value in metrics.items()
+        if name.startswith((CHOSEN, "test/"))
+    }
+    return Outcome(
+        run_id=run_id,
+        status=status,
+        reason=tags.get(REASON),
+        metrics=finals,
+        epoch=int(tags["ablation.epoch"]),
+        seconds=float(tags["ablation.seconds"]),
+        tags=tags,
+        ended=end_time or 0,
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 import time
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ablation.tracking.notes import NOTE
-from ablation.tracking.store import Home
+from ablation.tracking.store import Home, long_in, set_long
 
 AGGREGATES = ("mean", "effect", "verdict_low", "verdict_high", "n", "failed")
 """Columns of the effects frame that become metrics, each under the arm's slug."""
@@ -18,6 +19,9 @@ EARLIER = ("low", "high")
 """What earlier versions put there."""
 REPORT = "report"
 """Folder of the report within the artifacts."""
+
+REPORTED = "ablation.reported"
+"""Tag of the parent run, in parts: what the last report was built from, and what was shown."""
 
 _BATCH = 1000
 _LONGEST = 100
@@ -48,6 +52,19 @@ def publish(home: Home, rows: Sequence[Mapping[Any, Any]], note: str, folder: Pa
     )
     repository.delete_artifacts(REPORT)  # type: ignore[no-untyped-call]  # MLflow's own
     repository.log_artifacts(str(folder), REPORT)  # type: ignore[no-untyped-call]  # MLflow's own
+
+
+def keep_reported(home: Home, kept: Mapping[str, Any]) -> None:
+    """Keeps plain values about the report with the parent run."""
+    set_long(home, REPORTED, json.dumps(kept))
+
+
+def reported_in(tags: Mapping[str, str]) -> dict[str, Any] | None:
+    """Returns what :func:`keep_reported` kept in a parent run's tags, None if nothing."""
+    if REPORTED not in tags:
+        return None
+    kept: dict[str, Any] = json.loads(long_in(tags, REPORTED))
+    return kept
 
 
 def aggregates(rows: Sequence[Mapping[Any, Any]]) -> dict[str, float]:

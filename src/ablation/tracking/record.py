@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 from ablation.records.outcome import EpochRecord, Outcome, RunResult
 from ablation.study.plan import Trial
 from ablation.task import Prepared
+from ablation.tracking import tables
 from ablation.tracking.entities import (
-    CHOSEN,
     KEY,
-    REASON,
     curves_of,
     finals_of,
     milliseconds,
+    outcome_of,
     parameters_of,
     result_tags,
     tags_of,
@@ -67,6 +67,9 @@ def outcomes(home: Home) -> dict[str, Outcome]:
     A trial is finished if a run of it FINISHED, or FAILED with a recorded reason. Of two such
     runs the older one always counts.
     """
+    if not home.shared:
+        with tables.reading(str(home.client.tracking_uri)) as query:
+            return tables.outcomes(query, home.experiment, home.label)
     found: dict[str, Outcome] = {}
     children = search(home.client, home.experiment, _children(home))
     for run in sorted(children, key=lambda run: (run.info.start_time, run.info.run_id)):
@@ -204,22 +207,8 @@ def _children(home: Home) -> str:
 
 
 def _outcome(run: Run) -> Outcome | None:
-    """Returns the outcome of a run that FINISHED or FAILED with a reason, else None."""
-    tags, metrics = run.data.tags, run.data.metrics
-    if run.info.status != "FINISHED" and not (run.info.status == "FAILED" and REASON in tags):
-        return None
-    finals = {
-        name.removeprefix(CHOSEN): value
-        for name, value in metrics.items()
-        if name.startswith((CHOSEN, "test/"))
-    }
-    return Outcome(
-        run_id=run.info.run_id,
-        status=run.info.status,
-        reason=tags.get(REASON),
-        metrics=finals,
-        epoch=int(tags["ablation.epoch"]),
-        seconds=float(tags["ablation.seconds"]),
-        tags=tags,
-        ended=run.info.end_time or 0,
+    """Returns the outcome of a run, None for one that is none."""
+    info, data = run.info, run.data
+    return outcome_of(
+        info.run_id, info.status, info.end_time, tags=data.tags, metrics=data.metrics
     )

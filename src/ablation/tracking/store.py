@@ -176,12 +176,17 @@ def experiment_of(client: MlflowClient, study: str) -> str | None:
     if found is None:
         return None
     if found.lifecycle_stage == "deleted":
-        raise Refused(
-            f"The MLflow experiment {study!r} was deleted, and its name is still taken.",
-            f"Restore it (mlflow experiments restore -x {found.experiment_id}), or delete it "
-            f"permanently (mlflow gc --experiment-ids {found.experiment_id}).",
-        )
+        raise deleted(study, found.experiment_id)
     return str(found.experiment_id)
+
+
+def deleted(study: str, experiment: object) -> Refused:
+    """Returns the refusal of an experiment that was deleted in the UI but not for good."""
+    return Refused(
+        f"The MLflow experiment {study!r} was deleted, and its name is still taken.",
+        f"Restore it (mlflow experiments restore -x {experiment}), or remove it for "
+        f"good (mlflow gc --experiment-ids {experiment}).",
+    )
 
 
 def labels_taken(client: MlflowClient, study: str) -> dict[str, str]:
@@ -229,23 +234,30 @@ def find_home(client: MlflowClient, study: str, label: str) -> Home | None:
     return Home(client, experiment, label, parents[0].info.run_id) if parents else None
 
 
-def declare(home: Home, declaration: Declaration, wording: Mapping[str, Any], seen: int) -> None:
-    """Records a declaration before its first run; a known declaration keeps its first date.
+def declare(
+    home: Home,
+    declaration: Declaration,
+    wording: Mapping[str, Any],
+    seen: int,
+    at: float | None = None,
+) -> None:
+    """Records a declaration before its first run; one that is known keeps its first date.
 
     Args:
         home: The study label.
         declaration: Everything the study fixed.
         wording: Question, title and caveats, which may change at any time.
-        seen: Number of outcomes that exist already.
+        seen: Number of outcomes that existed when the declaration was first made.
+        at: When it was made, in seconds since the epoch; None is now.
     """
     client, hash_ = home.client, declaration.hash
     tags = client.get_run(home.parent).data.tags
     if DECLARED + hash_ not in tags:
-        date = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        date = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(at))
         first = {"date": date, "runs_seen": seen}
         client.set_tag(home.parent, DECLARED + hash_, json.dumps(first))
     text = json.dumps({"declaration": declaration.to_json(), "wording": wording})
-    _set_long(home, CONTENT + hash_, text)
+    set_long(home, CONTENT + hash_, text)
     client.set_tag(home.parent, CURRENT, hash_)
     if notes.NOTE not in tags:  # later replaced by the answer
         client.set_tag(home.parent, notes.NOTE, notes.text(wording["question"]))
@@ -284,25 +296,33 @@ def current_declaration(home: Home) -> tuple[str, dict[str, Any]]:
     Raises:
         Refused: If the study has no declaration.
     """
-    tags = home.client.get_run(home.parent).data.tags
-    if CURRENT not in tags:
+    found = declared_in(home.client.get_run(home.parent).data.tags)
+    if found is None:
         raise Refused(
             f"The study {home.label!r} was interrupted before it was declared.", "Run it again."
         )
+    return found
+
+
+def declared_in(tags: Mapping[str, str]) -> tuple[str, dict[str, Any]] | None:
+    """Returns hash and content of the latest declaration in a parent run's tags, or None."""
+    if CURRENT not in tags:
+        return None
     hash_ = tags[CURRENT]
-    content: dict[str, Any] = json.loads(_long(tags, CONTENT + hash_))
+    content: dict[str, Any] = json.loads(long_in(tags, CONTENT + hash_))
     return hash_, content
 
 
-def _set_long(home: Home, name: str, text: str) -> None:
-    """Sets a tag in parts, and last the number of parts, which marks it as complete."""
+def set_long(home: Home, name: str, text: str) -> None:
+    """Sets a tag in parts; the number of parts, which makes it whole, is set last."""
     parts = [text[i : i + TAG_LENGTH] for i in range(0, len(text), TAG_LENGTH)]
     for place, part in enumerate(parts):
         home.client.set_tag(home.parent, f"{name}.{place}", part)
     home.client.set_tag(home.parent, name, str(len(parts)))
 
 
-def _long(tags: Mapping[str, str], name: str) -> str:
+def long_in(tags: Mapping[str, str], name: str) -> str:
+    """Returns the text that :func:`set_long` wrote."""
     return "".join(tags[f"{name}.{place}"] for place in range(int(tags[name])))
 
 
@@ -315,31 +335,36 @@ def keep_numerics(home: Home, rows: Sequence[Mapping[str, Any]], *, of: str) -> 
         of: Digest of the table's inputs; empty if the study does not ask for it.
     """
     columns = {name: [row[name] for row in rows] for name in (rows[0] if rows else ())}
-    _set_long(home, NUMERICS, json.dumps(columns))
+    set_long(home, NUMERICS, json.dumps(columns))
     home.client.set_tag(home.parent, f"{NUMERICS}.of", of)
 
 
 def keep_commonest(home: Home, bits: bytes) -> None:
     """Keeps with the parent run what always naming the commonest class of test gets right."""
     if commonest(home) != bits:
-        _set_long(home, COMMONEST, base64.b64encode(bits).decode())
+        set_long(home, COMMONEST, base64.b64encode(bits).decode())
 
 
 def commonest(home: Home) -> bytes:
     """Returns a packed bit per test example, nothing where an earlier version made the record."""
     tags = home.client.get_run(home.parent).data.tags
-    return base64.b64decode(_long(tags, COMMONEST)) if COMMONEST in tags else b""
+    return base64.b64decode(long_in(tags, COMMONEST)) if COMMONEST in tags else b""
 
 
 def numerics_of(home: Home) -> str:
-    """Returns the digest of the numerics table's inputs; empty if there is no table."""
-    return str(home.client.get_run(home.parent).data.tags.get(f"{NUMERICS}.of", ""))
+    """Returns what the numerics table was computed of; empty where there is none."""
+    return numerics_in(home.client.get_run(home.parent).data.tags)
+
+
+def numerics_in(tags: Mapping[str, str]) -> str:
+    """Returns what the numerics table in a parent run's tags was computed of, or nothing."""
+    return tags.get(f"{NUMERICS}.of", "")
 
 
 def numerics(home: Home) -> dict[str, list[Any]] | None:
     """Returns the columns of the numerics table, or None if there is no table."""
     tags = home.client.get_run(home.parent).data.tags
-    return json.loads(_long(tags, NUMERICS)) if tags.get(f"{NUMERICS}.of") else None
+    return json.loads(long_in(tags, NUMERICS)) if tags.get(f"{NUMERICS}.of") else None
 
 
 def search(client: MlflowClient, experiment: str, where: str) -> Iterator[Run]:

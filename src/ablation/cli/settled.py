@@ -1,0 +1,106 @@
+"""Tells that a study has nothing to do and its report is up to date; nothing heavy is loaded."""
+
+from __future__ import annotations
+
+import importlib.metadata
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ablation import mirror, tracking
+from ablation.errors import Refused
+from ablation.execute.glance import Glance
+from ablation.execute.session import wording_of
+from ablation.records.digest import digest
+
+if TYPE_CHECKING:
+    from ablation.records.places import Places
+    from ablation.study.plan import Plan
+    from ablation.tracking import Home
+
+DRAWN_WITH = ("matplotlib", "seaborn", "pandas", "numpy", "scipy", "jinja2")
+"""Libraries that have a hand in a report's bytes."""
+
+
+def settled(plan: Plan, places: Places, seen: Glance | None, reports: Path) -> Any:
+    """Returns what was shown of the report, if the study is done and the report up to date.
+
+    That is: the last session ended complete, under this very declaration and wording; record,
+    mirror and report are as it left them; and this version of the harness wrote the report.
+
+    Args:
+        plan: The plan.
+        places: Where it is recorded.
+        seen: The record's tables.
+        reports: Folder of the reports.
+
+    Returns:
+        What :func:`keep` kept; None where anything is to do.
+    """
+    if seen is None or seen.parent is None or seen.parent.status != "FINISHED":
+        return None
+    tags, study = seen.parent.tags, plan.study
+    numerics, _ = study.task.table([arm.config for arm in study.complete_arms])
+    known = tracking.declared_in(tags)
+    kept = tracking.reported_in(tags)
+    same = (
+        known is not None
+        and kept is not None
+        and known[0] == plan.declaration.hash
+        and known[1]["wording"] == wording_of(study)
+        and tracking.numerics_in(tags) == (numerics if study.numerics else "")
+        and kept["of"] == _state(seen.outcomes, reports, seen.label)
+        and _is_mirrored(plan, places, seen)
+    )
+    return kept["shown"] if same and kept is not None else None
+
+
+def keep(home: Home, reports: Path, shown: Mapping[str, Any]) -> None:
+    """Keeps with the parent run what a report was built from and what was shown of it.
+
+    Args:
+        home: The study label.
+        reports: Folder of the reports.
+        shown: Plain values.
+    """
+    state = _state(tracking.outcomes(home), reports, home.label)
+    tracking.keep_reported(home, {"of": state, "shown": shown})
+
+
+def _state(outcomes: Mapping[str, Any], reports: Path, label: str) -> str:
+    """Returns a digest of the runs, of the report's files and of the harness."""
+    runs = sorted((key, each.run_id, each.ended) for key, each in outcomes.items())
+    return digest(_version(), runs, _files(reports / label), (reports / "index.html").exists())
+
+
+def _version() -> list[object]:
+    """Returns what decides how a report is written: our files and the versions of libraries."""
+    package = Path(__file__).parents[1]
+    ours = sorted(path for path in package.rglob("*") if path.suffix not in {".pyc", ""})
+    texts = [(str(path.relative_to(package)), path.read_text(encoding="utf-8")) for path in ours]
+    return [texts, [importlib.metadata.version(name) for name in DRAWN_WITH]]
+
+
+def _files(folder: Path) -> list[tuple[str, int, int]]:
+    """Returns name, size and time of change of every file below a folder."""
+    found = ((path, path.stat()) for path in folder.rglob("*") if path.is_file())
+    return sorted(
+        (path.relative_to(folder).as_posix(), stat.st_size, stat.st_mtime_ns)
+        for path, stat in found
+    )
+
+
+def _is_mirrored(plan: Plan, places: Places, seen: Glance) -> bool:
+    """Whether the mirror shows every trial that is done by its run, and none as running."""
+    if not places.mirror_exists:
+        return False
+    try:
+        with mirror.reading(places.storage) as query:
+            found = mirror.trials(query, seen.label, plan.study.metric)
+    except Refused:
+        return False
+    shown = {key: each.outcome.run_id for key, each in found.items() if each.outcome is not None}
+    planned = {trial.key for trial in plan.trials} & seen.outcomes.keys()
+    return all(shown.get(key) == seen.outcomes[key].run_id for key in planned) and not any(
+        each.state == "RUNNING" for each in found.values()
+    )

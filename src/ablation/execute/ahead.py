@@ -1,0 +1,82 @@
+"""Hands trials to a crew: the order, the job of each, and the first ones ahead of the record."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ablation.execute.worker import Job, run_trial
+
+if TYPE_CHECKING:
+    from ablation.execute.crew import Crew
+    from ablation.study.plan import Plan, Trial
+
+AHEAD = 2
+"""Trials submitted per worker, so that each has its next one while its last is recorded."""
+
+Handed = Future[dict[Future[Any], "Trial"]]
+"""The futures of the trials that were handed out, once they are."""
+
+
+def hand_out(
+    crew: Crew, plan: Plan, missing: Sequence[Trial], folder: Path, *, device: str
+) -> Handed:
+    """Hands the first trials to a crew that may still be starting; returns at once.
+
+    The workers train while the caller imports MLflow and opens the record, 2 s in all. The caller
+    has the study's lock, and records none of them before the record is open.
+
+    Args:
+        crew: Trains the trials.
+        plan: The plan.
+        missing: The trials that are due and not done, as far as the caller knows.
+        folder: Where the progress files lie.
+        device: ``auto``, ``cpu`` or ``cuda``.
+    """
+    first = longest_first(plan, missing)[: AHEAD * crew.at_once]
+    jobs = [(trial, job_of(plan, trial, folder, device)) for trial in first]
+    thread = ThreadPoolExecutor(1)
+    handed = thread.submit(lambda: {crew.submit(run_trial, job): trial for trial, job in jobs})
+    thread.shutdown(wait=False)
+    return handed
+
+
+def longest_first(plan: Plan, missing: Sequence[Trial]) -> list[Trial]:
+    """Returns trials block by block, in each the long ones first.
+
+    The last block then ends with short ones, and hardly a worker waits for another.
+    """
+    seconds: dict[str, float] = {}
+    for trial in missing:
+        if trial.config_hash not in seconds:
+            guess = plan.study.task.seconds
+            seconds[trial.config_hash] = guess(trial.arm.config, plan.data_of(trial))
+    return sorted(missing, key=lambda each: (each.seed, -seconds[each.config_hash]))
+
+
+def job_of(plan: Plan, trial: Trial, folder: Path, device: str) -> Job:
+    """Returns a trial as it is sent to a worker.
+
+    Args:
+        plan: The plan.
+        trial: The trial.
+        folder: Where the progress files lie.
+        device: ``auto``, ``cpu`` or ``cuda``.
+    """
+    task = plan.study.task
+    return Job(
+        train=task.train,
+        resolve_device=task.device,
+        config=trial.arm.config,
+        seed=trial.training_seed,
+        data=plan.data_of(trial),
+        device=device,
+        progress=progress_of(folder, trial),
+    )
+
+
+def progress_of(folder: Path, trial: Trial) -> Path:
+    """Returns the path of a trial's progress file."""
+    return folder / f"{trial.config_hash}-{trial.seed}.jsonl"

@@ -1,0 +1,102 @@
+"""Tells which trials are done before a database library is loaded, by plain SQL."""
+
+from __future__ import annotations
+
+import dataclasses
+import sqlite3
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from ablation import mirror, tracking
+from ablation.analysis.due import due_trials
+from ablation.errors import Refused
+from ablation.records.outcome import Outcome
+from ablation.tracking import tables
+
+if TYPE_CHECKING:
+    from ablation.records.places import Places
+    from ablation.study.plan import Plan, Trial
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Glance:
+    """A study as its record's tables show it; of a record on a server, as the mirror does."""
+
+    label: str
+    outcomes: Mapping[str, Outcome]
+    """Key to outcome. Those of a mirror may lack some that the record has."""
+    planned: Mapping[str, int] = dataclasses.field(default_factory=dict)
+    """Arm to planned seeds, as the looks so far decided; the conductor keeps it in the mirror."""
+    parent: tables.Row | None = None
+    """The parent run; None where there is none, or where the mirror was read."""
+
+    def missing(self, plan: Plan) -> list[Trial]:
+        """Returns the due trials that are not done, in the plan's order.
+
+        Nothing is judged. Where the mirror is behind its record, some that are due are left out;
+        whoever opens the record finds them.
+        """
+        opening = due_trials(plan, {})
+        left = [trial for trial in opening if trial.key not in self.outcomes]
+        due = opening if left else due_trials(plan, self.planned)
+        return [trial for trial in due if trial.key not in self.outcomes]
+
+
+def glance(plan: Plan, places: Places) -> Glance | None:
+    """Returns what can be read of a study at once, None where that needs a library.
+
+    What cannot be read is not refused here: whoever opens the record says why.
+
+    Args:
+        plan: The plan.
+        places: Where it is recorded.
+
+    Raises:
+        Refused: If the study's experiment was deleted in the UI but not for good.
+    """
+    if not places.record_exists:
+        return Glance(label=plan.label({}), outcomes={})
+    if places.tracking.startswith("sqlite:///"):
+        try:
+            return _of_record(plan, places)
+        except sqlite3.Error:
+            return None
+    return _of_mirror(plan, places)
+
+
+def _of_record(plan: Plan, places: Places) -> Glance:
+    study = plan.study.name
+    with tables.reading(places.tracking) as query:
+        experiment = tables.experiment_of(query, study)
+        parents = [] if experiment is None else tables.runs(query, experiment, "study")
+        label = plan.label(tables.labels_taken(parents))
+        ours = [row for row in parents if row.tags[tracking.LABEL] == label]
+        if experiment is None or not ours:
+            return Glance(label=label, outcomes={})
+        done = tables.outcomes(query, experiment, label)
+    planned = _planned(plan, places, label)
+    return Glance(label=label, outcomes=done, planned=planned, parent=ours[0])
+
+
+def _planned(plan: Plan, places: Places, label: str) -> Mapping[str, int]:
+    if len(plan.declaration.looks) == 1 or not places.mirror_exists:
+        return {}
+    try:
+        with mirror.reading(places.storage) as query:
+            return mirror.planned_seeds(query, label, plan.declaration.hash)
+    except Refused:
+        return {}
+
+
+def _of_mirror(plan: Plan, places: Places) -> Glance | None:
+    if not places.mirror_exists:
+        return None
+    try:
+        with mirror.reading(places.storage) as query:
+            label = plan.label(mirror.labels_taken(query))
+            found = mirror.trials(query, label, plan.study.metric)
+            planned = mirror.planned_seeds(query, label, plan.declaration.hash)
+    except Refused:
+        return None
+    done = {key: each.outcome for key, each in found.items() if each.outcome is not None}
+    return Glance(label=label, outcomes=done, planned=planned)

@@ -1,0 +1,142 @@
+"""Reads an SQLite record by plain SQL: importing MLflow takes a second, its objects even longer.
+
+A test compares everything that is read here with what MLflow's client returns.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from ablation.records.outcome import Outcome
+from ablation.tracking.entities import CHOSEN, KEY, outcome_of
+from ablation.tracking.store import DATA, KIND, LABEL, deleted
+
+Query = Callable[..., list[Any]]
+"""Takes SQL and named values, and returns the rows."""
+
+PER_QUERY = 500
+"""Runs asked of SQLite at a time; it takes some thousands of values in a query."""
+
+_TAGGED = """
+SELECT t.run_uuid, t.key, t.value
+FROM runs r
+JOIN tags k ON k.run_uuid = r.run_uuid AND k.key = :kind_name AND k.value = :kind
+JOIN tags t ON t.run_uuid = r.run_uuid
+WHERE r.experiment_id = :experiment AND r.lifecycle_stage = 'active'
+"""
+_RUNS = """
+SELECT r.run_uuid, r.status, r.start_time, r.end_time
+FROM runs r
+JOIN tags k ON k.run_uuid = r.run_uuid AND k.key = :kind_name AND k.value = :kind
+WHERE r.experiment_id = :experiment AND r.lifecycle_stage = 'active'
+ORDER BY r.start_time, r.run_uuid
+"""
+_FINALS = """
+SELECT m.run_uuid, m.key, m.value, m.is_nan
+FROM runs r
+JOIN latest_metrics m ON m.run_uuid = r.run_uuid
+WHERE r.experiment_id = :experiment AND r.lifecycle_stage = 'active'
+AND (m.key LIKE 'test/%' OR m.key LIKE :chosen)
+"""
+_EXPERIMENT = "SELECT experiment_id, lifecycle_stage FROM experiments WHERE name = :name"
+_POINTS = """
+SELECT run_uuid, key, step, value FROM metrics WHERE NOT is_nan AND run_uuid IN ({runs})
+"""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Row:
+    """A run as the tables have it."""
+
+    run_id: str
+    status: str
+    start_time: int
+    end_time: int | None
+    tags: Mapping[str, str]
+
+
+@contextlib.contextmanager
+def reading(uri: str) -> Iterator[Query]:
+    """Opens an SQLite record for reading; a file that is missing is not created.
+
+    Args:
+        uri: ``sqlite:///`` and a path.
+
+    Raises:
+        sqlite3.Error: If it cannot be opened; a query raises it if there is no such table.
+    """
+    # A reader of a write-ahead log keeps a file beside it, so "ro" would not do.
+    address = f"file:{quote(str(Path(uri.removeprefix('sqlite:///'))))}?mode=rw"
+    with contextlib.closing(sqlite3.connect(address, timeout=20, uri=True)) as connection:
+        yield lambda sql, **values: connection.execute(sql, values).fetchall()
+
+
+def experiment_of(query: Query, study: str) -> str | None:
+    """Returns the id of the study's experiment, None where there is none.
+
+    Raises:
+        Refused: If the experiment was deleted in the UI but not for good.
+    """
+    for experiment, stage in query(_EXPERIMENT, name=study):
+        if stage == "deleted":
+            raise deleted(study, experiment)
+        return str(experiment)
+    return None
+
+
+def runs(query: Query, experiment: str, kind: str) -> list[Row]:
+    """Returns the runs of an experiment that were not deleted, oldest first.
+
+    Args:
+        query: Reads the record.
+        experiment: MLflow's id of the experiment.
+        kind: ``study`` for parent runs, ``trial`` for the others.
+    """
+    wanted = {"experiment": int(experiment), "kind_name": KIND, "kind": kind}
+    tags: dict[str, dict[str, str]] = {}
+    for run, name, value in query(_TAGGED, **wanted):
+        tags.setdefault(run, {})[name] = value
+    return [
+        Row(run, status, began, ended, tags[run])
+        for run, status, began, ended in query(_RUNS, **wanted)
+    ]
+
+
+def labels_taken(parents: Iterable[Row]) -> dict[str, str]:
+    """Returns label to data fingerprint for parent runs."""
+    return {row.tags[LABEL]: row.tags[DATA] for row in parents}
+
+
+def outcomes(query: Query, experiment: str, label: str) -> dict[str, Outcome]:
+    """Returns key to outcome for every trial of the label that is done; the oldest run counts."""
+    children = [row for row in runs(query, experiment, "trial") if row.tags.get(LABEL) == label]
+    metrics: dict[str, dict[str, float]] = {row.run_id: {} for row in children}
+    for run, name, value, is_nan in query(
+        _FINALS, experiment=int(experiment), chosen=f"{CHOSEN}%"
+    ):
+        if run in metrics:
+            metrics[run][name] = float("nan") if is_nan else value
+    found: dict[str, Outcome] = {}
+    for row in children:
+        outcome = outcome_of(
+            row.run_id, row.status, row.end_time, tags=row.tags, metrics=metrics[row.run_id]
+        )
+        if outcome is not None:
+            found.setdefault(row.tags[KEY], outcome)
+    return found
+
+
+def points(query: Query, runs: Sequence[str]) -> list[tuple[str, str, int, float]]:
+    """Returns run, name, step and value of every metric of some runs; a NaN is left out."""
+    found: list[tuple[str, str, int, float]] = []
+    for start in range(0, len(runs), PER_QUERY):
+        some = runs[start : start + PER_QUERY]
+        names = {f"run{place}": run for place, run in enumerate(some)}
+        found += query(_POINTS.format(runs=", ".join(f":{name}" for name in names)), **names)
+    return found

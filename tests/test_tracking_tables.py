@@ -1,0 +1,132 @@
+"""What plain SQL reads of a record is what MLflow's client reads of it."""
+
+from __future__ import annotations
+
+import math
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ablation import tracking
+from ablation.errors import Refused
+from ablation.tracking import Home, tables
+from ablation.tracking.curves import seven_digits
+
+METRICS = {
+    "test/accuracy": 1 / 3, "test/loss": math.nan, "test/macro_f1": math.inf,
+    "chosen/validation/loss": -math.inf, "validation/loss": 0.5, "train/loss": 1e-30,
+}  # fmt: skip
+
+
+@pytest.fixture
+def home(tmp_path: Path, empty_store: Path) -> Home:
+    shutil.copytree(empty_store, tmp_path / "store")
+    client = tracking.connect(f"sqlite:///{tmp_path / 'store/mlflow.db'}")
+    tracking.open_home(client, "other", "other", data="e", artifacts=tmp_path)
+    tracking.open_home(client, "tiny", "tiny@else", data="f", artifacts=tmp_path)
+    return tracking.open_home(client, "tiny", "tiny", data="d", artifacts=tmp_path)
+
+
+def add(home: Home, key: str, *, status: str, start: int, label: str = "", **more: str) -> str:
+    """Records a run as it may be found in a store."""
+    from mlflow.entities import Metric, Param
+
+    tags = {
+        "ablation.kind": "trial", "ablation.study": label or home.label, "ablation.key": key,
+        "ablation.epoch": "3", "ablation.seconds": "0.1", **more,
+    }  # fmt: skip
+    run = home.client.create_run(home.experiment, tags=tags, start_time=start)
+    id_ = str(run.info.run_id)
+    points = [
+        Metric(name, value, step, step) for name, value in METRICS.items() for step in (2, 1)
+    ]
+    points.append(Metric("test/accuracy", 0.25, 5, 3))
+    home.client.log_batch(id_, metrics=points, params=[Param("model.dropout", "0.1")])
+    if status != "RUNNING":
+        home.client.set_terminated(id_, status=status, end_time=start + 7)
+    return id_
+
+
+@pytest.fixture
+def filled(home: Home) -> Home:
+    """A store with a run of every kind that there is."""
+    nan = {"ablation.reason": "nan_loss"}
+    add(home, "tiny/a/0", status="FINISHED", start=5)
+    add(home, "tiny/a/0", status="FINISHED", start=4)  # the older of two counts
+    add(home, "tiny/a/1", status="FAILED", start=1, **nan)
+    add(home, "tiny/a/2", status="FAILED", start=1)
+    add(home, "tiny/a/3", status="KILLED", start=1, **nan)
+    add(home, "tiny/a/4", status="RUNNING", start=1)
+    home.client.delete_run(add(home, "tiny/a/5", status="FINISHED", start=1))
+    home.client.delete_run(add(home, "tiny/a/6", status="FINISHED", start=1))
+    add(home, "tiny/a/6", status="FINISHED", start=2, **{"ablation.weights": "ä, 'b'"})
+    add(home, "tiny/a/7", status="FINISHED", start=1, label="tiny@else")
+    return home
+
+
+def test_outcomes_by_sql_are_those_of_the_client(
+    filled: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    by_sql = tracking.outcomes(filled)
+    with monkeypatch.context() as patch:
+        patch.setattr(Home, "shared", True)
+        by_client = tracking.outcomes(filled)
+    assert list(by_sql) == ["tiny/a/1", "tiny/a/6", "tiny/a/0"]
+    assert repr(by_sql) == repr(by_client)
+    assert by_sql["tiny/a/0"].metrics["test/accuracy"] == 0.25
+    assert math.isnan(by_sql["tiny/a/0"].metrics["test/loss"])
+
+
+def test_parents_by_sql_are_those_of_the_client(filled: Home) -> None:
+    client = filled.client
+    client.set_tag(filled.parent, "ablation.declaration", "h")
+    tracking.close(filled, complete=True)
+    with tables.reading(client.tracking_uri) as query:
+        assert tables.experiment_of(query, "tiny") == filled.experiment
+        assert tables.experiment_of(query, "none") is None
+        rows = tables.runs(query, filled.experiment, "study")
+    assert tables.labels_taken(rows) == tracking.labels_taken(client, "tiny")
+    for row in rows:
+        run = client.get_run(row.run_id)
+        assert dict(row.tags) == run.data.tags
+        assert (row.status, row.start_time) == (run.info.status, run.info.start_time)
+    assert {row.run_id: row.status for row in rows}[filled.parent] == "FINISHED"
+
+
+def test_a_deleted_experiment_is_refused_as_by_the_client(filled: Home) -> None:
+    filled.client.delete_experiment(filled.experiment)
+    with pytest.raises(Refused) as by_client:
+        tracking.labels_taken(filled.client, "tiny")
+    with (
+        tables.reading(filled.client.tracking_uri) as query,
+        pytest.raises(Refused) as by_sql,
+    ):
+        tables.experiment_of(query, "tiny")
+    assert str(by_sql.value) == str(by_client.value)
+
+
+def test_points_by_sql_are_those_of_the_client(filled: Home) -> None:
+    ids = [outcome.run_id for outcome in tracking.outcomes(filled).values()]
+    with tables.reading(filled.client.tracking_uri) as query:
+        found = tables.points(query, ids)
+    expected: list[Any] = [
+        (run, name, point.step, point.value)
+        for run in ids
+        for name in METRICS
+        for point in filled.client.get_metric_history(run, name)
+        if not math.isnan(point.value)
+    ]
+    assert sorted(found) == sorted(expected)
+
+
+@given(st.lists(st.floats(allow_nan=False, allow_infinity=False)))
+def test_seven_digits_are_those_of_the_text(values: list[float]) -> None:
+    ties = [0.12345675, 1.2345675e-5, 1234567.5, 9.9999995, 0.1, 1e22, 1e23, 1e-320, 0.0, -0.0]
+    every = np.array(values + ties + [round(value, 3) for value in values], np.float64)
+    expected = [repr(float(f"{value:.7g}")) for value in every]
+    assert [repr(value) for value in seven_digits(every).tolist()] == expected

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from ablation.records.places import Places
     from ablation.study.plan import Plan
     from ablation.study.spec import Study
+    from ablation.tracking import Home
 
 app = typer.Typer(
     add_completion=False,
@@ -183,8 +184,6 @@ def run(
 ) -> None:  # fmt: skip
     """Runs the missing trials of a study, records them and writes the report."""
     _refuse_options(device, workers)
-    from concurrent.futures import BrokenExecutor
-
     from ablation.cli.asked import cores, plan_of
     from ablation.cli.settled import settled
     from ablation.execute import ProcessCrew, glance, hold
@@ -218,10 +217,7 @@ def run(
             names = ", ".join(f"{t.arm.name} seed {t.seed}" for t in opened.missing[:10])
             show(escaped(f"{len(opened.missing)} planned trials are missing: {names}"))
             raise typer.Exit(1)
-        try:
-            write_report(opened.home, reports, map if idle else crew.map)
-        except BrokenExecutor:  # all is recorded; drawing without workers takes a second longer
-            write_report(opened.home, reports)
+        _write_report(opened.home, reports, None if idle else crew)
 
 
 def _carry_out(
@@ -270,6 +266,16 @@ def _carry_out(
     return opened, idle
 
 
+def _write_report(home: Home, reports: Path, crew: ProcessCrew | None) -> None:
+    """Writes a report whose figures a crew draws, or this process if there is none."""
+    from concurrent.futures import BrokenExecutor
+
+    try:
+        write_report(home, reports, map if crew is None else crew.map)
+    except BrokenExecutor:  # all is recorded: without its workers it takes a second longer
+        write_report(home, reports)
+
+
 def _all_done(label: str, trials: int) -> str:
     return f"{label}: all {trials} planned trials are done; nothing to run."
 
@@ -305,18 +311,23 @@ def report(
         show(escaped(f"All studies: {index(reports)}"))
         return
     from ablation import tracking
-    from ablation.cli.asked import plan_of
+    from ablation.cli.asked import cores, plan_of
+    from ablation.execute.crew import ProcessCrew, prepare_pool
     from ablation.records.places import places
     from ablation.study.load import STUDIES, load
     from ablation.task import Redirection
 
     uri = existing(places(store).tracking)
+    prepare_pool(*DRAWING)  # while this process loads MLflow and reads the record
     study = load(name, STUDIES).name if name.endswith(".py") else name.partition("@")[0]
     title = study if name.endswith(".py") else name
     if data or text or label:
         given = plan_of(load(name, STUDIES), Redirection(data=data, text=text, label=label))
         title = given.label(tracking.labels_taken(tracking.connect(uri), study))
-    write_report(find_home(uri, title), reports)
+    with ProcessCrew(cores()) as crew:
+        home = find_home(uri, title)
+        crew.start()
+        _write_report(home, reports, crew)
 
 
 @app.command()

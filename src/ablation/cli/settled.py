@@ -58,13 +58,16 @@ def settled(plan: Plan, places: Places, seen: Glance | None, reports: Path) -> A
 def keep(home: Home, reports: Path, shown: Mapping[str, Any]) -> None:
     """Keeps with the parent run what a report was built from and what was shown of it.
 
+    On a server nothing is kept, since :func:`settled` asks SQLite files alone.
+
     Args:
         home: The study label.
         reports: Folder of the reports.
         shown: Plain values.
     """
-    state = _state(tracking.outcomes(home), reports, home.label)
-    tracking.keep_reported(home, {"of": state, "shown": shown})
+    if not home.shared:
+        state = _state(tracking.outcomes(home), reports, home.label)
+        tracking.keep_reported(home, {"of": state, "shown": shown})
 
 
 def _state(outcomes: Mapping[str, Any], reports: Path, label: str) -> str:

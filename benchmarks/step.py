@@ -27,7 +27,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from ablation.errors import Refused
 from ablation.task.text.config import DataConfig, ModelConfig, RunConfig, TrainConfig
 from ablation.task.text.data import SPLITS, prepare
-from ablation.task.text.model import build
+from ablation.task.text.model import build_classifier
 from ablation.task.text.model.streams import generator
 from ablation.task.text.train import Texts, batches
 from ablation.task.text.train.adam import Adam
@@ -77,7 +77,7 @@ def measure(config: RunConfig, rate: float, cache: Path) -> dict[str, float]:
     texts = {name: Texts.of(p.tokens, p.offsets, p.labels) for name, p in parts.items()}
     fitted = texts["train"]
     sizes = {"vocabulary_size": encoded.vocabulary_size, "classes": len(encoded.labels)}
-    model = build(config.model, 0, **sizes)
+    model = build_classifier(config.model, 0, **sizes)
     words = model.embedding.weight
     optimizer = Adam(model.parameters(), config.train.learning_rate, table=words)
 

@@ -13,7 +13,7 @@ import torch
 
 from ablation.task.text.config import DataConfig, ModelConfig, RunConfig, TrainConfig
 from ablation.task.text.data import SPLITS, prepare
-from ablation.task.text.model import HierarchicalClassifier, build, pool
+from ablation.task.text.model import HierarchicalClassifier, build_classifier, pool
 from ablation.task.text.model.streams import generator
 from ablation.task.text.train import Documents, logits_of, train
 
@@ -61,7 +61,7 @@ def test_a_batch_holds_every_sentence_of_its_rows_in_order() -> None:
 
 def test_it_reads_sentences_one_by_one_and_then_the_text(float64: None) -> None:
     texts = documents()
-    model = build(CONFIG, 1, vocabulary_size=VOCABULARY, classes=CLASSES).eval()
+    model = build_classifier(CONFIG, 1, vocabulary_size=VOCABULARY, classes=CLASSES).eval()
     assert isinstance(model, HierarchicalClassifier)
     rows = torch.tensor([7, 3, 11])
     logits = []
@@ -84,8 +84,8 @@ def test_it_reads_sentences_one_by_one_and_then_the_text(float64: None) -> None:
 
 def test_flat_and_hierarchical_share_what_both_draw() -> None:
     sizes = {"vocabulary_size": VOCABULARY, "classes": CLASSES}
-    hierarchical = build(CONFIG, 3, **sizes).state_dict()
-    flat = build(dataclasses.replace(CONFIG, kind="flat"), 3, **sizes).state_dict()
+    hierarchical = build_classifier(CONFIG, 3, **sizes).state_dict()
+    flat = build_classifier(dataclasses.replace(CONFIG, kind="flat"), 3, **sizes).state_dict()
     assert flat.keys() < hierarchical.keys()
     assert all(torch.equal(flat[name], hierarchical[name]) for name in flat)
 

@@ -14,7 +14,13 @@ from torch import Tensor, nn
 
 from ablation.errors import Refused
 from ablation.task.text.config import AttentionConfig, Constant, ModelConfig, Normal, Uniform
-from ablation.task.text.model import PADDING, AttentionPooling, Embedding, build, encoders
+from ablation.task.text.model import (
+    PADDING,
+    AttentionPooling,
+    Embedding,
+    build_classifier,
+    encoders,
+)
 from ablation.task.text.model.dropout import Dropout
 from ablation.task.text.model.encoders import CNN, BiLSTM, build_encoder
 from ablation.task.text.model.pooling import build_pooling
@@ -189,7 +195,7 @@ def test_weights_of_a_tight_fill_sum_to_one_and_of_a_leaking_one_to_less() -> No
 @pytest.mark.parametrize("name", ["none", "cnn", "bilstm"])
 def test_no_state_of_an_encoder_depends_on_padding(name: str) -> None:
     config = ModelConfig(encoder=name, embedding_size=EMBEDDING, hidden_size=2 * HIDDEN)
-    model = build(config, 1, vocabulary_size=17, classes=3)
+    model = build_classifier(config, 1, vocabulary_size=17, classes=3)
     states, mask = states_and_mask(12)
     embeddings = states[..., :EMBEDDING] * mask[..., None]
     found = model.encoder(embeddings, mask)
@@ -236,7 +242,7 @@ def test_the_cnn_over_stacked_parameters_is_a_loop(
 ) -> None:
     monkeypatch.setattr(encoders, "convolves_here", lambda: convolves)
     models = [
-        build(
+        build_classifier(
             ModelConfig(embedding_size=EMBEDDING, hidden_size=HIDDEN),
             seed,
             vocabulary_size=17,
@@ -275,7 +281,7 @@ def test_the_bilstm_without_padding_is_the_one_with_it_bit_for_bit() -> None:
 
 
 def test_the_bilstm_is_pytorchs_over_packed_sequences() -> None:
-    encoder = build(
+    encoder = build_classifier(
         ModelConfig(encoder="bilstm", embedding_size=EMBEDDING, hidden_size=2 * HIDDEN),
         1,
         vocabulary_size=17,
@@ -383,7 +389,7 @@ class TestInitialisation:
     def state(self, seed: int = 0, **changes: object) -> dict[str, Tensor]:
         attention = AttentionConfig(**changes)
         config = ModelConfig(embedding_size=EMBEDDING, hidden_size=HIDDEN, attention=attention)
-        return build(config, seed, vocabulary_size=17, classes=3).state_dict()
+        return build_classifier(config, seed, vocabulary_size=17, classes=3).state_dict()
 
     def test_it_depends_on_the_seed_alone(self) -> None:
         torch.manual_seed(1)
@@ -444,7 +450,7 @@ class TestInitialisation:
 
     def drawn(self, seed: int, **changes: object) -> dict[str, Tensor]:
         config = ModelConfig(hidden_size=WIDE, attention=AttentionConfig(**changes))
-        return build(config, seed, vocabulary_size=3, classes=2).pooling.state_dict()
+        return build_classifier(config, seed, vocabulary_size=3, classes=2).pooling.state_dict()
 
     def test_the_init_std_scales_the_same_draws(self) -> None:
         first, second = self.state(init_std=0.05), self.state(init_std=1.0)
@@ -475,12 +481,12 @@ def test_a_pooling_of_the_users_is_built_deterministically(
     scales = []
     for seed in (0, 0, 1):
         torch.manual_seed(seed + 40)
-        model = build(config, seed, vocabulary_size=17, classes=3)
+        model = build_classifier(config, seed, vocabulary_size=17, classes=3)
         scales.append(model.pooling.scale)
     assert torch.equal(scales[0], scales[1])
     assert not torch.equal(scales[0], scales[2])
     wrong = ModelConfig(pooling="my_first_pooling:Wrong", hidden_size=HIDDEN)
-    model = build(wrong, 0, vocabulary_size=17, classes=3).eval()
+    model = build_classifier(wrong, 0, vocabulary_size=17, classes=3).eval()
     tokens = torch.ones(BATCH, LENGTH, dtype=torch.int32)
     with pytest.raises(Refused, match=r"made \(5, 11, 13\) of states of shape \(5, 11, 13\)"):
         model(tokens, tokens.bool())
@@ -499,7 +505,7 @@ def test_the_encoder_does_not_shift_what_the_pooling_draws(
     drawn = []
     for encoder in ("cnn", "bilstm"):
         config = ModelConfig(encoder=encoder, pooling="my_drawing_pooling:Mine", hidden_size=14)
-        drawn.append(build(config, 0, vocabulary_size=17, classes=3).pooling.weight)
+        drawn.append(build_classifier(config, 0, vocabulary_size=17, classes=3).pooling.weight)
     assert torch.equal(drawn[0], drawn[1])
 
 

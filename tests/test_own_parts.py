@@ -22,7 +22,7 @@ from ablation.task.text.config import (
     TrainConfig,
 )
 from ablation.task.text.data import prepare, read_vectors
-from ablation.task.text.model import build, check
+from ablation.task.text.model import build_classifier, dry_run
 from ablation.task.text.train import Texts, train
 from ablation.task.text.train.adam import Adam
 
@@ -115,9 +115,9 @@ def parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 @pytest.mark.parametrize("name", ["Mine", "WithWeights", "Wider"])
 def test_what_fits_is_taken(parts: str, name: str, kind: str) -> None:
     own = f"{parts}:{name}"
-    check(ModelConfig(kind=kind, pooling=own, word_pooling=own))
+    dry_run(ModelConfig(kind=kind, pooling=own, word_pooling=own))
     encoder = f"{parts}:Encoder"
-    check(ModelConfig(kind=kind, encoder=encoder, sentence_encoder=encoder))
+    dry_run(ModelConfig(kind=kind, encoder=encoder, sentence_encoder=encoder))
 
 
 @pytest.mark.parametrize(
@@ -140,7 +140,7 @@ def test_what_fits_is_taken(parts: str, name: str, kind: str) -> None:
 )  # fmt: skip
 def test_what_does_not_fit_is_refused(parts: str, field: str, name: str, message: str) -> None:
     with pytest.raises(Refused, match=message):
-        check(ModelConfig(**{field: f"{parts}:{name}"}))
+        dry_run(ModelConfig(**{field: f"{parts}:{name}"}))
 
 
 def test_a_study_that_does_not_fit_is_refused_before_anything_is_written(
@@ -163,7 +163,7 @@ def test_a_module_that_cannot_be_read_is_refused(
     monkeypatch.syspath_prepend(tmp_path)
     (tmp_path / "my_broken_module.py").write_text("class Mine(\n")
     with pytest.raises(Refused, match="cannot be imported: SyntaxError"):
-        check(ModelConfig(pooling="my_broken_module:Mine"))
+        dry_run(ModelConfig(pooling="my_broken_module:Mine"))
 
 
 @pytest.mark.parametrize("name", ["Article", "Around"])
@@ -171,7 +171,12 @@ def test_a_part_made_of_ours_starts_from_the_seed_alone(parts: str, name: str) -
     config = ModelConfig(embedding_size=7, hidden_size=14, pooling=f"{parts}:{name}")
     sizes = {"vocabulary_size": 9, "classes": 2}
     first, second, other = (
-        torch.cat([each.flatten() for each in build(config, seed, **sizes).pooling.parameters()])
+        torch.cat(
+            [
+                each.flatten()
+                for each in build_classifier(config, seed, **sizes).pooling.parameters()
+            ]
+        )
         for seed in (3, 3, 4)
     )
     assert torch.equal(first, second)
@@ -223,8 +228,8 @@ def test_pretrained_embeddings_stay_as_they_are(tmp_path: Path) -> None:
     config = ModelConfig(embedding_size=7, hidden_size=14)
     pretrained = (torch.tensor([4, 2]), torch.full((2, 7), 3.0))
     sizes = {"vocabulary_size": 9, "classes": 2}
-    model = build(config, 0, pretrained=pretrained, **sizes)
-    drawn = build(config, 0, **sizes).embedding.weight
+    model = build_classifier(config, 0, pretrained=pretrained, **sizes)
+    drawn = build_classifier(config, 0, **sizes).embedding.weight
     expected = drawn.detach().clone()
     expected[[2, 4]] = 3.0
     assert torch.equal(model.embedding.weight, expected)
@@ -253,7 +258,7 @@ def test_the_content_of_the_embeddings_is_part_of_the_key(tmp_path: Path) -> Non
 def test_a_study_of_embeddings_trains_with_them(
     corpus: Path, tmp_path: Path, one_thread: None
 ) -> None:
-    from ablation.task.text.run import run
+    from ablation.task.text.run import train_once
 
     encoded = prepare(DataConfig(source=str(corpus)), cache=tmp_path / "cache")
     known = sorted(encoded.vocabulary())
@@ -263,7 +268,7 @@ def test_a_study_of_embeddings_trains_with_them(
     base = RunConfig(model=ModelConfig(embedding_size=8, hidden_size=8))
     base = replace(base, "train.epochs", 1)
     results = [
-        result_of(run(config, 0, encoded, device="cpu"))
+        result_of(train_once(config, 0, encoded, device="cpu"))
         for config in (base, replace(base, "model.embedding_file", str(path)))
     ]
     assert results[0].weights_hash != results[1].weights_hash

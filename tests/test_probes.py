@@ -10,7 +10,7 @@ import torch
 
 from ablation.records.paths import replace
 from ablation.task.text.config import ModelConfig, RunConfig, TrainConfig
-from ablation.task.text.model import build, pool
+from ablation.task.text.model import build_classifier, pool
 from ablation.task.text.train import Texts, train
 from ablation.task.text.train import loop as loop_module
 from ablation.task.text.train.probes import SAMPLE, Probes
@@ -34,7 +34,7 @@ def records_of(config: RunConfig, splits: Splits) -> tuple[list[object], object]
 
 
 def probes_of(model_config: ModelConfig, splits: Splits) -> tuple[Probes, dict[str, float]]:
-    model = build(model_config, 1, vocabulary_size=VOCABULARY, classes=CLASSES)
+    model = build_classifier(model_config, 1, vocabulary_size=VOCABULARY, classes=CLASSES)
     with torch.no_grad():
         for tensor in model.pooling.parameters():
             tensor.mul_(20)

@@ -25,7 +25,7 @@ from ablation.task.text import TEXT
 from ablation.task.text import run as text_run
 from ablation.task.text.config import DataConfig, ModelConfig, Normal, RunConfig, TrainConfig
 from ablation.task.text.data import SPLITS, prepare
-from ablation.task.text.model import build
+from ablation.task.text.model import build_classifier
 from ablation.task.text.model.dropout import Dropout
 from ablation.task.text.model.streams import generator
 from ablation.task.text.run import without_denormals
@@ -143,7 +143,7 @@ def test_a_batch_is_padded_and_masked(splits: Splits) -> None:
 
 
 def test_evaluation_in_sorted_batches_is_one_text_at_a_time(splits: Splits) -> None:
-    model = build(CONFIG.model, 1, vocabulary_size=VOCABULARY, classes=CLASSES).eval()
+    model = build_classifier(CONFIG.model, 1, vocabulary_size=VOCABULARY, classes=CLASSES).eval()
     texts = splits["test"]
     alone = [model(*texts.batch(torch.tensor([row]))) for row in range(len(texts))]
     torch.testing.assert_close(logits_of(model, texts), torch.cat(alone), atol=1e-5, rtol=1e-5)
@@ -363,7 +363,7 @@ def test_a_trial_is_trained_without_denormals_forward_and_backward(
 
     monkeypatch.setattr(loop, "F", SimpleNamespace(cross_entropy=cross_entropy))
     encoded = prepare(DataConfig(source=str(corpus)), cache=tmp_path)
-    result_of(text_run.run(CONFIG, 0, encoded, device="cpu"))
+    result_of(text_run.train_once(CONFIG, 0, encoded, device="cpu"))
     assert len(found) > CONFIG.train.epochs
     assert all(found)
     assert not denormals_are_zero()
@@ -399,7 +399,7 @@ def test_training_is_that_of_pytorchs_optimizer_on_the_plain_model(
         config = replace(config, "model.kind", "hierarchical")
         parts = {name: in_sentences(texts) for name, texts in splits.items()}
     sizes = {"vocabulary_size": VOCABULARY, "classes": CLASSES, "pretrained": given}
-    model, fitted = build(config.model, 0, **sizes), parts["train"]
+    model, fitted = build_classifier(config.model, 0, **sizes), parts["train"]
     optimizer = torch.optim.Adam(model.parameters(), lr=config.train.learning_rate)
     order, losses = generator(0, "order"), []
     for _ in range(config.train.epochs):

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ablation.errors import Refused
-from ablation.task.text.data.splits import Rows, check, complete, divide, fingerprint, same
+from ablation.task.text.data.splits import Rows, check_splits, complete, divide, fingerprint, same
 
 TEXTS = st.lists(st.text("aAbBcd \n", max_size=4), min_size=1, max_size=40)
 SHARES = st.floats(0.05, 0.5)
@@ -93,7 +93,7 @@ def test_given_splits_are_kept_and_missing_ones_come_from_train() -> None:
 
 def test_classes_are_sorted_and_those_of_train() -> None:
     train = Rows(["a", "b", "c"], ["z", "10", "9"])
-    assert check({"train": train, "test": Rows(["a"], ["z"])}) == ("10", "9", "z")
+    assert check_splits({"train": train, "test": Rows(["a"], ["z"])}) == ("10", "9", "z")
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,7 @@ def test_classes_are_sorted_and_those_of_train() -> None:
 )
 def test_what_cannot_be_studied_is_refused(splits: dict[str, Rows], words: str) -> None:
     with pytest.raises(Refused, match=words):
-        check(splits)
+        check_splits(splits)
 
 
 @given(rows_of(), rows_of())

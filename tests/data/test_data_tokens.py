@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ablation.task.text.config import DataConfig
-from ablation.task.text.data.tokens import choose, encode, learn
+from ablation.task.text.data.tokens import choose, encode_texts, learn
 
 # Categories whose standing as word, mark or space is the same in every Unicode version.
 CHARACTERS = st.characters(categories=["L", "Mn", "Nd", "Pc", "Po", "Ps", "Sm", "Sc", "Zs"])
@@ -51,7 +51,7 @@ def test_ids_are_those_of_the_reference(
     kind: str, train: list[str], texts: list[str], size: int, length: int
 ) -> None:
     config = DataConfig(vocabulary_size=size, max_length=length)
-    tokens, offsets = encode(learn(train, kind, config), texts, kind, config)[:2]
+    tokens, offsets = encode_texts(learn(train, kind, config), texts, kind, config)[:2]
     expected = reference(train, texts, kind, config)
     assert [tokens[a:b].tolist() for a, b in pairwise(offsets)] == expected
     assert (tokens.dtype, offsets.dtype) == (np.int32, np.int64)
@@ -65,14 +65,14 @@ def test_ids_descend_in_frequency_from_two() -> None:
 @pytest.mark.parametrize("kind", ["words", "characters"])
 def test_a_text_cannot_spell_padding_or_unknown(kind: str) -> None:
     texts = ["[PAD] [UNK] pad", "[PAD]"]
-    tokens, *_ = encode(learn(texts, kind, DataConfig()), texts, kind, DataConfig())
+    tokens, *_ = encode_texts(learn(texts, kind, DataConfig()), texts, kind, DataConfig())
     assert tokens.min() >= 2
 
 
 def test_rows_beyond_one_batch_keep_their_order() -> None:
     texts = [str(i) for i in range(10_000)]
     tokenizer = learn(texts, "words", DataConfig())
-    tokens, offsets, _ = encode(tokenizer, texts, "words", DataConfig())
+    tokens, offsets, _ = encode_texts(tokenizer, texts, "words", DataConfig())
     assert [tokenizer.id_to_token(token) for token in tokens] == texts
     assert offsets.tolist() == list(range(10_001))
 

@@ -100,7 +100,7 @@ def judge(
             of two configurations.
     """
     # Only at looks, because a verdict after every run would be false too often.
-    check(runs, declaration)
+    check_frame(runs, declaration)
     evidence = gather_evidence(runs, hashes, declaration, examples)
     walk = evidence.walk()
     rows = _rows(walk, evidence.arms, declaration)
@@ -145,7 +145,7 @@ def differences(
     return pd.DataFrame(long.loc[kept, list(DIFFERENCES)].reset_index(drop=True))
 
 
-def check(runs: pd.DataFrame, declaration: Declaration) -> None:
+def check_frame(runs: pd.DataFrame, declaration: Declaration) -> None:
     """Refuses a frame with repeated or undeclared runs.
 
     Raises:

@@ -13,7 +13,7 @@ from ablation.stats.failures import Failures, count_failures
 from ablation.stats.families import Family, holm_late
 from ablation.stats.paired import Paired, compare, error_of
 from ablation.stats.record import Verdicts
-from ablation.stats.rule import FEWEST_SEEDS, Evidence, decide
+from ablation.stats.rule import FEWEST_SEEDS, RuleInputs, decide
 
 POOLED_BELOW: Final = 8
 """Seeds from which an arm's own spread is known well enough to leave the pool alone."""
@@ -156,7 +156,7 @@ def judge(
         failed_alone=failures.arm_alone,
         baseline_failed_alone=failures.baseline_alone,
         p_failures=failures.p,
-        ground=decide(_evidence(case, tests, failures, alpha)),
+        ground=decide(_rule_inputs(case, tests, failures, alpha)),
         family=np.broadcast_to(shared.failures.sum(axis=-1, keepdims=True), shape).copy(),
         margin=margin,
         examples=None if blocks.examples is None else blocks.examples.size,
@@ -218,8 +218,8 @@ def _test(case: Case, pools: Pools, spread: Floats, margin: float | None, alpha:
     )
 
 
-def _evidence(case: Case, tests: _Tests, failures: Failures, alpha: float) -> Evidence:
-    return Evidence(
+def _rule_inputs(case: Case, tests: _Tests, failures: Failures, alpha: float) -> RuleInputs:
+    return RuleInputs(
         n=case.paired.n,
         incomplete=case.blocks.incomplete,
         copies=case.blocks.are_copies,

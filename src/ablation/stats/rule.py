@@ -98,7 +98,7 @@ _VERDICT_OF_GROUND: Final = np.array([_VERDICTS.get(g, Verdict.INCONCLUSIVE) for
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Evidence:
+class RuleInputs:
     """The inputs of the rule, each ``[..., arm]`` or broadcastable to it."""
 
     n: Ints
@@ -118,7 +118,7 @@ class Evidence:
     failures_differ: Bools
 
 
-def decide(evidence: Evidence) -> NDArray[np.int64]:
+def decide(evidence: RuleInputs) -> NDArray[np.int64]:
     """Returns the `Ground` of each arm's verdict, ``[..., arm]``; arm 0 is the baseline.
 
     Equivalence is asked before better and worse, so that a gain which is certain but trivial

@@ -33,7 +33,7 @@ def resolve_device(name: str) -> str:
     return name
 
 
-def run(
+def train_once(
     config: RunConfig, seed: int, data: Encoded, *, device: str
 ) -> Generator[EpochRecord, None, RunResult]:
     """Trains one classifier; yields a record per epoch and returns the result.

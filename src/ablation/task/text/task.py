@@ -71,7 +71,7 @@ def identify(config: RunConfig) -> Identity:
     return Identity(values, contents, NUMERICS)
 
 
-def check(pairs: Sequence[tuple[RunConfig, Encoded]]) -> None:
+def check_configs(pairs: Sequence[tuple[RunConfig, Encoded]]) -> None:
     """Dry-runs user-defined classes and reads embedding files, before any training.
 
     Raises:
@@ -81,10 +81,10 @@ def check(pairs: Sequence[tuple[RunConfig, Encoded]]) -> None:
     models = dict.fromkeys(config.model for config, _ in pairs)
     own = [model for model in models if any(":" in x for x in model.encoders + model.poolings)]
     if own:
-        from ablation.task.text.model import check as check_model
+        from ablation.task.text.model import dry_run
 
         for model in own:
-            check_model(model)
+            dry_run(model)
     files = {
         (config.model.embedding_file, config.model.embedding_size, config.data): data
         for config, data in pairs
@@ -97,10 +97,10 @@ def check(pairs: Sequence[tuple[RunConfig, Encoded]]) -> None:
 def train_text(
     config: RunConfig, seed: int, data: Encoded, *, device: str
 ) -> Generator[EpochRecord, None, RunResult]:
-    """Trains one classifier in a worker; see :func:`ablation.task.text.run.run`."""
-    from ablation.task.text.run import run
+    """Trains one classifier in a worker; see :func:`ablation.task.text.run.train_once`."""
+    from ablation.task.text.run import train_once
 
-    return run(config, seed, data, device=device)
+    return train_once(config, seed, data, device=device)
 
 
 def resolve_device(name: str) -> str:
@@ -140,7 +140,7 @@ TEXT = Task(
     redirect=redirect,
     prepare=prepare_all,
     identify=identify,
-    check=check,
+    check=check_configs,
     train=train_text,
     device=resolve_device,
     seconds=seconds,

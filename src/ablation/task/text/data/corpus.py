@@ -18,7 +18,7 @@ from ablation.task.text.config import DataConfig
 from ablation.task.text.data import encoded
 from ablation.task.text.data.encoded import Encoded, Split
 from ablation.task.text.data.source import Source, locate
-from ablation.task.text.data.splits import check, complete, fingerprint
+from ablation.task.text.data.splits import check_splits, complete, fingerprint
 
 LAYOUT = 2
 """Version of the cached folder; increase it with each change of tokenisation, splits or files."""
@@ -52,21 +52,21 @@ def _build(config: DataConfig, source: Source, folder: Path) -> None:
     _quieten(downloads)
     # Imported here, because they load libraries that a cached corpus does not need.
     from ablation.task.text.data.read import read
-    from ablation.task.text.data.tokens import choose, encode, learn
+    from ablation.task.text.data.tokens import choose, encode_texts, learn
 
     with _scratch(folder.parent) as work:
         given = read(config, source, work=work, downloads=downloads)
         splits = complete(
             given, test_share=source.test_share, validation_share=source.validation_share
         )
-        labels = check(splits)
+        labels = check_splits(splits)
         train = splits["train"].texts
         kind = choose(train) if config.tokenizer == "auto" else config.tokenizer
         tokenizer = learn(train, kind, config)
         number = {label: index for index, label in enumerate(labels)}
         arrays = {
             name: Split(
-                *encode(tokenizer, rows.texts, kind, config),
+                *encode_texts(tokenizer, rows.texts, kind, config),
                 np.array([number[x] for x in rows.labels], np.int64),
             )
             for name, rows in splits.items()

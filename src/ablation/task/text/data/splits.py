@@ -78,7 +78,7 @@ def divide(rows: Rows, share: float) -> tuple[Rows, Rows]:
     return rows.take(stay), rows.take(sorted(taken))
 
 
-def check(splits: dict[str, Rows]) -> tuple[str, ...]:
+def check_splits(splits: dict[str, Rows]) -> tuple[str, ...]:
     """Returns the sorted classes of train.
 
     Raises:

@@ -65,7 +65,7 @@ def learn(texts: list[str], kind: str, config: DataConfig) -> Tokenizer:
     return tokenizer
 
 
-def encode(
+def encode_texts(
     tokenizer: Tokenizer, texts: list[str], kind: str, config: DataConfig
 ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """Returns the concatenated token ids, the starts of texts and the starts of sentences.

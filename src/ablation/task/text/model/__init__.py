@@ -1,10 +1,10 @@
 """The model under study: attention, other poolings, encoders and classifiers."""
 
 from ablation.task.text.model.attention import AttentionPooling
-from ablation.task.text.model.check import check
+from ablation.task.text.model.check import dry_run
 from ablation.task.text.model.classifier import Classifier, HierarchicalClassifier, pool
 from ablation.task.text.model.embedding import PADDING, Embedding
-from ablation.task.text.model.initialise import Pretrained, build
+from ablation.task.text.model.initialise import Pretrained, build_classifier
 from ablation.task.text.model.numerics import fill_table
 from ablation.task.text.model.pooling import build_pooling
 
@@ -15,9 +15,9 @@ __all__ = [
     "Embedding",
     "HierarchicalClassifier",
     "Pretrained",
-    "build",
+    "build_classifier",
     "build_pooling",
-    "check",
+    "dry_run",
     "fill_table",
     "pool",
 ]

@@ -6,13 +6,13 @@ import torch
 
 from ablation.errors import Refused
 from ablation.task.text.config import ModelConfig
-from ablation.task.text.model.initialise import build
+from ablation.task.text.model.initialise import build_classifier
 
 TEXTS, TOKENS, VOCABULARY, CLASSES = 3, 5, 11, 2
 """Sizes of the dry run: primes, so that swapped axes cannot pass."""
 
 
-def check(config: ModelConfig) -> None:
+def dry_run(config: ModelConfig) -> None:
     """Builds the model and runs it forward and backward on a few made-up tokens.
 
     Raises:
@@ -26,7 +26,7 @@ def check(config: ModelConfig) -> None:
     if config.kind == "hierarchical":
         batch = (tokens, mask, torch.tensor([[True, True], [True, False]]))
     with torch.random.fork_rng(devices=[]):
-        model = build(config, 0, vocabulary_size=VOCABULARY, classes=CLASSES)
+        model = build_classifier(config, 0, vocabulary_size=VOCABULARY, classes=CLASSES)
         try:
             logits = model(*batch)
             logits.sum().backward()

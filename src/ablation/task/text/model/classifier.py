@@ -61,7 +61,7 @@ class Classifier(nn.Module):
             table: See :meth:`Embedding.forward`.
         """
         embeddings = self.embedding_dropout(self.embedding(tokens, table))
-        return encode(self.encoder, embeddings, mask, self.hidden_size), mask
+        return encode_states(self.encoder, embeddings, mask, self.hidden_size), mask
 
     def forward(
         self, *batch: Tensor, table: Float[Tensor, "distinct embedding"] | None = None
@@ -128,7 +128,7 @@ class HierarchicalClassifier(Classifier):
         vectors = vectors[order.argsort()]
         placed = vectors.new_zeros(*sentence_mask.shape, vectors.shape[1])
         placed = placed.masked_scatter(sentence_mask.unsqueeze(2), vectors)
-        states = encode(self.sentence_encoder, placed, sentence_mask, self.hidden_size)
+        states = encode_states(self.sentence_encoder, placed, sentence_mask, self.hidden_size)
         return states, sentence_mask
 
     def _vectors(
@@ -188,7 +188,7 @@ def _fits(weights: Any, mask: Tensor) -> bool:
     return (weights.shape[0], weights.shape[-1]) == tuple(mask.shape)
 
 
-def encode(
+def encode_states(
     encoder: nn.Module,
     inputs: Float[Tensor, "batch length width"],
     mask: Bool[Tensor, "batch length"],

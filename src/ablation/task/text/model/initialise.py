@@ -35,7 +35,7 @@ INITS = {"weight": "weight_init", "gate": "weight_init", "query": "query_init"}
 """Tensor of a pooling to the field with its initialisation; the bias is filled separately."""
 
 
-def build(
+def build_classifier(
     config: ModelConfig,
     seed: int,
     *,

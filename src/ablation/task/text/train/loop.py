@@ -15,7 +15,7 @@ from torch import Tensor
 from ablation.records.metric import METRICS
 from ablation.records.outcome import EpochRecord, Reason, RunResult
 from ablation.task.text.config import RunConfig
-from ablation.task.text.model import Classifier, Pretrained, build
+from ablation.task.text.model import Classifier, Pretrained, build_classifier
 from ablation.task.text.model.streams import generator
 from ablation.task.text.train.adam import Adam
 from ablation.task.text.train.batches import Documents, Texts, batches
@@ -54,7 +54,7 @@ def train(
     fitted, validation = splits["train"], splits["validation"]
     device = fitted.labels.device
     sizes = {"vocabulary_size": vocabulary_size, "classes": classes}
-    model = build(config.model, seed, **sizes, pretrained=pretrained, device=device)
+    model = build_classifier(config.model, seed, **sizes, pretrained=pretrained, device=device)
     # User-defined modules may draw from PyTorch's own generator, as nn.Dropout does.
     torch.manual_seed(generator(seed, "global").initial_seed())
     words = model.embedding.weight

@@ -1,19 +1,19 @@
-# `make study NAME=init_std` and `make test` each set everything up by themselves, once.
+# `make study NAME=init_std` and `make test` set everything up at the first call.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-# Passed on to `ablation run` where they are given.
+# Passed on to `ablation` if given.
 OPTIONS = $(if $(DATA),--data "$(DATA)") $(if $(TEXT),--text "$(TEXT)") $(if $(LABEL),--label "$(LABEL)")
 PLACES = $(if $(STORE),--store "$(STORE)") $(if $(REPORTS),--reports "$(REPORTS)")
 BUDGET = $(if $(SEEDS),--seeds "$(SEEDS)") $(if $(WORKERS),--workers "$(WORKERS)") $(if $(DEVICE),--device "$(DEVICE)")
 
 .PHONY: setup study report reports-check samples readme ui calibration bench bench-report
-.PHONY: bench-step bench-overhead bench-scaling check test test-browser test-all clean
+.PHONY: bench-step bench-overhead bench-scaling bench-growth check test test-browser test-all clean
 .DEFAULT_GOAL := study
 
-# A folder that was moved or copied has a .venv that points to where it was.
+# Set up again if the folder was moved or copied, because .venv points to the old place.
 ifneq ($(shell cat $(READY) 2>/dev/null),$(CURDIR))
 .PHONY: $(READY)
 endif
@@ -43,7 +43,7 @@ else
 	@$(BIN)/python -P -m ablation report $(if $(REPORTS),--reports "$(REPORTS)")
 endif
 
-# The committed reports: every built-in study on the built-in corpus, and one page over them.
+# The committed reports: every built-in study on the built-in corpus, and their overview page.
 SAMPLES := docs/samples
 samples: $(READY)
 	@for file in studies/*.py; do \
@@ -65,24 +65,28 @@ ui: $(READY)
 calibration: $(READY)
 	$(BIN)/python benchmarks/calibration.py
 
-# The tutorial way against this one on equal work, on an otherwise idle machine: twenty minutes or
-# so for the times, an hour more for accuracy. SEEDS=0 leaves accuracy out, ROUNDS=0 the times.
+# Compares the tutorial way with this project on equal work; needs an otherwise idle machine. Takes
+# twenty minutes for the times (ROUNDS=0 skips them) and an hour for accuracy (SEEDS=0 skips it).
 bench: $(READY)
 	$(BIN)/python benchmarks/speed.py $(if $(DATA),"$(DATA)") $(if $(KEEP),--keep) \
 	  $(if $(ROUNDS),--rounds "$(ROUNDS)") $(if $(SEEDS),--seeds "$(SEEDS)")
 
-# Where a training step's time goes, and its distance from the machine's matrix rate.
+# Times the parts of a training step, and compares its speed with the machine's matrix rate.
 bench-step: $(READY)
 	$(BIN)/python benchmarks/step.py $(if $(DATA),"$(DATA)")
 
-# What a trial costs beside its training, and how throughput grows with workers.
+# Measures the cost of a trial besides training; bench-scaling measures the speed-up by workers.
 bench-overhead: $(READY)
 	$(BIN)/python benchmarks/overhead.py
 
 bench-scaling: $(READY)
 	$(BIN)/python benchmarks/scaling.py
 
-# Time and memory of reports of up to 10,000 runs.
+# Measures how cost grows with vocabulary, texts, length and trials: some minutes.
+bench-growth: $(READY)
+	$(BIN)/python benchmarks/growth.py
+
+# Measures time and memory of reports of up to 10,000 runs.
 bench-report: $(READY)
 	$(BIN)/python benchmarks/report.py
 
@@ -97,12 +101,12 @@ test: $(READY)
 test-all: $(READY)
 	$(BIN)/python -m pytest -m "not browser"
 
-# Debian's browser and its driver; anywhere else, have both on the PATH.
+# Installs Debian's browser and driver; on other systems, put both on the PATH.
 test-browser: $(READY)
 	@command -v chromedriver >/dev/null || { apt-get update -qq && apt-get install -y -qq chromium chromium-driver; }
 	$(BIN)/python -m pytest -m browser --numprocesses=1
 
-# Never a store (mlflow.db, optuna.db, artifacts) and never a report.
+# Keeps stores (mlflow.db, optuna.db, artifacts) and reports.
 clean:
 	rm -rf $(VENV) .cache .mypy_cache .ruff_cache .pytest_cache build src/*.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,10 +1,10 @@
-"""What everything but training costs: milliseconds a trial, and whether they grow.
+"""Measures the cost of everything except training, in milliseconds per trial, and its growth.
 
     python benchmarks/overhead.py [--trials 200 2000]
 
-Each study is run with a stand-in for training that returns at once with 100 metric points, and is
-recorded as any other: MLflow and Optuna on SQLite, in a new folder. What is left is the
-conductor's own work. The last line is one JSON object.
+Each study runs with a stand-in for training that returns 100 metric points immediately, and is
+recorded as usual in MLflow and Optuna, on SQLite in a new folder. So only the conductor's own
+work is measured. The last line is one JSON object.
 """
 
 from __future__ import annotations
@@ -35,16 +35,16 @@ ARMS = 10
 EPOCHS = 24
 CURVES = ("train/loss", "validation/accuracy", "validation/macro_f1", "validation/loss")
 EDGE = 200
-"""The last so many trials are compared with the first so many."""
+"""Number of trials at the beginning and at the end that are compared."""
 MOST_MS, MOST_GROWTH = 50.0, 1.3
-"""What a trial may cost, and how much more at the end than at the beginning."""
+"""Most milliseconds per trial, and the largest ratio of end to beginning."""
 
 
 class StandIn(Executor):
-    """Takes the place of the workers, and returns a result without training."""
+    """Replaces the workers, and returns a result without training."""
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        """Returns a future that is done."""
+        """Returns a finished future."""
         future: Future[Any] = Future()
         records = [
             EpochRecord(epoch=e, seconds=0.01 * e, metrics=dict.fromkeys(CURVES, 1 / e))
@@ -68,7 +68,7 @@ class StandIn(Executor):
 
 
 def study(source: Path, trials: int) -> Study:
-    """Returns a study of ten arms and as many seeds as give that many trials."""
+    """Returns a study of ten arms with the given number of trials."""
     return Study(
         name="overhead",
         question="What does everything but training cost?",
@@ -81,10 +81,10 @@ def study(source: Path, trials: int) -> Study:
 
 
 def floor(folder: Path, repeats: int = 50) -> float:
-    """Returns the median of what MLflow alone takes to record such a run, in milliseconds.
+    """Returns the median milliseconds that MLflow alone needs to record such a run.
 
-    That is one run, one batch of 20 parameters and 100 points, and its end; it says how fast this
-    machine is at the moment.
+    That is one run, one batch of 20 parameters and 100 points, and its end: a measure of this
+    machine's current speed.
     """
     from mlflow.entities import Metric, Param
 
@@ -103,7 +103,7 @@ def floor(folder: Path, repeats: int = 50) -> float:
 
 
 def measure(trials: int, folder: Path) -> dict[str, float]:
-    """Runs a study of so many trials in an empty folder."""
+    """Runs a study with the given number of trials in an empty folder; returns its times."""
     toys = folder / "toys.csv"
     rows = [f"text {row} of {word},{word}" for row in range(40) for word in ("blue", "red")]
     toys.write_text("\n".join(["text,label", *rows]) + "\n", encoding="utf-8")
@@ -141,7 +141,7 @@ def measure(trials: int, folder: Path) -> dict[str, float]:
 
 
 def main() -> int:
-    """Prints a line per size and the JSON object; 1 where a trial costs too much."""
+    """Prints a line per size and the JSON object; returns 1 if a trial costs too much."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--trials", type=int, nargs="+", default=[200, 2000])
     sizes = parser.parse_args().trials

@@ -1,10 +1,13 @@
-"""Times reports of synthetic studies from the record to the page; fails where one is too slow.
+"""Times reports of synthetic studies, from the record to the page; fails if one is too slow.
 
-A study is written straight into MLflow's tables, since recording 10,000 runs one by one would
-take longer than everything that is measured here. Each report is then built by the command line
-in a process of its own, start and imports included; its time, its largest memory and the size of
-the page are printed. Usage: ``benchmarks/report.py [RUNS...]``.
+    python benchmarks/report.py [RUNS...]
+
+Writes each study into MLflow's tables and has the command line build its report in a new process.
+Prints the time (with start and imports), the peak memory and the size of the page.
 """
+
+# Written straight into the tables, because recording 10,000 runs one by one would take longer
+# than everything that is measured here.
 
 from __future__ import annotations
 
@@ -28,7 +31,7 @@ PROBES = ("entropy", "effective_tokens", "padding_weight", "largest_weight")
 
 @dataclasses.dataclass(frozen=True)
 class Size:
-    """A study, and what its report may take on two cores."""
+    """The size of a study, and the bounds of its report on two cores."""
 
     arms: int
     seeds: int
@@ -46,7 +49,7 @@ SIZES = {
 
 
 def declaration(size: Size) -> Declaration:
-    """What the synthetic study fixed: an ordered factor, the third level its baseline."""
+    """Returns the declaration: an ordered factor with the third level as the baseline."""
     path = "model.attention.init_std"
     levels = [0.0, *(float(f"{v:.6g}") for v in np.geomspace(1e-3, 1, size.arms - 1))]
     arms = [
@@ -134,7 +137,7 @@ def _insert(client: Any, tables: Any) -> None:
 
 
 def measure(folder: Path) -> tuple[float, float]:
-    """Returns seconds and the most megabytes of building the report in a new process."""
+    """Returns the seconds and the peak megabytes of building the report in a new process."""
     command = [sys.executable, "-m", "ablation", "report", "synthetic", "--store", str(folder)]
     began = time.perf_counter()
     process = subprocess.Popen([*command, "--reports", str(folder / "reports")],
@@ -147,7 +150,7 @@ def measure(folder: Path) -> tuple[float, float]:
 
 
 def main(wanted: list[int]) -> int:
-    """Measures each size; returns the number of bounds that were missed."""
+    """Measures each size and prints a line; returns the number of missed bounds."""
     missed = 0
     for runs in wanted:
         size = SIZES[runs]

@@ -1,11 +1,11 @@
-"""How throughput grows with workers: one against two, on arms of very unequal cost.
+"""Measures the throughput of two workers against one, on arms of very unequal cost.
 
     python benchmarks/scaling.py [--rounds 3] [--seeds 6]
 
-Each round runs one study of four arms, whose cost differs by a factor of twelve or so, in a new
-store with one worker and with two, as a whole process. Throughput counts from the first training's
-start to the last one's end; memory is the largest that each process held. The last line is one
-JSON object; two workers are to give 1.75 times one.
+Each round runs one study of four arms, whose costs differ by a factor of about twelve, as a whole
+process in a new store, with one worker and with two. Throughput is measured from the start of the
+first training to the end of the last; memory is the peak of each process. The last line is one
+JSON object. Two workers must reach 1.75 times the throughput of one.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ LEAST = 1.75
 
 
 class Memory:
-    """The largest resident memory of a process and of those that it started, in MiB."""
+    """The peak resident memory of a process and of its descendants, in MiB."""
 
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
         self.conductor, self.worker = 0.0, 0.0
@@ -51,7 +51,7 @@ class Memory:
         self._watch.start()
 
     def end(self) -> None:
-        """Stops looking."""
+        """Stops sampling."""
         self._ended.set()
         self._watch.join()
 
@@ -63,7 +63,7 @@ class Memory:
 
 
 def run(workers: int, seeds: int, folder: Path, cache: Path) -> dict[str, float]:
-    """Runs the study in an empty folder."""
+    """Runs the study in an empty folder and returns its figures."""
     study = folder / "scaling.py"
     study.write_text(STUDY.replace("SEEDS", str(seeds)), encoding="utf-8")
     command = [sys.executable, "-P", "-m", "ablation", "run", str(study), "--store", str(folder)]
@@ -93,7 +93,7 @@ def run(workers: int, seeds: int, folder: Path, cache: Path) -> dict[str, float]
 
 
 def _peak(pid: int) -> float:
-    """Returns the largest resident memory of a process so far, in MiB; 0 where it has ended."""
+    """Returns the peak resident memory of a process in MiB; 0 if the process has ended."""
     try:
         status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
     except OSError:
@@ -115,7 +115,7 @@ def _descendants(pid: int) -> list[int]:
 
 
 def main() -> int:
-    """Prints a line per study and the JSON object; 1 where two workers give too little."""
+    """Prints a line per study and the JSON object; returns 1 if two workers are too slow."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seeds", type=int, default=6)

@@ -1,20 +1,19 @@
-"""How much faster than the tutorial way the same trainings are, at equal accuracy.
-
-Both sides train the same rows: this program splits a data set once. The comparator,
-``tutorial_way.py``, is what one writes from the public recipes of Optuna, MLflow and PyTorch; the
-harness is ``ablation run``, its report included. Each is timed as a whole process, imports
-included, one after the other; ratios are medians over the rounds. Then both train many more seeds
-an arm, once, not timed, and the question is whether the harness is worse by more than 1.5 points
-(95 %, one-sided, pooled over the arms).
+"""Compares this project with the tutorial way on the same trainings: time and accuracy.
 
     python benchmarks/speed.py [DATA] [--encoders cnn none bilstm] [--rounds 3] [--seeds N]
 
-`--rounds 0` compares accuracy alone, `--seeds 0` times alone.
+Both sides train on the same rows. The comparator, ``tutorial_way.py``, follows the public recipes
+of Optuna, MLflow and PyTorch; the harness is ``ablation run``, including its report. Both are
+timed in turn as whole processes, including imports; ratios are medians over the rounds. Then both
+train many more seeds per arm, untimed, to test whether the accuracy of the harness is worse by
+more than 1.5 points (95 %, one-sided, pooled over the arms).
 
-DATA is a folder with ``train.parquet`` and ``test.parquet``, columns ``text`` and ``label``; where
-it is not given, ``trec`` in the folder that ABLATION_TEST_DATA names. The last line is one JSON
-object; ``--keep`` writes it to ``speed.json``, with which later runs compare themselves, and every
-accuracy to ``accuracy.csv``.
+`--rounds 0` compares only accuracy, `--seeds 0` only times.
+
+DATA is a folder with ``train.parquet`` and ``test.parquet``, columns ``text`` and ``label``; by
+default, ``trec`` in the folder named by ABLATION_TEST_DATA. The last line is one JSON object.
+``--keep`` writes it to ``speed.json``, for comparison by later runs, and every accuracy to
+``accuracy.csv``.
 """
 
 from __future__ import annotations
@@ -40,9 +39,9 @@ import pandas as pd
 HERE = Path(__file__).parent
 TUTORIAL = HERE / "tutorial_way.py"
 LAST = HERE / "speed.json"
-"""The figures of the last run that was kept with ``--keep``."""
+"""The figures of the last run with ``--keep``."""
 VALUES = HERE / "accuracy.csv"
-"""The accuracy of every training that these rest on."""
+"""The accuracy of every training behind these figures."""
 
 SEEDS = 3
 LEVELS = (0.0, 0.01, 0.05, 0.5)
@@ -50,11 +49,11 @@ ENCODERS = ("cnn", "none", "bilstm")
 ACCURACIES = [f"accuracy_{encoder}" for encoder in ENCODERS]
 VALIDATION_ROWS = 500
 WORSE_BY = 1.5
-"""Points of accuracy by which the harness may not be worse."""
+"""Points of accuracy; the harness fails if it may be worse by more."""
 MANY = {"cnn": 48, "none": 160, "bilstm": 24}
-"""Seeds an arm for the accuracy. A seed's mean over the arms has a standard deviation of 2 points
-with the cnn and of 4.5 without an encoder, so that the difference has one of 0.4 and 0.5; the
-bilstm's arms hardly differ."""
+"""Encoder to seeds per arm for the accuracy. A seed's mean over the arms has a standard deviation
+of 2 points with the cnn and 4.5 points without an encoder, so the difference of the sides has one
+of 0.4 and 0.5; the bilstm's arms hardly differ."""
 
 STUDY = """
 from ablation.config import AttentionConfig, DataConfig, ModelConfig, RunConfig, TrainConfig
@@ -82,23 +81,25 @@ study = Study(
 """
 
 ADOPT = 36
-"""Linux' PR_SET_CHILD_SUBREAPER: processes whose parent has ended become this one's children."""
+"""Linux's PR_SET_CHILD_SUBREAPER: makes orphaned descendants children of this process."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Timed:
-    """What one process took, with all that it started, and the accuracy of every training."""
+    """The cost of a process and its descendants, and the accuracy of every training."""
 
     wall: float
+    """Seconds."""
     cpu: float
+    """Seconds over all processes."""
     memory: float
-    """Largest resident size of a single process, in MB."""
+    """Peak resident memory of a single process, in MB."""
     accuracy: pd.DataFrame
-    """On test; a row per seed, a column per arm."""
+    """Accuracy on test: a row per seed, a column per arm."""
 
 
 def split(data: Path, into: Path) -> None:
-    """Writes train, validation and test, so that both sides train on the same rows."""
+    """Writes the files of train, validation and test that both sides use."""
     train, test = (pd.read_parquet(data / f"{name}.parquet") for name in ("train", "test"))
     shuffled = train.sample(frac=1, random_state=0)
     shuffled[:VALIDATION_ROWS].to_parquet(into / "validation.parquet")
@@ -109,7 +110,7 @@ def split(data: Path, into: Path) -> None:
 def timed(command: list[str], log: Path, **environment: str) -> tuple[float, float, float]:
     """Runs a command and returns wall seconds, CPU seconds and peak memory in MB.
 
-    CPU seconds are those of all processes that it started, also where they outlive it.
+    CPU seconds include all descendants, even those that outlive the command.
     """
     began = time.perf_counter()
     with log.open("w") as output:
@@ -129,7 +130,7 @@ def timed(command: list[str], log: Path, **environment: str) -> tuple[float, flo
 
 
 def tutorial(data: Path, folder: Path, encoder: str, seeds: int) -> Timed:
-    """Runs the comparator, timed."""
+    """Runs the comparator and returns its times and accuracy."""
     command = [
         sys.executable,
         str(TUTORIAL),
@@ -142,7 +143,7 @@ def tutorial(data: Path, folder: Path, encoder: str, seeds: int) -> Timed:
 def tutorial_arguments(
     data: Path, folder: Path, encoder: str, seeds: int, levels: Iterable[float]
 ) -> list[str]:
-    """Returns what the comparator is called with."""
+    """Returns the comparator's command-line arguments."""
     return [
         "--data", str(data), "--encoder", encoder, "--seeds", str(seeds),
         "--levels", *map(str, levels), "--out", str(folder),
@@ -150,7 +151,7 @@ def tutorial_arguments(
 
 
 def tutorial_accuracy(folder: Path) -> pd.DataFrame:
-    """Reads what the comparator has logged: a row per seed, a column per arm."""
+    """Returns the accuracy that the comparator logged: a row per seed, a column per arm."""
     from mlflow import MlflowClient
 
     client = MlflowClient(f"sqlite:///{folder / 'mlflow.db'}")
@@ -164,10 +165,10 @@ def tutorial_accuracy(folder: Path) -> pd.DataFrame:
 
 
 def train_tutorial(data: Path, folder: Path, encoder: str, seeds: int) -> pd.DataFrame:
-    """Runs the comparator for its accuracy alone, which need not take as long as when timed.
+    """Runs the comparator untimed and returns its accuracy.
 
-    Half of the arms at a time, each on one thread, with float32 numbers below the normal range
-    taken for zero, and with PyTorch's fused kernel for its Adam.
+    To save time, two processes with one thread each train half of the arms each, float32 numbers
+    below the normal range are treated as zero, and Adam uses PyTorch's fused kernel.
     """
     code = (
         "import functools, runpy, sys, torch; torch.set_flush_denormal(True); "
@@ -192,7 +193,7 @@ def train_tutorial(data: Path, folder: Path, encoder: str, seeds: int) -> pd.Dat
 
 
 def harness(data: Path, folder: Path, encoder: str, seeds: int) -> Timed:
-    """Runs the same trainings with this project; its cache is empty, as after a fresh clone."""
+    """Runs the same trainings with this project on an empty cache; returns times and accuracy."""
     study = folder / "speed.py"
     fields = {"levels": LEVELS, "seeds": seeds, "source": str(data), "encoder": encoder}
     study.write_text(STUDY.format(**fields))
@@ -208,12 +209,12 @@ def harness(data: Path, folder: Path, encoder: str, seeds: int) -> Timed:
 
 
 def train_harness(data: Path, folder: Path, encoder: str, seeds: int) -> pd.DataFrame:
-    """Runs this project for its accuracy alone."""
+    """Runs this project untimed and returns its accuracy."""
     return harness(data, folder, encoder, seeds).accuracy
 
 
 def race(data: Path, encoder: str, rounds: int, before: dict[str, Any]) -> dict[str, Any]:
-    """Times both sides in turn; returns the ratio and the seconds of a training behind it."""
+    """Times both sides in turn; returns the ratio of times and the seconds per training."""
     trainings = SEEDS * len(LEVELS)
     sides: dict[str, list[Timed]] = {"tutorial": [], "harness": []}
     for _ in range(rounds):
@@ -249,7 +250,7 @@ def print_accuracy(accuracy: pd.DataFrame) -> None:
 
 
 def train_both(data: Path, encoder: str, seeds: int) -> dict[str, pd.DataFrame]:
-    """Returns the accuracy of either side: a row per seed, a column per arm."""
+    """Returns the accuracy of each side: a row per seed, a column per arm."""
     sides = {}
     for name, run in (("tutorial", train_tutorial), ("harness", train_harness)):
         with tempfile.TemporaryDirectory() as folder:
@@ -260,11 +261,11 @@ def train_both(data: Path, encoder: str, seeds: int) -> dict[str, pd.DataFrame]:
 
 
 def judge(sides: dict[str, pd.DataFrame], encoder: str) -> dict[str, Any]:
-    """Compares accuracy; returns the difference over the arms and its lower end, in points.
+    """Compares accuracy; returns the mean difference and its lower bound, in points.
 
-    A seed draws embeddings and order for all of its arms, so its mean over them is one value.
-    Welch's t compares these: one-sided, 95 %.
+    Welch's t test, one-sided at 95 %, on the seeds' means over the arms.
     """
+    # One value per seed, because all arms of a seed share its embeddings and order.
     from scipy.stats import ttest_ind
 
     theirs, ours = (100 * accuracy.mean(axis=1) for accuracy in sides.values())
@@ -280,7 +281,7 @@ def judge(sides: dict[str, pd.DataFrame], encoder: str) -> dict[str, Any]:
 
 
 def keep_values(sides: dict[str, pd.DataFrame], encoder: str) -> None:
-    """Puts the accuracy of every training into the file, in place of that encoder's before."""
+    """Writes the accuracy of every training to the file, replacing the encoder's old values."""
     long = pd.concat(sides, names=["side", "seed"]).reset_index()
     long.insert(0, "encoder", encoder)
     if VALUES.exists():
@@ -290,12 +291,16 @@ def keep_values(sides: dict[str, pd.DataFrame], encoder: str) -> None:
 
 
 def main() -> None:
-    """Runs what the command line asks for."""
+    """Runs the comparisons that the command line chooses."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("data", type=Path, nargs="?", help="folder of two Parquet files")
+    parser.add_argument(
+        "data", type=Path, nargs="?", help="folder with train.parquet and test.parquet"
+    )
     parser.add_argument("--encoders", nargs="+", choices=ENCODERS, default=ENCODERS)
-    parser.add_argument("--rounds", type=int, default=3, help="for the times; 0 for none")
-    parser.add_argument("--seeds", type=int, help=f"for accuracy; {MANY} if unset, 0 for none")
+    parser.add_argument("--rounds", type=int, default=3, help="rounds of timing; 0 for none")
+    parser.add_argument(
+        "--seeds", type=int, help=f"seeds for accuracy, 0 for none; default: {MANY}"
+    )
     parser.add_argument("--keep", action="store_true", help=f"write the figures to {LAST.name}")
     options = parser.parse_args()
     if options.rounds < 0 or (options.seeds or 0) < 0 or options.seeds == 1:
@@ -305,7 +310,7 @@ def main() -> None:
     if data is None:
         parser.error("no data: give a folder (make bench DATA=...) or set ABLATION_TEST_DATA")
     if not (data / "train.parquet").exists():
-        parser.error(f"{data} holds no train.parquet: give another folder (make bench DATA=...)")
+        parser.error(f"{data} has no train.parquet: give another folder (make bench DATA=...)")
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(ADOPT, 1)
     before: dict[str, Any] = json.loads(LAST.read_text()) if LAST.exists() else {}
@@ -326,7 +331,7 @@ def main() -> None:
 
 
 def with_answer(summary: dict[str, Any]) -> dict[str, Any]:
-    """Adds whether the harness is as good with every encoder that was compared; None of none."""
+    """Adds ``accuracy_ok``: whether no compared encoder is worse; None if none was compared."""
     compared = [each for name, each in summary.items() if name in ACCURACIES]
     good = all(each["lower"] >= -WORSE_BY for each in compared)
     return summary | {"accuracy_ok": good if compared else None}

@@ -1,11 +1,11 @@
-"""Where a training step's time goes, and how far it is from this machine's matrix rate.
+"""Measures the parts of a training step, and compares its speed with this machine's matrix rate.
 
     python benchmarks/step.py [DATA] [--encoders cnn none bilstm]
 
-One thread, as a worker has; the sizes of ``speed.py``. The arithmetic of a step is counted by
-PyTorch, forward and backward, which does not know that of an LSTM; the matrix rate is that of the
-faster of a large matrix product and a large convolution. The share of the probes is theirs of a
-whole training. The last line is one JSON object.
+Runs on one thread, like a worker, at the sizes of ``speed.py``. PyTorch counts the arithmetic of a
+step, forward and backward, except that of an LSTM. The matrix rate is that of a large matrix
+product or a large convolution, whichever is faster. The share of the probes is relative to a whole
+training. The last line is one JSON object.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from ablation.task.text.model import build
 from ablation.task.text.model.streams import generator
 from ablation.task.text.train import Texts, batches
 from ablation.task.text.train.adam import Adam
+from ablation.task.text.train.batches import Batch
 from ablation.task.text.train.loop import train
 from ablation.task.text.train.probes import Probes
 
@@ -38,14 +39,14 @@ ROUNDS = 5
 
 
 def config_of(source: str, encoder: str) -> RunConfig:
-    """Returns the configuration that ``speed.py`` trains, for two epochs."""
+    """Returns the configuration of ``speed.py``, with two epochs."""
     model = ModelConfig(encoder=encoder, embedding_size=128, hidden_size=128, embedding_std=1.0)
     fitting = TrainConfig(epochs=2, batch_size=32, learning_rate=1e-3, select_on="last")
     return RunConfig(data=DataConfig(source=source), model=model, train=fitting)
 
 
 def seconds(work: Callable[[], Any], repeats: int) -> float:
-    """Returns the median over some rounds of what one call takes."""
+    """Returns the seconds of one call: the median over some rounds."""
     found = []
     for _ in range(ROUNDS):
         began = time.perf_counter()
@@ -56,7 +57,7 @@ def seconds(work: Callable[[], Any], repeats: int) -> float:
 
 
 def matrix_rate() -> float:
-    """Returns the floating-point operations per second that one thread reaches at best here."""
+    """Returns the most floating-point operations per second of one thread on this machine."""
     square = torch.randn(1024, 1024)
     images, kernel = torch.randn(32, 128, 1, 64), torch.randn(128, 128, 1, 3)
     last = {"memory_format": torch.channels_last}
@@ -70,34 +71,47 @@ def matrix_rate() -> float:
 
 
 def measure(config: RunConfig, rate: float, cache: Path) -> dict[str, float]:
-    """Times the steps of an epoch, and the probes of a whole training."""
+    """Returns the times of a step's parts, and the share of the probes in a whole training."""
     encoded = prepare(config.data, cache=cache)
     parts = {name: encoded.split(name) for name in SPLITS}
     texts = {name: Texts.of(p.tokens, p.offsets, p.labels) for name, p in parts.items()}
     fitted = texts["train"]
     sizes = {"vocabulary_size": encoded.vocabulary_size, "classes": len(encoded.labels)}
     model = build(config.model, 0, **sizes)
-    optimizer = Adam(model.parameters(), config.train.learning_rate)
-    rows = list(batches(fitted.lengths, config.train.batch_size, "length", generator(0, "order")))
+    words = model.embedding.weight
+    optimizer = Adam(model.parameters(), config.train.learning_rate, table=words)
+
+    def epoch() -> list[Batch]:
+        order = generator(0, "order")
+        return list(batches(fitted, config.train.batch_size, config.train.batching, order))
+
     # Of like length each, and together as long as all are: a tenth of the epoch, evenly spaced.
-    rows = sorted(rows, key=lambda batch: int(fitted.lengths[batch].max()))[::10]
+    some = sorted(epoch(), key=lambda batch: batch.inputs[0].shape[1])[::10]
 
-    def forward(batch: torch.Tensor) -> torch.Tensor:
-        model.clear_gradients()
-        return F.cross_entropy(model(*fitted.batch(batch)), fitted.labels[batch])
+    def forward(batch: Batch) -> torch.Tensor:
+        optimizer.clear_gradients()
+        # Rows are looked up here and put back by the step: both are the optimizer's part.
+        rows = words.detach()[batch.ids].requires_grad_()
+        return F.cross_entropy(model(*batch.inputs, table=rows), batch.labels)
 
-    def step(batch: torch.Tensor) -> None:
-        forward(batch).backward()
+    def step(batch: Batch) -> None:
+        optimizer.clear_gradients()
+        logits = model(*batch.inputs, table=optimizer.look_up(batch.ids))
+        F.cross_entropy(logits, batch.labels).backward()
         optimizer.step()
 
-    def over(work: Callable[[torch.Tensor], Any]) -> float:
-        return seconds(lambda: [work(batch) for batch in rows], 1) / len(rows)
+    def over(work: Callable[[Batch], Any]) -> float:
+        return seconds(lambda: [work(batch) for batch in some], 1) / len(some)
 
     with FlopCounterMode(display=False) as counted:
-        for batch in rows:
+        for batch in some:
             forward(batch).backward()
-    work = counted.get_total_flops() / len(rows)
+    work = counted.get_total_flops() / len(some)
+    batching = seconds(epoch, 1) * config.train.batch_size / len(fitted)
+    for _ in range(5):  # past the first steps, after which all rows are brought up to date
+        over(step)
     ahead, both, whole = over(forward), over(lambda b: forward(b).backward()), over(step)
+    whole += batching
     probes = Probes(model, texts["validation"])
     probing = seconds(lambda: (probes.measure(), probes.gradients()), 3)
     began = time.perf_counter()
@@ -105,9 +119,10 @@ def measure(config: RunConfig, rate: float, cache: Path) -> dict[str, float]:
         pass
     training = time.perf_counter() - began
     found = {
+        "batch_ms": 1000 * batching,
         "forward_ms": 1000 * ahead,
         "backward_ms": 1000 * (both - ahead),
-        "optimizer_ms": 1000 * (whole - both),
+        "optimizer_ms": 1000 * (whole - both - batching),
         "step_ms": 1000 * whole,
         "share_of_probes": (1 + config.train.epochs) * probing / training,
     }
@@ -120,11 +135,11 @@ def main() -> None:
     """Prints a line per encoder and the JSON object."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument(
-        "data", nargs="?", default="docstrings", help="the built-in corpus if unset"
+        "data", nargs="?", default="docstrings", help="data source; default: the built-in corpus"
     )
     parser.add_argument("--encoders", nargs="+", default=["cnn", "none", "bilstm"])
     options = parser.parse_args()
-    # As in a worker.
+    # Like a worker.
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)
     rate = matrix_rate()

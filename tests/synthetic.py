@@ -125,6 +125,12 @@ class Corpus:
     def test_counts(self) -> tuple[int, ...]:
         return self.counts
 
+    def test_commonest(self) -> bytes:
+        sizes = dict(enumerate(self.counts))
+        most = max(sizes, key=lambda place: sizes[place])
+        labels = np.repeat(np.arange(len(self.counts)), self.counts)
+        return np.packbits(labels == most).tobytes()
+
     def parameters(self) -> dict[str, Any]:
         return {}
 

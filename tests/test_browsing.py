@@ -34,18 +34,21 @@ from ablation.tracking import Finished, Home, parent
 from ablation.tracking.entities import curves_of
 from ablation.tracking.notes import LIMIT, MARKUP, text
 
+ENDS = ("verdict_low", "verdict_high", "estimate_low", "estimate_high")
 NAMES = ("<script>alert(1)</script>", "a|b", "{{7*7}}", r"$\alpha$_%", "a/b", "..", "")
 ROW = {
-    "mean": 0.5, "effect": 0.25, "low": 0.125, "high": 0.375, "n": 5, "failed": 0,
+    "mean": 0.5, "effect": 0.25, "verdict_low": 0.125, "verdict_high": 0.375, "n": 5, "failed": 0,
     "verdict": "BETTER", "reason": "", "by_margin": False, "seeds_likely": math.nan,
     "p_difference": 0.01, "p_equivalence": 0.9, "wins": 5, "ties": 0, "losses": 0,
     "failed_upper95": 0.45, "ground": "ABOVE", "stage": "final",
+    "estimate_low": 0.15, "estimate_high": 0.35, "scope": "new_examples", "reach": "open",
+    "may_differ95": math.nan, "needs_examples": False, "odd_shape": False, "one_seed": False,
 }  # fmt: skip
 
 
 def rows_of(labels: Sequence[str], **others: Any) -> list[dict[str, Any]]:
     rows = [ROW | others | {"arm": label} for label in labels]
-    rows[0] |= {"verdict": "", "effect": math.nan, "low": math.nan, "high": math.nan}
+    rows[0] |= {"verdict": "", "effect": math.nan, "reach": ""} | dict.fromkeys(ENDS, math.nan)
     return rows
 
 

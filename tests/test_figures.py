@@ -75,9 +75,9 @@ def assert_apart(figure: Any) -> None:
 
 def many(arms: int, **changes: Any) -> pd.DataFrame:
     """Effects of arms with long names."""
-    row = {"n": 5, "mean": 70.0, "effect": 1.0, "low": 0.0, "high": 2.0, "adjusted_low": -1.0,
-           "adjusted_high": 3.0, "p_difference": 0.5, "p_equivalence": 0.1, "failed": 1,
-           "verdict": "INCONCLUSIVE"}  # fmt: skip
+    row = {"n": 5, "mean": 70.0, "effect": 1.0, "estimate_low": 0.0, "estimate_high": 2.0,
+           "verdict_low": -1.0, "verdict_high": 3.0, "p_difference": 0.5, "p_equivalence": 0.1,
+           "failed": 1, "verdict": "INCONCLUSIVE"}  # fmt: skip
     names = ["base", *(f"{LONG} {i}" for i in range(arms - 1))]
     return pd.DataFrame([{"arm": name} | row | changes for name in names])
 
@@ -216,7 +216,7 @@ def test_each_look_is_drawn_and_named() -> None:
         (arm, look, 1.0, -1.0, 3.0, "INCONCLUSIVE" if look == 5 else "BETTER")
         for arm in ("a", LONG) for look in (5, 8)
     ]  # fmt: skip
-    columns = ["arm", "look", "effect", "adjusted_low", "adjusted_high", "verdict"]
+    columns = ["arm", "look", "effect", "verdict_low", "verdict_high", "verdict"]
     figure = draw_looks(pd.DataFrame(rows, columns=columns), AXIS)
     said = [text.get_text() for text in figure.axes[0].texts]
     assert said == ["5: INCONCLUSIVE", "8: BETTER"] * 2

@@ -16,7 +16,7 @@ from ablation.errors import Refused
 from ablation.task.text.config import AttentionConfig, Constant, ModelConfig, Normal, Uniform
 from ablation.task.text.model import PADDING, AttentionPooling, Embedding, build, encoders
 from ablation.task.text.model.dropout import Dropout
-from ablation.task.text.model.encoders import CNN, build_encoder
+from ablation.task.text.model.encoders import CNN, BiLSTM, build_encoder
 from ablation.task.text.model.pooling import build_pooling
 from ablation.task.text.model.streams import generator
 
@@ -208,7 +208,7 @@ def test_a_convolution_is_taken_on_amd_with_avx512_alone() -> None:
 
 @pytest.mark.parametrize("convolves", [False, True])
 def test_the_cnn_is_a_convolution(convolves: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(encoders, "CONVOLVES", convolves)
+    monkeypatch.setattr(encoders, "convolves_here", lambda: convolves)
     encoder = CNN(EMBEDDING, HIDDEN)
     with torch.no_grad():
         for name, tensor in encoder.named_parameters():
@@ -234,7 +234,7 @@ def test_the_cnn_is_a_convolution(convolves: bool, monkeypatch: pytest.MonkeyPat
 def test_the_cnn_over_stacked_parameters_is_a_loop(
     convolves: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(encoders, "CONVOLVES", convolves)
+    monkeypatch.setattr(encoders, "convolves_here", lambda: convolves)
     models = [
         build(
             ModelConfig(embedding_size=EMBEDDING, hidden_size=HIDDEN),
@@ -255,6 +255,23 @@ def test_the_cnn_over_stacked_parameters_is_a_loop(
     found = torch.func.vmap(call)(parameters, many)
     alone = torch.stack([model(each, mask) for model, each in zip(models, many, strict=True)])
     torch.testing.assert_close(found, alone, atol=1e-12, rtol=1e-12)
+
+
+def test_the_bilstm_without_padding_is_the_one_with_it_bit_for_bit() -> None:
+    torch.manual_seed(5)
+    encoder = BiLSTM(EMBEDDING, 2 * HIDDEN)
+    texts = torch.randn(BATCH, LENGTH, EMBEDDING)
+    pull = torch.randn(BATCH, LENGTH, 2 * HIDDEN)
+    mask = torch.ones(BATCH, LENGTH, dtype=torch.bool)
+    found = []
+    for rows in (BATCH, BATCH - 1):  # the second batch has padding in its last text
+        mask[rows:, LENGTH - 1] = False
+        inputs = texts.clone().requires_grad_()
+        states = encoder(inputs, mask)[: BATCH - 1]
+        gradients = torch.autograd.grad((states * pull[: BATCH - 1]).sum(), inputs)
+        found.append((states, gradients[0][: BATCH - 1]))
+    for one, two in zip(*found, strict=True):
+        assert torch.equal(one, two)
 
 
 def test_the_bilstm_is_pytorchs_over_packed_sequences() -> None:
@@ -287,20 +304,43 @@ def test_the_bilstm_is_pytorchs_over_packed_sequences() -> None:
         torch.testing.assert_close(one, other, atol=1e-12, rtol=1e-12)
 
 
-def test_the_embedding_and_its_gradient_are_pytorchs_step_after_step() -> None:
+def test_the_embedding_and_its_gradient_are_pytorchs() -> None:
     mine, reference = Embedding(17, EMBEDDING), nn.Embedding(17, EMBEDDING, padding_idx=PADDING)
     with torch.no_grad():
         mine.weight.copy_(reference.weight)
-    for step in range(3):
-        tokens = torch.randint(0, 17, (BATCH, LENGTH), generator=generator(step, "tokens"))
-        pull = torch.randn(BATCH, LENGTH, EMBEDDING, generator=generator(step, "pull"))
-        reference.zero_grad()
-        (mine(tokens) * pull).sum().backward()
-        (reference(tokens) * pull).sum().backward()
-        torch.testing.assert_close(mine.weight.grad, reference.weight.grad)
-        mine.clear_gradient()
-        assert mine.weight.grad is not None
-        assert mine.weight.grad.abs().max() == 0
+    tokens = torch.randint(0, 17, (BATCH, LENGTH), generator=generator(1, "tokens"))
+    pull = torch.randn(BATCH, LENGTH, EMBEDDING, generator=generator(1, "pull"))
+    (expected,) = torch.autograd.grad((reference(tokens) * pull).sum(), reference.weight)
+    (found,) = torch.autograd.grad((mine(tokens) * pull).sum(), mine.weight)
+    assert torch.equal(found, expected)
+    assert mine.weight.grad is None
+    # As a table of its rows, but for padding's gradient, which whoever fits the rows leaves out.
+    ids, numbers = torch.unique(
+        torch.cat((torch.zeros(1).long(), tokens.flatten())), return_inverse=True
+    )
+    rows = mine.weight.detach()[ids].requires_grad_()
+    numbers = numbers[1:].view_as(tokens)
+    assert torch.equal(mine(numbers, rows), mine(tokens))
+    (of_rows,) = torch.autograd.grad((mine(numbers, rows) * pull).sum(), rows)
+    torch.testing.assert_close(of_rows[1:], expected[ids[1:]], atol=1e-14, rtol=0)
+
+
+def test_the_embedding_over_stacked_tables_is_a_loop() -> None:
+    embedding = Embedding(17, EMBEDDING)
+    tokens = torch.randint(0, 17, (BATCH, LENGTH), generator=generator(2, "tokens"))
+    tables = torch.randn(3, 17, EMBEDDING, generator=generator(2, "tables"))
+
+    def call(weight: Tensor) -> Tensor:
+        found: Tensor = torch.func.functional_call(embedding, {"weight": weight}, (tokens,))
+        return found.square().sum()
+
+    found = torch.func.vmap(torch.func.grad(call))(tables)
+
+    def reference(weight: Tensor) -> Tensor:
+        return F.embedding(tokens, weight, padding_idx=PADDING).square().sum()
+
+    alone = [torch.func.grad(reference)(table) for table in tables]
+    torch.testing.assert_close(found, torch.stack(alone), atol=1e-14, rtol=0)
 
 
 @settings(deadline=None, max_examples=20)

@@ -104,7 +104,7 @@ class Summed(Encoder):
 
 @pytest.fixture
 def parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """A module of the user's that can be imported; its name."""
+    """Name of an importable user-defined module."""
     name = f"parts_{tmp_path.name.replace('-', '_')}"
     (tmp_path / f"{name}.py").write_text(PARTS)
     monkeypatch.syspath_prepend(tmp_path)
@@ -127,15 +127,15 @@ def test_what_fits_is_taken(parts: str, name: str, kind: str) -> None:
                                  r"\(3, 64\) is needed"),
         ("pooling", "NoMask", r"failed on states of shape \(3, 5, 64\) and a mask of shape "
                               r"\(3, 5\): TypeError"),
-        ("pooling", "NoWidth", r"NoWidth\(64,\) cannot be made"),
-        ("pooling", "Function", "is no nn.Module"),
-        ("pooling", "Raises", "cannot be made: ValueError: no such width"),
+        ("pooling", "NoWidth", r"NoWidth\(64,\) cannot be constructed"),
+        ("pooling", "Function", "is not an nn.Module"),
+        ("pooling", "Raises", "cannot be constructed: ValueError: no such width"),
         ("pooling", "WrongWeights", r"returned \(1, 3, 5\) as weights for a mask of shape "
                                     r"\(3, 5\)"),
         ("pooling", "Min", "Did you mean 'Mine'"),
         ("encoder", "Summed", r"Summed made \(3, 64\) of inputs of shape \(3, 5, 64\); "
                               r"\(3, 5, 64\) is needed"),
-        ("encoder", "Mine", r"Mine\(64, 64\) cannot be made"),
+        ("encoder", "Mine", r"Mine\(64, 64\) cannot be constructed"),
     ],
 )  # fmt: skip
 def test_what_does_not_fit_is_refused(parts: str, field: str, name: str, message: str) -> None:
@@ -206,14 +206,16 @@ def test_vectors_are_read_for_known_tokens_alone(tmp_path: Path, header: bool) -
 
 def test_vectors_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     path = vectors_file(tmp_path / "vectors.txt")
-    with pytest.raises(Refused, match=r"line 1, holds 7 numbers, and model.embedding_size is 8"):
+    with pytest.raises(
+        Refused, match=r"line 1, must hold model.embedding_size = 8 finite numbers; got 7"
+    ):
         read_vectors(path, {"blueish": 4}, 8)
-    with pytest.raises(Refused, match="for none of the 1 tokens"):
+    with pytest.raises(Refused, match="no vector for any of the 1 tokens"):
         read_vectors(path, {"yellowish": 4}, 7)
     with pytest.raises(Refused, match="cannot be read"):
         read_vectors(tmp_path / "gone.txt", {"blueish": 4}, 7)
     path.write_text("blueish a b c\n")
-    with pytest.raises(Refused, match="is no number"):
+    with pytest.raises(Refused, match="must hold only numbers"):
         read_vectors(path, {"blueish": 4}, 3)
 
 
@@ -230,7 +232,6 @@ def test_pretrained_embeddings_stay_as_they_are(tmp_path: Path) -> None:
     tokens = torch.tensor([[2, 3, 4]])
     model(tokens, tokens > 0).sum().backward()
     optimizer.step()
-    model.clear_gradients()
     assert torch.equal(model.embedding.weight, expected)
 
 

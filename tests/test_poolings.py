@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from ablation.task.text.config import AttentionConfig, ModelConfig, Normal, Pooling
+from ablation.task.text.config import AttentionConfig, Fill, ModelConfig, Normal, Pooling
 from ablation.task.text.model import build_pooling, pool
 from ablation.task.text.model.plain import MeanPooling
 from ablation.task.text.model.streams import generator
@@ -332,6 +332,17 @@ def test_masking_of_the_configuration() -> None:
     expected = Masking(fill=-10.0, second_masking=False, dtype=torch.bfloat16)
     assert Masking.of(config) == expected
     assert Masking.of(dataclasses.replace(config, dtype="float32")).dtype is None
+
+
+@pytest.mark.parametrize("fill", [*TIGHT, -10.0, 0.0])
+@pytest.mark.parametrize("second", [True, False])
+def test_a_batch_without_padding_has_the_weights_of_one_with_it(fill: Fill, second: bool) -> None:
+    masking = Masking(fill=fill, second_masking=second)
+    scores = torch.randn(BATCH, LENGTH, generator=generator(0, "scores"))
+    mask = torch.ones(BATCH, LENGTH, dtype=torch.bool)
+    full = masking(scores, mask)
+    mask[-1, -1] = False
+    assert torch.equal(masking(scores, mask)[:-1], full[:-1])
 
 
 def test_a_wrong_shape_is_refused_while_testing() -> None:

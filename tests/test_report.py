@@ -135,8 +135,11 @@ def test_equal_hashes_on_every_seed_are_identity(kind: str) -> None:
     left = hashes(frame)
     left.loc[left["arm"] == NASTY[3], kind] = left.loc[left["arm"] == "base", kind].to_numpy()
     found = judge(frame, left, declaration()).effects.set_index("arm")
-    assert found.loc[NASTY[3], "verdict"] == "EQUIVALENT"
-    assert "identical to base, bit for bit" in answer(found.reset_index(), declaration())
+    assert found.loc[NASTY[3], "verdict"] == "IDENTICAL"
+    assert found.loc[NASTY[3], "may_differ95"] == pytest.approx(1 - 0.05 ** (1 / 8))
+    assert "identical to base, bit for bit on all 8 seeds" in answer(
+        found.reset_index(), declaration()
+    )
     left.loc[(left["arm"] == NASTY[3]) & (left["seed"] == 2), kind] = "another"
     assert (
         judge(frame, left, declaration()).effects["reason"].iloc[4]

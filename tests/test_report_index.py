@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from synthetic import NASTY, content, declaration, runs
 from typer.testing import CliRunner
@@ -15,6 +17,7 @@ import ablation
 from ablation import cli
 from ablation.errors import Refused
 from ablation.report import build, index
+from ablation.report.claims import claims_of, said_of
 from ablation.report.index import MARK, _study
 from ablation.report.overview import overview
 
@@ -115,3 +118,25 @@ def test_importing_the_package_imports_nothing_else() -> None:
     code += "; print(*{n.split('.')[0] for n in set(sys.modules) - before})"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert not {"pandas", "numpy", "mlflow", "matplotlib", "torch"} & set(done.stdout.split())
+
+
+def test_claims_survive_holm_over_the_families_of_all_studies() -> None:
+    columns = ["arm", "verdict", "ground", "stage", "spent_difference", "spent_equivalence"]
+    base = ("base", "", "BASELINE", "final", math.nan, math.nan)
+    rows = [
+        ("a", "BETTER", "ABOVE", "final", 0.01, 1.0),
+        ("b", "EQUIVALENT", "WITHIN_MARGIN", "final", 0.5, 0.02),
+        ("c", "IDENTICAL", "IDENTICAL", "final", 1.0, 1.0),
+    ]
+    effects = pd.DataFrame([base, *rows], columns=columns)
+    study = {"folder": "one", "declaration": declaration(), "effects": effects}
+    alone, families = claims_of([study])
+    # Four p values, as c is in neither family: .01 * 4 holds, and .02 * 3 does not.
+    assert alone.to_numpy().tolist() == [
+        ["one", "a", "BETTER", True], ["one", "b", "EQUIVALENT", False],
+    ]  # fmt: skip
+    assert families == 2
+    many, families = claims_of([study | {"folder": str(place)} for place in range(4)])
+    assert families == 8
+    assert not many["survives"].any()
+    assert "0 of 8 claims" in said_of(many, families)

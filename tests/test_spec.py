@@ -13,9 +13,11 @@ from synthetic import Corpus, config_hash, plan_on
 from ablation.errors import Refused
 from ablation.records.metric import METRICS
 from ablation.records.paths import flatten, replace
+from ablation.study.identity import arm_hash
 from ablation.study.load import known_studies, load
 from ablation.study.plan import label_of
 from ablation.study.spec import Study
+from ablation.task.text import TEXT
 from ablation.task.text.config import Constant, Normal, RunConfig
 
 STUDIES = Path(__file__).parent.parent / "studies"
@@ -71,17 +73,17 @@ def test_initialisations_are_named_by_their_repr() -> None:
             },
             "second_masking cannot be 'off'",
         ),
-        ({"levels": (0.05, 0.05)}, "one and the same configuration"),
-        ({"levels": (0, 0.0, 0.05)}, "one and the same configuration"),
+        ({"levels": (0.05, 0.05)}, "have the same configuration"),
+        ({"levels": (0, 0.0, 0.05)}, "have the same configuration"),
         ({"levels": (0.05,)}, r"1 arm"),
-        ({"baseline": 0.06}, "none of its arms"),
+        ({"baseline": 0.06}, "is not one of its arms"),
         ({"seeds": 0}, "at least 1 seed; got 0"),
         ({"metric": "acuracy"}, "Did you mean 'accuracy'"),
         ({"margin": 0.0}, "margin must be > 0"),
-        ({"looks": (8, 5)}, "Looks must rise"),
-        ({"looks": (0, 5)}, "Looks must rise"),
-        ({"looks": (5, 8), "spend": (0.05,)}, "one share each"),
-        ({"looks": (5, 8), "spend": (0.03, 0.03)}, "sum to at most 0.05"),
+        ({"looks": (8, 5)}, "Looks must be ascending"),
+        ({"looks": (0, 5)}, "Looks must be ascending"),
+        ({"looks": (5, 8), "spend": (0.05,)}, "one number > 0 per look"),
+        ({"looks": (5, 8), "spend": (0.03, 0.03)}, "a sum of at most 0.05"),
         ({"collapse": -0.1}, "collapse must be >= 0"),
         ({"floor": float("nan")}, "floor must be finite"),
         ({"arms": {"a": {}}}, "either a factor with levels, or arms"),
@@ -132,6 +134,12 @@ def test_a_key_knows_the_configuration_and_the_data_but_no_wording() -> None:
     assert not set(keys) & {
         trial.key for trial in plan_on(INIT_STD, Corpus(fingerprint="other")).trials
     }
+
+
+def test_another_arithmetic_is_another_key() -> None:
+    arm, identity = INIT_STD.complete_arms[0], TEXT.identify(RunConfig())
+    raised = identity._replace(numerics=identity.numerics + 1)
+    assert arm_hash(arm, identity, "data") != arm_hash(arm, raised, "data")
 
 
 def test_where_the_data_came_from_is_not_what_they_are() -> None:

@@ -19,6 +19,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+import pandas as pd
 import pytest
 from filelock import FileLock
 
@@ -261,6 +262,16 @@ def test_a_study_with_looks_gives_more_seeds_to_undecided_arms_alone(
     if effects[1]["verdict"] == "INCONCLUSIVE" or effects[1]["look"] == "6":
         assert seeds["0.05"] == seeds["0.0505"] == 2 * 6
     assert "1e-12 is worse than 0.05 by" in out
+    assert {row["scope"] for row in effects} == {"new_examples"}
+    folder = stored.folder / "reports/tiny"
+    examples = pd.read_parquet(folder / "examples.parquet")
+    assert (examples["seed"] == tracking.COMMONEST).sum() == 1
+    current = json.loads((folder / "study.json").read_text())["current"]
+    with mirror.reading(f"sqlite:///{stored.folder / 'optuna.db'}") as query:
+        planned = mirror.planned_seeds(query, "tiny", current)
+        assert mirror.planned_seeds(query, "tiny", "another") == {}
+    assert planned["1e-12"] == 4
+    assert planned["0.05"] == seeds["0.05"] / 2
     assert "0 missing" in stored.run("plan", str(tiny_study))
     assert "nothing to run" in stored.run("run", str(tiny_study))
     fixed = stored.run("run", str(tiny_study), "--seeds", "2")
@@ -279,7 +290,7 @@ def test_the_baseline_against_itself_is_identical_or_undecided(
     tiny_study.write_text(text.replace("baseline=0.05", 'baseline="a"').replace("=2,", "=4,", 1))
     stored.run("run", str(tiny_study))
     _, again, others = stored.table("effects")
-    assert (again["verdict"], again["effect"]) == ("EQUIVALENT", "0.0")
+    assert (again["verdict"], again["effect"]) == ("IDENTICAL", "0.0")
     assert again["reason"].startswith("identical to the baseline on all 4 seeds")
     assert others["verdict"] in {"EQUIVALENT", "INCONCLUSIVE"}
     assert stored.statuses()["trial FINISHED"] == 12
@@ -551,9 +562,9 @@ def test_a_pooling_of_the_users_that_fails_says_where(stored: Project, tiny_stud
     [
         (("run", "int_std"), "No study 'int_std' in studies/.", "give the path of a study file"),
         (("run", "{study}", "--seeds", "0"), "at least 1 seed; got 0", "5 or more"),
-        (("run", "{study}", "--data", "{empty}"), "is empty", "Put a file train there"),
+        (("run", "{study}", "--data", "{empty}"), "is empty", "Add a train file"),
         (("run", "{study}", "--label", "colour"), "colour", "--label"),
-        (("run", "{study}", "--workers", "0"), "At least 1 worker", "Leave it out"),
+        (("run", "{study}", "--workers", "0"), "At least 1 worker", "Leave --workers out"),
         (("run", "{study}", "--device", "tpu"), "No device 'tpu'", "auto, cpu or cuda"),
         (("report", "{study}"), "Nothing is recorded", "Run a study first"),
         (("ui",), "Nothing is recorded", "Run a study first"),

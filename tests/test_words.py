@@ -19,7 +19,8 @@ ROW: dict[str, Any] = {
     "n": 8, "look": 8, "verdict": "INCONCLUSIVE", "stage": "final", "effect": 0.0123,
     "p_difference": 0.2, "p_equivalence": 0.3, "p_failures": 0.01, "alpha": 0.05, "failed": 1,
     "failed_upper95": 0.471, "failed_alone": 1, "baseline_failed_alone": 0,
-    "baseline_failed": 0, "by_margin": False, "seeds_likely": math.nan,
+    "baseline_failed": 0, "reach": "", "seeds_likely": math.nan, "needs_examples": False,
+    "may_differ95": 0.3123,
 }  # fmt: skip
 
 
@@ -43,7 +44,19 @@ def test_every_ground_has_its_sentence(ground: str) -> None:
             {"failed": 0, "baseline_failed": 2},
             "2 of 8 runs of the baseline FAILED and no floor is declared",
         ),
-        ("IDENTICAL", {"verdict": "EQUIVALENT"}, "identical to the baseline on all 8 seeds"),
+        (
+            "IDENTICAL",
+            {"verdict": "IDENTICAL"},
+            "identical to the baseline on all 8 seeds; it may still differ on up to 31% of seeds",
+        ),
+        (
+            "CONTRADICTED",
+            {},
+            "equal hashes on all 8 seeds, and different values: one of the two was not recorded "
+            "as it was",
+        ),
+        ("UNCONFIRMED", {}, "zero variance: equal values on all 8 seeds, and no equal hashes"),
+        ("INCOMPLETE", {"n": 6}, "2 of 8 runs are missing"),
         (
             "WITHIN_MARGIN",
             {"verdict": "EQUIVALENT", "p_difference": 0.01},
@@ -52,9 +65,20 @@ def test_every_ground_has_its_sentence(ground: str) -> None:
         ),
         ("ABOVE", {"verdict": "BETTER"}, "better by 0.0123 (adjusted p 0.2)"),
         (
+            "ABOVE",
+            {"verdict": "BETTER", "reach": "open"},
+            "better by 0.0123, whether by the margin is open (adjusted p 0.2)",
+        ),
+        (
             "BELOW",
-            {"verdict": "WORSE", "effect": -0.1, "by_margin": True},
-            "worse by 0.1 (adjusted p 0.2), by at least the margin",
+            {"verdict": "WORSE", "effect": -0.1, "reach": "at_least"},
+            "worse by 0.1, at least the margin (adjusted p 0.2)",
+        ),
+        (
+            "UNDECIDED",
+            {"seeds_likely": math.inf, "needs_examples": True},
+            "neither a difference (adjusted p 0.2) nor equivalence (0.3) is shown at alpha 0.05; "
+            "no number of seeds: a larger test split",
         ),
         (
             "FAILS_MORE",

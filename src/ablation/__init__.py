@@ -1,7 +1,7 @@
 """Ablation studies of attention pooling in a PyTorch text classifier.
 
-``ablation.load("init_std")`` gives what is recorded of a study; everything else is the command
-line's. Importing this package imports nothing else.
+``ablation.load("init_std")`` returns the recorded runs of a study; everything else is a command.
+Importing this package imports nothing else.
 """
 
 from __future__ import annotations

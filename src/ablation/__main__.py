@@ -1,6 +1,6 @@
-"""``python -m ablation`` is the command ``ablation``."""
+"""Runs the command ``ablation`` as ``python -m ablation``."""
 
-if __name__ == "__main__":  # a worker imports this file too, and needs no command line
+if __name__ == "__main__":  # workers import this file too, without the command line
     from ablation.cli import main
 
     main()

@@ -1,4 +1,4 @@
-"""What a study file imports to describe the text classifier."""
+"""The configuration of the text classifier, for import by study files."""
 
 from ablation.records.paths import replace
 from ablation.task.text.config import (

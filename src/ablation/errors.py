@@ -1,4 +1,4 @@
-"""The one exception for what a user can cause: what is wrong, and the way out."""
+"""The one exception for errors that a user can cause, and two helpers for its text."""
 
 from __future__ import annotations
 
@@ -8,11 +8,16 @@ from collections.abc import Iterable
 
 
 class Refused(ValueError):
-    """Input that cannot be used; the command line prints both lines and exits with 2.
+    """Input that cannot be used; the command line prints both lines and exits with code 2.
 
     Args:
-        rule: What is wrong: the rule, and the value that was found.
-        way_out: What to do about it.
+        rule: The rule that was broken, and the value that broke it.
+        way_out: How the user can fix it.
+
+    >>> raise Refused("dropout must be in [0, 1); got 2.0.", "Change dropout.")
+    Traceback (most recent call last):
+    ablation.errors.Refused: dropout must be in [0, 1); got 2.0.
+    Change dropout.
     """
 
     def __init__(self, rule: str, way_out: str) -> None:
@@ -21,16 +26,25 @@ class Refused(ValueError):
         self.way_out = way_out
 
     def __reduce__(self) -> tuple[type[Refused], tuple[str, str]]:
-        # The default would rebuild it from the joined text, and a worker's refusal be lost.
+        # Exception's own __reduce__ passes the joined text as one argument, so unpickling a
+        # worker's refusal would fail.
         return Refused, (self.rule, self.way_out)
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """Returns ``" Did you mean 'x'?"`` for the closest known name, else an empty string."""
+    """Returns ``" Did you mean 'x'?"`` for the closest known name, else an empty string.
+
+    >>> nearest("int_std", ["init_std", "pooling"])
+    " Did you mean 'init_std'?"
+    """
     close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
     return f" Did you mean {close[0]!r}?" if close else ""
 
 
 def public(address: str) -> str:
-    """Returns the address of a store without the name and the password in it."""
+    """Returns the address of a store without its user name and password.
+
+    >>> public("postgresql://me:secret@host/runs")
+    'postgresql://host/runs'
+    """
     return re.sub(r"//[^/@]*@", "//", address)

@@ -1,4 +1,4 @@
-"""Parts that a user-defined pooling or encoder can be made of."""
+"""Building blocks for user-defined poolings and encoders."""
 
 from ablation.task.text.model import AttentionPooling, build_pooling
 

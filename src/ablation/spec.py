@@ -1,4 +1,4 @@
-"""What a study file imports: :class:`Study`."""
+""":class:`Study`, for import by study files."""
 
 from ablation.study.spec import Study
 

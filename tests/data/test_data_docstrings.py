@@ -30,7 +30,9 @@ def found() -> list[tuple[str, str]]:
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory: pytest.TempPathFactory, found: list[tuple[str, str]]) -> Encoded:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ablation.data.read, "documents", lambda: found)  # parse once, not twice
+        patch.setattr(
+            ablation.task.text.data.read, "documents", lambda: found
+        )  # parse once, not twice
         return prepare(DataConfig(), cache=tmp_path_factory.mktemp("cache"))
 
 

@@ -184,8 +184,8 @@ def on_hub(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[Any]]:
         def dataset_info(_: object, *args: Any, **kwargs: Any) -> None:
             asked.append((*args, kwargs["revision"]))
 
-        monkeypatch.setattr(ablation.data.read, "load_dataset", load_dataset)
-        monkeypatch.setattr(ablation.data.read.HfApi, "dataset_info", dataset_info)
+        monkeypatch.setattr(ablation.task.text.data.read, "load_dataset", load_dataset)
+        monkeypatch.setattr(ablation.task.text.data.read.HfApi, "dataset_info", dataset_info)
         return asked
 
     return hold
@@ -234,7 +234,7 @@ def test_a_hub_id_or_revision_that_does_not_exist_is_refused(
         response = SimpleNamespace(headers={}, request=None)
         raise RepositoryNotFoundError("404", response=response)
 
-    monkeypatch.setattr(ablation.data.read.HfApi, "dataset_info", unknown)
+    monkeypatch.setattr(ablation.task.text.data.read.HfApi, "dataset_info", unknown)
     with pytest.raises(Refused, match="has no 'owner/set' at revision 'abc'"):
         opened("owner/set", revision="abc")
 
@@ -245,8 +245,8 @@ def test_a_hub_that_never_answers_is_given_up(
     def hang(*_: object, **__: object) -> None:
         time.sleep(5)
 
-    monkeypatch.setattr(ablation.data.read, "HUB_SECONDS", 0.1)
-    monkeypatch.setattr(ablation.data.read.HfApi, "dataset_info", hang)
+    monkeypatch.setattr(ablation.task.text.data.read, "HUB_SECONDS", 0.1)
+    monkeypatch.setattr(ablation.task.text.data.read.HfApi, "dataset_info", hang)
     start = time.perf_counter()
     with pytest.raises(Refused, match="cannot be reached"):
         opened("owner/set")
@@ -333,7 +333,7 @@ REFUSED = {
     "no train": (raw("set/test.csv", b"text,label\n"), "no train file; found: test.csv", "train"),
     "unknown type": (raw("all.txt", b"text"), "unknown file type '.txt'", ".parquet"),
     "no type": (raw("all", b"text"), "unknown file type ''", ".parquet"),
-    "two trains": (twice, "two files of one split: train.csv", "Keep one"),
+    "two trains": (twice, "two files for one split: train.csv", "Keep one"),
     "not parquet": (raw("all.parquet", b"PAR1 nothing"), "cannot be read as parquet", "Repair"),
     "empty parquet": (raw("all.parquet", b""), "cannot be read as parquet", "Repair"),
     "not json": (raw("all.jsonl", b"{'text'"), "cannot be read as json", "Repair"),

@@ -8,25 +8,6 @@ from ablation.stats import Ground, Status, planning_row, verdicts, walk_looks
 LOOKS, SPEND = (5, 8, 12, 20), (0.005, 0.010, 0.015, 0.020)
 
 
-def test_the_walk_is_the_public_call_on_the_arms_still_undecided():
-    values = np.random.default_rng(4).normal(size=(5, 20))
-    values += np.array([0.0, 0.0, 1.3, -2.5, 0.4])[:, None]
-    arms, final = [1, 2, 3, 4], {}
-    for n, alpha in zip(LOOKS, SPEND, strict=True):
-        v = verdicts(values[[0, *arms]][:, :n], margin=1.2, alpha=alpha)
-        decided = [a for a, w in zip(arms, v.verdict[1:], strict=True) if w != "INCONCLUSIVE"]
-        final |= {a: (str(v.verdict[1 + arms.index(a)]), n) for a in decided}
-        arms = [a for a in arms if a not in decided]
-        if not arms:
-            break
-    walked = walk_looks(values, looks=LOOKS, spend=SPEND, margin=1.2)
-    seen = {a: (str(walked.verdict[a]), int(walked.seeds[a])) for a in range(1, 5)}
-    assert len({n for _, n in final.values()}) > 1
-    assert {a: seen[a] for a in final} == final
-    assert all(seen[a] == ("INCONCLUSIVE", 20) for a in arms)
-    assert walked.verdict[0] == ""
-
-
 def test_one_look_with_the_whole_alpha_is_the_plain_verdict():
     values = np.random.default_rng(5).normal(size=(300, 4, 10))
     walked = walk_looks(values, looks=[10], spend=[0.05], margin=1.0)
@@ -158,3 +139,29 @@ def test_what_does_not_fit_a_schedule_is_refused():
         walk(decided_early()[:, :19])
     with pytest.raises(ValueError, match="one boolean per run"):
         walk(decided_early(), identical=[False, False, True])
+
+
+def test_the_planning_row_knows_the_examples():
+    plan = {"margin": 0.05, "noise": 0.014, "comparisons": 6, "effects": (0.05,)}
+    plain = planning_row([20], **plan)
+    none = planning_row([20], examples=200, deviation=0.0, **plan)
+    few, many = (planning_row([20], examples=n, deviation=0.3, **plan) for n in (200, 5000))
+    assert plain.equivalent > 0.99
+    assert none.equivalent == pytest.approx(plain.equivalent, abs=0.01)
+    assert few.equivalent < 0.5 < many.equivalent
+    assert few.better[0] < many.better[0]
+    # The simulated examples move the mean as much as the engine takes them to.
+    nothing = planning_row([20], examples=200, deviation=0.3, **(plan | {"effects": (0.0,)}))
+    assert nothing.better[0] < 0.03
+
+
+def test_the_planning_row_judges_with_the_examples_as_scores_would():
+    g = np.random.default_rng(3)
+    scores = 0.3 * g.normal(size=(300, 2, 1, 400)) / np.sqrt(2)
+    scores = scores + 0.1 * g.normal(size=(300, 2, 8, 400)) + 0.01 * g.normal(size=(300, 2, 8, 1))
+    v = verdicts(scores.mean(axis=-1), scores=scores, margin=0.05)
+    noise = np.sqrt(2 * (0.01**2 + 0.1**2 / 400))
+    row = planning_row(
+        [8], margin=0.05, noise=noise, comparisons=1, examples=400, deviation=0.3, effects=()
+    )
+    assert row.equivalent == pytest.approx(np.mean(v.verdict[:, 1] == "EQUIVALENT"), abs=0.09)

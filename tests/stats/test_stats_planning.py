@@ -5,8 +5,12 @@ import pytest
 from scipy import integrate, stats
 
 from ablation.stats import (
+    Ground,
+    Seen,
+    Status,
     difference_noise,
     follow_up,
+    least_effect,
     power_better,
     power_equivalent,
     verdicts,
@@ -66,27 +70,90 @@ def test_sufficient_seeds_are_the_fewest_that_leave_no_room_between_the_tests():
     sizes = np.arange(3, 201)
     tails = stats.t.isf(0.05 / 12, sizes - 1) + stats.t.isf(0.05 / 6, sizes - 1)
     expected = sizes[np.argmax(tails * 0.8 / np.sqrt(sizes) <= 1.0)]
-    ours = follow_up(n=5, effect=0.4, spread=0.8, margin=1.0, comparisons=6)
+    ours = follow_up(Seen(n=5, effect=0.4, spread=0.8), margin=1.0, comparisons=6)
     assert ours.sufficient == expected
 
 
 def test_likely_seeds_are_the_fewest_with_a_predictive_chance_of_four_fifths():
     n, effect, spread, margin, arms = 5, 0.4, 0.8, 1.0, 6
-    t = np.random.default_rng(0).standard_t(n - 1, 400_000)
+    draw = np.random.default_rng(0)
+    true = spread / np.sqrt(draw.chisquare(n - 1, 400_000) / (n - 1))
+    future = draw.normal(size=true.size)
 
     def chance(size):
-        future = effect + t * spread * np.sqrt(1 / n - 1 / size)
-        error = spread / np.sqrt(size)
-        apart = np.abs(future) > stats.t.isf(0.05 / (2 * arms), size - 1) * error
-        within = np.abs(future) < margin - stats.t.isf(0.05 / arms, size - 1) * error
+        mean = effect + future * true * np.sqrt(1 / n + 1 / size)
+        error = true / np.sqrt(size)
+        apart = np.abs(mean) > stats.t.isf(0.05 / (2 * arms), size - 1) * error
+        within = np.abs(mean) < margin - stats.t.isf(0.05 / arms, size - 1) * error
         return np.mean(apart | within)
 
-    seeds = int(
-        follow_up(n=n, effect=effect, spread=spread, margin=margin, comparisons=arms).likely
+    seen = Seen(n=n, effect=effect, spread=spread)
+    seeds = int(follow_up(seen, margin=margin, comparisons=arms).likely)
+    assert chance(seeds - 1) < 0.8 + 0.01
+    assert chance(seeds) >= 0.8 - 0.01
+
+
+def sizes(**seen):
+    asked = {"n": 8, "effect": 0.9, "spread": 1.0} | seen
+    return follow_up(Seen(**asked), margin=1.0, comparisons=3)
+
+
+def test_a_variance_that_seeds_cannot_lower_asks_for_a_larger_test_split():
+    small, large = (sizes(fixed=f, example_df=199.0) for f in (0.01, 0.16))
+    assert small.likely > sizes().likely
+    assert not small.needs_examples
+    assert np.isinf([large.likely, large.sufficient]).all()
+    assert large.needs_examples
+    assert not sizes(effect=0.3, spread=30.0).needs_examples  # that is a matter of noise
+    certain = sizes(effect=3.0, fixed=0.16, example_df=199.0)
+    assert np.isfinite(certain.likely)
+    assert np.isinf(certain.sufficient)
+
+
+def test_failures_on_one_side_leave_a_verdict_to_the_sign_test_or_to_none_of_them():
+    clean = sizes()
+    few = sizes(failed_alone=1, failing=0.1)
+    assert np.isinf(few.likely)
+    assert not few.needs_examples
+    many = sizes(n=8, failed_alone=7, failing=0.3)
+    assert clean.likely < many.likely < 60
+    level, counts = 0.05 / 3, np.arange(9, 40)
+    least = counts[np.argmax([stats.binomtest(int(k), int(k)).pvalue <= level for k in counts])]
+    assert many.likely >= least
+
+
+def test_failures_of_other_arms_count_too():
+    alone, among = sizes(), sizes(failing=0.05)
+    assert among.likely > alone.likely
+
+
+def test_an_arm_that_only_its_failures_keep_from_a_verdict_has_a_size():
+    values = np.random.default_rng(3).normal(size=(2, 8)) + np.array([[0.0], [40.0]])
+    status = np.zeros((2, 8), int)
+    status[1, 0] = Status.FAILED
+    v = verdicts(values, margin=1.0, status=status, floor=35.0)
+    assert v.ground[1] == Ground.FAILURES_OBJECT
+    assert not np.isnan(v.seeds_likely[1])
+    by_hand = Seen(
+        n=8,
+        effect=v.effect[1],
+        spread=v.standard_error[1] * np.sqrt(8),
+        failed_alone=1,
+        failing=1 / 8,
     )
-    assert chance(seeds - 1) < 0.8 + 0.003
-    assert chance(seeds) >= 0.8 - 0.003
-    assert seeds > n
+    assert v.seeds_likely[1] == follow_up(by_hand, margin=1.0, comparisons=1).likely
+
+
+def test_the_family_of_a_follow_up_can_be_another():
+    v = verdicts(np.random.default_rng(3).normal(size=(3, 8)), margin=1.0)
+    wide, narrow = v.follow_up(comparisons=9), v.follow_up(comparisons=1)
+    assert (wide.sufficient[1:] > narrow.sufficient[1:]).all()
+
+
+def test_no_number_of_seeds_shows_less_than_the_split_allows():
+    least = least_effect(examples=200, deviation=0.3, comparisons=6)
+    assert least == pytest.approx(stats.t.isf(0.05 / 12, 199) * 0.3 / np.sqrt(200))
+    assert least == pytest.approx(0.057, abs=5e-4)
 
 
 def test_follow_up_sizes_are_for_undecided_arms_alone():
@@ -94,15 +161,10 @@ def test_follow_up_sizes_are_for_undecided_arms_alone():
     values = draw.normal(size=(4, 8)) + np.array([[0.0], [9.0], [-0.3], [0.0]])
     values[3] = values[0]
     v = verdicts(values, margin=1.0, identical=[False, False, False, True])
-    assert v.verdict.tolist() == ["", "BETTER", "INCONCLUSIVE", "EQUIVALENT"]
+    assert v.verdict.tolist() == ["", "BETTER", "INCONCLUSIVE", "IDENTICAL"]
     assert np.isnan(v.seeds_likely).tolist() == [True, True, False, True]
-    by_hand = follow_up(
-        n=8,
-        effect=v.effect[2],
-        spread=v.standard_error[2] * np.sqrt(8),
-        margin=1.0,
-        comparisons=2,
-    )
+    seen = Seen(n=8, effect=v.effect[2], spread=v.standard_error[2] * np.sqrt(8))
+    by_hand = follow_up(seen, margin=1.0, comparisons=2)
     assert v.seeds_likely[2] == by_hand.likely
     assert v.seeds_sufficient[2] == by_hand.sufficient
 
@@ -117,12 +179,12 @@ def test_a_follow_up_has_an_alpha_of_its_own():
 
 
 def test_no_number_is_sufficient_without_a_margin():
-    ours = follow_up(n=8, effect=0.9, spread=1.0, margin=None, comparisons=2)
+    ours = follow_up(Seen(n=8, effect=0.9, spread=1.0), margin=None, comparisons=2)
     assert np.isnan(ours.sufficient)
-    assert 8 < ours.likely < 200
+    assert 3 < ours.likely < 200
 
 
 def test_beyond_two_hundred_seeds_the_size_is_infinite_and_the_sentence_says_so():
-    ours = follow_up(n=8, effect=0.1, spread=1.0, margin=0.01, comparisons=2)
+    ours = follow_up(Seen(n=8, effect=0.1, spread=1.0), margin=0.01, comparisons=2)
     assert np.isinf([ours.likely, ours.sufficient]).all()
     assert np.isinf(ours.likely)

@@ -8,7 +8,7 @@ from hypothesis.extra import numpy as hnp
 from ablation.stats import Ground, Status, verdicts
 
 THOROUGH = settings(max_examples=100, deadline=None)  # a busy machine is no failure
-WORDS = {"BETTER", "WORSE", "EQUIVALENT", "INCONCLUSIVE"}
+WORDS = {"BETTER", "WORSE", "EQUIVALENT", "INCONCLUSIVE", "IDENTICAL"}
 MARGINS = st.sampled_from([0.003, 0.0171, 0.0623, 0.31])
 MIRROR = {"": "", "BETTER": "WORSE", "WORSE": "BETTER"}
 
@@ -95,7 +95,7 @@ def test_an_identical_arm_changes_nothing_for_the_others(values, margin, place):
     crowd = np.insert(values, place, values[0], axis=0)
     assume(np.ptp(values[0]) > 0)
     v = verdicts(crowd, margin=margin, identical=np.arange(len(crowd)) == place)
-    assert v.verdict[place] == "EQUIVALENT"
+    assert v.verdict[place] == "IDENTICAL"
     assert np.delete(v.verdict, place).tolist() == verdicts(values, margin=margin).verdict.tolist()
 
 

@@ -66,11 +66,11 @@ def test_fewer_than_three_seeds_give_no_verdict(n):
     assert np.isnan(v.p_difference[1])
 
 
-def test_zero_variance_with_identical_hashes_is_equivalent_without_a_margin():
+def test_identical_hashes_have_a_word_of_their_own():
     values = study([0.05], 5)
     values = np.vstack([values, values[0]])
     v = verdicts(values, margin=None, identical=[False, False, True])
-    assert v.verdict.tolist() == ["", "BETTER", "EQUIVALENT"]
+    assert v.verdict.tolist() == ["", "BETTER", "IDENTICAL"]
     assert v.ground[2] == Ground.IDENTICAL
     assert (v.effect[2], v.standard_error[2], v.adjusted_low[2]) == (0, 0, 0)
     assert np.isnan(v.p_difference[2])
@@ -90,9 +90,26 @@ def test_zero_variance_without_identical_hashes_is_inconclusive():
     values = study([0.05], 5)
     v = verdicts(np.vstack([values, values[0]]), margin=0.01)
     assert v.verdict[2] == "INCONCLUSIVE"
-    assert v.ground[2] == Ground.NO_SPREAD
-    assert v.ground[2] == Ground.NO_SPREAD
+    assert v.ground[2] == Ground.UNCONFIRMED
     assert np.isnan(v.p_difference[2])
+
+
+def test_equal_hashes_with_different_values_are_a_ground_of_their_own():
+    values = study([0.05, 0.0], 5)
+    v = verdicts(values, margin=0.01, identical=[False, False, True])
+    assert v.verdict.tolist() == ["", "BETTER", "INCONCLUSIVE"]
+    assert v.ground[2] == Ground.CONTRADICTED
+    assert np.isnan(v.p_difference[2])
+    assert v.family.tolist() == [2, 2, 2]  # it keeps its share
+
+
+def test_identity_says_on_how_many_seeds_the_arm_may_still_differ():
+    for n, share in ((5, 0.4507), (20, 0.1391)):
+        values = study([0.05], n)
+        v = verdicts(np.vstack([values, values[0]]), margin=None, identical=[False, False, True])
+        assert v.may_differ95[2] == pytest.approx(share, abs=1e-4)
+        assert v.may_differ95[2] == pytest.approx(1 - 0.05 ** (1 / n))
+        assert np.isnan(v.may_differ95[:2]).all()
 
 
 def test_zero_variance_still_counts_in_the_family():
@@ -305,7 +322,6 @@ def test_a_smaller_alpha_decides_less_and_widens_only_the_adjusted_interval():
         ([[0.1, 0.2], [0.3, 0.4]], {"alpha": 1.0}, "alpha must be between"),
         ([[0.1, 0.2], [0.3, 0.4]], {"floor": NAN}, "floor must be finite"),
         ([[0.1, 0.2], [0.3, 0.4]], {"identical": [True]}, "one boolean per arm"),
-        ([[0.1, 0.2], [0.1, 0.4]], {"identical": [True, True]}, r"arm \[1\] has others"),
     ],
 )
 def test_nonsense_is_refused_with_the_rule_the_value_and_the_way_out(values, arguments, message):

@@ -1,8 +1,7 @@
-"""Runs to effects and verdicts: the whole family of a study at once, at its declared looks.
+"""Turns runs into effects and verdicts, for all arms of a study at its declared looks."""
 
-The names below load when they are first used, because ``due`` is asked by commands that must not
-wait for pandas.
-"""
+# The names below load on first use, because commands that only need `due` must not wait for
+# pandas.
 
 from __future__ import annotations
 
@@ -10,10 +9,17 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ablation.analysis.effects import DIFFERENCES, EFFECTS, Judged, differences, judge
+    from ablation.analysis.effects import (
+        DIFFERENCES,
+        EFFECTS,
+        Judged,
+        differences,
+        judge,
+        mark_collapsed,
+    )
     from ablation.analysis.power import planning
     from ablation.analysis.response import crossed, is_log, levels_of
-    from ablation.analysis.words import amount, answer, exactly, sentences
+    from ablation.analysis.words import amount, answer, doubts, exactly, scope_note, sentences
 
 __all__ = [
     "DIFFERENCES",
@@ -23,19 +29,22 @@ __all__ = [
     "answer",
     "crossed",
     "differences",
+    "doubts",
     "exactly",
     "is_log",
     "judge",
     "levels_of",
+    "mark_collapsed",
     "planning",
+    "scope_note",
     "sentences",
 ]
 
 _HOMES = {
-    "effects": ("DIFFERENCES", "EFFECTS", "Judged", "differences", "judge"),
+    "effects": ("DIFFERENCES", "EFFECTS", "Judged", "differences", "judge", "mark_collapsed"),
     "power": ("planning",),
     "response": ("crossed", "is_log", "levels_of"),
-    "words": ("amount", "answer", "exactly", "sentences"),
+    "words": ("amount", "answer", "doubts", "exactly", "scope_note", "sentences"),
 }
 
 

@@ -17,6 +17,26 @@ CUT_SHORT = ("arm", "seed", "split", "metric", "epoch", "value", "last")
 """One row per FAILED run, metric and epoch with a finite value; whether it is the last one."""
 
 
+CHOSEN = ("arm", "n", "last", "share")
+"""One row per arm: finished runs, those whose chosen epoch was the last one, and their share."""
+
+
+def chosen_last(curves: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
+    """Returns the columns :data:`CHOSEN`: how often training ended before its best epoch may have.
+
+    Args:
+        curves: A curves frame, which says what the last epoch of each run was.
+        runs: A runs frame, which has the epoch that validation chose.
+    """
+    ended = curves[curves["epoch"] > 0].groupby(["arm", "seed"])["epoch"].max().rename("end")
+    keys = ["arm", "seed", "epoch"]
+    kept = runs.loc[runs["status"] == "FINISHED", keys].drop_duplicates()
+    table = kept.merge(ended.reset_index(), on=["arm", "seed"])
+    table = table.assign(last=table["epoch"] >= table["end"])
+    found = table.groupby("arm", sort=False)["last"].agg(["size", "sum", "mean"]).reset_index()
+    return found.set_axis(list(CHOSEN), axis="columns")
+
+
 def bands(curves: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
     """Returns the columns :data:`BANDS`, arms in the order of the runs.
 

@@ -1,9 +1,9 @@
-"""The verdicts of a study: its runs, walked through the looks that it declared."""
+"""Computes a study's effects and verdicts from its runs, look by look."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,62 +19,109 @@ EFFECTS = (
     "p_difference", "p_equivalence", "failed", "failed_upper95", "wins", "ties", "losses",
     "verdict", "by_margin", "reason", "seeds_likely", "seeds_sufficient", "look", "alpha",
     "p_failures", "rho", "ground", "stage", "failed_alone", "baseline_failed_alone",
-    "baseline_failed",
+    "baseline_failed", "scope", "verdict_low", "verdict_high", "estimate_low", "estimate_high",
+    "standard_error", "reach", "may_differ95", "needs_examples", "odd_shape", "one_seed",
+    "spent_difference", "spent_equivalence",
 )  # fmt: skip
-"""One row per arm, the baseline first: effects in units of the metric, arm minus baseline; low
-and high pointwise 95 %; p values adjusted by Holm; seeds of a follow-up study; the look (in
-seeds) that the row is from, and the error rate spent there; the sign test on failures, and the
-share of a difference's variance that sharing seeds removes; the name of the ``stats.Ground`` that
-decided, and the stage; and on how many seeds the arm failed and the baseline did not, the reverse,
-and the baseline at all.
+"""One row per arm, the baseline first.
 
-The stage is ``exploratory`` (no look was reached), ``open`` (a look follows) or ``final``.
+- ``effect``: arm minus baseline, in units of the metric; ``low`` and ``high``: pointwise 95 %.
+- ``p_difference``, ``p_equivalence``, ``p_failures`` (a sign test): adjusted by Holm.
+- ``seeds_likely``, ``seeds_sufficient``: sizes of a follow-up study.
+- ``look``: the look, in seeds, that the row is from; ``alpha``: the error rate spent there.
+- ``rho``: share of a difference's variance that sharing seeds removes.
+- ``ground``: name of the ``stats.Ground`` that decided.
+- ``stage``: ``exploratory`` (no look was reached), ``open`` (a look follows) or ``final``.
+- ``failed_alone``: number of seeds on which only the arm failed; ``baseline_failed_alone``: only
+  the baseline; ``baseline_failed``: the baseline, with or without the arm.
+- ``scope``: ``new_examples`` (verdicts are about new seeds and new test examples) or
+  ``this_split`` (new seeds on this test split).
+- ``verdict_low``, ``verdict_high``: the interval that the verdict rests on, at the look's alpha
+  over the divisor of Holm's step: beyond 0 where BETTER or WORSE by the means, within the margin
+  where EQUIVALENT. ``estimate_low``, ``estimate_high``: at 1 - alpha of the look, which covers at
+  least 95 % over all looks together. ``low`` and ``high`` treat the number of seeds as fixed.
+- ``reach``: how BETTER or WORSE compares with the margin: ``at_least``, ``open`` or ``below``.
+- ``may_differ95``: share of seeds on which an IDENTICAL arm may still differ (one-sided 95 %).
+- ``needs_examples``: no number of seeds would decide; a larger test split might.
+- ``odd_shape``: differences too skewed or too far apart for a t test on so few.
+- ``spent_difference``, ``spent_equivalence``: least p value of the looks so far times the whole
+  alpha over the look's, not adjusted for the other arms; several studies are combined by it.
+- ``one_seed``: leaving out a single seed would change the verdict.
 """
 
+REACHES = {
+    stats.Reach.NONE: "",
+    stats.Reach.AT_LEAST_MARGIN: "at_least",
+    stats.Reach.OPEN: "open",
+    stats.Reach.BELOW_MARGIN: "below",
+}
+
 DIFFERENCES = ("arm", "seed", "difference")
-"""One row per arm and seed that both the arm and the baseline finished with."""
+"""One row per arm and seed on which both the arm and the baseline finished."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Judged:
-    """What the runs of a study say so far."""
+    """The effects and verdicts of a study so far."""
 
     effects: pd.DataFrame
     """The columns :data:`EFFECTS`."""
     seeds: Mapping[str, int]
-    """Arm to the number of seeds that are planned for it, given what has been decided."""
+    """Arm to its number of planned seeds, given the decisions so far."""
+    collapsed: frozenset[tuple[str, int]] = frozenset()
+    """Arm and seed of the runs that the rule ``half`` made FAILED(collapsed)."""
 
     @property
     def is_judged(self) -> bool:
-        """Whether a look was reached; what is short of it has no p values."""
+        """Whether a look was reached; before that there are no p values."""
         return not (self.effects["stage"] == "exploratory").any()
 
 
-def judge(runs: pd.DataFrame, hashes: pd.DataFrame, declaration: Declaration) -> Judged:
+def judge(
+    runs: pd.DataFrame,
+    hashes: pd.DataFrame,
+    declaration: Declaration,
+    examples: pd.DataFrame | None = None,
+) -> Judged:
     """Returns effects and verdicts of all arms, as one family at each look.
 
-    A look is reached when every run of the arms that are still undecided is there; what lies
-    between two looks is shown and not judged, since a verdict that is asked for after every run
-    is false too often.
+    A look is reached when the undecided arms have all of its runs. Runs after the last reached
+    look change no verdict.
 
     Args:
         runs: A runs frame.
         hashes: One row per run: arm, seed, weights, logits.
-        declaration: What the study fixed.
+        declaration: Everything the study fixed.
+        examples: An examples frame. Where it has the scores of every finished run, verdicts are
+            about new test examples too.
 
     Raises:
-        ValueError: If a run is there twice, belongs to no declared arm or seed, or an arm has
-            runs of two configurations.
+        ValueError: If a run occurs twice, belongs to no declared arm or seed, or an arm has runs
+            of two configurations.
     """
+    # Only at looks, because a verdict after every run would be false too often.
     check(runs, declaration)
-    evidence = gather_evidence(runs, hashes, declaration)
+    evidence = gather_evidence(runs, hashes, declaration, examples)
     walk = evidence.walk()
-    rows = [_row(walk, arm, name, declaration) for arm, name in enumerate(evidence.arms)]
+    rows = _rows(walk, evidence.arms, declaration)
     frame = pd.DataFrame(
         [row | {"reason": reason(row, declaration)} for row in rows], columns=list(EFFECTS)
     )
     planned = dict(zip(evidence.arms, walk.seeds.tolist(), strict=True))
-    return Judged(frame, planned)
+    arms, seeds = np.nonzero(walk.collapsed)
+    pairs = zip(arms.tolist(), seeds.tolist(), strict=True)
+    fallen = frozenset((evidence.arms[arm], seed) for arm, seed in pairs)
+    return Judged(frame, planned, fallen)
+
+
+def mark_collapsed(runs: pd.DataFrame, collapsed: frozenset[tuple[str, int]]) -> pd.DataFrame:
+    """Returns a runs frame in which some runs, arm and seed, are FAILED(collapsed)."""
+    if not collapsed:
+        return runs
+    keys = zip(runs["arm"], runs["seed"], strict=True)
+    fallen = np.array([(arm, int(seed)) in collapsed for arm, seed in keys])
+    changed = {"value": np.nan, "status": "FAILED", "reason": "collapsed"}
+    return runs.assign(**{name: runs[name].mask(fallen, to) for name, to in changed.items()})
 
 
 def differences(
@@ -84,8 +131,8 @@ def differences(
 
     Args:
         runs: A runs frame.
-        declaration: What the study fixed.
-        seeds: Arm to its planned seeds: each arm's differences end there.
+        declaration: Everything the study fixed.
+        seeds: Arm to its number of planned seeds; later seeds are left out.
     """
     of = on_test(runs, declaration.metric)
     table = of.pivot(index="seed", columns="arm", values="value")
@@ -99,10 +146,10 @@ def differences(
 
 
 def check(runs: pd.DataFrame, declaration: Declaration) -> None:
-    """Refuses a frame whose rows are not the declaration's, each once.
+    """Refuses a frame with repeated or undeclared runs.
 
     Raises:
-        ValueError: With the rule and the first row that breaks it.
+        ValueError: If a row breaks a rule; names the rule and the first such row.
     """
     doubled = runs[runs.duplicated(["arm", "seed", "split", "metric"])]
     if len(doubled):
@@ -129,28 +176,37 @@ def check(runs: pd.DataFrame, declaration: Declaration) -> None:
         )
 
 
-def _row(walk: stats.Walk, arm: int, name: str, declaration: Declaration) -> dict[str, Any]:
-    """Returns an arm's numbers; a metric of which less is better gets its own sign back."""
-    found, direction = walk.verdicts, declaration.measure.direction
-    ends = [
-        (direction * found.low[arm], direction * found.high[arm]),
-        (direction * found.adjusted_low[arm], direction * found.adjusted_high[arm]),
+def _rows(walk: stats.Walk, arms: Sequence[str], declaration: Declaration) -> list[dict[str, Any]]:
+    """Returns the numbers of all arms."""
+    odd, alone = walk.oddly_shaped, walk.rests_on_one_seed
+    more, spent = walk.verdicts.follow_up(), walk.spent()
+    return [
+        _row(walk, arm, declaration)
+        | {
+            "arm": name,
+            "seeds_likely": more.likely[arm],
+            "seeds_sufficient": more.sufficient[arm],
+            "needs_examples": bool(more.needs_examples[arm]),
+            "odd_shape": bool(odd[arm]),
+            "one_seed": bool(alone[arm]),
+            "spent_difference": spent.apart[arm],
+            "spent_equivalence": spent.within[arm],
+        }
+        for arm, name in enumerate(arms)
     ]
-    (low, high), (adjusted_low, adjusted_high) = [sorted(each) for each in ends]
-    if found.n[arm] < 2:  # noqa: PLR2004 - no spread from one
-        low = high = adjusted_low = adjusted_high = np.nan
+
+
+def _row(walk: stats.Walk, arm: int, declaration: Declaration) -> dict[str, Any]:
+    """Returns an arm's columns, in the metric's own sign."""
+    found, direction = walk.verdicts, declaration.measure.direction
     last = next((look for look in reversed(walk.looks) if look.judged[arm]), walk.looks[0])
     undecided = found.verdict[arm] == "INCONCLUSIVE"
     stage = "open" if undecided and last.seeds < declaration.most_seeds else "final"
     return {
-        "arm": name,
         "n": int(found.n[arm]),
         "mean": direction * found.mean[arm],
         "effect": direction * found.effect[arm] + 0.0,
-        "low": low,
-        "high": high,
-        "adjusted_low": adjusted_low,
-        "adjusted_high": adjusted_high,
+        **_intervals(found, arm, direction),
         "p_difference": found.p_difference[arm],
         "p_equivalence": found.p_equivalence[arm],
         "failed": int(found.failed[arm]),
@@ -160,8 +216,6 @@ def _row(walk: stats.Walk, arm: int, name: str, declaration: Declaration) -> dic
         "losses": int(found.losses[arm]),
         "verdict": str(found.verdict[arm]),
         "by_margin": bool(found.by_margin[arm]),
-        "seeds_likely": found.seeds_likely[arm],
-        "seeds_sufficient": found.seeds_sufficient[arm],
         "look": last.seeds,
         "alpha": last.alpha,
         "p_failures": found.p_failures[arm],
@@ -171,4 +225,18 @@ def _row(walk: stats.Walk, arm: int, name: str, declaration: Declaration) -> dic
         "failed_alone": int(found.failed_alone[arm]),
         "baseline_failed_alone": int(found.baseline_failed_alone[arm]),
         "baseline_failed": int(found.failed[0]),
+        "scope": found.scope.value,
+        "standard_error": found.standard_error[arm],
+        "reach": REACHES[stats.Reach(int(found.reach[arm]))],
+        "may_differ95": found.may_differ95[arm],
     }
+
+
+def _intervals(found: stats.Verdicts, arm: int, direction: int) -> dict[str, float]:
+    """Returns the ends of an arm's four intervals; none from a single seed."""
+    ends: dict[str, float] = {}
+    for kind in ("", "adjusted_", "verdict_", "estimate_"):
+        pair = [direction * getattr(found, f"{kind}{end}")[arm] for end in ("low", "high")]
+        low, high = sorted(pair) if found.n[arm] > 1 else (np.nan, np.nan)
+        ends |= {f"{kind}low": low, f"{kind}high": high}
+    return ends

@@ -1,4 +1,4 @@
-"""The runs of a study as arrays, and the engine asked about any family of them."""
+"""The runs of a study as arrays, with the verdicts on any family of them."""
 
 from __future__ import annotations
 
@@ -12,6 +12,20 @@ from numpy.typing import NDArray
 
 from ablation import stats
 from ablation.records.declaration import Declaration
+from ablation.tracking import COMMONEST
+
+CLOSE = 1e-6
+"""How near the mean of a run's bits must be to its value to be the scores behind it."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Examples:
+    """What the runs scored on each test example."""
+
+    scores: NDArray[np.bool_]
+    """``[arm, seed, example]``; False throughout where a run did not finish."""
+    commonest: NDArray[np.bool_] | None
+    """What always naming the commonest class scores, ``[example]``; None where it is unknown."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -20,18 +34,28 @@ class Evidence:
 
     arms: Sequence[str]
     values: NDArray[np.float64]
-    """Higher is better; NaN where there is no value."""
+    """Values of the metric on test, negated if lower is better; NaN if missing."""
     status: NDArray[np.int64]
-    equal: Sequence[NDArray[np.bool_]]
-    """Whether the run left the baseline's weights, and whether its predictions on test."""
+    equal: NDArray[np.bool_]
+    """Whether the run left the baseline's weights, or its predictions on test."""
     declaration: Declaration
-    """What the study fixed."""
+    """Everything the study fixed."""
+    examples: Examples | None = None
+    """Scores by example; None where verdicts are about this test split alone."""
 
     @property
     def floor(self) -> float | None:
-        """What a failed run is worth, higher being better."""
+        """Value assigned to a failed run; higher is better."""
         floor = self.declaration.floor
         return None if floor is None else self.declaration.measure.direction * floor
+
+    @property
+    def floors(self) -> Any:
+        """What a failed run is worth on each example, or everywhere alike."""
+        given = self.declaration
+        at_chance = self.examples is not None and given.floor == given.chance
+        known = self.examples.commonest if self.examples is not None and at_chance else None
+        return self.floor if known is None else known
 
     @property
     def margin(self) -> float | None:
@@ -40,73 +64,61 @@ class Evidence:
 
     @property
     def quantum(self) -> float:
-        """Step of the metric."""
+        """Step between two possible values of the metric; 0 if it is continuous."""
         return self.declaration.quantum
 
-    def cut(self, arms: Sequence[int], seeds: int) -> tuple[Any, Any, Any]:
-        """Returns values and status of a family, and which arms are identical throughout."""
+    def failing(self, fallen: NDArray[np.bool_]) -> Evidence:
+        """Returns the evidence with some runs, ``[arm, seed]``, made FAILED."""
+        failed = np.int64(stats.Status.FAILED)
+        return dataclasses.replace(self, status=np.where(fallen, failed, self.status))
+
+    def on_this_split(self) -> Evidence:
+        """Returns the evidence without scores by example: verdicts are about this split."""
+        return dataclasses.replace(self, examples=None)
+
+    def cut(self, arms: Sequence[int], seeds: int) -> dict[str, Any]:
+        """Returns the engine's arguments for some arms on the first seeds.
+
+        Args:
+            arms: Indices of the arms, the baseline first.
+            seeds: Number of blocks.
+        """
         cut = np.ix_(list(arms), range(seeds))
-        identical = np.any([each[cut].all(axis=1) for each in self.equal], axis=0)
-        return self.values[cut], self.status[cut], identical
+        return {
+            "values": self.values[cut],
+            "status": self.status[cut],
+            "floor": self.floors,
+            "quantum": self.quantum,
+            "scores": None if self.examples is None else self.examples.scores[cut],
+        }
 
     def walk(self) -> stats.Walk:
         """Walks the declared looks, as far as the runs reach."""
-        looks = self.declaration.looks
+        given = self.declaration
+        is_relative = given.collapse == "half"
         return stats.walk_looks(
-            self.values,
-            looks=[look.seeds for look in looks],
-            spend=[look.alpha for look in looks],
+            **self.cut(range(len(self.arms)), given.most_seeds),
+            looks=[look.seeds for look in given.looks],
+            spend=[look.alpha for look in given.looks],
             margin=self.margin,
-            status=self.status,
-            floor=self.floor,
-            quantum=self.quantum,
-            identical=np.any(self.equal, axis=0),
-        )
-
-    def asked(
-        self, arms: Sequence[int], seeds: int, *, alpha: float, scale: float = 1.0,
-        identity: bool = True,
-    ) -> dict[str, Any]:  # fmt: skip
-        """Returns the engine's arguments for a family.
-
-        Args:
-            arms: Places of the arms, the baseline's first.
-            seeds: Blocks to look at.
-            alpha: Error rate of each family of comparisons.
-            scale: What the margin is multiplied by.
-            identity: Whether equal hashes count as identity.
-        """
-        values, status, identical = self.cut(arms, seeds)
-        finished = (status == stats.Status.FINISHED).all(axis=1)
-        return {
-            "values": values,
-            "margin": None if self.margin is None else scale * self.margin,
-            "status": status,
-            "floor": self.floor,
-            "quantum": self.quantum,
-            "identical": identical & finished & identity,
-            "alpha": alpha,
-        }
-
-    def verdicts(
-        self, arms: Sequence[int], seeds: int, *, alpha: float, scale: float = 1.0,
-        identity: bool = True,
-    ) -> stats.Verdicts:  # fmt: skip
-        """Returns the verdicts of a family; the arguments are those of :meth:`asked`."""
-        return stats.verdicts(
-            **self.asked(arms, seeds, alpha=alpha, scale=scale, identity=identity)
+            identical=self.equal,
+            chance=given.measure.direction * given.chance if is_relative else None,
         )
 
 
 def gather_evidence(
-    runs: pd.DataFrame, hashes: pd.DataFrame, declaration: Declaration
+    runs: pd.DataFrame,
+    hashes: pd.DataFrame,
+    declaration: Declaration,
+    examples: pd.DataFrame | None = None,
 ) -> Evidence:
     """Returns the runs as arrays.
 
     Args:
         runs: A runs frame.
         hashes: One row per run: arm, seed, weights, logits.
-        declaration: What the study fixed.
+        declaration: Everything the study fixed.
+        examples: An examples frame.
     """
     baseline = declaration.baseline
     names = [arm.name for arm in declaration.arms]
@@ -121,13 +133,42 @@ def gather_evidence(
     filled = codes.reindex(grid).fillna(int(stats.Status.MISSING))
     status = filled.to_numpy(np.int64).reshape(shape).astype(np.int64)
     left = hashes.set_index(["arm", "seed"]).reindex(grid)
-    equal = []
+    equal = np.zeros(shape, np.bool_)
     for name in ("weights", "logits"):
         digests = left[name].astype(object).fillna("").to_numpy().reshape(shape)
-        equal.append((digests == digests[0]) & (digests != ""))
-    return Evidence(arms, declaration.measure.direction * values, status, equal, declaration)
+        equal |= (digests == digests[0]) & (digests != "")
+    found = Evidence(arms, declaration.measure.direction * values, status, equal, declaration)
+    if examples is None or not declaration.can_generalise:
+        return found
+    return dataclasses.replace(found, examples=_examples(examples, found))
+
+
+def _examples(frame: pd.DataFrame, evidence: Evidence) -> Examples | None:
+    """Returns the scores by example, None where those of one finished run are not there.
+
+    The whole family then goes by this split: verdicts of two scopes do not share an error rate.
+    """
+    given, (arms, seeds) = evidence.declaration, evidence.values.shape
+    size = round(1 / given.quantum)
+    place = {arm: i for i, arm in enumerate(evidence.arms)}
+    scores, commonest = np.zeros((arms, seeds, size), np.bool_), None
+    for arm, seed, packed in frame[["arm", "seed", "correct"]].itertuples(index=False):
+        if 8 * len(packed) < size:
+            continue
+        bits = np.unpackbits(np.frombuffer(packed, np.uint8), count=size).astype(np.bool_)
+        if seed == COMMONEST:
+            commonest = bits if abs(bits.mean() - given.chance) < CLOSE else None
+        elif arm in place and 0 <= seed < seeds:
+            scores[place[arm], seed] = bits
+    finished = evidence.status == stats.Status.FINISHED
+    apart = np.abs(scores.mean(axis=-1) - evidence.values) >= CLOSE
+    failing = given.collapse == "half" or (evidence.status == stats.Status.FAILED).any()
+    lacking = commonest is None and given.floor == given.chance and failing
+    if (finished & apart).any() or lacking or size < 2:  # noqa: PLR2004 - a spread needs two
+        return None
+    return Examples(scores, commonest)
 
 
 def on_test(runs: pd.DataFrame, metric: str) -> pd.DataFrame:
-    """Returns the rows of a runs frame that hold the metric on test."""
+    """Returns the rows of a runs frame with the test metric."""
     return runs[(runs["split"] == "test") & (runs["metric"] == metric)]

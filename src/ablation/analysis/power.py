@@ -1,4 +1,4 @@
-"""What a study's seeds can and cannot show, said before it runs."""
+"""Computes, before a study runs, the verdicts that its seeds are likely to give."""
 
 from __future__ import annotations
 
@@ -11,23 +11,29 @@ from ablation.records.metric import METRICS
 from ablation.study.spec import Study
 
 TYPICAL_NOISE = 0.01
-"""Standard deviation of one run over seeds that is assumed until it is measured: a point."""
+"""Standard deviation of one run over seeds, assumed until it is measured: one point."""
+
+TYPICAL_DEVIATION = 0.1
+"""Standard deviation over test examples of a mean difference in accuracy that is assumed: the
+median over the arms of the studies that ship (.00 to .18, and .47 where an arm never learns)."""
 
 REPETITIONS = 400
-"""Simulated studies; within 0.025 of the truth, and quick enough to print."""
+"""Number of simulated studies; the standard error of a rate is at most 0.025."""
 
 
-def planning(study: Study, baseline: Sequence[float]) -> str:
+def planning(study: Study, baseline: Sequence[float], examples: int | None = None) -> str:
     """Returns the planning row of a study as a paragraph.
 
     Args:
         study: The study.
-        baseline: The metric of the baseline's runs so far; its spread is the noise to plan with.
+        baseline: Test metrics of the baseline's runs so far; their spread is the assumed noise.
+        examples: Size of the test split where verdicts are about new examples, else None.
     """
     if study.most_seeds < 3:  # noqa: PLR2004 - the engine judges nothing below
         return "No verdict is given on fewer than 3 seeds."
     if study.margin is None:
         return "No margin is declared, so no arm can come out EQUIVALENT but by identity."
+    comparisons = len(study.complete_arms) - 1
     looks, spend = zip(*study.schedule, strict=True)
     noise, basis = TYPICAL_NOISE, "assumed; measured from three runs of the baseline on"
     if len(baseline) >= 3:  # noqa: PLR2004 - a spread from two is no spread
@@ -39,7 +45,9 @@ def planning(study: Study, baseline: Sequence[float]) -> str:
         spend=spend,
         margin=study.margin,
         noise=stats.difference_noise(max(noise, 1e-9)),
-        comparisons=len(study.complete_arms) - 1,
+        comparisons=comparisons,
+        examples=examples,
+        deviation=TYPICAL_DEVIATION,
         effects=(study.margin, 2 * study.margin),
         repetitions=REPETITIONS,
     )
@@ -49,4 +57,19 @@ def planning(study: Study, baseline: Sequence[float]) -> str:
         f"a run ({basis}), by {looks[-1]} seeds: EQUIVALENT with {row.equivalent:.0%} where "
         f"nothing differs; BETTER with {row.better[0]:.0%} for an effect of the margin and "
         f"{row.better[1]:.0%} for twice that."
+        f"{'' if examples is None else _split(study, examples, comparisons)}"
     )
+
+
+def _split(study: Study, examples: int, comparisons: int) -> str:
+    """Returns what the size of the test split allows, whatever the number of seeds."""
+    least = stats.least_effect(
+        examples=examples, deviation=TYPICAL_DEVIATION, comparisons=comparisons
+    )
+    metric, margin = METRICS[study.metric], study.margin or 0.0
+    said = (
+        f" With {examples} test examples (spread over them {amount(TYPICAL_DEVIATION, metric)}, "
+        f"assumed) no number of seeds shows less than {amount(least, metric)}"
+    )
+    short = ": for an effect of the margin take a larger test split"
+    return f"{said}{short if least > margin else ''}."

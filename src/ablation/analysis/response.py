@@ -18,7 +18,7 @@ from ablation.records.declaration import Declaration
 RESPONSE = (
     "arm", "level", "mean", "low", "high", "n", "failed", "failed_low", "failed_high", "verdict",
 )  # fmt: skip
-"""One row per level, rising: the baseline's mean plus the effect, with the ends of the effect's
+"""One row per level, rising: the baseline's mean plus the effect, with the ends of the verdict's
 interval on the same scale (none for the baseline); failed runs, Clopper-Pearson 95 %."""
 
 TREND = ("slope", "low", "high", "p", "n", "levels", "log")
@@ -71,8 +71,8 @@ def response(effects: pd.DataFrame, declaration: Declaration) -> pd.DataFrame:
     frame = effects.assign(
         level=effects["arm"].map(levels),
         mean=centre + effects["effect"],
-        low=centre + effects["low"],
-        high=centre + effects["high"],
+        low=centre + effects["verdict_low"],
+        high=centre + effects["verdict_high"],
         failed_low=low,
         failed_high=high,
     )
@@ -92,14 +92,10 @@ def trend(evidence: Evidence, seeds: int) -> pd.DataFrame:
     used = {level for level in levels.values() if level > 0 or not log}
     if len(used) < FEWEST_LEVELS or not seeds:
         return pd.DataFrame(columns=list(TREND))
-    values, status, _ = evidence.cut(range(len(evidence.arms)), seeds)
     found = stats.trend(
-        values,
-        [levels[arm] for arm in evidence.arms],
+        **evidence.cut(range(len(evidence.arms)), seeds),
+        levels=[levels[arm] for arm in evidence.arms],
         log=log,
-        quantum=evidence.quantum,
-        status=status,
-        floor=evidence.floor,
     )
     direction = evidence.declaration.measure.direction
     low, high = sorted((direction * float(found.low), direction * float(found.high)))
@@ -145,14 +141,11 @@ def interactions(evidence: Evidence, seeds: int, alpha: float) -> pd.DataFrame:
     }
     places = [at[one, two] for one in first for two in second]
     shape = (len(first), len(second), seeds)
-    values, status, _ = evidence.cut(places, seeds)
-    cells = stats.interaction(
-        values.reshape(shape),
-        quantum=evidence.quantum,
-        status=status.reshape(shape),
-        floor=evidence.floor,
-        alpha=alpha,
-    )
+    given = evidence.cut(places, seeds)
+    for name in ("values", "status", "scores"):
+        if given[name] is not None:
+            given[name] = given[name].reshape(*shape, *given[name].shape[2:])
+    cells = stats.interaction(**given, alpha=alpha)
     direction = evidence.declaration.measure.direction
     ends = [
         np.sort(direction * np.stack(pair), axis=0)

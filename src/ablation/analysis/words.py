@@ -1,4 +1,7 @@
-"""All English about verdicts, written from the columns of an effects frame and read by nobody."""
+"""Writes every sentence about verdicts from the columns of an effects frame.
+
+No code parses these sentences.
+"""
 
 from __future__ import annotations
 
@@ -14,11 +17,25 @@ from ablation.records.declaration import Declaration
 from ablation.records.metric import Metric
 
 MOST_NAMED = 6
-"""Arms of one verdict that a sentence names; of more it says how many, and the largest effect."""
+"""Most arms that a sentence names; for more it gives their number and the largest effect."""
 
 
 FAILURES = ("FAILS_MORE", "FAILS_LESS")
-"""Grounds of a verdict that rests on how often runs failed, not on a difference."""
+"""Grounds of a verdict that is based on failures, not on a difference."""
+
+SCOPES = {
+    "new_examples": "new seeds and new test examples",
+    "this_split": "new seeds on this test split",
+}
+"""What verdicts are about, in words."""
+
+REACHES = {
+    "at_least": ", at least the margin",
+    "open": ", whether by the margin is open",
+    "below": ", less than the margin",
+    "": "",
+}
+"""How BETTER or WORSE compares with the margin, as it follows the size of the effect."""
 
 
 def answer(effects: pd.DataFrame, declaration: Declaration) -> str:
@@ -26,40 +43,64 @@ def answer(effects: pd.DataFrame, declaration: Declaration) -> str:
 
     Args:
         effects: One row per arm, the baseline first.
-        declaration: What the study fixed.
+        declaration: Everything the study fixed.
     """
     arms, metric, baseline = effects.iloc[1:], declaration.measure, declaration.baseline
     parts: list[str] = []
     failing = arms["ground"].isin(FAILURES)
     for verdict, word in (("WORSE", "worse"), ("BETTER", "better")):
-        rows = arms[(arms["verdict"] == verdict) & ~failing]
-        if len(rows):
-            parts.append(
-                f"{_named(rows)} {_are(rows)} {word} than {baseline} by {_by(rows, metric)}"
-            )
+        for reach, said in REACHES.items():
+            rows = arms[(arms["verdict"] == verdict) & ~failing & (arms["reach"] == reach)]
+            if len(rows):
+                than = f"{_named(rows)} {_are(rows)} {word} than {baseline}"
+                parts.append(f"{than} by {_by(rows, metric)}{said}")
         for row in arms[(arms["verdict"] == verdict) & failing].to_dict("records"):
             parts.append(f"{row['arm']} is {word} than {baseline} since it {row['reason']}")
-    equal = arms[arms["verdict"] == "EQUIVALENT"]
-    same = equal["ground"] == "IDENTICAL"
-    if same.any():
-        rows = equal[same]
-        parts.append(f"{_named(rows)} {_are(rows)} identical to {baseline}, bit for bit")
-    if (~same).any():
-        rows = equal[~same]
-        assert declaration.margin is not None  # or no arm would be equivalent but by identity
+    same = arms[arms["verdict"] == "IDENTICAL"]
+    for (n, bound), rows in same.groupby(["n", "may_differ95"], sort=False):
+        parts.append(
+            f"{_named(rows)} {_are(rows)} identical to {baseline}, bit for bit on all {n} seeds, "
+            f"and may still differ on up to {bound:.0%} of seeds"
+        )
+    rows = arms[arms["verdict"] == "EQUIVALENT"]
+    if len(rows):
+        assert declaration.margin is not None  # or no arm would be equivalent
         margin = exactly(declaration.margin, metric)
         parts.append(f"{_named(rows)} {_are(rows)} equivalent to {baseline} within {margin}")
     parts += _inconclusive(arms[arms["verdict"] == "INCONCLUSIVE"])
-    return f"{_of(len(arms), declaration)}{'; '.join(parts)}."
+    return f"{_about(arms)}{_of(len(arms), declaration)}{'; '.join(parts)}."
+
+
+def _about(arms: pd.DataFrame) -> str:
+    """Returns how the sentence begins where something is judged: what that is about."""
+    judged = (arms["stage"] != "exploratory").any()
+    return f"For {SCOPES[arms['scope'].iloc[0]]}: " if judged else ""
 
 
 def _of(arms: int, declaration: Declaration) -> str:
-    """Returns how the sentence begins: ``Of 6 other levels of init_std,``."""
+    """Returns the beginning of the claims, such as ``of 6 other levels of init_std,``."""
     if arms < 3:  # noqa: PLR2004 - one or two are named at once
         return ""
     if declaration.factor is None:
-        return f"Of {arms} other arms, "
-    return f"Of {arms} other levels of {declaration.factor.rpartition('.')[2]}, "
+        return f"of {arms} other arms, "
+    return f"of {arms} other levels of {declaration.factor.rpartition('.')[2]}, "
+
+
+def scope_note(effects: pd.DataFrame, declaration: Declaration) -> str:
+    """Returns what the verdicts are about, and where that is this split alone, why."""
+    scope = effects["scope"].iloc[0]
+    said = f"Verdicts are about {SCOPES[scope]}"
+    if scope == "new_examples":
+        return f"{said}: the examples, too, are taken as a sample of others."
+    if declaration.scope == "this_split":
+        return f"{said}, as the study declares; they say nothing of other examples."
+    if not declaration.measure.counts_correct:
+        metric = declaration.measure.title
+        return f"{said}: {metric} is no share of examples that were classified correctly."
+    return (
+        f"{said}: what each run got right is not there for every finished run, or not for what a "
+        "failed one counts as."
+    )
 
 
 def _named(rows: pd.DataFrame) -> str:
@@ -67,60 +108,90 @@ def _named(rows: pd.DataFrame) -> str:
 
 
 def _by(rows: pd.DataFrame, metric: Metric) -> str:
-    """Returns how large some effects are, each with its interval; of many, the range."""
+    """Returns the sizes of some effects with their intervals, or their range if there are many."""
     sizes = rows["effect"].abs()
     if len(rows) > MOST_NAMED:
         ends = " to ".join(amount(end, metric, unit=False) for end in (sizes.min(), sizes.max()))
         return f"{ends}{_unit(metric)} ({rows['arm'].iloc[int(sizes.argmax())]} the most)"
     said = _join([amount(size, metric, unit=False) for size in sizes]) + _unit(metric)
     intervals = [_interval(row, metric) for row in rows.to_dict("records")]
-    known = rows[["low", "high"]].notna().all(axis=None)
-    return f"{said} (95 % {_join(intervals)})" if known else said
+    known = rows[["verdict_low", "verdict_high"]].notna().all(axis=None)
+    return f"{said} ({_join(intervals)})" if known else said
 
 
 def _interval(row: Mapping[Any, Any], metric: Metric, *, of_size: bool = True) -> str:
-    """Returns the ends of an effect's interval, of its size where the sign is in the words."""
-    low, high = row["low"], row["high"]
+    """Returns the ends of the verdict's interval.
+
+    Args:
+        row: The arm's row of an effects frame.
+        metric: The metric.
+        of_size: Whether to give the interval of the effect's size, for sentences with "worse".
+    """
+    low, high = row["verdict_low"], row["verdict_high"]
     if of_size and row["effect"] < 0:
         low, high = -high, -low
     return " to ".join(amount(end, metric, unit=False) for end in (low, high))
 
 
 def sentences(effects: pd.DataFrame, declaration: Declaration) -> list[str]:
-    """Returns a sentence per arm but the baseline: verdict, effect, interval, reason."""
+    """Returns one sentence per arm except the baseline: verdict, effect, interval, reason."""
     metric = declaration.measure
     return [_sentence(row, metric) for row in effects.iloc[1:].to_dict("records")]
 
 
 def _sentence(row: Mapping[Any, Any], metric: Metric) -> str:
     said = f"{row['arm']}: {row['verdict']}"
+    doubt = "".join(f"; {each}" for each in doubts(row))
     if math.isnan(row["effect"]) or not row["n"]:
         return f"{said}: {row['reason']}."
     decided = row["verdict"] in {"BETTER", "WORSE"}
     ends = _interval(row, metric, of_size=decided)
-    interval = "no interval" if math.isnan(row["low"]) else f"95 % {ends}"
+    interval = "no interval" if math.isnan(row["verdict_low"]) else ends
     if row["ground"] in FAILURES:
-        return f"{said}: {row['reason']}, n = {row['n']}."
+        return f"{said}: {row['reason']}, n = {row['n']}{doubt}."
+    if row["verdict"] == "IDENTICAL":
+        return f"{said}: {row['reason']}."
     if decided:
         size = amount(abs(row["effect"]), metric)
-        least = ", at least the margin" if row["by_margin"] else ""
-        p = f"adjusted p {row['p_difference']:.2g}"
-        return f"{said} by {size}{least} ({interval}, {p}, n = {row['n']})."
+        p = f"adjusted p {row['p_difference']:.2g} at alpha {row['alpha']:g}"
+        of = f"{interval}, {p}, n = {row['n']}"
+        return f"{said} by {size}{REACHES[row['reach']]} ({of}){doubt}."
     effect = amount(row["effect"], metric)
-    return f"{said}, difference {effect} ({interval}, n = {row['n']}): {row['reason']}."
+    of = f"{interval}, n = {row['n']}"
+    return f"{said}, difference {effect} ({of}): {row['reason']}{doubt}."
+
+
+def doubts(row: Mapping[Any, Any]) -> list[str]:
+    """Returns what weakens one arm's verdict: the shape of its differences, a single seed."""
+    said = []
+    if row["odd_shape"]:
+        said.append("the differences are too skewed, or too far apart, for a t test on so few")
+    if row["one_seed"]:
+        said.append("it rests on one seed: without that the verdict is another")
+    return said
 
 
 def amount(value: float, metric: Metric, *, unit: bool = True) -> str:
-    """Returns a value in points of a hundred, or in the metric's own units."""
+    """Returns a value as it is shown: scaled, rounded and with its unit.
+
+    >>> from ablation.records.metric import METRICS
+    >>> amount(-0.0123, METRICS["accuracy"])
+    '−1.2 points'
+    """
     if math.isnan(value):
         return "unknown"
     text = f"{metric.factor * value:.{metric.digits - 1}f}"
-    # The sign that is as wide as a plus, here and not in whole sentences, whose names stay.
+    # A real minus sign; in whole sentences, a replacement would also change names of arms.
     return text.replace("-", "−") + (_unit(metric) if unit else "")
 
 
 def exactly(value: float, metric: Metric) -> str:
-    """Returns a declared value with its unit, all of its digits."""
+    """Returns a declared value with all of its digits and its unit.
+
+    >>> from ablation.records.metric import METRICS
+    >>> exactly(0.0125, METRICS["accuracy"])
+    '1.25 points'
+    """
     return f"{metric.factor * value:.6g}{_unit(metric)}"
 
 
@@ -130,6 +201,7 @@ def _unit(metric: Metric) -> str:
 
 def _inconclusive(rows: pd.DataFrame) -> list[str]:
     waiting = rows["stage"] != "final"
+    short = rows[~waiting & rows["needs_examples"].astype(bool)]
     planned = rows[~waiting & np.isfinite(rows["seeds_likely"])]
     parts = []
     if len(planned) == 1:
@@ -147,7 +219,12 @@ def _inconclusive(rows: pd.DataFrame) -> list[str]:
             f"{_join(planned['arm'])} are inconclusive: follow-ups of {sizes} seeds would decide "
             "them with 80 %"
         )
-    others = rows[~waiting & ~np.isfinite(rows["seeds_likely"])]
+    if len(short):
+        parts.append(
+            f"{_named(short)} {_are(short)} inconclusive, and no number of seeds would decide "
+            "that: it takes a larger test split"
+        )
+    others = rows[~waiting & ~np.isfinite(rows["seeds_likely"])].drop(short.index)
     for reason, group in others.groupby("reason", sort=False):
         parts.append(f"{_named(group)} {_are(group)} inconclusive: {reason}")
     if waiting.any():
@@ -166,11 +243,11 @@ def _are(rows: pd.DataFrame) -> str:
 
 
 def reason(row: Mapping[Any, Any], declaration: Declaration) -> str:
-    """Returns why an arm has its verdict, and what comes next if it is undecided.
+    """Returns the reason for an arm's verdict, and the next step if it is undecided.
 
     Args:
         row: The arm's row of an effects frame.
-        declaration: What the study fixed.
+        declaration: Everything the study fixed.
     """
     if row["ground"] == "BASELINE":
         return ""
@@ -180,11 +257,16 @@ def reason(row: Mapping[Any, Any], declaration: Declaration) -> str:
     if row["stage"] == "open":
         following = next(look for look, _ in declaration.looks if look > row["look"])
         return f"{said}; next look at n = {following}"
-    return "; ".join(part for part in (said, _follow_up(row["seeds_likely"])) if part)
+    after = MORE_EXAMPLES if row["needs_examples"] else _follow_up(row["seeds_likely"])
+    return "; ".join(part for part in (said, after) if part)
+
+
+MORE_EXAMPLES = "no number of seeds: a larger test split"
+"""What comes next where the test examples are too few for a verdict about new ones."""
 
 
 def _follow_up(seeds: float) -> str:
-    """Returns what a number of ``seeds_likely`` means for an undecided arm."""
+    """Returns the advice that follows from an undecided arm's ``seeds_likely``."""
     if math.isnan(seeds):
         return ""
     if math.isinf(seeds):
@@ -216,7 +298,25 @@ def _no_floor(row: Mapping[Any, Any], _: Declaration) -> str:
 
 
 def _identical(row: Mapping[Any, Any], _: Declaration) -> str:
-    return f"identical to the baseline on all {row['n']} seeds"
+    return (
+        f"identical to the baseline on all {row['n']} seeds; it may still differ on up to "
+        f"{row['may_differ95']:.0%} of seeds"
+    )
+
+
+def _contradicted(row: Mapping[Any, Any], _: Declaration) -> str:
+    return (
+        f"equal hashes on all {row['n']} seeds, and different values: one of the two was not "
+        "recorded as it was"
+    )
+
+
+def _unconfirmed(row: Mapping[Any, Any], _: Declaration) -> str:
+    return f"zero variance: equal values on all {row['n']} seeds, and no equal hashes"
+
+
+def _incomplete(row: Mapping[Any, Any], _: Declaration) -> str:
+    return f"{row['look'] - row['n']} of {row['look']} runs are missing"
 
 
 def _within(row: Mapping[Any, Any], declaration: Declaration) -> str:
@@ -229,9 +329,9 @@ def _within(row: Mapping[Any, Any], declaration: Declaration) -> str:
 
 
 def _difference(row: Mapping[Any, Any], declaration: Declaration) -> str:
-    beyond = ", by at least the margin" if row["by_margin"] else ""
     size, p = abs(row["effect"]), row["p_difference"]
-    return f"{_side(row, declaration)} by {size:.3g} (adjusted p {p:.2g}){beyond}"
+    by = f"{size:.3g}{REACHES[row['reach']]}"
+    return f"{_side(row, declaration)} by {by} (adjusted p {p:.2g})"
 
 
 def _side(row: Mapping[Any, Any], declaration: Declaration) -> str:
@@ -275,14 +375,17 @@ _GROUNDS: dict[str, Callable[[Mapping[Any, Any], Declaration], str]] = {
     "TOO_FEW": _too_few,
     "COPIES": _copies,
     "NO_FLOOR": _no_floor,
+    "INCOMPLETE": _incomplete,
+    "CONTRADICTED": _contradicted,
     "IDENTICAL": _identical,
     "WITHIN_MARGIN": _within,
     "ABOVE": _difference,
     "BELOW": _difference,
     "FAILS_MORE": _failures,
     "FAILS_LESS": _failures,
+    "UNCONFIRMED": _unconfirmed,
     "NO_SPREAD": _no_spread,
     "FAILURES_OBJECT": _failures_object,
     "UNDECIDED": _undecided,
 }
-"""Name of a ``stats.Ground`` to what is said of it."""
+"""Name of a ``stats.Ground`` to the function that writes its reason."""

@@ -1,4 +1,4 @@
-"""The command line: chooses what, calls the rest, prints. Heavy libraries load when needed."""
+"""The command line: reads options, calls the other packages and prints."""
 
 from ablation.cli.commands import app, main
 

@@ -1,4 +1,4 @@
-"""From the command line's options to a plan, and what the mirror shows of it."""
+"""Turns command-line options into a plan, and reads the plan's state from the mirror."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from ablation.study.spec import Study
 from ablation.task import Redirection
 
 START_UP = 0.2
-"""Minutes until workers have started and the databases are open."""
+"""Minutes until the workers have started and the databases are open."""
 
 
 def plan_of(study: Study, other: Redirection, seeds: int | None = None) -> Plan:
-    """Puts the options into a study, prepares its data, and returns the plan.
+    """Applies the options to a study, prepares its data and returns the plan.
 
     Args:
         study: The study.
-        other: Data in place of the study's own.
-        seeds: Seeds per arm in place of the study's own, and of its looks.
+        other: Data that replace the study's own.
+        seeds: Seeds per arm; replaces the study's seeds and looks.
 
     Raises:
         Refused: If the study or its data cannot be used.
@@ -41,21 +41,21 @@ def plan_of(study: Study, other: Redirection, seeds: int | None = None) -> Plan:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Seen:
-    """A study as its mirror shows it."""
+    """The state of a study, read from its mirror."""
 
     label: str
     metric: str
     planned: Sequence[Trial]
     note: str
-    """What a reader of the mirror should know about it; empty where nothing is amiss."""
+    """A warning about the mirror or an interrupted run; empty if all is well."""
     mirrored: Mapping[str, Mirrored]
 
     def state(self, trial: Trial) -> str:
-        """COMPLETE, FAIL, RUNNING or WAITING."""
+        """Returns COMPLETE, FAIL, RUNNING or WAITING."""
         return self.mirrored[trial.key].state if trial.key in self.mirrored else "WAITING"
 
     def shown(self, trial: Trial) -> str:
-        """The metric, the reason of a failure, or the state, for a cell of a matrix."""
+        """Returns the text of a matrix cell: the metric, the reason of a failure, or the state."""
         outcome = self.mirrored[trial.key].outcome if trial.key in self.mirrored else None
         if outcome is None:
             return "running" if self.state(trial) == "RUNNING" and not self.note else "."
@@ -63,12 +63,12 @@ class Seen:
         return f"{value:.3f}" if value is not None else outcome.reason or "failed"
 
     def took(self, trial: Trial) -> str:
-        """How long the training took, where it has ended."""
+        """Returns the duration of the training, such as ``" 3 s"``; empty before it has ended."""
         outcome = self.mirrored[trial.key].outcome if trial.key in self.mirrored else None
         return "" if outcome is None else f" {outcome.seconds:.0f} s"
 
     def values(self, arm: str) -> list[float]:
-        """The metric of an arm's runs that are done."""
+        """Returns the sorted test metrics of an arm's finished runs."""
         keys = {trial.key for trial in self.planned if trial.arm.name == arm}
         outcomes = [self.mirrored[key].outcome for key in keys & self.mirrored.keys()]
         found = (o.metrics.get(f"test/{self.metric}") for o in outcomes if o is not None)
@@ -76,47 +76,47 @@ class Seen:
 
 
 def look_up(plan: Plan, store: Path | None) -> Seen:
-    """Reads the state of a plan from the mirror alone."""
+    """Returns the state of a plan, read from the mirror alone."""
     where, metric = places(store), plan.study.metric
-    label, found = plan.label({}), {}
+    label, found, seeds = plan.label({}), {}, {}
     if where.mirror_exists:
         with mirror.reading(where.storage) as query:
             label = plan.label(mirror.labels_taken(query))
             found = mirror.trials(query, label, metric)
-    outcomes = {key: each.outcome for key, each in found.items() if each.outcome is not None}
-    planned = due_trials(plan, outcomes)
+            seeds = mirror.planned_seeds(query, label, plan.declaration.hash)
+    planned = due_trials(plan, seeds)
     note = ""
     if not where.mirror_exists and where.record_exists:
-        note = "The mirror is missing, so nothing is shown as done; running the study rebuilds it."
+        note = "The mirror is missing, so no trial is shown as done; run the study to rebuild it."
     elif any(
         trial.key in found and found[trial.key].state == "RUNNING" for trial in planned
     ) and not where.is_busy(plan.study.name):
-        note = "It was cut off in the midst; running it goes on from here."
+        note = "The last run was interrupted; run the study again to continue."
     return Seen(label, metric, planned, note, found)
 
 
 def estimate(plan: Plan, seen: Seen, missing: Sequence[Trial], workers: int) -> str:
-    """Returns a sentence: about how long the missing trials take.
+    """Returns a sentence that estimates the time for the missing trials.
 
     Args:
         plan: The plan.
-        seen: What its mirror shows.
-        missing: The trials.
-        workers: Processes that train.
+        seen: The state of the plan.
+        missing: The missing trials.
+        workers: Number of training processes.
     """
     timed = [each.outcome.seconds for each in seen.mirrored.values() if each.outcome]
     if timed:
-        seconds, basis = len(missing) * sum(timed) / len(timed), "from the trials that are done"
+        seconds, basis = len(missing) * sum(timed) / len(timed), "from the finished trials"
     else:
         guess = plan.study.task.seconds
         seconds = sum(guess(trial.arm.config, plan.data_of(trial)) for trial in missing)
-        basis = "a rough guess until a trial has run"
+        basis = "a rough guess until a trial has finished"
     minutes = seconds / workers / 60
     return f"About {minutes + START_UP:.1f} minutes with {workers} workers ({basis})."
 
 
 def cores() -> int:
-    """Returns the cores that this process may use, by affinity and by its container's quota."""
+    """Returns the number of cores that affinity and the container's quota allow this process."""
     from loky.backend.context import cpu_count
 
     return int(cpu_count())

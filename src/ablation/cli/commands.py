@@ -1,4 +1,4 @@
-"""The commands: choose what, call the rest, print. Heavy libraries load when needed."""
+"""The commands. Heavy libraries are imported inside the functions that need them."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    rich_markup_mode=None,  # which would take longer to load than all else that --help needs
+    rich_markup_mode=None,  # Rich takes longer to load than everything else that --help needs
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Ablation studies of attention pooling in a text classifier, answered with evidence.",
 )
 
 INTERRUPTED = 130
-"""Exit code after Ctrl-C, as shells have it."""
+"""Exit code after Ctrl-C, the convention of shells."""
 
 DRAWING = (
     "ablation.report.drawing",
@@ -55,17 +55,21 @@ REPORTING = ("ablation.report", "ablation.analysis.effects")
 Name = Annotated[str, typer.Argument(help="A study in studies/, or the path of a study file.")]
 Data = Annotated[
     str | None,
-    typer.Option(help="Other data: a local folder or file, or a Hub id, as in owner/name@commit."),
+    typer.Option(help="Other data: a local folder or file, or a Hub id like owner/name@commit."),
 ]
-Text = Annotated[str | None, typer.Option(help="Column that holds the text.")]
-Label = Annotated[str | None, typer.Option(help="Column that holds the class.")]
+Text = Annotated[str | None, typer.Option(help="Name of the text column.")]
+Label = Annotated[str | None, typer.Option(help="Name of the class column.")]
 Seeds = Annotated[int | None, typer.Option(help="Train each arm with this many seeds.")]
 Store = Annotated[
     Path | None,
-    typer.Option(help="Folder of mlflow.db, optuna.db and the artifacts; wins over everything."),
+    typer.Option(
+        help="Folder for mlflow.db, optuna.db and the artifacts; overrides the environment."
+    ),
 ]
 Reports = Annotated[Path, typer.Option(help="Folder for the reports.")]
-Workers = Annotated[int | None, typer.Option(help="Processes that train; one per core if unset.")]
+Workers = Annotated[
+    int | None, typer.Option(help="Number of training processes; one per core if unset.")
+]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
 
 
@@ -115,7 +119,7 @@ def plan(
     name: Name, *, data: Data = None, text: Text = None, label: Label = None, seeds: Seeds = None,
     store: Store = None, workers: Workers = None,
 ) -> None:  # fmt: skip
-    """Prints a study's arms and trials, what is missing, and about how long it takes."""
+    """Prints a study's arms, the finished and missing trials, and an estimate of the time."""
     from rich.table import Table
 
     from ablation.cli.asked import cores, estimate, look_up, plan_of
@@ -137,9 +141,10 @@ def plan(
     show(f"{len(seen.planned)} trials are planned; {len(missing)} missing. {_budget(given.study)}")
     if seen.note:
         show(seen.note)
-    from ablation.analysis import planning  # after the tables, as it takes a second to load
+    from ablation.analysis import planning  # after the tables, because loading takes a second
 
-    show(planning(given.study, seen.values(study.baseline_name)))
+    examples = given.data.rows["test"] if given.declaration.can_generalise else None
+    show(planning(given.study, seen.values(study.baseline_name), examples))
     if missing:
         show(estimate(given, seen, missing, workers or cores()))
 
@@ -148,9 +153,9 @@ def plan(
 def status(
     name: Name, *, data: Data = None, text: Text = None, label: Label = None, seeds: Seeds = None,
     store: Store = None,
-    watch: Annotated[bool, typer.Option(help="Keep it up to date until all is done.")] = False,
+    watch: Annotated[bool, typer.Option(help="Update it until all trials are done.")] = False,
 ) -> None:  # fmt: skip
-    """Prints the arm x seed matrix of a study."""
+    """Prints a study's results as a matrix of arms and seeds."""
     from rich.console import Console
 
     from ablation.cli import matrix
@@ -177,7 +182,7 @@ def run(
     workers: Workers = None, device: Device = "auto", store: Store = None,
     reports: Reports = Path("reports"),
 ) -> None:  # fmt: skip
-    """Runs what is missing of a study, records it, and writes its report."""
+    """Runs the missing trials of a study, records them and writes the report."""
     _refuse_options(device, workers)
     from ablation.cli.asked import cores, plan_of
     from ablation.cli.settled import settled
@@ -224,7 +229,7 @@ def _carry_out(
     *,
     device: str,
 ) -> tuple[Session, bool]:
-    """Trains and records what is missing; returns the session, and whether nothing was."""
+    """Trains and records the missing trials; returns the session and whether none was missing."""
     from ablation.cli.progress import follow
     from ablation.execute import hand_out, session
     from ablation.execute.garbage import loading
@@ -267,7 +272,7 @@ def _write_report(home: Home, reports: Path, crew: ProcessCrew | None) -> None:
 
     try:
         write_report(home, reports, map if crew is None else crew.map)
-    except BrokenExecutor:  # all is recorded: without its workers it takes a second longer
+    except BrokenExecutor:  # all is recorded; drawing without workers takes a second longer
         write_report(home, reports)
 
 
@@ -294,11 +299,11 @@ def _load_for_the_report(crew: ProcessCrew) -> None:
 def report(
     name: Annotated[
         str | None,
-        typer.Argument(help="A study, or the path of its file; without one, the page over all."),
+        typer.Argument(help="A study, or the path of its file; if unset, the overview page."),
     ] = None, *, data: Data = None, text: Text = None, label: Label = None, store: Store = None,
     reports: Reports = Path("reports"),
 ) -> None:  # fmt: skip
-    """Rebuilds a study's report from what is recorded, or the page over all reports."""
+    """Builds a study's report from its record, or the overview page of all reports."""
     if name is None:
         from ablation.report import index
 
@@ -329,10 +334,10 @@ def report(
 def rebuild(
     folders: Annotated[list[Path], typer.Argument(help="Folders of reports.")],
     check: Annotated[
-        bool, typer.Option("--check", help="Write nothing; fail where a file would change.")
+        bool, typer.Option("--check", help="Write nothing; fail if a file would change.")
     ] = False,
 ) -> None:
-    """Rebuilds reports from their folders alone, without any record."""
+    """Rebuilds reports from their own folders, without a record."""
     from ablation import report
 
     differing: list[Path] = []
@@ -351,12 +356,12 @@ def rebuild(
 
 @app.command()
 def ui(
-    name: Annotated[str | None, typer.Argument(help="A study whose page to open.")] = None,
+    name: Annotated[str | None, typer.Argument(help="Study to open.")] = None,
     *,
     store: Store = None,
     port: Annotated[int, typer.Option(help="Port.")] = 5000,
 ) -> None:
-    """Starts MLflow's pages for the store, on this machine alone."""
+    """Serves MLflow's web pages for the store, on this machine only."""
     from ablation.cli import pages
     from ablation.records.places import places
 
@@ -371,7 +376,7 @@ def ui(
         with pages.server(uri, port) as process:
             pages.until_it_listens(process, port)
             where = pages.address(port, page)
-            show(escaped(f"MLflow listens on {where} for {public(uri)}; Ctrl-C ends it."))
+            show(escaped(f"MLflow serves {public(uri)} on {where}; press Ctrl-C to stop."))
             pages.open_browser(where)
             raise pages.ended(process, process.wait())
     except KeyboardInterrupt:
@@ -379,13 +384,13 @@ def ui(
 
 
 def main() -> None:
-    """Runs the command line; what a user caused is two lines and exit code 2."""
+    """Runs the command line; a `Refused` is printed as two lines and exits with code 2."""
     try:
         app()
     except Refused as error:
         sys.stderr.write(f"{error.rule}\n{error.way_out}\n")
         raise SystemExit(2) from None
-    except BrokenPipeError:  # what read the output, such as `head`, has ended
+    except BrokenPipeError:  # the reader of the output, such as `head`, has ended
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(1) from None
 
@@ -394,27 +399,30 @@ def _refuse_options(device: str, workers: int | None) -> None:
     if device not in {"auto", "cpu", "cuda"}:
         raise Refused(f"No device {device!r}.", "Give auto, cpu or cuda.")
     if workers is not None and workers < 1:
-        raise Refused(f"At least 1 worker is needed; got {workers}.", "Leave it out.")
+        raise Refused(
+            f"At least 1 worker is needed; got {workers}.", "Leave --workers out for one per core."
+        )
 
 
 def _budget(study: Study) -> str:
-    """Returns a sentence on what is planned beyond now, or on how little it is."""
+    """Returns a sentence about the looks, or a warning if the seeds are few."""
     if len(study.schedule) > 1:
         looks = ", ".join(str(look.seeds) for look in study.schedule)
-        return f"Looks at {looks} seeds: only arms that are undecided get more."
+        return f"Looks at {looks} seeds: only undecided arms get more."
     return _screening(study)
 
 
 def _screening(study: Study) -> str:
+    """Returns a warning if the seeds are too few for verdicts, else an empty string."""
     least = 5
     if study.most_seeds >= least:
         return ""
     seeds = "1 seed is" if study.most_seeds == 1 else f"{study.most_seeds} seeds are"
-    return f"{seeds} a screening: take {least} or more for verdicts that others can rest on."
+    return f"{seeds} only a screening: use {least} or more for verdicts."
 
 
 def _terminate_like_interrupt() -> None:
-    """Lets SIGTERM end a command as Ctrl-C does: workers or a server ended, runs closed."""
+    """Makes SIGTERM act like Ctrl-C: workers and servers are ended, runs are closed."""
     import signal
 
     def interrupt(*_: object) -> None:

@@ -1,4 +1,4 @@
-"""The arm x seed matrix of a study, once or kept up to date."""
+"""The matrix of a study by seed and arm, printed once or updated live."""
 
 from __future__ import annotations
 
@@ -15,15 +15,17 @@ from ablation.mirror import DONE
 from ablation.study.plan import Plan
 
 EVERY = 2.0
-"""Seconds between two looks."""
+"""Seconds between two updates."""
 
 
 def matrix(seen: Seen, *, times: bool) -> Table:
-    """Returns a row per seed and a column per arm: the metric, or what there is instead.
+    """Returns a table with a row per seed and a column per arm.
+
+    A cell shows the metric, the reason of a failure, or the state.
 
     Args:
-        seen: The study.
-        times: Whether to add how long each training took, in seconds.
+        seen: The state of the study.
+        times: Whether to add the duration of each training, in seconds.
     """
     arms = list(dict.fromkeys(trial.arm.name for trial in seen.planned))
     cells = {
@@ -46,14 +48,14 @@ def watch(
     workers: int,
     wait: Callable[[], None] = lambda: time.sleep(EVERY),
 ) -> None:
-    """Shows the matrix until nothing is missing, or Ctrl-C.
+    """Shows and updates the matrix until no trial is missing, or Ctrl-C.
 
     Args:
         plan: The plan.
-        look: Reads it anew.
-        console: Where to show it.
-        workers: Processes that train, for the time that is left.
-        wait: Returns when it is time for the next look.
+        look: Returns the current state of the plan.
+        console: Console to show the matrix on.
+        workers: Number of training processes, for the estimate of the time left.
+        wait: Returns when the next update is due.
     """
     with Live(console=console, auto_refresh=False) as shown:
         while True:

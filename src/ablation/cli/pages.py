@@ -1,4 +1,4 @@
-"""MLflow's pages for a store, on this machine alone."""
+"""Serves MLflow's web pages for a store, on this machine only."""
 
 from __future__ import annotations
 
@@ -14,43 +14,47 @@ from ablation.errors import Refused
 
 HOST = "127.0.0.1"
 POLL = 0.2
-"""Seconds between two looks at whether the server listens."""
+"""Seconds between two checks whether the server answers."""
 
 QUIET = {
-    "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # which would start ten more processes
+    "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # job execution starts ten more processes
     "MLFLOW_DISABLE_TELEMETRY": "true",
-    "PYTHONSAFEPATH": "1",  # a file in this folder must not stand in for a library's module
+    "PYTHONSAFEPATH": "1",  # a file in this folder must not shadow a library's module
 }
 
 
 def address(port: int, page: str = "") -> str:
-    """Returns the address of a page: ``experiments/1/runs/...``, or the first one."""
+    """Returns the address of a page, such as ``experiments/1/runs/...``, or of the front page.
+
+    >>> address(5000, "experiments/1")
+    'http://127.0.0.1:5000/#/experiments/1'
+    """
     return f"http://{HOST}:{port}/" + (f"#/{page}" if page else "")
 
 
 def listens(port: int) -> bool:
-    """Whether something answers on the port."""
+    """Returns whether a process answers on the port."""
     with socket.socket() as probe:
         return probe.connect_ex((HOST, port)) == 0
 
 
 @contextmanager
 def server(uri: str, port: int) -> Iterator[subprocess.Popen[bytes]]:
-    """Runs MLflow's server with one worker, and ends it.
+    """Runs MLflow's server with one worker, and ends it when the block ends.
 
     Args:
         uri: The store.
-        port: Where it listens.
+        port: Port of the server.
 
     Raises:
         Refused: If the port is taken.
     """
     if listens(port):
-        raise Refused(f"Port {port} is taken.", "Give another one: ablation ui --port 5001")
+        raise Refused(f"Port {port} is taken.", "Give another port: ablation ui --port 5001")
     command = [sys.executable, "-m", "mlflow", "server", "--workers", "1"]
     command += ["--host", HOST, "--port", str(port)]
-    nowhere = subprocess.DEVNULL  # it prints a line per request, and a traceback on Ctrl-C
-    # The address of a store may hold a password, which others would read in the command.
+    nowhere = subprocess.DEVNULL  # MLflow prints a line per request, and a traceback on Ctrl-C
+    # By environment: a password in the address would be readable in the process list.
     environment = os.environ | QUIET | {"MLFLOW_BACKEND_STORE_URI": uri}
     process = subprocess.Popen(command, env=environment, stdout=nowhere, stderr=nowhere)
     try:
@@ -61,10 +65,10 @@ def server(uri: str, port: int) -> Iterator[subprocess.Popen[bytes]]:
 
 
 def until_it_listens(process: subprocess.Popen[bytes], port: int) -> None:
-    """Waits for the server's first answer.
+    """Waits until the server answers.
 
     Raises:
-        Refused: If it ends before.
+        Refused: If the server ends before it answers.
     """
     while not listens(port):
         try:
@@ -75,13 +79,13 @@ def until_it_listens(process: subprocess.Popen[bytes], port: int) -> None:
 
 
 def ended(process: subprocess.Popen[bytes], code: int) -> Refused:
-    """Returns what to say of a server that ended by itself."""
+    """Returns the refusal for a server that ended by itself."""
     arguments = " ".join(str(part) for part in list(process.args)[1:])  # type: ignore[arg-type]  # a list here, though typed as more
     return Refused(f"MLflow's server ended with code {code}.", f"Try: python {arguments}")
 
 
 def open_browser(page: str, environment: Mapping[str, str] = os.environ) -> bool:
-    """Opens a page where there is a display to open it on; says whether it did."""
+    """Opens a page in the browser if there is a display; returns whether it did."""
     display = sys.platform in {"darwin", "win32"} or any(
         environment.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY")
     )

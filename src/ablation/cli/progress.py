@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ablation.execute.ahead import Handed
 
 LINES = 10
-"""Where the output is no terminal: a line at each tenth of what is to do."""
+"""Number of progress lines if the output is not a terminal."""
 
 
 def follow(opened: Session, crew: Crew, handed: Handed | None, *, device: str) -> Generator[int]:

@@ -1,4 +1,4 @@
-"""Studies that are recorded: where they are, and their report."""
+"""Finds recorded studies and writes their reports."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ if TYPE_CHECKING:
 
 
 def existing(uri: str) -> str:
-    """Returns the address of a store that is there.
+    """Returns the address of a store, unless it is a missing file.
 
     Raises:
-        Refused: If it is an SQLite file that is missing, which connecting would create.
+        Refused: If the address is that of an SQLite file that does not exist. (Connecting would
+            create the file.)
     """
     path = uri.removeprefix("sqlite:///")
     if path != uri and not Path(path).exists():
@@ -26,10 +27,10 @@ def existing(uri: str) -> str:
 
 
 def find_home(uri: str, title: str) -> Home:
-    """Returns where a study's runs are kept.
+    """Returns the home of a study's runs in the store.
 
     Raises:
-        Refused: If nothing is recorded under that title.
+        Refused: If no runs are recorded under that title.
     """
     from ablation import tracking
     from ablation.study.load import STUDIES, known_studies
@@ -49,19 +50,19 @@ def find_home(uri: str, title: str) -> Home:
 
 
 def page_of(uri: str, name: str) -> str:
-    """Returns MLflow's page of a study's parent run."""
+    """Returns the MLflow page of a study's parent run."""
     home = find_home(uri, Path(name).stem if name.endswith(".py") else name)
-    # Else MLflow may show the page among those for chatbots.
+    # Without the type, MLflow may show its pages for chatbots.
     return f"experiments/{home.experiment}/runs/{home.parent}?workflowType=machine_learning"
 
 
 def write_report(home: Home, reports: Path, mapping: Callable[..., Iterable[Any]] = map) -> None:
-    """Builds the report and prints the verdicts and where it is.
+    """Builds the report, and prints the verdicts and the report's path.
 
     Args:
         home: The study label.
         reports: Folder of the reports.
-        mapping: Draws the figures: ``map``, or that of a crew, side by side.
+        mapping: ``map``, or the ``map`` of a crew, which draws the figures in parallel.
     """
     from ablation import tracking
     from ablation.analysis import answer

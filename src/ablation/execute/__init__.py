@@ -1,4 +1,4 @@
-"""Walks a study's plan: a crew trains, MLflow records, Optuna mirrors; one process owns both."""
+"""Walks a study's plan: a crew trains, and one process records in MLflow and Optuna."""
 
 from ablation.execute.ahead import hand_out
 from ablation.execute.crew import Crew, ExecutorCrew, ProcessCrew

@@ -1,4 +1,4 @@
-"""The crew that trains: what a walk asks of it, and a pool of processes on this machine."""
+"""Crews of workers: the protocol that a walk uses, and a pool of processes on this machine."""
 
 from __future__ import annotations
 
@@ -19,31 +19,37 @@ if TYPE_CHECKING:
 
 
 class Crew(Protocol):
-    """Trains trials, wherever that is; nothing but the crew knows where."""
+    """Runs functions on workers, on this machine or elsewhere."""
 
     @property
     def at_once(self) -> int:
-        """Number of trials that are trained at the same time."""
+        """Number of workers."""
 
     def submit(self, fn: Callable[..., Any], /, *args: Any) -> Future[Any]:
-        """Runs a function on one of the workers."""
+        """Runs a function on one of the workers and returns its future."""
 
     def map(self, fn: Callable[..., Any], /, *iterables: Iterable[Any]) -> Iterable[Any]:
-        """Runs a function on every item, side by side, and returns the results in order."""
+        """Runs a function on every item in parallel and returns the results in order."""
 
     def is_broken(self, error: BaseException) -> bool:
-        """Whether an error says that a worker was lost, not that what it ran failed."""
+        """Returns whether an error means that a worker was lost, not that its function failed."""
 
     def end(self) -> None:
-        """Ends the workers at once, whatever they are doing; may be called again."""
+        """Ends the workers immediately, even while they train; may be called again."""
 
 
 class ExecutorCrew:
-    """A crew of any ``concurrent.futures.Executor``, whose workers are its own affair.
+    """A crew made of any ``concurrent.futures.Executor``, which manages its own workers.
 
     Args:
         executor: The executor.
         at_once: Number of its workers.
+
+    >>> from concurrent.futures import ThreadPoolExecutor
+    >>> crew = ExecutorCrew(ThreadPoolExecutor(2), at_once=2)
+    >>> list(crew.map(pow, (2, 3), (5, 2)))
+    [32, 9]
+    >>> crew.end()
     """
 
     def __init__(self, executor: Executor, at_once: int) -> None:
@@ -51,7 +57,7 @@ class ExecutorCrew:
         self._submitted: list[Future[Any]] = []
 
     def submit(self, fn: Callable[..., Any], /, *args: Any) -> Future[Any]:
-        """Runs a function on one of the workers."""
+        """Runs a function on one of the workers and returns its future."""
         self._submitted = [future for future in self._submitted if not future.done()]
         future = self.executor.submit(fn, *args)
         self._submitted.append(future)
@@ -62,14 +68,12 @@ class ExecutorCrew:
         return self.executor.map(fn, *iterables)
 
     def is_broken(self, error: BaseException) -> bool:
-        """Whether the executor says that it lost a worker."""
+        """Returns whether the executor reports the loss of a worker."""
         return isinstance(error, BrokenExecutor)
 
     def end(self) -> None:
-        """Cancels what has not begun and lets the executor go; what runs may run to its end.
-
-        Only ``submit`` and ``shutdown()`` without arguments are common to all executors.
-        """
+        """Cancels waiting calls and shuts the executor down; running calls may finish."""
+        # One by one: shutdown(cancel_futures=True) is not supported by all executors.
         for future in self._submitted:
             future.cancel()
         self.executor.shutdown(wait=False)
@@ -78,8 +82,8 @@ class ExecutorCrew:
 class ProcessCrew:
     """A crew of processes on this machine, each with one torch thread.
 
-    A small model gains nothing from a second thread. The processes are started by the first call
-    of :meth:`start`, :meth:`submit` or :meth:`map`, and end with this process, however it ends.
+    The processes are started by the first call of :meth:`start`, :meth:`submit` or :meth:`map`,
+    and end with this process, even if it is killed.
 
     Args:
         at_once: Number of processes.
@@ -87,32 +91,32 @@ class ProcessCrew:
 
     def __init__(self, at_once: int) -> None:
         self.at_once = at_once
-        # A thread, since a pool waits for its first processes to load what they need.
+        # In a thread, because a pool waits until its first processes have loaded their modules.
         self._starter = ThreadPoolExecutor(1)
         self._started: Future[Executor] | None = None
 
     def start(self) -> None:
-        """Lets the processes load what they need while this one does something else."""
+        """Starts the processes, which load their modules while this process goes on."""
         if self._started is None:
             self._started = self._starter.submit(pool, self.at_once)
 
     def submit(self, fn: Callable[..., Any], /, *args: Any) -> Future[Any]:
-        """Runs a function in one of the processes."""
+        """Runs a function in one of the processes and returns its future."""
         return self._executor().submit(fn, *args)
 
     def map(self, fn: Callable[..., Any], /, *iterables: Iterable[Any]) -> Iterable[Any]:
-        """Runs a function on every item, side by side, and returns the results in order."""
+        """Runs a function on every item in parallel and returns the results in order."""
         return self._executor().map(fn, *iterables)
 
     def is_broken(self, error: BaseException) -> bool:
-        """Whether a process died."""
+        """Returns whether an error means that a process died."""
         return isinstance(error, BrokenExecutor)
 
     def end(self) -> None:
-        """Ends this crew's processes, and no other child of this process."""
+        """Ends the processes of this crew only."""
         if self._started is not None:
             executor = self._started.result()
-            # Private, but there is no other way to end a pool's processes before Python 3.14.
+            # Private, but the only way to end a pool's processes before Python 3.14.
             processes = getattr(executor, "_processes", None) or {}
             for process in list(processes.values()):
                 process.terminate()
@@ -137,16 +141,16 @@ class ProcessCrew:
 
 
 def prepare_pool(*modules: str) -> BaseContext:
-    """Returns how the pool's processes start, and has what they need loaded meanwhile.
+    """Returns the context that the pool's processes start in, and starts loading their modules.
 
-    Where the system can, they are forked from a server that has imported torch and done nothing
-    with it, so that many workers load it once; a fork of this process would copy its threads in an
-    unknown state. The server takes a second or two to load, in which this process does other
-    things.
+    Processes are forked from a server that has imported the modules, or spawned if the system
+    has no fork server.
 
     Args:
-        modules: What else the processes will need, at the first call.
+        modules: Further modules to import; only the first call can name them.
     """
+    # Many workers load torch once, in the server: it takes a second or two, while this process
+    # goes on. A fork of this process would copy its threads in an unknown state.
     forks = "forkserver" in multiprocessing.get_all_start_methods()
     context = multiprocessing.get_context("forkserver" if forks else "spawn")
     if forks:
@@ -159,19 +163,19 @@ def prepare_pool(*modules: str) -> BaseContext:
 
 
 ENVIRONMENT = {
-    # Python's tracker of semaphores would print a warning after a kill, after the prompt is back.
+    # After a kill, Python's tracker of semaphores would print a warning over the shell's prompt.
     "PYTHONWARNINGS": "ignore:resource_tracker:UserWarning",
-    # The C library keeps large blocks instead of handing them back: a gradient of some megabytes
-    # is allocated at every step.
+    # Makes the C library keep large blocks, because each step allocates a gradient of some
+    # megabytes.
     "MALLOC_MMAP_THRESHOLD_": str(2**30),
     "MALLOC_TRIM_THRESHOLD_": str(2**31),
     "OPENBLAS_NUM_THREADS": "1",  # or NumPy starts threads in the server
 }
-"""Variables of the workers, unless the user has set them; this process keeps its own."""
+"""Environment variables of the workers, unless the user has set them."""
 
 
 def pool(workers: int) -> Executor:
-    """Returns a pool whose processes have torch at once and end when this process does."""
+    """Returns a pool of processes that have torch loaded and end when this process ends."""
     executor = ProcessPoolExecutor(workers, prepare_pool(), initializer=_begin_worker)
     with _without_interrupts(), _variables(ENVIRONMENT):
         for _ in range(workers):
@@ -181,7 +185,7 @@ def pool(workers: int) -> Executor:
 
 @contextlib.contextmanager
 def _variables(wanted: Mapping[str, str]) -> Iterator[None]:
-    """Sets environment variables for processes that start inside, where they are not set."""
+    """Sets unset environment variables for processes started in the block."""
     new = {name: value for name, value in wanted.items() if name not in os.environ}
     os.environ.update(new)
     try:
@@ -193,7 +197,7 @@ def _variables(wanted: Mapping[str, str]) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _without_interrupts() -> Iterator[None]:
-    """Lets processes that start inside ignore Ctrl-C from their first moment."""
+    """Makes processes started in the block ignore Ctrl-C from the beginning."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -205,7 +209,7 @@ def _without_interrupts() -> Iterator[None]:
 
 
 def _begin_worker() -> None:
-    """Leaves Ctrl-C to the conductor, and ends with it, however it ends."""
+    """Makes this worker ignore Ctrl-C, and end when the conductor ends or is killed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = multiprocessing.parent_process()
     assert parent is not None

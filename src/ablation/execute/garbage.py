@@ -1,4 +1,4 @@
-"""The garbage collector's share of the conductor's time, kept small."""
+"""Keeps the garbage collector's share of the conductor's time small."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import gc
 from collections.abc import Iterator
 
 ALLOCATIONS = 20_000
-"""New objects after which the collector looks for cycles; recording a trial makes thousands."""
+"""New objects after which the collector runs; recording a trial creates thousands."""
 
 
 @contextlib.contextmanager
 def seldom() -> Iterator[None]:
-    """Lets the collector run seldom in the block; puts its settings back afterwards."""
+    """Makes the collector run rarely in the block; restores its settings afterwards."""
     thresholds = gc.get_threshold()
     gc.set_threshold(ALLOCATIONS)
     try:
@@ -24,11 +24,12 @@ def seldom() -> Iterator[None]:
 
 @contextlib.contextmanager
 def loading() -> Iterator[None]:
-    """Disables garbage collection in the block and freezes what it allocated afterwards.
+    """Disables garbage collection in the block, then freezes the objects it allocated.
 
-    For blocks inside :func:`seldom`, which thaws it. The collector would look through libraries
-    again and again while they load, a tenth of the time, and later whenever a trial is recorded.
+    Use it inside :func:`seldom`, which unfreezes them at its end.
     """
+    # Scanning libraries again and again is a tenth of their loading time; frozen, they are not
+    # scanned when trials are recorded either.
     gc.disable()
     try:
         yield

@@ -25,12 +25,20 @@ class Glance:
     label: str
     outcomes: Mapping[str, Outcome]
     """Key to outcome. Those of a mirror may lack some that the record has."""
+    planned: Mapping[str, int] = dataclasses.field(default_factory=dict)
+    """Arm to planned seeds, as the looks so far decided; the conductor keeps it in the mirror."""
     parent: tables.Row | None = None
     """The parent run; None where there is none, or where the mirror was read."""
 
     def missing(self, plan: Plan) -> list[Trial]:
-        """Returns the due trials that are not done, in the plan's order."""
-        due = due_trials(plan, self.outcomes)
+        """Returns the due trials that are not done, in the plan's order.
+
+        Nothing is judged. Where the mirror is behind its record, some that are due are left out;
+        whoever opens the record finds them.
+        """
+        opening = due_trials(plan, {})
+        left = [trial for trial in opening if trial.key not in self.outcomes]
+        due = opening if left else due_trials(plan, self.planned)
         return [trial for trial in due if trial.key not in self.outcomes]
 
 
@@ -66,7 +74,18 @@ def _of_record(plan: Plan, places: Places) -> Glance:
         if experiment is None or not ours:
             return Glance(label=label, outcomes={})
         done = tables.outcomes(query, experiment, label)
-    return Glance(label=label, outcomes=done, parent=ours[0])
+    planned = _planned(plan, places, label)
+    return Glance(label=label, outcomes=done, planned=planned, parent=ours[0])
+
+
+def _planned(plan: Plan, places: Places, label: str) -> Mapping[str, int]:
+    if len(plan.declaration.looks) == 1 or not places.mirror_exists:
+        return {}
+    try:
+        with mirror.reading(places.storage) as query:
+            return mirror.planned_seeds(query, label, plan.declaration.hash)
+    except Refused:
+        return {}
 
 
 def _of_mirror(plan: Plan, places: Places) -> Glance | None:
@@ -76,7 +95,8 @@ def _of_mirror(plan: Plan, places: Places) -> Glance | None:
         with mirror.reading(places.storage) as query:
             label = plan.label(mirror.labels_taken(query))
             found = mirror.trials(query, label, plan.study.metric)
+            planned = mirror.planned_seeds(query, label, plan.declaration.hash)
     except Refused:
         return None
     done = {key: each.outcome for key, each in found.items() if each.outcome is not None}
-    return Glance(label=label, outcomes=done)
+    return Glance(label=label, outcomes=done, planned=planned)

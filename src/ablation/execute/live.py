@@ -1,4 +1,4 @@
-"""Shows a training that takes long while it runs: from its progress file into its MLflow run."""
+"""Shows long trainings in MLflow while they run: copies progress files into MLflow runs."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from ablation.study.plan import Plan, Trial
 from ablation.tracking import Early, Home, Started
 
 AFTER = 10.0
-"""Seconds of training after which a run shows in MLflow before it ends."""
+"""Seconds of training after which a running training is shown in MLflow."""
 EVERY = 2.0
-"""Seconds between two looks at the progress files."""
+"""Seconds between two reads of the progress files."""
 
 
 class Live:
-    """The runs of a session that MLflow shows before they end.
+    """The running trainings of a session that are shown in MLflow.
 
     Args:
         home: The study label.
         folder: Where progress files lie; it is there, and holds those of this session alone.
         plan: The plan.
         versions: Commit and library versions, as tags.
-        now: Seconds since the epoch.
+        now: Returns the time in seconds since the epoch.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class Live:
         return progress_of(self.folder, trial)
 
     def look(self, running: Iterable[Trial]) -> None:
-        """Brings the runs of long trainings up to date, if the last look was a while ago."""
+        """Updates the MLflow runs of long trainings, at most every :data:`EVERY` seconds."""
         if self._now() - self._looked < EVERY:
             return
         for trial in running:
@@ -57,7 +57,7 @@ class Live:
         self._looked = self._now()
 
     def take(self, trial: Trial) -> Early | None:
-        """Returns the run that shows a trial which has ended, and removes its progress file."""
+        """Returns the MLflow run of an ended trial, if any, and removes its progress file."""
         self.file(trial).unlink(missing_ok=True)
         return self._early.pop(trial.key, None)
 

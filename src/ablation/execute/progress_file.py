@@ -1,7 +1,7 @@
-"""A trial's progress file: what a worker appends while it trains, and the conductor reads.
+"""A trial's progress file: a worker appends to it while it trains, and the conductor reads it.
 
-JSON, one object a line: first when and where the training began, then each epoch's record. A line
-without its end is still being written, or was cut off, and is not read.
+One JSON object per line: first the time and device of the training's start, then the record of
+each epoch. An incomplete last line is ignored.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from ablation.records.outcome import EpochRecord
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Progress:
-    """What a progress file holds so far."""
+    """The content of a progress file."""
 
     began: float
     """Seconds since the epoch, UTC."""
@@ -26,23 +26,32 @@ class Progress:
 
 
 def begin(path: Path | None, began: float, device: str) -> None:
-    """Starts the file anew; no path, no file."""
+    """Starts a new progress file; does nothing if the path is None."""
     _write(path, "w", {"began": began, "device": device})
 
 
 def append(path: Path | None, record: EpochRecord) -> None:
-    """Adds an epoch."""
+    """Appends the record of an epoch; does nothing if the path is None."""
     _write(path, "a", dataclasses.asdict(record))
 
 
 def read(path: Path) -> Progress | None:
-    """Returns what the file holds, None where the training has not begun."""
+    """Returns the content of a progress file, or None if the training has not begun.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "trial.jsonl"
+    ...     begin(path, 0.0, "cpu")
+    ...     append(path, EpochRecord(epoch=1, seconds=2.0, metrics={"train/loss": 0.5}))
+    ...     read(path).records[0].metrics
+    {'train/loss': 0.5}
+    """
     try:
         *lines, _ = path.read_text(encoding="utf-8").split("\n")
     except FileNotFoundError:
         return None
     whole: list[Any] = []
-    with contextlib.suppress(ValueError):  # after a full disk a line may be torn, and ends it
+    with contextlib.suppress(ValueError):  # stops at a torn line, left by a full disk
         for line in lines:
             whole.append(json.loads(line))
     if not whole:
@@ -53,7 +62,7 @@ def read(path: Path) -> Progress | None:
 
 
 def _write(path: Path | None, mode: str, content: dict[str, object]) -> None:
-    # A machine without that folder, or a full disk, costs the view of the curve and not the run.
+    # A missing folder or a full disk must not fail the run; only the live curve is lost.
     with contextlib.suppress(OSError):
         if path is not None:
             with path.open(mode, encoding="utf-8") as file:

@@ -1,4 +1,4 @@
-"""A study whose record is open: reconciled at the start, closed at the end, one conductor each."""
+"""A session records one study: it opens and reconciles the record, and closes it at the end."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from filelock import FileLock, Timeout
 
 from ablation import mirror as mirrors
 from ablation import tracking
-from ablation.analysis.due import due_trials
+from ablation.analysis.due import decide_seeds, due_trials
 from ablation.errors import Refused, public
 from ablation.execute.live import Live
 from ablation.execute.stamp import stamp
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(kw_only=True, slots=True)
 class Session:
-    """A study whose record is open and reconciled: which trials are due, and which are done."""
+    """A study with an open record, its due trials and its outcomes."""
 
     plan: Plan
     home: Home
@@ -38,19 +38,26 @@ class Session:
     trials: Sequence[Trial] = ()
     """The trials that are due, given what earlier looks decided."""
     outcomes: dict[str, Outcome]
-    """Key to outcome; grows as trials are recorded."""
+    """Trial key to outcome; grows as trials are recorded."""
     live: Live
     """Shows long trainings while they run."""
     versions: Mapping[str, str]
     """Commit and library versions, as tags."""
 
     def look(self) -> None:
-        """Updates which trials are due: an arm that is decided gets no more seeds."""
-        self.trials = due_trials(self.plan, self.outcomes)
+        """Updates the due trials: decided arms get no more seeds."""
+        declared = self.plan.declaration
+        seeds = decide_seeds(
+            self.plan,
+            self.outcomes,
+            lambda: tracking.examples_frame(self.home, declared, self.outcomes),
+        )
+        self.trials = due_trials(self.plan, seeds)
+        self.mirror.keep_planned(seeds)
 
     @property
     def missing(self) -> tuple[Trial, ...]:
-        """The due trials that are not done, in the plan's order."""
+        """The due trials without an outcome, in the plan's order."""
         return tuple(trial for trial in self.trials if trial.key not in self.outcomes)
 
     @property
@@ -60,7 +67,8 @@ class Session:
         return sum(outcome is not None and outcome.status == "FAILED" for outcome in ended)
 
     def record(self, finished: Finished) -> Outcome:
-        """Records a trial and shows it in the mirror: the record first, because it decides."""
+        """Records a trial, shows it in the mirror and returns its outcome."""
+        # The record first: it decides what is done, and the mirror follows.
         trial = finished.trial
         data, early = self.plan.data_of(trial), self.live.take(trial)
         outcome = tracking.record(self.home, finished, data, self.versions, early)
@@ -106,7 +114,7 @@ def session(plan: Plan, places: Places, held: Held | None = None) -> Iterator[Se
         held: The study's lock; None takes it.
 
     Raises:
-        Refused: If the record cannot be used, or another process is at work on it.
+        Refused: If the record cannot be used, or another process is using it.
     """
     study = plan.study.name
     with _explained(places), contextlib.ExitStack() as stack:
@@ -138,6 +146,7 @@ def _open(plan: Plan, home: Home, mirror: Mirror, held: Held) -> Session:
     # As of the lock: a worker may have begun with a trial since, but none earlier.
     tracking.declare(home, plan.declaration, wording_of(study), seen=len(outcomes), at=held.since)
     tracking.describe_data(home, plan.data)
+    tracking.keep_commonest(home, plan.data.test_commonest())
     _keep_table(study, home)
     mirror.reconcile(plan.trials, outcomes)
     mirror.reconcile_others(home.label, outcomes)
@@ -160,7 +169,7 @@ def wording_of(study: Study) -> dict[str, Any]:
 
 
 def _keep_table(study: Study, home: Home) -> None:
-    """Keeps the task's own table with the study, if the study asks for it."""
+    """Stores the task's own table if the study asks for it, else removes it."""
     of, rows = study.task.table([arm.config for arm in study.complete_arms])
     wanted = of if study.numerics else ""
     if tracking.numerics_of(home) != wanted:
@@ -168,7 +177,7 @@ def _keep_table(study: Study, home: Home) -> None:
 
 
 def _close(home: Home, *, complete: bool) -> None:
-    """Leaves no run RUNNING: neither a child that was being recorded, nor the parent."""
+    """Closes the parent run and every child that is still RUNNING."""
     tracking.close_unfinished(home)
     tracking.close(home, complete=complete)
 
@@ -208,6 +217,6 @@ def _explained(places: Places) -> Iterator[None]:
         first = next(iter(str(error).strip().splitlines()), "")
         raise Refused(
             f"The record in {public(places.tracking)} failed ({type(error).__name__}): {first}",
-            "Make room on the disk or the server reachable, then run the same command again; "
-            "what is recorded is kept.",
+            "Free disk space or make the server reachable, then run the same command again; "
+            "recorded trials are kept.",
         ) from error

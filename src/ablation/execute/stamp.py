@@ -1,4 +1,4 @@
-"""What a run was made with: commit and versions."""
+"""The commit and the library versions of a run."""
 
 from __future__ import annotations
 

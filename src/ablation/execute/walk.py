@@ -1,4 +1,4 @@
-"""The walk over a plan: a crew trains, the session records, until no trial is missing."""
+"""Walks a plan: a crew trains and the session records, until no trial is missing."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ def walk(
 ) -> Iterator[Finished]:
     """Trains and records every missing trial, block by block; yields each when recorded.
 
-    Interrupted at any point, it ends the crew and shows what was cut short as waiting.
+    An interrupt or an error ends the crew and shows unfinished trials as waiting.
 
     Args:
         opened: The session.
-        crew: Trains the trials; it goes on when all is done.
+        crew: Trains the trials; stays usable if the walk completes.
         device: ``auto``, ``cpu`` or ``cuda``.
         handed: Trials that the crew has already.
 
@@ -45,7 +45,7 @@ def walk(
                 yield finished
             opened.look()
     except BaseException:
-        # First the workers: a database that fails must not leave them training.
+        # Workers first: if the database fails, they must not go on training.
         crew.end()
         for key, trial in running.items():
             if key not in opened.outcomes:
@@ -83,7 +83,7 @@ def _train(
         opened.live.look(trial for future, trial in futures.items() if future not in done)
         for future in [each for each in futures if each in done]:
             trial = futures.pop(future)
-            refill()
+            refill()  # before the yield, so that no worker waits while the trial is recorded
             records, result, began, used = _unpack(crew, future, trial)
             yield Finished(trial=trial, records=records, result=result, began=began, device=used)
 
@@ -128,8 +128,8 @@ def _unpack(crew: Crew, future: Future[Any], trial: Trial) -> Any:
 
 def _lost(trial: Trial) -> Refused:
     return Refused(
-        f"{_where(trial)}: its worker was ended from outside, perhaps for lack of memory.",
-        "Run the same command again to go on; WORKERS=1 takes less memory.",
+        f"{_where(trial)}: its worker process died, perhaps for lack of memory.",
+        "Run the same command again to continue; WORKERS=1 needs less memory.",
     )
 
 

@@ -1,4 +1,4 @@
-"""Trains one trial; this is all that the harness runs in a worker."""
+"""Trains one trial; the only code of the harness that runs in a worker."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Job:
-    """One trial as it is sent to a worker."""
+    """A trial in the form that is sent to a worker."""
 
     train: Train
-    """The task's way to train."""
+    """The task's training function."""
     resolve_device: Callable[[str], str]
-    """The task's way to find a device."""
+    """The task's function that resolves a device name."""
     config: Any
     """The arm's run configuration."""
     seed: int
@@ -32,19 +32,19 @@ class Job:
     device: str
     """``auto``, ``cpu`` or ``cuda``."""
     progress: Path | None = None
-    """The trial's progress file; None keeps none."""
+    """Path of the trial's progress file; None for no file."""
 
 
 def run_trial(job: Job) -> tuple[list[EpochRecord], RunResult, float, str]:
-    """Trains one trial; this is what a crew is given.
-
-    Raises:
-        Refused: If user code raises. Wrapped in `Refused`, because an arbitrary exception may not
-            be picklable.
+    """Trains one trial in a worker.
 
     Returns:
-        The records of the epochs, the result, the time of the start (seconds since the epoch) and
-        the device that was used.
+        The records of the epochs, the result, the start time in seconds since the epoch, and the
+        device that was used.
+
+    Raises:
+        Refused: If the task's or user-defined code raises an error. The error is wrapped in
+            `Refused`, because an arbitrary exception may not be picklable.
     """
     used = job.resolve_device(job.device)
     began = time.time()
@@ -66,7 +66,7 @@ def run_trial(job: Job) -> tuple[list[EpochRecord], RunResult, float, str]:
 def _exhaust(
     run: Generator[EpochRecord, None, RunResult], into: list[EpochRecord], progress: Path | None
 ) -> RunResult:
-    """Appends everything that the generator yields, and returns what it returns."""
+    """Appends every record that the generator yields, and returns its result."""
     while True:
         try:
             into.append(next(run))

@@ -18,6 +18,7 @@ VERDICTS = {
     "BETTER": "#0173b2",
     "WORSE": "#c44e00",
     "EQUIVALENT": "#007a5a",
+    "IDENTICAL": "#6b4fa0",
     "INCONCLUSIVE": "#5c6570",
     "": INK,
 }
@@ -29,7 +30,8 @@ ARMS = ("#0173b3", "#de8f05", "#029e73", "#cc78bc", "#ca9161", "#8c6bb1", "#b8a8
 
 COLOURS = {
     INK: "ink", MUTED: "muted", FAINT: "faint", BAND: "band", "#0173b2": "better",
-    "#c44e00": "worse", "#007a5a": "equivalent", "#5c6570": "inconclusive",
+    "#c44e00": "worse", "#007a5a": "equivalent", "#6b4fa0": "identical",
+    "#5c6570": "inconclusive",
     **{colour: f"arm-{place}" for place, colour in enumerate(ARMS)},
 }  # fmt: skip
 """Colour to the name by which a page in the dark exchanges it."""

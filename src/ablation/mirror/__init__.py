@@ -1,10 +1,10 @@
-"""The plan and its state as an Optuna study: what optuna-dashboard, ``plan`` and ``status`` read.
+"""The plan and its state as an Optuna study, for optuna-dashboard, ``plan`` and ``status``.
 
-MLflow decides what is done; the mirror is brought into line with it at every start, and rebuilt
-if it says what MLflow does not.
+MLflow decides which trials are done. At every start the mirror is updated from MLflow, and
+rebuilt if it contradicts MLflow.
 """
 
-from ablation.mirror.read import DONE, Mirrored, labels_taken, reading, trials
+from ablation.mirror.read import DONE, Mirrored, labels_taken, planned_seeds, reading, trials
 from ablation.mirror.write import Mirror, connect, failures, open_mirror
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "failures",
     "labels_taken",
     "open_mirror",
+    "planned_seeds",
     "reading",
     "trials",
 ]

@@ -1,8 +1,10 @@
-"""Reads the mirror: two plain queries on Optuna's tables, so that nobody waits for Optuna.
+"""Reads the mirror with two plain queries on Optuna's tables.
 
-Loading Optuna and building its trials takes seconds where a study has a thousand; `plan` and
-`status` read three columns of them. A test holds what is read here against what Optuna reads.
+A test compares the results with those of Optuna itself.
 """
+
+# Loading Optuna and building a thousand trials takes seconds; `plan` and `status` need three
+# columns.
 
 from __future__ import annotations
 
@@ -19,8 +21,10 @@ from ablation.records.outcome import Outcome
 
 LABEL, DATA, DECLARATION = "ablation.study", "ablation.data", "ablation.declaration"
 """Attributes of a mirrored study."""
+PLANNED = "ablation.planned"
+"""Another: arm to planned seeds, as the looks so far decided; absent before the first look."""
 KEY, RUN, OUTCOME = "key", "mlflow_run_id", "outcome"
-"""Attributes of a mirrored trial; the last holds reason, epoch, seconds and hashes."""
+"""Attributes of a mirrored trial; ``outcome`` holds reason, epoch, seconds and hashes."""
 
 DONE = frozenset({"COMPLETE", "FAIL"})
 """States of a trial that has an outcome."""
@@ -40,25 +44,25 @@ Query = Callable[[str], list[tuple[Any, ...]]]
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Mirrored:
-    """A planned trial as the mirror shows it."""
+    """The state of a planned trial in the mirror."""
 
     state: str
     """COMPLETE, FAIL, RUNNING or WAITING."""
     outcome: Outcome | None
-    """What the mirror knows of the trial's outcome, None where there is none."""
+    """The mirrored part of the outcome, or None if the trial has none."""
 
 
 @contextlib.contextmanager
 def reading(url: str) -> Iterator[Query]:
-    """Opens an Optuna storage for reading; a file that is missing is not created.
+    """Opens an Optuna storage for reading; never creates a file.
 
     Raises:
-        Refused: If it cannot be read.
+        Refused: If the storage cannot be read.
     """
     path = url.removeprefix("sqlite:///")
     try:
         if path != url:
-            address = f"file:{quote(path)}?mode=rw"  # a reader of a write-ahead log keeps a file
+            address = f"file:{quote(path)}?mode=rw"  # reading a write-ahead log needs write access
             with contextlib.closing(sqlite3.connect(address, timeout=60, uri=True)) as connection:
                 yield lambda query: connection.execute(query).fetchall()
             return
@@ -71,27 +75,54 @@ def reading(url: str) -> Iterator[Query]:
         if isinstance(error, sqlite3.Error) or type(error).__module__.startswith("sqlalchemy"):
             raise Refused(
                 f"The Optuna storage {public(url)} cannot be read: {str(error).splitlines()[0]}",
-                "Check ABLATION_STORAGE or --store; running the study makes what is missing.",
+                "Check ABLATION_STORAGE or --store; running the study creates missing tables.",
             ) from error
         raise
 
 
 def labels_taken(query: Query) -> dict[str, str]:
-    """Returns label to data fingerprint for every study that is mirrored."""
+    """Returns label to data fingerprint for every mirrored study.
+
+    >>> rows = [(1, "ablation.study", '"init_std"'), (1, "ablation.data", '"0123456789ab"')]
+    >>> labels_taken(lambda query: rows)
+    {'init_std': '0123456789ab'}
+    """
     every = _attributes(query).values()
     return {each[LABEL]: each[DATA] for each in every if {LABEL, DATA} <= each.keys()}
 
 
-def trials(query: Query, label: str, metric: str) -> dict[str, Mirrored]:
-    """Returns trial key to its state in the mirror, over all declarations of a label.
-
-    Keys are content-addressed, so a trial that was done under an earlier declaration is done;
-    where two declarations have an outcome of it, the later one's counts.
+def planned_seeds(query: Query, label: str, declaration: str) -> dict[str, int]:
+    """Returns arm to planned seeds under a declaration; nothing before its first look.
 
     Args:
         query: Reads the storage.
         label: Study label.
+        declaration: The declaration's hash.
+    """
+    for each in _attributes(query).values():
+        if each.get(LABEL) == label and each.get(DECLARATION) == declaration:
+            found: dict[str, int] = each.get(PLANNED, {})
+            return found
+    return {}
+
+
+def trials(query: Query, label: str, metric: str) -> dict[str, Mirrored]:
+    """Returns trial key to state in the mirror, over all declarations of a label.
+
+    Keys are content-addressed, so a trial that finished under an earlier declaration counts. If
+    a trial has outcomes under two declarations, the later declaration counts.
+
+    Args:
+        query: Function that runs a query on the storage.
+        label: Study label.
         metric: The study's metric.
+
+    >>> def query(sql):
+    ...     if sql == _STUDIES:
+    ...         return [(1, "ablation.study", '"init_std"')]
+    ...     return [(7, "RUNNING", None, "key", '"init_std/0123456789ab/0"')]
+    >>> trials(query, "init_std", "accuracy")["init_std/0123456789ab/0"].state
+    'RUNNING'
     """
     studies = [id_ for id_, each in _attributes(query).items() if each.get(LABEL) == label]
     found: dict[str, Mirrored] = {}
@@ -104,7 +135,7 @@ def trials(query: Query, label: str, metric: str) -> dict[str, Mirrored]:
 
 
 def _attributes(query: Query) -> dict[int, dict[str, Any]]:
-    """Returns each study's attributes, in the order in which the studies were made."""
+    """Returns each study's attributes, in the order in which the studies were created."""
     found: dict[int, dict[str, Any]] = {}
     for study, key, value in sorted(query(_STUDIES)):
         found.setdefault(study, {})[key] = json.loads(value)

@@ -1,4 +1,4 @@
-"""Writes the mirror: creates it, shows each trial, brings it into line with the record."""
+"""Writes the mirror: creates it, updates trials and reconciles it with the record."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ablation.errors import Refused, public
-from ablation.mirror.read import DATA, DECLARATION, KEY, LABEL, OUTCOME, RUN
+from ablation.mirror.read import DATA, DECLARATION, KEY, LABEL, OUTCOME, PLANNED, RUN
 from ablation.records.outcome import Outcome
 from ablation.study.plan import Plan, Trial
 from ablation.tracking import LOGITS, WEIGHTS
@@ -23,13 +23,13 @@ HASHES = (WEIGHTS, LOGITS)
 
 
 def connect(url: str) -> RDBStorage:
-    """Opens an Optuna storage for writing, and creates what is missing.
+    """Opens an Optuna storage for writing, and creates it if it is missing.
 
     Args:
         url: SQLAlchemy address; an SQLite file gets a write-ahead log and waits for locks.
 
     Raises:
-        Refused: If it cannot be reached or was written by another version.
+        Refused: If the storage cannot be reached or was written by another Optuna version.
     """
     import optuna
     from sqlalchemy.exc import SQLAlchemyError
@@ -46,14 +46,14 @@ def connect(url: str) -> RDBStorage:
     except (SQLAlchemyError, optuna.exceptions.OptunaError, RuntimeError, ImportError) as error:
         raise Refused(
             f"The Optuna storage {public(url)} cannot be used: {str(error).splitlines()[0]}",
-            "Check ABLATION_STORAGE or --store; a storage of another Optuna version is brought "
-            "up to date by `optuna storage upgrade`.",
+            "Check ABLATION_STORAGE or --store; upgrade a storage of another Optuna version with "
+            "`optuna storage upgrade`.",
         ) from error
     return storage
 
 
 def failures() -> tuple[type[Exception], ...]:
-    """Returns the exceptions by which Optuna and its database say that they failed."""
+    """Returns the exception types that Optuna and its database raise when they fail."""
     from optuna.exceptions import OptunaError
     from sqlalchemy.exc import SQLAlchemyError
 
@@ -61,23 +61,21 @@ def failures() -> tuple[type[Exception], ...]:
 
 
 def _tune(engine: Engine) -> None:
-    """Gives an SQLite file a write-ahead log, and transactions that lock it from the start.
-
-    What a power cut may take from the mirror, the record has. A transaction that reads and then
-    writes would find the file locked where another process wrote in between, however long it
-    waited; one that begins by taking the lock waits its turn.
-    """
+    """Sets a write-ahead log, fewer disk syncs, and transactions that lock when they begin."""
     from sqlalchemy import event
 
     def set_up(connection: Any, _: object) -> None:
-        connection.isolation_level = None  # or Python would begin by itself, and too late
+        connection.isolation_level = None  # or Python begins transactions itself, too late
         connection.execute("PRAGMA journal_mode=WAL")
+        # A power cut may lose the last writes; the mirror is then restored from the record.
         connection.execute("PRAGMA synchronous=NORMAL")
 
     def begin(connection: Connection) -> None:
+        # A transaction that reads first fails, without waiting, if another process has written
+        # before its own write. One that takes the lock first waits for it.
         connection.exec_driver_sql("BEGIN IMMEDIATE")
 
-    engine.dispose()  # the connections that are open already
+    engine.dispose()  # closes connections that were opened without these settings
     event.listen(engine, "connect", set_up)
     event.listen(engine, "begin", begin)
 
@@ -86,11 +84,11 @@ class Mirror:
     """One Optuna study: a study label under one declaration.
 
     Args:
-        storage: Where it lives.
+        storage: The Optuna storage.
         name: ``label [declaration hash]``.
         study_id: Optuna's id.
-        trials: The plan.
-        metric: Name of the metric that a finished trial is told with.
+        trials: The planned trials.
+        metric: Name of the metric that becomes the value of a finished trial.
     """
 
     def __init__(
@@ -102,7 +100,7 @@ class Mirror:
         self._ids: dict[str, int] = {}
 
     def reconcile(self, trials: Sequence[Trial], outcomes: Mapping[str, Outcome]) -> None:
-        """Brings the mirror into line with what is recorded."""
+        """Updates the mirror from the recorded outcomes; rebuilds it if it contradicts them."""
         by_key = {trial.key: trial for trial in trials}
         mirrored = {cell.user_attrs.get(KEY, ""): cell for cell in self._cells()}
         if any(_contradicts(cell, outcomes.get(key)) for key, cell in mirrored.items()):
@@ -118,10 +116,10 @@ class Mirror:
                 self.wait(trial)
 
     def reconcile_others(self, label: str, outcomes: Mapping[str, Outcome]) -> None:
-        """Brings the label's mirrors under earlier declarations into line, too.
+        """Updates the label's mirrors under earlier declarations.
 
-        What they show as RUNNING was cut off. One that tells of a run which the record does not
-        have is dropped, as a trial that has ended cannot be changed.
+        Their RUNNING trials were interrupted and become WAITING. A mirror with a run that is not
+        in the record is deleted.
         """
         import optuna
 
@@ -130,13 +128,22 @@ class Mirror:
                 continue
             cells = self._storage.get_all_trials(study._study_id, deepcopy=False)
             known = (outcomes.get(cell.user_attrs.get(KEY, "")) for cell in cells)
-            if any(map(_contradicts, cells, known)):
+            if any(map(_contradicts, cells, known)):  # Optuna forbids changing an ended trial
                 self._storage.delete_study(study._study_id)
                 continue
             for cell in cells:
                 if cell.state == optuna.trial.TrialState.RUNNING:
                     waiting = optuna.trial.TrialState.WAITING
                     self._storage.set_trial_state_values(cell._trial_id, waiting)
+
+    def keep_planned(self, seeds: Mapping[str, int]) -> None:
+        """Keeps what the looks so far decided, arm to planned seeds, for those who judge nothing.
+
+        `plan` and `status` read it: the scores by example that verdicts rest on are the record's.
+        """
+        known = self._storage.get_study_user_attrs(self._study).get(PLANNED, {})
+        if known != dict(seeds):
+            self._storage.set_study_user_attr(self._study, PLANNED, dict(seeds))
 
     def start(self, trial: Trial) -> None:
         """Shows a trial as RUNNING."""
@@ -155,14 +162,14 @@ class Mirror:
         self._ids[trial.key] = self._storage.create_new_trial(self._study, template)
 
     def wait(self, trial: Trial) -> None:
-        """Shows a trial that was cut short as WAITING."""
+        """Shows an interrupted trial as WAITING."""
         import optuna
 
         known = self._ids[trial.key]
         self._storage.set_trial_state_values(known, optuna.trial.TrialState.WAITING)
 
     def finish(self, trial: Trial, outcome: Outcome) -> None:
-        """Shows a trial as COMPLETE with its metric on test, or as FAIL with the reason."""
+        """Shows a trial as COMPLETE with its test metric, or as FAIL with the reason."""
         import optuna
 
         known = self._ids[trial.key]
@@ -173,7 +180,7 @@ class Mirror:
         }
         if outcome.reason is not None:
             facts["reason"] = outcome.reason
-        # Each is a transaction of its own, so what belongs together is one attribute.
+        # Each call is a transaction, so facts that belong together are one attribute.
         self._storage.set_trial_user_attr(known, RUN, outcome.run_id)
         self._storage.set_trial_user_attr(known, OUTCOME, facts)
         value = outcome.metrics.get(f"test/{self._metric}")
@@ -187,7 +194,7 @@ class Mirror:
         return self._storage.get_all_trials(self._study, deepcopy=False)
 
     def _clear(self) -> None:
-        """Replaces the study by an empty one of the same name."""
+        """Replaces the Optuna study by an empty one of the same name."""
         directions = self._storage.get_study_directions(self._study)
         attributes = self._storage.get_study_user_attrs(self._study)
         self._storage.delete_study(self._study)
@@ -197,12 +204,12 @@ class Mirror:
 
 
 def open_mirror(storage: RDBStorage, plan: Plan, *, label: str) -> Mirror:
-    """Finds or creates the Optuna study of a label and declaration.
+    """Returns the mirror of a label and declaration; creates its Optuna study if missing.
 
-    A changed declaration is a new Optuna study, because a set of choices is frozen in each.
+    A changed declaration is a new Optuna study, because Optuna freezes the set of arms of each.
 
     Args:
-        storage: Where it is kept.
+        storage: The Optuna storage.
         plan: The plan.
         label: Study label.
     """
@@ -223,7 +230,7 @@ def open_mirror(storage: RDBStorage, plan: Plan, *, label: str) -> Mirror:
 
 
 def _contradicts(cell: FrozenTrial, outcome: Outcome | None) -> bool:
-    """Whether a mirrored trial says it is finished by a run that the record does not have."""
+    """Returns whether a mirrored trial is finished by a run that is not in the record."""
     if not cell.state.is_finished():
         return False
     other = outcome is None or cell.user_attrs.get(RUN) != outcome.run_id
@@ -231,7 +238,7 @@ def _contradicts(cell: FrozenTrial, outcome: Outcome | None) -> bool:
 
 
 def _distributions(trials: Sequence[Trial]) -> dict[str, Any]:
-    """Returns the two parameters of a trial, so that a dashboard reads like the question."""
+    """Returns the distributions of a trial's two parameters: the factor (or arm) and the seed."""
     import optuna
 
     arms = list(dict.fromkeys(trial.arm.name for trial in trials))

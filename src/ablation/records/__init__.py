@@ -1,1 +1,1 @@
-"""Plain frozen values that every part of the harness shares; no torch, pandas or MLflow here."""
+"""Plain frozen values shared by all of the harness; imports no torch, pandas or MLflow."""

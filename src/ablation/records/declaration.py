@@ -1,17 +1,20 @@
-"""The declaration: everything a study fixed before its first run, and its exact JSON form."""
+"""The declaration: everything a study fixes before its first run, and its exact JSON form."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from ablation.records.digest import digest
 from ablation.records.metric import METRICS, Metric
 
+Collapse = float | Literal["half"] | None
+Scope = Literal["new_examples", "this_split"]
+
 
 class Look(NamedTuple):
-    """A number of seeds at which the runs are judged."""
+    """A number of seeds per arm at which the runs are judged."""
 
     seeds: int
     alpha: float
@@ -20,7 +23,7 @@ class Look(NamedTuple):
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class DeclaredArm:
-    """One arm, by its name and its complete configuration."""
+    """The name and the complete configuration of one arm."""
 
     name: str
     config: str
@@ -31,10 +34,10 @@ class DeclaredArm:
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Declaration:
-    """Everything a study fixed before its first run.
+    """Everything a study fixes before its first run.
 
-    Question, title and caveats are wording and not part of it; the data's fingerprint stands for
-    where the data came from.
+    Question, title and caveats are wording and not part of it. The data are identified by the
+    fingerprint of their content, not by where they came from.
     """
 
     name: str
@@ -43,22 +46,25 @@ class Declaration:
     baseline: str
     """Name of the arm that all others are compared with."""
     factor: str | None
-    """Dotted path of the one factor, or None where arms are listed."""
+    """Dotted path of the one factor, or None if the arms are listed."""
     metric: str
     margin: float | None
     """Smallest effect worth acting on, in units of the metric."""
     floor: float | None
-    """What a FAILED run counts as."""
+    """Value of the metric assigned to a FAILED run."""
     chance: float
-    """What always naming the commonest class of test scores."""
-    collapse: float | None
-    """Distance from chance within which a run counts as FAILED(collapsed)."""
+    """Value of the metric on test for always predicting the most frequent class."""
+    collapse: Collapse
+    """Which runs count as FAILED(collapsed): ``half``, those that keep less than half of their
+    arm's gain over chance; a number, those within that distance of chance; None, none."""
     quantum: float
     """Step of the metric on this test split; 0 if it is continuous."""
     looks: tuple[Look, ...]
-    """Rising in seeds; a single one where the seeds are fixed."""
+    """In ascending order of seeds; a single look if the number of seeds is fixed."""
     data: str
     """Fingerprint of the data's content."""
+    scope: Scope = "new_examples"
+    """What verdicts are about: new seeds and new test examples, or new seeds on this split."""
 
     @property
     def measure(self) -> Metric:
@@ -66,8 +72,13 @@ class Declaration:
         return METRICS[self.metric]
 
     @property
+    def can_generalise(self) -> bool:
+        """Whether verdicts may be about new test examples: asked for, and scored by example."""
+        return self.scope == "new_examples" and self.measure.counts_correct
+
+    @property
     def most_seeds(self) -> int:
-        """Seeds of an arm that no look decides."""
+        """Number of seeds of an arm that stays undecided at every look."""
         return self.looks[-1].seeds
 
     @property
@@ -76,7 +87,7 @@ class Declaration:
         return digest(self.to_json())
 
     def to_json(self) -> dict[str, Any]:
-        """Returns plain values, floats by repr: the text is exact, and so is its hash."""
+        """Returns plain values with floats as repr strings, so that text and hash are exact."""
         return {
             "name": self.name,
             "arms": [
@@ -89,6 +100,8 @@ class Declaration:
             **{name: _exact(getattr(self, name)) for name in _NUMBERS},
             "looks": [[look.seeds, repr(look.alpha)] for look in self.looks],
             "data": self.data,
+            # Only where it is asked for, so that older declarations keep their text and hash.
+            **({"scope": self.scope} if self.scope == "this_split" else {}),
         }
 
     @classmethod
@@ -96,18 +109,22 @@ class Declaration:
         """Returns the declaration that :meth:`to_json` wrote.
 
         Raises:
-            KeyError, TypeError, ValueError: If it was not written by this version.
+            KeyError, TypeError, ValueError: If the stored form is from another version.
         """
         given = dict(stored)
         given["arms"] = tuple(DeclaredArm(**arm) for arm in stored["arms"])
         given["looks"] = tuple(Look(seeds, float(alpha)) for seeds, alpha in stored["looks"])
         for name in _NUMBERS:
-            given[name] = None if stored[name] is None else float(stored[name])
+            given[name] = _number(stored[name])
         return cls(**given)
 
 
 _NUMBERS = ("margin", "floor", "chance", "collapse", "quantum")
 
 
-def _exact(number: float | None) -> str | None:
-    return None if number is None else repr(float(number))
+def _exact(number: float | str | None) -> str | None:
+    return number if number is None or isinstance(number, str) else repr(float(number))
+
+
+def _number(text: str | None) -> float | str | None:
+    return text if text is None or text == "half" else float(text)

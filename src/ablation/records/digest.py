@@ -8,7 +8,7 @@ from typing import Any
 
 
 def digest(*parts: Any) -> str:
-    """Returns 12 hex digits that identify the parts; floats enter by repr, mappings by key.
+    """Returns 12 hex digits that identify the parts; the order of a mapping's keys is ignored.
 
     >>> digest({"a": 1, "b": 0.1}) == digest({"b": 0.1, "a": 1})
     True

@@ -1,4 +1,4 @@
-"""Metrics: everything the project knows of one is an entry of :data:`METRICS`."""
+"""Metrics: :data:`METRICS` holds everything the project knows about each."""
 
 from __future__ import annotations
 
@@ -10,34 +10,40 @@ from typing import Any
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Metric:
-    """How a run is scored by one number, and how that number is written.
-
-    ``score`` uses the tensors' own methods, so that this module imports no PyTorch.
-    """
+    """A number that scores a run, and the way it is written."""
 
     name: str
+    # Written with the tensors' own methods, so that this module imports no PyTorch.
     score: Callable[[Any, Any], float]
     """Maps logits ``[texts, classes]`` and labels ``[texts]`` (class numbers) to the value."""
     chance: Callable[[Sequence[int]], float]
-    """Maps the number of test texts per class to the value of always naming the commonest."""
+    """Maps the number of test texts per class to the value for always predicting the most
+    frequent class."""
     lower_is_better: bool = False
     quantum: Callable[[int], float] = lambda _: 0.0
     """Maps the number of test texts to the step between two possible values, 0 if continuous."""
     factor: float = 1.0
-    """What a value is multiplied by where people read it: 100 for metrics in points."""
+    """Factor applied to a value before it is shown: 100 for metrics in points."""
     unit: str = ""
-    """The unit of the multiplied value; may be empty."""
+    """The unit of the shown value; may be empty."""
+    counts_correct: bool = False
+    """Whether a value is the share of examples classified correctly: a run's bits, one for each
+    test example, are then its scores."""
     digits: int = 4
-    """Digits after the point in tables; sentences have one fewer."""
+    """Digits after the decimal point in tables; sentences have one fewer."""
 
     @property
     def direction(self) -> int:
-        """1 if higher is better, -1 if lower is."""
+        """1 if higher is better, -1 if lower is better."""
         return -1 if self.lower_is_better else 1
 
     @property
     def title(self) -> str:
-        """The name as people read it."""
+        """The name as it is shown, with spaces for underscores.
+
+        >>> METRICS["macro_f1"].title, METRICS["loss"].direction
+        ('macro f1', -1)
+        """
         return self.name.replace("_", " ")
 
 
@@ -80,11 +86,12 @@ METRICS: dict[str, Metric] = {
             factor=100.0,
             unit="points",
             digits=2,
+            counts_correct=True,
         ),
         Metric(
             name="macro_f1",
             score=_macro_f1,
-            # The commonest class alone has an F1; its precision is its share, its recall 1.
+            # Only the most frequent class has an F1: its precision is its share, its recall 1.
             chance=lambda counts: 2 * _commonest(counts) / (1 + _commonest(counts)) / len(counts),
             factor=100.0,
             unit="points",
@@ -98,4 +105,4 @@ METRICS: dict[str, Metric] = {
         ),
     )
 }
-"""Name to metric: each is recorded for validation and test, and any can be a study's own."""
+"""Name to metric: all are recorded for validation and test, and a study may use any of them."""

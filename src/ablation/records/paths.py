@@ -1,4 +1,4 @@
-"""Dotted paths into nested frozen dataclasses, such as ``model.attention.init_std``."""
+"""Dotted paths into nested frozen dataclasses, for example ``model.attention.init_std``."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Config = TypeVar("Config")
 
 
 class Level:
-    """Base of dataclasses that are one value of a field, not a group of fields."""
+    """Base of dataclasses that are a single value of a field, not a group of fields."""
 
     __slots__ = ()
 
@@ -20,12 +20,17 @@ def replace(config: Config, path: str, value: Any) -> Config:
     """Returns ``config`` with the field at a dotted path replaced.
 
     Args:
-        config: A configuration: a frozen dataclass, perhaps of others.
-        path: Such as ``"model.attention.init_std"``.
+        config: A configuration: a frozen dataclass, possibly nested.
+        path: For example ``"model.attention.init_std"``.
         value: The new value; the dataclass may turn an int into a float.
 
     Raises:
-        Refused: If no such field exists (the nearest is named), or the value is refused.
+        Refused: If there is no such field (the message suggests the nearest), or the value is
+            refused.
+
+    >>> from ablation.config import RunConfig
+    >>> replace(RunConfig(), "train.epochs", 3).train.epochs
+    3
     """
     known = flatten(config)
     if path not in known:
@@ -48,7 +53,7 @@ def _replace(config: Any, path: str, value: Any) -> Any:
 
 
 def flatten(config: Any, prefix: str = "") -> dict[str, Any]:
-    """Returns a configuration as one level: dotted path to value, in field order.
+    """Returns a configuration as a flat dictionary: dotted path to value, in field order.
 
     >>> from ablation.config import RunConfig
     >>> flatten(RunConfig())["model.attention.init_std"]

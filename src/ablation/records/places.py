@@ -1,4 +1,4 @@
-"""Where a study is recorded: two SQLite files in a folder, or two addresses."""
+"""Locations of a study's record: two SQLite files in a folder, or two addresses."""
 
 from __future__ import annotations
 
@@ -18,30 +18,30 @@ class Places:
     storage: str
     """Optuna storage URL."""
     artifacts: Path | None
-    """Folder for the artifacts of new experiments; None leaves that to a tracking server."""
+    """Folder for the artifacts of new experiments; None leaves the choice to the server."""
     folder: Path
-    """Where this machine keeps what belongs to neither: a lock per study."""
+    """Folder on this machine for locks and progress files."""
 
     @property
     def mirror_exists(self) -> bool:
-        """Whether there may be a mirror to read; a file that is missing is not created."""
+        """Whether the mirror may exist: its file does, or it is not a file."""
         return _may_exist(self.storage)
 
     @property
     def record_exists(self) -> bool:
-        """Whether there may be a record to read."""
+        """Whether the record may exist: its file does, or it is not a file."""
         return _may_exist(self.tracking)
 
     def lock(self, study: str) -> FileLock:
-        """Returns the lock that whoever records the study on this machine holds."""
+        """Returns the lock held by the process that records the study on this machine."""
         return FileLock(self.folder / ".ablation" / f"{study}.lock")
 
     def progress(self, study: str) -> Path:
-        """Folder of the progress files of the study's trials."""
+        """Returns the folder of the progress files of the study's trials."""
         return self.folder / ".ablation" / "progress" / study
 
     def is_busy(self, study: str) -> bool:
-        """Whether a process on this machine is recording the study."""
+        """Returns whether a process on this machine is recording the study."""
         if not (self.folder / ".ablation" / f"{study}.lock").exists():
             return False
         try:
@@ -57,12 +57,14 @@ def _may_exist(url: str) -> bool:
 
 
 def places(store: Path | None) -> Places:
-    """Resolves where to record.
+    """Returns the places of the record and its mirror.
 
     Args:
-        store: A folder, which wins over everything; None means the environment variables
-            MLFLOW_TRACKING_URI and ABLATION_STORAGE, and the working folder for what they do not
-            name.
+        store: A folder, which overrides the environment variables. If None, they are named by
+            MLFLOW_TRACKING_URI and ABLATION_STORAGE, and are in the working folder if unset.
+
+    >>> places(Path("/runs")).tracking
+    'sqlite:////runs/mlflow.db'
     """
     folder = Path.cwd() if store is None else store.absolute()
     given = os.environ if store is None else {}

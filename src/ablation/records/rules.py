@@ -1,4 +1,4 @@
-"""Rules of a configuration's fields: written beside each field, checked when it is built."""
+"""Rules for the fields of a configuration, written beside each field and checked at creation."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from ablation.errors import Refused, nearest
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Rule:
-    """What a field's value must be."""
+    """A condition on the value of a field."""
 
     says: str
-    """Completes "the field must be", as in ``>= 1``."""
+    """Completes the sentence "The field must be ...", for example ``>= 1``."""
     holds: Callable[[Any], bool]
     names: Sequence[str] = ()
-    """The names that a field for names takes; the nearest one is suggested."""
+    """The allowed names; the nearest one is suggested."""
     free: tuple[type, ...] = ()
-    """Types whose values the rule leaves alone."""
+    """Types whose values are always allowed."""
     kind: type | None = None
-    """The field's type; that of its default if None."""
+    """The type of the field; if None, the type of its default."""
 
 
 def number(says: str, holds: Callable[[float], bool]) -> Any:
-    """Returns a dataclass field for a number that has no default."""
+    """Returns a dataclass field for a number without a default."""
     return dataclasses.field(metadata={"rule": Rule(says, holds, kind=float)})
 
 
@@ -38,12 +38,12 @@ def field(
 
 
 def at_least(least: int, default: int) -> Any:
-    """Returns a field for a whole number from ``least`` on."""
+    """Returns a field for an integer of at least ``least``."""
     return field(default, f">= {least}", lambda value: bool(value >= least))
 
 
 def is_not_negative(value: float) -> bool:
-    """Whether a number is finite and at least 0."""
+    """Returns whether a number is finite and at least 0."""
     return value >= 0 and math.isfinite(value)
 
 
@@ -58,8 +58,8 @@ def one_of(names: Any, default: str, *, free: tuple[type, ...] = (), own: bool =
     Args:
         names: A ``Literal`` type, or the names.
         default: The default.
-        free: Types whose values are taken, too.
-        own: Whether ``package.module:Class`` is taken, too.
+        free: Types whose values are also allowed.
+        own: Whether ``package.module:Class`` is also allowed.
     """
     known = get_args(names) or tuple(names)
     rule = Rule(
@@ -72,27 +72,27 @@ def one_of(names: Any, default: str, *, free: tuple[type, ...] = (), own: bool =
 
 
 def require(condition: bool, name: str, rule: str, value: object) -> None:
-    """Refuses a value.
+    """Refuses a value if the condition is false.
 
     Raises:
-        Refused: If the condition does not hold.
+        Refused: If the condition is false.
     """
     if not condition:
         raise Refused(f"{name} must be {rule}; got {value!r}.", f"Change {name}.")
 
 
 def obey(config: Any, prefix: str = "") -> None:
-    """Checks type and rule of every field, in a dataclass's ``__post_init__``.
+    """Checks type and rule of every field, called from a dataclass's ``__post_init__``.
 
-    The type of a field is that of its default; an int becomes a float where that is one, so that
-    a number has one spelling, and one hash.
+    The type of a field is the type of its default. An int in a float field becomes a float, so
+    that a number has one spelling and one hash.
 
     Args:
         config: The dataclass.
-        prefix: Where it is in the run configuration, as in ``model.attention.``.
+        prefix: Its place in the run configuration, for example ``model.attention.``.
 
     Raises:
-        Refused: With the field's path, the rule and the value.
+        Refused: If a value breaks its rule; names the field's path, the rule and the value.
     """
     for each in dataclasses.fields(config):
         rule: Rule | None = each.metadata.get("rule")
@@ -105,7 +105,7 @@ def obey(config: Any, prefix: str = "") -> None:
 
 
 def _typed(config: Any, each: dataclasses.Field[Any], rule: Rule | None) -> Any:
-    """Returns a field's value in its type, and stores it so."""
+    """Converts a field's value to the field's type, stores it and returns it."""
     value = getattr(config, each.name)
     kind: type = type(each.default)
     free: tuple[type, ...] = ()

@@ -9,7 +9,9 @@ from functools import cached_property
 
 import pandas as pd
 
-from ablation.analysis.curves import bands, cut_short
+from ablation import stats
+from ablation.analysis import mark_collapsed
+from ablation.analysis.curves import bands, chosen_last, cut_short
 from ablation.analysis.evidence import Evidence, gather_evidence, on_test
 from ablation.figures import Axis
 from ablation.records.declaration import Declaration
@@ -61,22 +63,43 @@ class Basis:
     @cached_property
     def evidence(self) -> Evidence:
         """The runs as arrays."""
-        return gather_evidence(self.content.runs, self.content.hashes, self.declaration)
+        content = self.content
+        return gather_evidence(content.runs, content.hashes, self.declaration, content.examples)
+
+    @cached_property
+    def walk(self) -> stats.Walk:
+        """Where the looks led."""
+        return self.evidence.walk()
+
+    @cached_property
+    def outcomes(self) -> Evidence:
+        """The runs as arrays, collapsed ones FAILED."""
+        return self.evidence.failing(self.walk.collapsed)
+
+    @cached_property
+    def runs(self) -> pd.DataFrame:
+        """A runs frame in which collapsed runs are FAILED."""
+        return mark_collapsed(self.content.runs, self.content.judged.collapsed)
 
     @cached_property
     def scores(self) -> pd.DataFrame:
         """The study's metric on test, one row per run: the columns :data:`SCORES`."""
-        return on_test(self.content.runs, self.declaration.metric)[SCORES].reset_index(drop=True)
+        return on_test(self.runs, self.declaration.metric)[SCORES].reset_index(drop=True)
 
     @cached_property
     def bands(self) -> pd.DataFrame:
         """Means of the finished runs over the epochs, with the ends of their t intervals."""
-        return bands(self.content.curves, self.content.runs)
+        return bands(self.content.curves, self.runs)
 
     @cached_property
     def cut_short(self) -> pd.DataFrame:
         """Curves of the failed runs, each to its last finite value."""
-        return cut_short(self.content.curves, self.content.runs)
+        return cut_short(self.content.curves, self.runs)
+
+    @cached_property
+    def chosen(self) -> pd.DataFrame:
+        """How often the chosen epoch was the last one, a row per arm."""
+        return chosen_last(self.content.curves, self.runs)
 
     @property
     def shared_seeds(self) -> int:

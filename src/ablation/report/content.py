@@ -44,7 +44,7 @@ class Content:
     curves: pd.DataFrame
     """A curves frame: one row per run, metric and epoch."""
     examples: pd.DataFrame
-    """One row per run: arm, seed, and a packed bit per example of test."""
+    """An examples frame: arm, seed, and a packed bit per example of test."""
     details: pd.DataFrame
     """One row per run: arm, seed, weights and logits (hashes), ended (UTC), and environment, the
     place of its commit, versions and device in :attr:`environments`."""
@@ -118,16 +118,17 @@ def read(folder: Path) -> Content:
     runs["reason"] = runs["reason"].astype(object).where(runs["reason"].notna(), None)
     details = pd.DataFrame(stored["runs"]["rows"], columns=stored["runs"]["columns"])
     declaration = Declaration.from_json(stored["declaration"])
+    examples = pd.read_parquet(folder / "examples.parquet")
     return Content(
         label=stored["label"],
         declaration=declaration,
         wording=stored["wording"],
         declared=stored["declared"],
         current=stored["current"],
-        judged=judge(runs, details[HASHES], declaration),
+        judged=judge(runs, details[HASHES], declaration, examples),
         runs=runs,
         curves=_long(folder / "curves.csv", runs),
-        examples=pd.read_parquet(folder / "examples.parquet"),
+        examples=examples,
         details=details,
         environments=stored["environments"],
         record=stored["record"],

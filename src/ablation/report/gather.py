@@ -34,7 +34,8 @@ def gather(home: Home) -> Content:
     outcomes = tracking.outcomes(home)
     declared = Declaration.from_json(stored["declaration"])
     every = tracking.runs_frame(home.label, declared, outcomes)
-    judged = judge(every, tracking.hashes_frame(declared, outcomes), declared)
+    examples = tracking.examples_frame(home, declared, outcomes)
+    judged = judge(every, tracking.hashes_frame(declared, outcomes), declared, examples)
     # Runs beyond an arm's last look, left by an earlier declaration, are not this report's.
     runs = every[every["seed"] < every["arm"].map(judged.seeds)].reset_index(drop=True)
     used = set(runs["run_id"])
@@ -50,7 +51,7 @@ def gather(home: Home) -> Content:
         runs=runs,
         judged=judged,
         curves=tracking.curves_frame(home, declared, kept),
-        examples=tracking.examples_frame(home, declared, kept),
+        examples=_within(examples, judged.seeds),
         details=details,
         environments=environments,
         record={
@@ -65,6 +66,13 @@ def gather(home: Home) -> Content:
         },
         tables={} if numerics is None else {"numerics": pd.DataFrame(numerics)},
     )
+
+
+def _within(examples: pd.DataFrame, seeds: Mapping[str, int]) -> pd.DataFrame:
+    """Returns the examples of the planned runs, and the row that belongs to no run."""
+    planned = examples["arm"].map(seeds).fillna(0)
+    is_run = examples["seed"] != tracking.COMMONEST
+    return examples[~is_run | (examples["seed"] < planned)].reset_index(drop=True)
 
 
 def _details(

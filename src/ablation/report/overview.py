@@ -24,7 +24,7 @@ from ablation.report.numbers import Scale
 if TYPE_CHECKING:
     from ablation.figures import Figure as Drawing
 
-OVERVIEW = ("study", "arm", "effect", "low", "high", "verdict")
+OVERVIEW = ("study", "arm", "effect", "verdict_low", "verdict_high", "verdict")
 """One row per study: the arm with the largest effect, in points; decided ones come first."""
 
 DECIDED = ("BETTER", "WORSE")
@@ -50,7 +50,7 @@ def overview(studies: Sequence[Mapping[str, Any]]) -> tuple[pd.DataFrame, pd.Dat
             continue
         every += [(study["title"], scale.factor * effect) for effect in arms["effect"]]
         row = select_strongest(arms)
-        ends = (scale.factor * row[end] for end in ("effect", "low", "high"))
+        ends = (scale.factor * row[end] for end in ("effect", "verdict_low", "verdict_high"))
         rows.append((study["title"], row["arm"], *ends, row["verdict"]))
     strongest = pd.DataFrame(rows, columns=list(OVERVIEW))
     size = strongest["effect"].abs()
@@ -67,7 +67,7 @@ def draw_overview(strongest: pd.DataFrame, effects: pd.DataFrame, unit: str) -> 
     """Draws a row per study: all its effects as ticks, the strongest with its interval.
 
     Args:
-        strongest: One row per study, in the order drawn: study, arm, effect, low, high, verdict.
+        strongest: One row per study, in the order drawn: the columns :data:`OVERVIEW`.
         effects: One row per study and arm: study, effect.
         unit: What the effects are in.
     """
@@ -89,8 +89,9 @@ def draw_overview(strongest: pd.DataFrame, effects: pd.DataFrame, unit: str) -> 
         edge = axes.get_yaxis_transform()
         for place, row in enumerate(strongest.to_dict("records")):
             colour = VERDICTS[row["verdict"]]
-            axes.plot([row["low"], row["high"]], [place, place], color=colour, linewidth=3,
-                      zorder=3, solid_capstyle="butt")  # fmt: skip
+            ends = [row["verdict_low"], row["verdict_high"]]
+            axes.plot(ends, [place, place], color=colour, linewidth=3, zorder=3,
+                      solid_capstyle="butt")  # fmt: skip
             axes.annotate(f"{name(row['arm'])}  {row['verdict']}", (1, place), xycoords=edge,
                           xytext=(8, 0), textcoords="offset points", va="center", fontsize=8,
                           color=colour, annotation_clip=False)  # fmt: skip
@@ -98,7 +99,7 @@ def draw_overview(strongest: pd.DataFrame, effects: pd.DataFrame, unit: str) -> 
         axes.tick_params(axis="y", length=0)
         axes.set_ylim(len(strongest) - 0.5, -0.5)
         axes.set(xlabel=plain(f"difference to the study's baseline, {unit}"), ylabel="")
-        axes.plot([], [], "D-", color=INK, linewidth=3, markersize=5.5, label="strongest, 95 %")
+        axes.plot([], [], "D-", color=INK, linewidth=3, markersize=5.5, label="strongest")
         grid(axes, "x")
         axes.spines["bottom"].set_color(FAINT)
         figure.legend(loc="outside upper left", ncols=2)

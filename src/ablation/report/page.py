@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from ablation.analysis import answer, exactly
+from ablation.analysis import answer, exactly, scope_note
+from ablation.analysis.words import SCOPES
 from ablation.report.basis import Basis
 from ablation.report.blocks import Page, Section
 from ablation.report.parts import parts_of
+from ablation.report.parts.curves import HALF
 
 SCREENING = 5
 """Seeds below which a study is a screening."""
+
+MOST_NAMED = 8
+"""Arms that a warning names."""
 
 
 def compose(basis: Basis) -> Page:
@@ -38,6 +43,7 @@ def _facts(basis: Basis) -> list[tuple[str, str]]:
     return [
         ("baseline", declaration.baseline),
         ("metric", f"{metric.title} on test"),
+        ("verdicts are about", SCOPES[basis.effects["scope"].iloc[0]]),
         ("margin", "none" if margin is None else exactly(margin, metric)),
         ("seeds per arm", " to ".join(dict.fromkeys((str(seeds[0]), str(seeds[-1]))))),
         ("runs", f"{done} of {planned}" if done < planned else str(done)),
@@ -55,6 +61,9 @@ def _warnings(basis: Basis) -> Iterator[str]:
     if base["look"] < SCREENING or base["n"] < SCREENING:
         plural = "" if base["n"] == 1 else "s"
         yield f"With {base['n']} seed{plural} per arm this is a screening."
+    if basis.declaration.can_generalise and base["scope"] == "this_split":
+        yield scope_note(basis.effects, basis.declaration)
+    yield from _doubts(basis)
     seen = content.declared[content.current]["runs_seen"]
     if seen:
         yield f"This declaration was made when {seen} runs had been seen."
@@ -63,3 +72,25 @@ def _warnings(basis: Basis) -> Iterator[str]:
     mixed = [name for name, values in content.provenance.items() if len(values) > 1]
     if mixed:
         yield f"The runs are mixed: more than one {', '.join(mixed)} (see Provenance)."
+
+
+def _doubts(basis: Basis) -> Iterator[str]:
+    """Yields what weakens some verdicts: odd shapes, trainings cut short."""
+    effects = basis.effects
+    if odd := list(effects.loc[effects["odd_shape"], "arm"]):
+        yield (
+            f"The differences of {_named(odd)} are too skewed, or too far apart, for a t test on "
+            "so few seeds: their verdicts may be false more often than stated."
+        )
+    chosen = basis.chosen
+    if late := list(chosen.loc[chosen["share"] > HALF, "arm"]):
+        yield (
+            f"Training was cut short in {_named(late)}: in more than half of the runs the chosen "
+            "epoch was the last. Give more epochs before the level is blamed."
+        )
+
+
+def _named(arms: Sequence[str]) -> str:
+    few = arms if len(arms) <= MOST_NAMED else [*arms[: MOST_NAMED - 1], "others"]
+    *head, last = few
+    return f"{', '.join(head)} and {last}" if head else last

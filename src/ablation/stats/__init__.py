@@ -1,10 +1,13 @@
 """The verdict engine: arrays in, small frozen records out; knows no study.
 
-`verdicts` takes the whole family of a study at once. All else is what a report or a plan prints
-around it: failure bounds, planning rows, sizes of a follow-up, variance, trends, interactions.
+`walk_looks` judges a whole study, with looks or without, and `verdicts` one family of arms once.
+All else is what a report or a plan prints around them: sizes of a follow-up, planning rows,
+trends, interactions, failure bounds, warnings, and what holds over several data sets or studies.
 """
 
 from ablation.stats.blocks import Status
+from ablation.stats.collapse import collapsed
+from ablation.stats.critical import Critical, t_quantile
 from ablation.stats.decomposition import (
     Generalisation,
     VarianceSplit,
@@ -14,57 +17,84 @@ from ablation.stats.decomposition import (
 from ablation.stats.factors import Interaction, Trend, interaction, trend
 from ablation.stats.failures import clopper_pearson, clopper_pearson_upper, sign_test
 from ablation.stats.families import Family, holm, holm_family
+from ablation.stats.followup import MOST_SEEDS, FollowUp, Seen, follow_up
 from ablation.stats.looks import PlanningRow, planning_row
-from ablation.stats.paired import interval, moments, paired_t, t_quantile, tost
+from ablation.stats.paired import interval, moments, paired_t, tost
 from ablation.stats.planning import (
-    MOST_SEEDS,
-    FollowUp,
     difference_noise,
-    follow_up,
+    least_effect,
     power_better,
     power_equivalent,
 )
 from ablation.stats.record import Verdicts
-from ablation.stats.rule import FEWEST_SEEDS, Ground, Verdict
+from ablation.stats.rule import FEWEST_SEEDS, Ground, Reach, Scope, Verdict
+from ablation.stats.sets import (
+    Holding,
+    SetMean,
+    any_false,
+    holding_sets,
+    mean_over_sets,
+    partial_conjunction,
+    surviving,
+)
+from ablation.stats.shape import odd_shapes
+from ablation.stats.unpaired import unpaired_verdicts
 from ablation.stats.verdict import Sensitivity, pooled_sensitivity, verdicts
-from ablation.stats.walk import Look, Walk, walk_looks
+from ablation.stats.walk import walk_looks
+from ablation.stats.walked import Look, Spent, Walk
 
 __all__ = [
     "FEWEST_SEEDS",
     "MOST_SEEDS",
+    "Critical",
     "Family",
     "FollowUp",
     "Generalisation",
     "Ground",
+    "Holding",
     "Interaction",
     "Look",
     "PlanningRow",
+    "Reach",
+    "Scope",
+    "Seen",
     "Sensitivity",
+    "SetMean",
+    "Spent",
     "Status",
     "Trend",
     "VarianceSplit",
     "Verdict",
     "Verdicts",
     "Walk",
+    "any_false",
     "clopper_pearson",
     "clopper_pearson_upper",
+    "collapsed",
     "difference_noise",
     "follow_up",
     "generalise",
+    "holding_sets",
     "holm",
     "holm_family",
     "interaction",
     "interval",
+    "least_effect",
+    "mean_over_sets",
     "moments",
+    "odd_shapes",
     "paired_t",
+    "partial_conjunction",
     "planning_row",
     "pooled_sensitivity",
     "power_better",
     "power_equivalent",
     "sign_test",
+    "surviving",
     "t_quantile",
     "tost",
     "trend",
+    "unpaired_verdicts",
     "variance_split",
     "verdicts",
     "walk_looks",

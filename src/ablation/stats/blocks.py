@@ -5,15 +5,16 @@ block at a declared floor; a missing run says nothing about its arm, so its bloc
 for every arm, which keeps all comparisons on the same seeds.
 """
 
-from dataclasses import dataclass
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
 from enum import IntEnum
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-Floats = NDArray[np.float64]
-Bools = NDArray[np.bool_]
-Ints = NDArray[np.int64]
+from ablation.stats.arrays import Bools, Floats, Ints
+from ablation.stats.crossed import Sample, check_examples
 
 
 class Status(IntEnum):
@@ -35,13 +36,18 @@ class Blocks:
     """Values ``[..., arm, seed]``: a failed run at the floor (NaN without one), 0 where the
     block is left out."""
     kept: Bools
-    """Whether the block is complete, ``[..., 1, seed]``."""
+    """Whether the block is complete, ``[..., 1, seed]``; ``[..., arm, seed]`` where arms with
+    missing runs take nothing from the others."""
     failed: Bools
     """Failed runs of complete blocks, ``[..., arm, seed]``."""
+    incomplete: Bools
+    """Arms with a missing run in a block that counts for the others, ``[..., arm]``."""
+    examples: Sample | None = None
+    """Scores by example, where there are any."""
 
     @property
     def n(self) -> Ints:
-        """Number of complete blocks, ``[..., 1]``."""
+        """Number of complete blocks, ``[..., 1]`` or ``[..., arm]``."""
         return np.asarray(self.kept.sum(axis=-1), dtype=np.int64)
 
     @property
@@ -68,6 +74,12 @@ class Blocks:
         constant = highest - lowest <= self.rounding
         return np.asarray(constant.all(axis=-1, keepdims=True))
 
+    def without(self, seed: int) -> Blocks:
+        """Returns the blocks but for one seed, given by its place."""
+        kept = self.kept & (np.arange(self.kept.shape[-1]) != seed)
+        scores, failed = np.where(kept, self.scores, 0.0), self.failed & kept
+        return replace(self, scores=scores, kept=kept, failed=failed)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Runs:
@@ -77,63 +89,107 @@ class Runs:
     """The metric; a failed run at the floor, NaN without one."""
     states: Ints
     """`Status` of each run."""
+    floor: float = np.nan
+    """Value of a failed run; NaN where none is declared."""
+    examples: Sample | None = None
+    """Scores by example, where there are any."""
 
-    def blocks(self, seeds: int | None = None, asked: Bools | None = None) -> Blocks:
+    def failing(self, fallen: Bools) -> Runs:
+        """Returns the runs with some of them, ``[..., arm, seed]``, made FAILED."""
+        if not fallen.any():
+            return self
+        return replace(
+            self,
+            scores=np.where(fallen, self.floor, self.scores),
+            states=np.where(fallen, np.int64(Status.FAILED), self.states),
+        )
+
+    def blocks(
+        self,
+        seeds: int | None = None,
+        asked: Bools | None = None,
+        excused: ArrayLike = False,
+    ) -> Blocks:
         """Returns the complete blocks among the first seeds.
 
         Args:
             seeds: How many seeds are looked at; all where None.
             asked: Arms whose runs count, ``[..., arm]``, the baseline among them; all where
                 None. The others have a score of 0, and no run of theirs is missed.
+            excused: Whether a missing run takes only its own arm out of a block, and not the
+                block out of the study, ``[...]``. A missing run of the baseline always does.
         """
         scores, states = self.scores[..., :seeds], self.states[..., :seeds]
         counted = np.ones((1, 1), np.bool_) if asked is None else asked[..., None]
-        kept = ((states != Status.MISSING) | ~counted).all(axis=-2, keepdims=True)
+        present = (states != Status.MISSING) | ~counted
+        kept = present.all(axis=-2, keepdims=True)
+        incomplete = np.zeros(scores.shape[:-1], np.bool_)
+        if np.any(excused):
+            own = present & present[..., :1, :]
+            lone = np.asarray(excused)[..., None, None]
+            kept = np.where(lone, own, kept)
+            incomplete = (lone & ~own & present[..., :1, :]).any(axis=-1)
         counted = kept & counted
         return Blocks(
             scores=np.where(counted, scores, 0.0),
             kept=kept,
             failed=(states == Status.FAILED) & counted,
+            incomplete=incomplete,
+            examples=None if self.examples is None else self.examples.first(seeds),
         )
 
 
 def complete_blocks(
-    values: ArrayLike, status: ArrayLike | None = None, floor: float | None = None
+    values: ArrayLike,
+    status: ArrayLike | None = None,
+    floor: ArrayLike | None = None,
+    scores: ArrayLike | None = None,
 ) -> Blocks:
     """Puts failures at the floor and leaves blocks with a missing run out.
 
     The arguments and errors are those of `check_runs`.
     """
-    return check_runs(values, status, floor).blocks()
+    return check_runs(values, status, floor, scores).blocks()
 
 
 def check_runs(
-    values: ArrayLike, status: ArrayLike | None = None, floor: float | None = None
+    values: ArrayLike,
+    status: ArrayLike | None = None,
+    floor: ArrayLike | None = None,
+    scores: ArrayLike | None = None,
 ) -> Runs:
     """Returns the runs of a study, failures at the floor, once they are all sound.
 
     Args:
         values: Metric ``[..., arm, seed]``; only finished runs are read.
         status: `Status` of each run, of the same shape; all FINISHED where None.
-        floor: Value of a failed run, in units of the metric; None leaves it undefined.
+        floor: Value of a failed run, in units of the metric, or its score on each example;
+            None leaves it undefined.
+        scores: Scores by example ``[..., arm, seed, example]`` whose mean is the metric.
 
     Raises:
         ValueError: On a shape without two arms and a seed, an unknown status, a floor that is
-            not finite, or a finished run without a finite value.
+            not finite, a finished run without a finite value, or scores that do not fit.
     """
-    scores = np.array(values, dtype=np.float64)
-    if scores.ndim < 2 or scores.shape[-2] < 2 or scores.shape[-1] < 1:  # noqa: PLR2004 - two of each, the least that varies
+    table = np.array(values, dtype=np.float64)
+    if table.ndim < 2 or table.shape[-2] < 2 or table.shape[-1] < 1:  # noqa: PLR2004 - two of each, the least that varies
         raise ValueError(
             "values must be [..., arm, seed] with the baseline, at least one other arm and at "
-            f"least one seed; got shape {scores.shape}. Pass the whole family in one array."
+            f"least one seed; got shape {table.shape}. Pass the whole family in one array."
         )
-    if floor is not None and not np.isfinite(floor):
+    chance = np.asarray(np.nan if floor is None else floor)
+    if floor is not None and (not np.isfinite(chance).all() or (chance.ndim and scores is None)):
         raise ValueError(
-            f"floor must be finite; got {floor}. Pass the chance level of the split, or None."
+            f"floor must be finite, one number unless there are scores by example; got {floor}. "
+            "Pass the chance level of the split, or None."
         )
-    states = _states(scores, status)
-    scores[states == Status.FAILED] = np.nan if floor is None else floor
-    return Runs(scores=scores, states=states)
+    states = _states(table, status)
+    examples = None
+    if scores is not None:
+        examples = check_examples(table, states == Status.FINISHED, scores, chance)
+    value = float(chance.mean())
+    table[states == Status.FAILED] = value
+    return Runs(scores=table, states=states, floor=value, examples=examples)
 
 
 def _states(scores: Floats, status: ArrayLike | None) -> Ints:

@@ -5,8 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ablation.stats.blocks import Floats, complete_blocks
-from ablation.stats.paired import interval
+from ablation.stats.arrays import Floats
+from ablation.stats.blocks import complete_blocks
+from ablation.stats.crossed import fixed_variance
+from ablation.stats.paired import error_of, moments
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -74,8 +76,8 @@ class Generalisation:
     """Mean difference over seeds and examples."""
     standard_error: Floats
     """Its standard error when both are samples."""
-    df: Floats
-    """Satterthwaite's degrees of freedom."""
+    weight: Floats
+    """Share of the seeds in the critical values; 1 below five seeds."""
     low: Floats
     """Lower end of the two-sided 95 % interval."""
     high: Floats
@@ -87,11 +89,8 @@ def generalise(differences: ArrayLike) -> Generalisation:
 
     .. math:: V = (MS_s + MS_i - MS_e) / (nN)
 
-    with Satterthwaite's degrees of freedom ("An approximate distribution of estimates of
-    variance components", 1946). Seeds and examples are crossed: every seed's model sees every
-    example. In expectation the error mean square is the smallest of the three; where by luck it
-    is not, it is taken at the smaller of the others. The bare formula then gives variances below
-    zero and next to no degrees of freedom (coverage 0.91 at 3 seeds and 50 examples).
+    with Cochran's critical values (`Critical`). Seeds and examples are crossed: every seed's
+    model sees every example. `verdicts` does the same for all arms where it is given scores.
 
     Args:
         differences: Arm less baseline in correctness (or loss), ``[..., seed, example]``.
@@ -106,18 +105,9 @@ def generalise(differences: ArrayLike) -> Generalisation:
             f"shape {table.shape}. Leave out seeds without predictions of both arms."
         )
     n, size = table.shape[-2:]
-    effect = table.mean(axis=(-2, -1))
-    centred = table - effect[..., None, None]
-    seeds, examples = centred.mean(axis=-1), centred.mean(axis=-2)
-    rest = centred - seeds[..., :, None] - examples[..., None, :]
-    by_seed = size * (seeds**2).sum(axis=-1) / (n - 1)
-    by_example = n * (examples**2).sum(axis=-1) / (size - 1)
-    error = (rest**2).sum(axis=(-2, -1)) / ((n - 1) * (size - 1))
-    error = np.minimum(error, np.minimum(by_seed, by_example))
-    squares = (by_seed**2 / (n - 1)) + by_example**2 / (size - 1)
-    squares += error**2 / ((n - 1) * (size - 1))
-    total = by_seed + by_example - error
-    df = np.where(squares > 0, total**2 / np.where(squares > 0, squares, 1.0), np.nan)
-    standard_error = np.sqrt(total / (n * size))
-    low, high = interval(effect, standard_error, df, 0.025)
-    return Generalisation(effect, standard_error, df, low, high)
+    effect, spread = moments(table.mean(axis=-1))
+    error, critical = error_of(
+        spread, np.asarray(n), fixed_variance(table), np.asarray(size - 1.0)
+    )
+    half = critical.quantile(0.025) * np.where(error > 0, error, np.nan)
+    return Generalisation(effect, error, critical.weight, effect - half, effect + half)

@@ -1,14 +1,19 @@
 """Questions about factors: the trend of an ordered one, the interaction of two crossed ones."""
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ablation.stats.blocks import Blocks, Bools, Floats, Ints, complete_blocks
+from ablation.stats.arrays import Bools, Floats, Ints
+from ablation.stats.blocks import Blocks, complete_blocks
+from ablation.stats.critical import Critical, difference_p
 from ablation.stats.families import holm_family
-from ablation.stats.paired import interval, moments, paired_t
+from ablation.stats.paired import error_of, moments
 from ablation.stats.rule import FEWEST_SEEDS
+
+_POINTWISE_TAIL: Final = 0.025
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,7 +43,8 @@ def trend(
     log: bool = False,
     quantum: float = 0.0,
     status: ArrayLike | None = None,
-    floor: float | None = None,
+    floor: ArrayLike | None = None,
+    scores: ArrayLike | None = None,
 ) -> Trend:
     """Fits a least-squares slope in each seed, and asks whether their mean is 0.
 
@@ -49,17 +55,18 @@ def trend(
         quantum: Step of the metric, which bounds the spread of a slope from below.
         status: As in `verdicts`.
         floor: As in `verdicts`.
+        scores: As in `verdicts`: the slope is then taken example by example, and the trend is
+            about new examples too.
 
     Raises:
         ValueError: If the levels are not one finite number per arm, fewer than two of them
             differ, or one is negative on the log scale.
     """
-    blocks = complete_blocks(values, status, floor)
+    blocks = complete_blocks(values, status, floor, scores)
     at, used = _positions(np.asarray(levels, dtype=np.float64), blocks.scores.shape[-2], log)
     centred = np.where(used, at - at[used].mean(), 0.0)
     weights = centred / np.sum(centred**2)
-    slopes = np.einsum("a,...as->...s", weights[used], blocks.scores[..., used, :])
-    cells = _estimate(slopes[..., None, :], blocks, quantum, weights)
+    cells = _estimate(blocks, weights[None], quantum)
     return Trend(
         slope=cells.mean[..., 0],
         standard_error=cells.error[..., 0],
@@ -97,26 +104,48 @@ class _Cells:
 
     mean: Floats
     error: Floats
-    df: Floats
+    critical: Critical
     low: Floats
     high: Floats
     p: Floats
 
 
-def _estimate(contrasts: Floats, blocks: Blocks, quantum: float, weights: Floats) -> _Cells:
-    """Estimates contrasts ``[..., cell, seed]``, each a weighted sum of the runs of a block.
+def _estimate(blocks: Blocks, weights: Floats, quantum: float) -> _Cells:
+    """Estimates contrasts, each a sum of the runs of a block with the weights ``[cell, arm]``.
 
     A spread within float rounding is none; rounding to the quantum puts a variance of q^2/12
     into each run, hence q^2/12 times the squared weights into the sum.
     """
-    mean, seen = moments(contrasts, blocks.kept)
-    seen = np.where(seen <= blocks.rounding * np.abs(weights).sum(), 0.0, seen)
-    spread = np.maximum(seen, quantum * np.sqrt(np.sum(weights**2) / 12))
-    spread = np.where((spread > 0) & ~blocks.are_copies, spread, np.nan)
-    error, df = spread / np.sqrt(np.maximum(blocks.n, 1)), np.maximum(blocks.n - 1.0, 1.0)
-    low, high = interval(mean, error, df, 0.025)
-    p = np.where(blocks.n >= FEWEST_SEEDS, paired_t(mean, error, df), np.nan)
-    return _Cells(mean, error, df, low, high, p)
+    mean, seen = moments(_contrasts(blocks.scores, weights), blocks.kept)
+    sizes = np.abs(weights).sum(axis=-1)
+    seen = np.where(seen <= blocks.rounding * sizes, 0.0, seen)
+    fixed, example_df = _by_example(blocks, weights, mean.shape)
+    least = quantum**2 * np.sum(weights**2, axis=-1) / 12
+    spread = np.sqrt(np.maximum(seen**2, least - blocks.n * fixed))
+    known = ((spread > 0) | (fixed > 0)) & ~blocks.are_copies
+    error, critical = error_of(np.where(known, spread, np.nan), blocks.n, fixed, example_df)
+    half = critical.quantile(_POINTWISE_TAIL) * error
+    p = difference_p(mean, np.where(blocks.n >= FEWEST_SEEDS, error, np.nan), critical)
+    return _Cells(mean, error, critical, mean - half, mean + half, p)
+
+
+def _contrasts(scores: Floats, weights: Floats) -> Floats:
+    """Returns the weighted sums of arms ``[..., cell, seed]``; weight 0 hides a NaN."""
+    cells = [
+        sum(weight * scores[..., arm, :] for arm, weight in enumerate(row) if weight)
+        for row in weights
+    ]
+    return np.stack(np.broadcast_arrays(*cells), axis=-2)
+
+
+def _by_example(blocks: Blocks, weights: Floats, shape: tuple[int, ...]) -> tuple[Floats, Floats]:
+    """Returns each contrast's variance over examples, and its degrees of freedom."""
+    examples = blocks.examples
+    if examples is None:
+        return np.zeros(shape), np.ones(shape)
+    kept = blocks.kept[..., 0, :]
+    parts = [examples.fixed_variance(row, kept, blocks.failed) for row in weights]
+    return np.stack(parts, axis=-1), np.full(shape, examples.size - 1.0)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -146,7 +175,8 @@ def interaction(
     *,
     quantum: float = 0.0,
     status: ArrayLike | None = None,
-    floor: float | None = None,
+    floor: ArrayLike | None = None,
+    scores: ArrayLike | None = None,
     alpha: float = 0.05,
 ) -> Interaction:
     """Returns the interaction contrasts of two crossed factors, level 0 the baseline of each.
@@ -156,6 +186,7 @@ def interaction(
         quantum: Step of the metric.
         status: `Status` of each run, of the shape of values.
         floor: As in `verdicts`.
+        scores: Score of each run on each test example, ``[..., first, second, seed, example]``.
         alpha: Error rate of the family of cells.
 
     Raises:
@@ -170,21 +201,28 @@ def interaction(
     *leading, first, second, seeds = table.shape
     arms = (*leading, first * second, seeds)
     states = None if status is None else np.asarray(status).reshape(arms)
-    blocks = complete_blocks(table.reshape(arms), states, floor)
-    scores = blocks.scores.reshape(table.shape)
-    alone = scores[..., 1:, :1, :] + scores[..., :1, 1:, :] - scores[..., :1, :1, :]
-    contrasts = (scores[..., 1:, 1:, :] - alone).reshape(*leading, -1, seeds)
-    cells = _estimate(contrasts, blocks, quantum, np.array([1.0, -1.0, -1.0, 1.0]))
+    by_example = None if scores is None else np.asarray(scores).reshape(*arms, -1)
+    blocks = complete_blocks(table.reshape(arms), states, floor, by_example)
+    cells = _estimate(blocks, _double_differences(first, second), quantum)
     family = holm_family(cells.p, alpha=alpha)
-    adjusted = interval(cells.mean, cells.error, cells.df, alpha / (2 * family.divisor))
+    half = cells.critical.quantile(alpha / (2 * family.divisor)) * cells.error
     shape = (*leading, first - 1, second - 1)
     return Interaction(
         effect=cells.mean.reshape(shape),
         standard_error=cells.error.reshape(shape),
         low=cells.low.reshape(shape),
         high=cells.high.reshape(shape),
-        adjusted_low=adjusted[0].reshape(shape),
-        adjusted_high=adjusted[1].reshape(shape),
+        adjusted_low=(cells.mean - half).reshape(shape),
+        adjusted_high=(cells.mean + half).reshape(shape),
         p=family.adjusted.reshape(shape),
         n=blocks.n[..., 0],
     )
+
+
+def _double_differences(first: int, second: int) -> Floats:
+    """Returns the weights ``[cell, arm]`` of each difference of differences, level 0 left out."""
+    weights = np.zeros((first - 1, second - 1, first, second))
+    for one, two in np.ndindex(first - 1, second - 1):
+        weights[one, two, [one + 1, 0], [two + 1, 0]] = 1
+        weights[one, two, [one + 1, 0], [0, two + 1]] = -1
+    return weights.reshape((first - 1) * (second - 1), first * second)

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import special
 
-from ablation.stats.blocks import Bools, Floats, Ints
+from ablation.stats.arrays import Bools, Floats, Ints
 
 
 def clopper_pearson(
@@ -75,17 +75,18 @@ class Failures:
     """Sign test of the two counts above, times the size of the family (Bonferroni)."""
 
 
-def count_failures(failed: Bools, remain: Bools) -> Failures:
+def count_failures(failed: Bools, kept: Bools, family: Bools) -> Failures:
     """Counts failures against the baseline's, arm 0.
 
     Args:
         failed: Failed runs ``[..., arm, seed]``.
-        remain: Arms in the family, ``[..., arm]``.
+        kept: Whether a run counts, broadcastable to them.
+        family: Arms in the family, ``[..., arm]``.
     """
-    baseline = failed[..., :1, :]
+    baseline = failed[..., :1, :] & kept
     arm_alone = (failed & ~baseline).sum(axis=-1)
     baseline_alone = (baseline & ~failed).sum(axis=-1)
-    size = np.maximum(remain.sum(axis=-1, keepdims=True), 1)
+    size = np.maximum(family.sum(axis=-1, keepdims=True), 1)
     return Failures(
         failed=failed.sum(axis=-1),
         arm_alone=arm_alone,

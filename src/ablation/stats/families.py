@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ablation.stats.blocks import Bools, Floats, Ints
+from ablation.stats.arrays import Bools, Floats, Ints
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -48,6 +48,34 @@ def holm_family(p: ArrayLike, remain: ArrayLike | None = None, *, alpha: float =
     left = size - rejected.sum(axis=-1, keepdims=True)
     divisor = np.maximum(np.where(rejected, size - rank, left), 1)
     return Family(adjusted=adjusted, rejected=rejected, divisor=divisor)
+
+
+def holm_late(
+    p: ArrayLike, remain: Bools, late: Bools, size: Ints, *, alpha: float = 0.05
+) -> Family:
+    """Returns Holm's decisions where some comparisons came after the others were decided.
+
+    A late comparison is rejected at alpha over the size of the whole family, and counts as not
+    rejected for the others, whose decisions stand. Holm over all of them at once would reject
+    all of that and more, so the error rate of the family stays at most alpha.
+
+    Args:
+        p: p values ``[..., comparison]``.
+        remain: Which comparisons belong to the family.
+        late: Which of them came late.
+        size: Size of the whole family, ``[..., 1]``.
+        alpha: Error rate of the family.
+    """
+    p = np.asarray(p, dtype=np.float64)
+    family = holm_family(np.where(late, np.nan, p), remain, alpha=alpha)
+    if not late.any():
+        return family
+    adjusted = np.where(late & remain, np.minimum(p * size, 1.0), family.adjusted)
+    return Family(
+        adjusted=adjusted,
+        rejected=adjusted <= alpha,
+        divisor=np.where(late & remain, np.maximum(size, 1), family.divisor),
+    )
 
 
 def _step_down(p: ArrayLike, remain: ArrayLike | None) -> tuple[Floats, Ints, Ints]:

@@ -1,12 +1,15 @@
 """Planning rows: what a plan with or without looks can show, before any run."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ablation.stats.blocks import check_runs
+from ablation.stats.crossed import Known
 from ablation.stats.rule import Verdict
-from ablation.stats.walk import Walk, walk_looks
+from ablation.stats.walk import walk_runs
+from ablation.stats.walked import Walk
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -23,6 +26,8 @@ class PlanningRow:
     """Smallest effect worth acting on, in units of the metric."""
     noise: float
     """Standard deviation of one paired difference, in units of the metric."""
+    examples: int | None
+    """Size of the test split; None where the verdict is about this split alone."""
     effects: tuple[float, ...]
     """True effects that BETTER is asked for, in units of the metric."""
     better: tuple[float, ...]
@@ -41,6 +46,8 @@ def planning_row(
     noise: float,
     comparisons: int,
     spend: Sequence[float] = (0.05,),
+    examples: int | None = None,
+    deviation: float = 0.0,
     effects: Sequence[float] | None = None,
     repetitions: int = 2000,
     generator: np.random.Generator | None = None,
@@ -56,6 +63,8 @@ def planning_row(
         noise: Standard deviation of one paired difference; see `difference_noise`.
         comparisons: Arms besides the baseline.
         spend: alpha spent at each look.
+        examples: Size of the test split where the verdict is about new examples, else None.
+        deviation: Standard deviation over examples of the mean difference.
         effects: True effects to ask BETTER for; 1, 1.5, 2 and 3 times the noise where None.
         repetitions: Simulated studies per effect; 2,000 are within 0.02 of the truth or so.
         generator: Source of the simulated noise; a fixed one where None, so that a plan printed
@@ -64,11 +73,15 @@ def planning_row(
     draw = np.random.default_rng(20) if generator is None else generator
     asked = tuple(noise * r for r in (1.0, 1.5, 2.0, 3.0)) if effects is None else tuple(effects)
     shape = (repetitions, comparisons + 1, looks[-1])
+    sample = None if examples is None else Known(size=examples, deviation=deviation)
 
     def walk(effect: float) -> Walk:
         values = draw.normal(scale=noise / np.sqrt(2), size=shape)
         values[:, 1] += effect
-        return walk_looks(values, looks=looks, spend=spend, margin=margin)
+        if examples is not None:  # one draw of examples for all seeds of a study
+            values += draw.normal(scale=deviation / np.sqrt(2 * examples), size=(*shape[:2], 1))
+        runs = replace(check_runs(values), examples=sample)
+        return walk_runs(runs, looks=looks, spend=spend, margin=margin)
 
     idle = walk(0.0)
     better = tuple(float(np.mean(walk(e).verdict[:, 1] == Verdict.BETTER)) for e in asked)
@@ -78,6 +91,7 @@ def planning_row(
         comparisons=comparisons,
         margin=margin,
         noise=noise,
+        examples=examples,
         effects=asked,
         better=better,
         equivalent=float(np.mean(idle.verdict[:, 1:] == Verdict.EQUIVALENT)),

@@ -9,14 +9,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import special
 
-from ablation.stats.blocks import Blocks, Bools, Floats, Ints
-
-
-def t_quantile(tail: ArrayLike, df: ArrayLike) -> Floats:
-    """Returns the point of Student's t that is exceeded with probability `tail`."""
-    # The lower tail, mirrored: 1 - tail would lose the digits of a small tail.
-    df, tail = np.asarray(df, dtype=np.float64), np.asarray(tail, dtype=np.float64)
-    return np.asarray(-special.stdtrit(df, tail), dtype=np.float64)
+from ablation.stats.arrays import Bools, Floats, Ints
+from ablation.stats.blocks import Blocks
+from ablation.stats.critical import MIXED_FROM, Critical, t_quantile
 
 
 def paired_t(effect: ArrayLike, standard_error: ArrayLike, df: ArrayLike) -> Floats:
@@ -90,8 +85,13 @@ class Paired:
     effect: Floats
     """Mean of the differences from the baseline."""
     spread: Floats
-    """Standard deviation of the differences, not below what the quantum allows; NaN where none
-    is known: fewer than two blocks, an undefined failure, or one difference on all seeds."""
+    """Standard deviation of the differences over seeds, not below what the quantum allows; NaN
+    where no error is known."""
+    fixed: Floats
+    """Part of the variance of the effect that more seeds cannot lower; 0 where the examples are
+    fixed."""
+    example_df: Floats
+    """Number of examples less one; 1 where the examples are fixed."""
     rho: Floats
     """Pairing gain: 1 - var(difference) / (var(arm) + var(baseline))."""
     wins: Ints
@@ -102,30 +102,70 @@ class Paired:
     """Seeds on which the arm is below the baseline."""
 
 
-def compare(blocks: Blocks, quantum: float = 0.0) -> Paired:
+def compare(blocks: Blocks, quantum: float = 0.0, asked: Bools | None = None) -> Paired:
     """Returns the paired comparison of every arm with the baseline, arm 0.
 
     Args:
         blocks: Complete blocks.
         quantum: Step of the metric (one over the test size for accuracy). A rounded value is
             off by up to half a step, with variance q^2/12; a difference holds two of them, so
-            no spread is taken to be below q/sqrt(6).
+            no variance of an effect is taken to be below q^2/(6n).
+        asked: Arms whose examples are looked at, ``[..., arm]``; all where None.
     """
     differences = blocks.scores - blocks.scores[..., :1, :]
     mean, own_spread = moments(blocks.scores, blocks.kept)
     effect, seen = moments(differences, blocks.kept)
     seen = np.where(seen <= blocks.rounding, 0.0, seen)
-    spread = np.maximum(seen, quantum / np.sqrt(6))
+    n = np.broadcast_to(blocks.n, effect.shape).copy()
+    fixed, example_df = _by_example(blocks, effect.shape, asked)
+    spread = np.sqrt(np.maximum(seen**2, quantum**2 / 6 - n * fixed))
+    has_error = (spread > 0) | (fixed > 0)
     return Paired(
-        n=np.broadcast_to(blocks.n, effect.shape).copy(),
+        n=n,
         mean=mean,
         effect=effect,
-        spread=np.where(spread > 0, spread, np.nan),
+        spread=np.where(has_error & ~blocks.are_copies, spread, np.nan),
+        fixed=fixed,
+        example_df=example_df,
         rho=_pairing_gain(seen, own_spread),
         wins=np.sum(differences > 0, axis=-1, where=blocks.kept),
         ties=np.sum(differences == 0, axis=-1, where=blocks.kept),
         losses=np.sum(differences < 0, axis=-1, where=blocks.kept),
     )
+
+
+def _by_example(
+    blocks: Blocks, shape: tuple[int, ...], asked: Bools | None
+) -> tuple[Floats, Floats]:
+    """Returns each difference's variance over examples, and its degrees of freedom."""
+    fixed, examples = np.zeros(shape), blocks.examples
+    if examples is None:
+        return fixed, np.ones(shape)
+    kept = np.broadcast_to(blocks.kept, blocks.scores.shape)
+    for arm in range(1, shape[-1]):
+        if asked is None or asked[..., arm].any():
+            weights = np.eye(shape[-1])[arm] - np.eye(shape[-1])[0]
+            fixed[..., arm] = examples.fixed_variance(weights, kept[..., arm, :], blocks.failed)
+    return fixed, np.full(shape, examples.size - 1.0)
+
+
+def error_of(
+    spread: Floats, n: Ints, fixed: Floats, example_df: Floats
+) -> tuple[Floats, Critical]:
+    """Returns the standard error of a mean over n seeds, and its critical values.
+
+    Args:
+        spread: Standard deviation over seeds.
+        n: Number of seeds.
+        fixed: Part of the mean's variance that more seeds cannot lower.
+        example_df: Number of examples less one.
+    """
+    df = np.maximum(n - 1.0, 1.0)
+    by_seed = spread**2 / (df + 1)
+    variance = by_seed + fixed
+    mixed = (fixed > 0) & (n >= MIXED_FROM)
+    weight = np.where(mixed, by_seed / np.where(mixed, variance, 1.0), 1.0)
+    return np.sqrt(variance), Critical(df=df, weight=weight, example_df=example_df)
 
 
 def _pairing_gain(spread: Floats, own_spread: Floats) -> Floats:

@@ -1,20 +1,11 @@
-"""How many seeds: what a number of seeds can show, and how many more would decide."""
-
-from dataclasses import dataclass
-from typing import Final
+"""What a number of seeds can show, in closed form."""
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy import special
 
-from ablation.stats.blocks import Floats
-from ablation.stats.paired import t_quantile
-from ablation.stats.rule import FEWEST_SEEDS
-
-MOST_SEEDS: Final = 200
-"""Beyond this many seeds a follow-up is not a plan: widen the margin or cut the noise."""
-_LIKELY: Final = 0.8
-_SIZES: Final = np.arange(FEWEST_SEEDS, MOST_SEEDS + 1)
+from ablation.stats.arrays import Floats
+from ablation.stats.critical import t_quantile
 
 
 def difference_noise(run_noise: float, *, rho: float = 0.0) -> float:
@@ -92,67 +83,21 @@ def _chi_density(x: Floats, df: Floats) -> Floats:
     return np.asarray(np.exp(log))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class FollowUp:
-    """Sizes of a follow-up study; NaN where not asked, ``inf`` for more than 200 seeds."""
+def least_effect(
+    *, examples: int, deviation: float, comparisons: int, alpha: float = 0.05
+) -> float:
+    """Returns the smallest effect that any number of seeds can show on a test split.
 
-    likely: Floats
-    """Fewest seeds whose predictive probability of any verdict is at least 0.8."""
-    sufficient: Floats
-    """Fewest seeds at which some verdict must fall if the spread stays as seen."""
-
-
-def follow_up(
-    *,
-    n: ArrayLike,
-    effect: ArrayLike,
-    spread: ArrayLike,
-    margin: float | None,
-    comparisons: ArrayLike,
-    alpha: float = 0.05,
-) -> FollowUp:
-    """Returns how many seeds in all would decide each arm, at its share of alpha.
+    Where the verdict is about new examples, more seeds leave the variance over examples as it
+    is: with 200 of them and a deviation of 0.3, six arms and endless seeds, no effect below
+    0.057 can be shown.
 
     Args:
-        n: Seeds seen so far, ``[...]``.
-        effect: Effect seen, ``[...]``, in units of the metric.
-        spread: Standard deviation of the differences seen, ``[...]``; NaN gives NaN.
-        margin: Smallest effect worth acting on, or None: then no number is sufficient.
-        comparisons: Size of the family, ``[...]``.
-        alpha: Error rate of the follow-up's family.
+        examples: Size of the test split.
+        deviation: Standard deviation over examples of the mean difference, in units of the
+            metric.
+        comparisons: Size of the family.
+        alpha: Error rate of the family.
     """
-    seen = np.broadcast_arrays(n, effect, spread, comparisons)
-    columns = [np.asarray(column, dtype=np.float64).reshape(-1, 1) for column in seen]
-    known = ~np.isnan(columns[2]) & (columns[0] >= FEWEST_SEEDS)
-    runs, mean, sd, family = (np.where(known, column, 3.0) for column in columns)
-    outside = t_quantile(alpha / (2 * family), _SIZES - 1) * sd / np.sqrt(_SIZES)
-    inside = t_quantile(alpha / family, _SIZES - 1) * sd / np.sqrt(_SIZES)
-    room = -np.inf if margin is None else margin
-    chance = _chance_of_verdict(runs, mean, sd, outside, room - inside)
-    likely = _first_size((chance >= _LIKELY) & (runs < _SIZES), known)
-    enough = _first_size(outside + inside <= room, known & (margin is not None))
-    return FollowUp(*(sizes.reshape(seen[0].shape) for sizes in (likely, enough)))
-
-
-def _chance_of_verdict(
-    n: Floats, mean: Floats, sd: Floats, outside: Floats, inside: Floats
-) -> Floats:
-    """Returns P(|future mean| > outside or < inside), ``[arm, size]``.
-
-    The mean of all seeds, those seen among them, is predicted as
-    ``mean + t(n - 1) * sd * sqrt(1/n - 1/size)``; the spread is taken to stay.
-    """
-    width = sd * np.sqrt(np.maximum(1 / n - 1 / _SIZES, np.finfo(np.float64).tiny))
-    near = np.minimum(np.maximum(inside, 0.0), outside)
-
-    def below(point: Floats) -> Floats:
-        return np.asarray(special.stdtr(n - 1, (point - mean) / width))
-
-    gap = below(outside) - below(near) + below(-near) - below(-outside)
-    return 1 - gap
-
-
-def _first_size(decides: ArrayLike, known: ArrayLike) -> Floats:
-    decides = np.asarray(decides)
-    first = np.where(decides.any(axis=-1), _SIZES[decides.argmax(axis=-1)], np.inf)
-    return np.where(np.asarray(known)[..., 0], first, np.nan)
+    critical = t_quantile(alpha / (2 * comparisons), examples - 1)
+    return float(critical * deviation / np.sqrt(examples))

@@ -1,17 +1,13 @@
 """The one public call: the whole family of a study in, one verdict per arm out."""
 
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ablation.stats.blocks import Bools, Floats
-from ablation.stats.judge import Case, judge, open_case
+from ablation.stats.arrays import Bools, Floats
+from ablation.stats.judge import judge, open_case, pooled_spread
 from ablation.stats.record import Verdicts
-
-POOLED_BELOW: Final = 8
-"""Seeds from which an arm's own spread is known well enough to leave the pool alone."""
 
 
 def verdicts(
@@ -19,9 +15,10 @@ def verdicts(
     *,
     margin: float | None,
     status: ArrayLike | None = None,
-    floor: float | None = None,
+    floor: ArrayLike | None = None,
     quantum: float = 0.0,
     identical: ArrayLike | None = None,
+    scores: ArrayLike | None = None,
     alpha: float = 0.05,
 ) -> Verdicts:
     """Judges every arm of a study against its baseline, as one family.
@@ -30,34 +27,39 @@ def verdicts(
     corrected by Holm (1979) as a family of its own: the rate of any false claim is at most
     `alpha` in each.
 
-    A study that adds seeds until it is decided calls this at each look with the baseline and
-    the arms still undecided, and with the part of alpha that the look spends (Slud & Wei
-    1982); parts that sum to alpha are valid for any stopping.
+    A study that adds seeds until it is decided is judged by `walk_looks`.
+
+    Verdicts are about new seeds and new test examples where `scores` are given (errors of
+    crossed mean squares, Cochran's critical values), else about new seeds on this test split.
 
     Args:
         values: Metric ``[..., arm, seed]``, arm 0 the baseline, higher is better (negate a
             loss). Leading axes are independent studies.
         margin: Smallest effect anybody would act on, in units of the metric. Without one no
-            arm is EQUIVALENT but by identity.
+            arm is EQUIVALENT.
         status: `Status` of each run, of the shape of values; all FINISHED where None.
-        floor: What a failed run is worth, in units of the metric (chance level). Without one
-            a failure leaves its arm, and the baseline's every arm, INCONCLUSIVE.
+        floor: Value of a failed run, in units of the metric (chance level), or its score on
+            each example ``[example]``. Without one a failure leaves its arm, and the
+            baseline's every arm, INCONCLUSIVE.
         quantum: Step of the metric, one over the test size for accuracy; 0 if continuous. Where
             a step is as large as the noise, error rates swing around alpha with the place of
             the margin between two steps (at 3 to 8 seeds .00 to .075 for equivalence, .00 to
             .060 for a difference).
         identical: Whether an arm left the baseline's weights or predictions on every seed,
-            ``[..., arm]``. Such arms leave both families.
+            ``[..., arm]``. Such arms are IDENTICAL and leave both families.
+        scores: Score of each run on each test example, booleans or floats
+            ``[..., arm, seed, example]``, whose mean is the metric; None where the metric is no
+            such mean or a finished run has none. Only those of finished runs are read.
         alpha: Error rate of each family.
 
     Returns:
         One entry per arm, ``[..., arm]``.
 
     Raises:
-        ValueError: On a finished run without a finite value, a wrong shape, an arm called
-            identical whose values are not, or a margin, quantum or alpha out of range.
+        ValueError: On a finished run without a finite value, a wrong shape, scores whose mean
+            is not the metric, or a margin, quantum or alpha out of range.
     """
-    case = open_case(values, status, floor, quantum, identical)
+    case = open_case(values, status, floor, quantum, identical, scores=scores)
     return judge(case, margin, alpha)
 
 
@@ -79,9 +81,10 @@ def pooled_sensitivity(
     *,
     margin: float | None,
     status: ArrayLike | None = None,
-    floor: float | None = None,
+    floor: ArrayLike | None = None,
     quantum: float = 0.0,
     identical: ArrayLike | None = None,
+    scores: ArrayLike | None = None,
     alpha: float = 0.05,
 ) -> Sensitivity:
     """Returns what the rule would say if a small own spread were not believed.
@@ -89,20 +92,10 @@ def pooled_sensitivity(
     A line for the reader who doubts a verdict from few seeds; it decides nothing. The
     arguments are those of `verdicts`.
     """
-    case = open_case(values, status, floor, quantum, identical)
-    pooled = judge(case, margin, alpha, spread=_pooled_spread(case))
+    case = open_case(values, status, floor, quantum, identical, scores=scores)
+    pooled = judge(case, margin, alpha, spread=pooled_spread(case))
     return Sensitivity(
         pooled_standard_error=pooled.standard_error,
         would_be=pooled.verdict,
         agrees=pooled.verdict == judge(case, margin, alpha).verdict,
     )
-
-
-def _pooled_spread(case: Case) -> Floats:
-    """Returns max(own, root mean square over the family) below eight seeds."""
-    pool = case.remain & ~np.isnan(case.spread)
-    squares = np.sum(case.spread**2, axis=-1, keepdims=True, where=pool)
-    pooled = np.sqrt(squares / np.maximum(pool.sum(axis=-1, keepdims=True), 1))
-    # np.maximum hands a NaN on: an arm without a spread of its own is not lent one.
-    larger = np.maximum(case.spread, pooled)
-    return np.where(case.paired.n < POOLED_BELOW, larger, case.spread)

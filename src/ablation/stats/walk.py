@@ -1,50 +1,24 @@
-"""The one walk over looks: which are reached, whom each judges, what it decides for good."""
+"""The one walk over looks: which are reached, whom each judges, what it decides for good.
+
+Holm over the arms still undecided looks natural and is wrong: an arm on the margin that is
+rightly BETTER is still a true null of equivalence, and those that remain are a selected few (any
+false EQUIVALENT .064 at six arms and .0755 at fifteen; with the rule here .036 and .034).
+"""
+
+from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from ablation.stats.blocks import Bools, Ints, Runs, Status, check_runs
-from ablation.stats.judge import case_of, judge
-from ablation.stats.record import Verdicts
+from ablation.stats.arrays import Bools, Ints
+from ablation.stats.blocks import Runs, Status, check_runs
+from ablation.stats.collapse import collapsed
+from ablation.stats.judge import Pools, case_of, judge
 from ablation.stats.rule import Ground, Verdict
-
-
-@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class Look:
-    """One look of a schedule."""
-
-    seeds: int
-    """Blocks looked at."""
-    alpha: float
-    """Error rate spent."""
-    judged: Bools
-    """Arms that the look judged, ``[..., arm]``: none where it was not reached."""
-    verdicts: Verdicts
-    """The numbers of this look; they mean something where an arm was judged."""
-
-
-@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class Walk:
-    """Where a schedule of looks has led so far."""
-
-    verdicts: Verdicts
-    """The final numbers, every row that of its arm's last look; the baseline's row is from the
-    last look that was reached. Short of the first look they are shown and not judged."""
-    seeds: Ints
-    """Seeds planned for each arm, given what has been decided, ``[..., arm]``."""
-    reached: Ints
-    """Number of looks that were reached, ``[...]``."""
-    looks: tuple[Look, ...]
-    """Every look up to the last that any study reached, and the first in any case."""
-
-    @property
-    def verdict(self) -> NDArray[np.str_]:
-        """The word of every arm; empty for the baseline."""
-        return self.verdicts.verdict
+from ablation.stats.walked import Look, Walk, last_rows
 
 
 def walk_looks(
@@ -54,15 +28,23 @@ def walk_looks(
     spend: Sequence[float],
     margin: float | None,
     status: ArrayLike | None = None,
-    floor: float | None = None,
+    floor: ArrayLike | None = None,
     quantum: float = 0.0,
     identical: ArrayLike | None = None,
+    scores: ArrayLike | None = None,
+    chance: float | None = None,
+    taken: ArrayLike = 0,
+    late: ArrayLike | None = None,
 ) -> Walk:
     """Walks the looks of a study, or of many at once.
 
     At each look the rule runs at that look's alpha over the arms still undecided; any verdict
     but INCONCLUSIVE is final. What is spent may sum to the whole alpha for any stopping, which
     is Bonferroni over the looks (alpha spending as such: Slud & Wei 1982).
+
+    An arm frees its share only in the family in which it was itself rejected: EQUIVALENT in
+    that of equivalence, BETTER and WORSE by their means in that of the difference; identical
+    arms leave both, and an arm that only its failures decide frees nothing.
 
     A look is reached when no run of the arms still undecided, or of the baseline, is MISSING
     among its seeds. Runs between two looks are not judged: a verdict that is asked for after
@@ -79,64 +61,200 @@ def walk_looks(
         identical: Whether each run left the baseline's weights or predictions of its seed,
             ``[..., arm, seed]``. An arm is identical at a look if all its runs there finished
             and are.
+        scores: As in `verdicts`.
+        chance: Value at chance level: runs that fall below half of their arm's gain over it
+            (`collapsed`, asked at each look of its own seeds alone) are FAILED. Off where None.
+        taken: Number of looks declared taken although runs may be missing, ``[...]``. There an
+            arm with a missing run is INCONCLUSIVE, counts as not rejected, and takes nothing
+            from the others; blocks without the baseline are left out for all.
+        late: Arms that had a missing run when a look was taken, ``[..., look, arm]``: once
+            complete, each is judged there at alpha over the whole family.
 
     Raises:
         ValueError: If looks and spend differ in length or the looks do not rise, and as
             `verdicts` does.
     """
-    runs = check_runs(values, status, floor)
+    runs = check_runs(values, status, floor, scores)
+    schedule = _Schedule(looks=tuple(looks), spend=tuple(spend), taken=taken)
     _check_schedule(looks, spend, runs.scores.shape[-1])
-    equal = _equal_runs(runs, identical)
-    is_arm = np.arange(runs.scores.shape[-2]) > 0
-    undecided = np.broadcast_to(is_arm, runs.scores.shape[:-1])
-    walking = np.ones(undecided.shape[:-1], np.bool_)
-    seeds = np.full(undecided.shape, looks[0])
-    reached = np.zeros(walking.shape, np.int64)
-    taken: list[Look] = []
-    for n, alpha in zip(looks, spend, strict=True):
-        asked = undecided | ~is_arm
-        seeds = np.where(walking[..., None] & asked, n, seeds)
-        walking = walking & ~_is_short(runs, asked, n)
-        if taken and not walking.any():
+    ask = _Asking(
+        runs=runs,
+        equal=_equal_runs(runs, identical),
+        margin=margin,
+        quantum=quantum,
+        chance=chance,
+        late=_late_arms(runs, late, len(looks)),
+    )
+    return _walk(ask, schedule)
+
+
+def walk_runs(
+    runs: Runs, *, looks: Sequence[int], spend: Sequence[float], margin: float | None
+) -> Walk:
+    """Walks the looks of runs that are already checked, none of them identical."""
+    _check_schedule(looks, spend, runs.scores.shape[-1])
+    ask = _Asking(
+        runs=runs,
+        equal=_equal_runs(runs, None),
+        margin=margin,
+        quantum=0.0,
+        chance=None,
+        late=_late_arms(runs, None, len(looks)),
+    )
+    return _walk(ask, _Schedule(looks=tuple(looks), spend=tuple(spend), taken=0))
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class _Schedule:
+    """Seeds and alpha of each look, and how many of them were declared taken."""
+
+    looks: tuple[int, ...]
+    spend: tuple[float, ...]
+    taken: ArrayLike
+
+
+def _walk(ask: _Asking, schedule: _Schedule) -> Walk:
+    """Takes one look after the other while any study's next one is there."""
+    runs, steps = ask.runs, zip(schedule.looks, schedule.spend, strict=True)
+    state = _start(runs, schedule.looks[0])
+    record: list[Look] = []
+    for place, (n, alpha) in enumerate(steps):
+        seeds = np.where(state.walking[..., None] & state.asked, n, state.seeds)
+        excused = place < np.broadcast_to(schedule.taken, state.walking.shape)
+        walking = state.walking & (excused | ~_is_short(runs, state.asked, n))
+        state = replace(state, seeds=seeds, walking=walking)
+        if record and not walking.any():
             break
-        same = equal[..., :n].all(axis=-1) & walking[..., None]
-        case = case_of(runs.blocks(n, asked), quantum, same & asked, undecided)
-        found = judge(case, margin, alpha)
-        judged = asked & walking[..., None]
-        taken.append(Look(seeds=n, alpha=alpha, judged=judged, verdicts=found))
-        reached = reached + walking
-        undecided = undecided & ~(judged & (found.verdict != Verdict.INCONCLUSIVE))
-        walking = walking & undecided.any(axis=-1)
-    return Walk(verdicts=_merge(taken), seeds=seeds, reached=reached, looks=tuple(taken))
+        fallen = _fallen(ask, state, n)
+        record.append(_take(ask, state, place, (n, alpha), (excused, fallen)))
+        state = _after(state, record[-1], fallen)
+    return Walk(
+        verdicts=last_rows(record),
+        seeds=state.seeds,
+        reached=state.reached,
+        looks=tuple(record),
+        alpha=float(sum(schedule.spend)),
+        collapsed=state.collapsed,
+    )
 
 
-def rows_of(shape_of: Verdicts, chosen: Bools, other: Verdicts) -> Verdicts:
-    """Returns one record with the chosen rows of `other`, ``[..., arm]``, in place of its own."""
-    columns: dict[str, Any] = {
-        field.name: np.where(chosen, getattr(other, field.name), getattr(shape_of, field.name))
-        for field in fields(Verdicts)
-        if field.name != "margin"
-    }
-    return replace(shape_of, **columns)
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class _Asking:
+    """What every look is asked with."""
+
+    runs: Runs
+    equal: Bools
+    margin: float | None
+    quantum: float
+    chance: float | None
+    late: Bools
 
 
-def _merge(taken: Sequence[Look]) -> Verdicts:
-    """Returns every arm's row of its last look; short of the first look no row is judged."""
-    final = _shown_only(taken[0].verdicts, ~taken[0].judged)
-    for look in taken[1:]:
-        final = rows_of(final, look.judged, look.verdicts)
-    return final
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class _State:
+    """What the looks so far have decided, ``[..., arm]`` but for the last three."""
+
+    undecided: Bools
+    apart: Bools
+    """Arms in the family of the difference: not yet BETTER or WORSE by their means."""
+    within: Bools
+    """Arms in the family of equivalence: not yet EQUIVALENT."""
+    distinct: Bools
+    """Arms not identical to the baseline."""
+    seeds: Ints
+    walking: Bools
+    """Studies whose next look may come, ``[...]``."""
+    reached: Ints
+    """Looks reached, ``[...]``."""
+    collapsed: Bools
+    """Runs that collapsed by each arm's last look, ``[..., arm, seed]``."""
+
+    @property
+    def asked(self) -> Bools:
+        """The undecided arms and the baseline."""
+        return np.asarray(self.undecided | (np.arange(self.undecided.shape[-1]) == 0))
 
 
-def _shown_only(found: Verdicts, rows: Bools) -> Verdicts:
-    """Returns the record with some rows, ``[..., arm]``, shown and not judged."""
-    hidden: dict[str, Any] = {
-        name: np.where(rows, np.nan, getattr(found, name))
-        for name in ("p_difference", "p_equivalence", "p_failures")
-    }
-    is_arm = np.arange(found.ground.shape[-1]) > 0
-    ground = np.where(rows & is_arm, np.int64(Ground.NOT_REACHED), found.ground)
-    return replace(found, ground=ground, **hidden)
+def _start(runs: Runs, first: int) -> _State:
+    shape = runs.scores.shape[:-1]
+    arms = np.broadcast_to(np.arange(shape[-1]) > 0, shape)
+    return _State(
+        undecided=arms,
+        apart=arms,
+        within=arms,
+        distinct=arms,
+        seeds=np.full(shape, first),
+        walking=np.ones(shape[:-1], np.bool_),
+        reached=np.zeros(shape[:-1], np.int64),
+        collapsed=np.zeros(runs.scores.shape, np.bool_),
+    )
+
+
+def _fallen(ask: _Asking, state: _State, n: int) -> Bools:
+    """Returns the runs that collapsed among the first n seeds, ``[..., arm, seed]``."""
+    fallen = np.zeros(ask.runs.scores.shape, np.bool_)
+    if ask.chance is not None:
+        scores, states = ask.runs.scores[..., :n], ask.runs.states[..., :n]
+        fallen[..., :n] = collapsed(scores, ask.chance, status=states, asked=state.asked)
+    return fallen
+
+
+def _take(
+    ask: _Asking,
+    state: _State,
+    place: int,
+    look: tuple[int, float],
+    outcomes: tuple[Bools, Bools],
+) -> Look:
+    """Judges the undecided arms at one look.
+
+    Args:
+        ask: What every look is asked with.
+        state: What the looks before have decided.
+        place: Number of the look, from 0.
+        look: Its seeds and its alpha.
+        outcomes: Studies in which missing runs are excused, and runs that collapsed.
+    """
+    (n, alpha), (excused, fallen) = look, outcomes
+    judged = state.asked & state.walking[..., None]
+    blocks = ask.runs.failing(fallen).blocks(n, state.asked, excused)
+    same = (ask.equal[..., :n] | ~blocks.kept).all(axis=-1) & judged
+    case = case_of(blocks, ask.quantum, same, state.undecided)
+    pools = Pools(
+        difference=state.apart & ~case.same,
+        equivalence=state.within & ~case.same,
+        failures=state.distinct & ~case.same,
+        late=ask.late[..., place, :] & state.undecided,
+    )
+    return Look(
+        seeds=n,
+        alpha=alpha,
+        judged=judged,
+        verdicts=judge(case, ask.margin, alpha, pools=pools),
+        case=case,
+        pools=pools,
+        quantum=ask.quantum,
+        asked=state.undecided,
+    )
+
+
+def _after(state: _State, look: Look, fallen: Bools) -> _State:
+    """Returns the state after a look: final verdicts leave, each its own family."""
+    ground = np.where(look.judged, look.verdicts.ground, Ground.BASELINE)
+    apart = (ground == Ground.ABOVE) | (ground == Ground.BELOW)
+    same = ground == Ground.IDENTICAL
+    word = np.where(look.judged, look.verdicts.verdict, Verdict.INCONCLUSIVE)
+    undecided = state.undecided & (word == Verdict.INCONCLUSIVE)
+    return _State(
+        undecided=undecided,
+        apart=state.apart & ~apart & ~same,
+        within=state.within & (ground != Ground.WITHIN_MARGIN) & ~same,
+        distinct=state.distinct & ~same,
+        seeds=state.seeds,
+        walking=state.walking & undecided.any(axis=-1),
+        reached=state.reached + state.walking,
+        collapsed=np.where(look.judged[..., None], fallen, state.collapsed),
+    )
 
 
 def _is_short(runs: Runs, asked: Bools, n: int) -> Bools:
@@ -156,6 +274,19 @@ def _equal_runs(runs: Runs, identical: ArrayLike | None) -> Bools:
             f"{called.shape}. Pass one boolean per run, the baseline's included."
         )
     return np.asarray(called & (runs.states == Status.FINISHED))
+
+
+def _late_arms(runs: Runs, late: ArrayLike | None, looks: int) -> Bools:
+    """Returns the late arms of each look, ``[..., look, arm]``."""
+    *studies, arms, _ = runs.states.shape
+    shape = (*studies, looks, arms)
+    given = np.asarray(False if late is None else late, np.bool_)
+    if given.ndim and given.shape != shape:
+        raise ValueError(
+            f"late must be [..., look, arm] with shape {shape}; got {given.shape}. "
+            "Pass one boolean per look and arm."
+        )
+    return np.broadcast_to(given, shape)
 
 
 def _check_schedule(looks: Sequence[int], spend: Sequence[float], seeds: int) -> None:

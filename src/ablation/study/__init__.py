@@ -1,1 +1,1 @@
-"""What a study asks, and its plan: the trials that answer it, each with what identifies it."""
+"""Studies and their plans: a question, the trials that answer it, and the identity of each."""

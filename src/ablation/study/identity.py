@@ -1,4 +1,4 @@
-"""What identifies a trial: its study, everything that decides its run, and its seed."""
+"""The identity of a trial: its study, a hash over everything that decides its run, its seed."""
 
 from __future__ import annotations
 
@@ -8,19 +8,23 @@ from ablation.task import Identity
 
 
 def key_of(study: str, config_hash: str, seed: int) -> str:
-    """Returns what identifies a trial wherever it is recorded."""
+    """Returns the key that identifies a trial wherever it is recorded.
+
+    >>> key_of("init_std", "0123456789ab", 3)
+    'init_std/0123456789ab/3'
+    """
     return f"{study}/{config_hash}/{seed}"
 
 
 def arm_hash(arm: Arm, identity: Identity, fingerprint: str) -> str:
-    """Returns 12 hex digits over everything that decides an arm's runs but their seed.
+    """Returns 12 hex digits over everything that decides an arm's runs except the seed.
 
-    The hash of a copy in an A/A study differs from its original's.
+    A copy in an A/A study has its own hash.
 
     Args:
         arm: The arm.
-        identity: What decides a run of its configuration.
+        identity: The identity of its configuration.
         fingerprint: Hash of the content of the data.
     """
-    plain = digest(identity.values, fingerprint, identity.contents)
+    plain = digest(identity.values, fingerprint, identity.contents, identity.numerics)
     return plain if arm.seed_offset is None else digest(plain, "copy", arm.seed_offset)

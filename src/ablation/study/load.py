@@ -1,4 +1,4 @@
-"""Study files: the known ones of a folder, and one of them as a study."""
+"""Finds and loads study files."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from ablation.errors import Refused, nearest
 from ablation.study.spec import Study
 
 STUDIES = Path("studies")
-"""Where the command line looks for studies."""
+"""Folder in which the command line looks for studies."""
 
 
 def known_studies(folder: Path) -> list[str]:
-    """Returns the names of the study files in a folder, sorted; other modules may lie there."""
+    """Returns the sorted names of the study files in a folder; other modules are ignored."""
     files = sorted(folder.glob("[a-z]*.py"))
     return [path.stem for path in files if re.search(r"^study\b", path.read_text(), re.MULTILINE)]
 
 
 def load(name: str, folder: Path) -> Study:
-    """Loads a study by its name in a folder, or by the path of its file.
+    """Returns a study, given its name in a folder or the path of its file.
 
     Raises:
         Refused: If there is no such study, or its file cannot be used.
@@ -68,13 +68,13 @@ def _execute(path: Path) -> Any:
     except Exception as error:
         line = _line_in(path, error)
         raise Refused(
-            f"{path}{line} raised {type(error).__name__}: {error}", "Mend the study file."
+            f"{path}{line} raised {type(error).__name__}: {error}", "Fix the study file."
         ) from error
     return module
 
 
 def _line_in(path: Path, error: Exception) -> str:
-    """Returns ``", line 7,"`` for the last line of the file that the error passed through."""
+    """Returns ``", line 7,"`` for the last line of the file in the traceback, else nothing."""
     lines = [
         frame.lineno
         for frame in traceback.extract_tb(error.__traceback__)

@@ -1,4 +1,4 @@
-"""The plan of a study on its data, and the ordered trials that answer it."""
+"""The plan of a study on its data: its declaration and its ordered trials."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ class Trial:
     arm: Arm
     seed: int
     config_hash: str
-    """12 hex digits over the arm's configuration, the data's content and user-defined classes."""
+    """12 hex digits over the arm's configuration, the data's content and user-defined code."""
 
     @property
     def key(self) -> str:
-        """``study/config/seed``: what the trial is, whatever its arm is called."""
+        """``study/config/seed``; does not depend on the arm's name."""
         return key_of(self.study, self.config_hash, self.seed)
 
     @property
     def training_seed(self) -> int:
-        """The seed that the run's streams derive from: the block's, except for copies in A/A."""
+        """The seed that the run's random streams derive from; an A/A copy adds its offset."""
         return self.seed + (self.arm.seed_offset or 0)
 
 
@@ -42,26 +42,26 @@ class Plan:
 
     study: Study
     declaration: Declaration
-    """What the study fixed, the hash of each arm included."""
+    """Everything the study fixed, including the hash of each arm."""
     data: Prepared
     """The data under the study's own configuration."""
     data_by_arm: Mapping[str, Prepared]
-    """Arm to its data; all of one content."""
+    """Arm to its data; the content is the same for all."""
     is_redirected: bool
-    """Whether other data stand in for the study's own."""
+    """Whether other data replace the study's own."""
     trials: tuple[Trial, ...]
-    """Seed by seed, arms inside, so that what is done is complete blocks. These are all trials
-    that may become due; an arm that a look decides leaves out the rest of its trials."""
+    """All trials that may become due, block by block, so that finished trials form complete
+    blocks. An arm that a look decides skips the rest of its trials."""
 
     def data_of(self, trial: Trial) -> Prepared:
         """Returns the data that a trial is trained on."""
         return self.data_by_arm[trial.arm.name]
 
     def label(self, taken: Mapping[str, str]) -> str:
-        """Returns what the study is called with its data: ``init_std``, or ``init_std@trec``.
+        """Returns the label of the study on its data: ``init_std``, or ``init_std@trec``.
 
         Args:
-            taken: Labels in use, with the fingerprint of the data that each stands for.
+            taken: Labels in use, each with the fingerprint of its data.
         """
         name = self.data.name if self.is_redirected else None
         return label_of(self.study.name, name, self.declaration.data, taken)
@@ -73,11 +73,11 @@ def make_plan(study: Study, cache: Path, *, is_redirected: bool = False) -> Plan
     Args:
         study: The study.
         cache: Folder where prepared data are kept.
-        is_redirected: Whether other data stand in for the study's own.
+        is_redirected: Whether other data replace the study's own.
 
     Raises:
-        Refused: If the data cannot be used, no single run can show the margin on them, or the
-            source of a user-defined class cannot be read.
+        Refused: If the data cannot be used, the margin is below the metric's quantum on them, or
+            the source of a user-defined class cannot be read.
     """
     arms = study.complete_arms
     data, *by_arm = study.task.prepare([study.config, *(arm.config for arm in arms)], cache)
@@ -106,7 +106,7 @@ def make_plan(study: Study, cache: Path, *, is_redirected: bool = False) -> Plan
 
 
 def _declare(study: Study, data: Prepared, arms: tuple[DeclaredArm, ...]) -> Declaration:
-    """Returns everything the study fixed; chance and quantum follow from the test split."""
+    """Returns the study's declaration; chance and quantum follow from the test split."""
     metric, rows = study.task.metrics[study.metric], data.rows["test"]
     chance, quantum = metric.chance(data.test_counts()), metric.quantum(rows)
     if study.margin is not None and study.margin < quantum:
@@ -124,21 +124,29 @@ def _declare(study: Study, data: Prepared, arms: tuple[DeclaredArm, ...]) -> Dec
         margin=_float(study.margin),
         floor=chance if study.floor == "chance" else _float(study.floor),
         chance=chance,
-        collapse=_float(study.collapse),
+        collapse=study.collapse if isinstance(study.collapse, str) else _float(study.collapse),
         quantum=quantum,
         looks=study.schedule,
         data=data.fingerprint,
+        scope=study.scope,
     )
 
 
 def label_of(study: str, data: str | None, fingerprint: str, taken: Mapping[str, str]) -> str:
-    """Returns what a study is called with its data: ``init_std``, or ``init_std@trec``.
+    """Returns the label of a study on its data: ``init_std``, or ``init_std@trec``.
+
+    A name that is taken by other data gets six digits of the fingerprint.
 
     Args:
         study: The study's name.
-        data: Name of the data that replace the study's own, None where none do.
+        data: Name of the data that replace the study's own, or None.
         fingerprint: Hash of the content of the data.
-        taken: Labels in use, with the fingerprint of the data that each stands for.
+        taken: Labels in use, each with the fingerprint of its data.
+
+    >>> label_of("init_std", "my texts", "0123456789ab", taken={})
+    'init_std@my-texts'
+    >>> label_of("init_std", "trec", "0123456789ab", taken={"init_std@trec": "ffffffffffff"})
+    'init_std@trec-012345'
     """
     if data is None:
         return study

@@ -1,4 +1,4 @@
-"""What a study asks: a question, the arms that answer it, and what was fixed before any run."""
+"""A study: a question, the arms that answer it, and everything fixed before any run."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import dataclasses
 import math
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from ablation.errors import Refused, nearest
-from ablation.records.declaration import Look
+from ablation.records.declaration import Collapse, Look, Scope
 from ablation.records.paths import flatten, replace
 from ablation.task import Task
 from ablation.task.text import TEXT
@@ -19,22 +19,22 @@ ALPHA = 0.05
 """Error rate of each family of comparisons."""
 
 OFFSET = "seed_offset"
-"""What an arm of an A/A study sets instead of a path."""
+"""Key by which an arm of an A/A study sets its seed offset, in place of a path."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Arm:
-    """One combination of levels made runnable."""
+    """One combination of levels, as a complete run configuration."""
 
     name: str
-    """A label; it identifies nothing but a row of the report."""
+    """Label of the arm in the report; no part of a trial's key."""
     config: Any
     """The complete run configuration."""
     levels: Mapping[str, Any]
-    """Dotted path to level, for the paths in which the arm was declared."""
+    """Dotted path to level, for the paths that the arm sets."""
     seed_offset: int | None = None
-    """Added to the seed of every block, so that the arm is a copy with other draws (or, at 0, the
-    same ones); for A/A studies only."""
+    """Added to the seed of every block: makes the arm a copy with other draws, or with the same
+    draws at 0. For A/A studies only."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -42,50 +42,66 @@ class Study:
     """One question. Give either ``factor`` with ``levels``, or ``arms``.
 
     Raises:
-        Refused: If the declaration names what does not exist or contradicts itself.
+        Refused: If the declaration names an unknown field, metric or arm, or contradicts itself.
+
+    >>> study = Study(
+    ...     name="dropout",
+    ...     question="Does dropout matter?",
+    ...     factor="model.dropout",
+    ...     levels=[0, 0.3],
+    ...     baseline=0.3,
+    ... )
+    >>> [arm.name for arm in study.complete_arms]
+    ['0.0', '0.3']
     """
 
     name: str
     """Matches ``[a-z][a-z0-9_]*``."""
     question: str
-    """What is asked, in a sentence."""
+    """The question, as a sentence."""
     title: str = ""
-    """A heading for the report; the name where none is given."""
+    """Heading of the report; the name if empty."""
     factor: str | None = None
-    """Dotted path into the run configuration, such as ``"model.attention.init_std"``."""
+    """Dotted path into the run configuration, for example ``"model.attention.init_std"``."""
     levels: Sequence[Any] = ()
-    """The values of the factor, in the order in which they are reported."""
+    """The values of the factor, in the order of the report."""
     arms: Mapping[str, Mapping[str, Any]] = dataclasses.field(default_factory=dict)
-    """Arms listed explicitly: name to the paths that it sets; ``seed_offset`` among them makes a
-    copy of the baseline for an A/A study."""
+    """Explicit arms: name to the paths that the arm sets. The key ``seed_offset`` makes a copy of
+    the baseline for an A/A study."""
     baseline: Any
     """The level (or the arm's name) that all others are compared with."""
     config: Any = RunConfig()  # noqa: RUF009 - it is frozen
-    """What every arm starts from: the fixed hyperparameters; a configuration of the task."""
+    """The configuration that every arm starts from: the fixed hyperparameters."""
     task: Task = TEXT
-    """What is ablated; the text classifier unless another is given."""
+    """The task under study; the text classifier by default."""
     metric: str = "accuracy"
-    """What the verdict is about, measured on test."""
+    """The metric of the verdict, measured on test."""
     margin: float | None = None
     """Smallest effect worth acting on, in units of the metric."""
     floor: float | Literal["chance"] | None = "chance"
-    """What a FAILED run is worth; ``chance`` is what always naming the commonest class gives, or
-    ln C for a loss. Without one a failure leaves its arm INCONCLUSIVE."""
-    collapse: float | None = None
-    """A run whose metric on test is within this distance of chance counts as FAILED(collapsed)."""
+    """Value of the metric assigned to a FAILED run. ``chance`` is the value for always predicting
+    the most frequent class, or ln C for a loss. If None, a failure leaves its arm INCONCLUSIVE."""
+    collapse: Collapse = "half"
+    """Which runs count as FAILED(collapsed). ``half``: those that keep less than half of their
+    arm's gain over chance, in arms whose median gains more than eight robust standard deviations.
+    A number: those whose metric on test is within that distance of chance. None: none."""
+    scope: Scope = "new_examples"
+    """What verdicts are about, where the metric is a mean over examples: ``new_examples``, new
+    seeds and new test examples; ``this_split``, new seeds on this very test split."""
     seeds: int = 8
-    """Blocks: each arm is trained once with each of the seeds 0, 1, ..., seeds - 1."""
+    """Number of blocks: each arm is trained once with each of the seeds 0, 1, ..., seeds - 1."""
     looks: Sequence[int] = ()
-    """Seeds at which to look, rising; only undecided arms get more. Replaces ``seeds``."""
+    """Numbers of seeds at which to look, ascending; only undecided arms get more. Replaces
+    ``seeds``."""
     spend: Sequence[float] = ()
-    """Error rate spent at each look; 0.05 in rising shares where looks are given without it."""
+    """Error rate spent at each look; by default, ascending shares of 0.05."""
     numerics: bool = False
-    """Whether the report shows the task's own table: for the text classifier, what each fill of
-    the arms does in each dtype, computed without training."""
+    """Whether the report shows the task's own table. For the text classifier it is computed
+    without training: the effect of each fill of the arms in each dtype."""
     caveats: Sequence[str] = ()
     """Sentences printed with the report."""
     complete_arms: tuple[Arm, ...] = dataclasses.field(init=False, repr=False, compare=False)
-    """The arms in declared order, each a complete run configuration; derived, never given."""
+    """The arms in declared order, each a complete run configuration; always derived."""
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[a-z][a-z0-9_]*", self.name):
@@ -95,7 +111,7 @@ class Study:
         if (self.factor is None) == (not self.arms):
             raise Refused(
                 f"Study {self.name!r} must declare either a factor with levels, or arms.",
-                "Give one of the two.",
+                "Give exactly one of the two.",
             )
         _check_budget(self)
         object.__setattr__(self, "complete_arms", _complete_arms(self))
@@ -103,7 +119,7 @@ class Study:
 
     @property
     def schedule(self) -> tuple[Look, ...]:
-        """Seeds and error rate of each look; one look where the seeds are fixed."""
+        """Seeds and error rate of each look; a single look if the number of seeds is fixed."""
         if not self.looks:
             return (Look(self.seeds, ALPHA),)
         shares = range(1, len(self.looks) + 1)
@@ -112,7 +128,7 @@ class Study:
 
     @property
     def most_seeds(self) -> int:
-        """Seeds of an arm that no look decides."""
+        """Number of seeds of an arm that stays undecided at every look."""
         return self.schedule[-1].seeds
 
     @property
@@ -141,12 +157,12 @@ def _complete_arms(study: Study) -> tuple[Arm, ...]:
 
 
 def level_name(level: Any) -> str:
-    """Returns what a level is called: a name as it is, anything else by its repr."""
+    """Returns the name of a level: a string as it is, any other value by its repr."""
     return level if isinstance(level, str) else repr(level)
 
 
 def _as_stored(config: Any, path: str, level: Any) -> Any:
-    """Returns the level as the configuration stores it: an int becomes a float where due."""
+    """Returns the level as the configuration stores it: an int in a float field as a float."""
     return flatten(replace(config, path, level))[path]
 
 
@@ -165,18 +181,28 @@ def _check_budget(study: Study) -> None:
         )
     if study.margin is not None and not study.margin > 0:
         raise Refused(f"A margin must be > 0; got {study.margin!r}.", "Give a margin or None.")
-    if study.collapse is not None and not study.collapse >= 0:
+    if isinstance(study.collapse, str):
+        if study.collapse != "half":
+            raise Refused(f"No collapse rule {study.collapse!r}.", "Give 'half', or None.")
+    elif study.collapse is not None and not study.collapse >= 0:
         raise Refused(f"collapse must be >= 0; got {study.collapse!r}.", "Give a distance.")
+    if study.scope not in get_args(Scope):
+        raise Refused(
+            f"No scope {study.scope!r}.{nearest(str(study.scope), get_args(Scope))}",
+            f"Scopes: {', '.join(get_args(Scope))}.",
+        )
     if not (study.floor is None or study.floor == "chance" or math.isfinite(study.floor)):
         raise Refused(f"floor must be finite; got {study.floor!r}.", "Give a value, or 'chance'.")
     looks, spend = list(study.looks), list(study.spend)
     if looks != sorted(set(looks)) or (looks and looks[0] < 1):
-        raise Refused(f"Looks must rise, from 1 or more; got {study.looks!r}.", "Sort them.")
+        raise Refused(
+            f"Looks must be ascending and >= 1; got {study.looks!r}.", "Sort them, each once."
+        )
     if spend and (len(spend) != len(looks) or min(spend) <= 0 or sum(spend) > ALPHA + 1e-12):
         raise Refused(
-            f"What looks spend must be > 0, one share each, and sum to at most {ALPHA}; got "
+            f"spend must hold one number > 0 per look, with a sum of at most {ALPHA}; got "
             f"{study.spend!r} for looks {study.looks!r}.",
-            "Leave spend out: the looks then share 0.05 in rising parts.",
+            "Leave spend out: the looks then share 0.05 in ascending parts.",
         )
 
 
@@ -185,8 +211,8 @@ def _check_arms(study: Study) -> None:
     names = [arm.name for arm in arms]
     if any(study.task.data_paths & set(arm.levels) for arm in arms):
         raise Refused(
-            f"Arms of study {study.name!r} differ in their data: nothing pairs them.",
-            "Compare arms on one data set, and run the study again with DATA=... for another.",
+            f"Arms of study {study.name!r} differ in their data, so they cannot be paired.",
+            "Compare arms on one data set; run the study again with DATA=... for another.",
         )
     if len(arms) < 2:  # noqa: PLR2004 - a comparison takes two
         raise Refused(f"Study {study.name!r} has {len(arms)} arm(s).", "Declare at least two.")
@@ -195,14 +221,14 @@ def _check_arms(study: Study) -> None:
         what = (arm.config, arm.seed_offset)
         if what in seen:
             raise Refused(
-                f"Arms {seen[what]!r} and {arm.name!r} of study {study.name!r} are one and "
-                "the same configuration.",
+                f"Arms {seen[what]!r} and {arm.name!r} of study {study.name!r} have the same "
+                "configuration.",
                 "Remove one of them.",
             )
         seen[what] = arm.name
     if study.baseline_name not in names:
         raise Refused(
-            f"The baseline {study.baseline_name!r} of study {study.name!r} is none of its arms."
+            f"The baseline {study.baseline_name!r} of study {study.name!r} is not one of its arms."
             f"{nearest(study.baseline_name, names)}",
             f"Arms: {', '.join(names)}.",
         )

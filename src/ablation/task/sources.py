@@ -1,4 +1,4 @@
-"""The sources of user-defined code, as they enter the identity of a run; nothing is imported."""
+"""Reads the sources of user-defined code for the identity of a run, without importing them."""
 
 from __future__ import annotations
 
@@ -11,13 +11,18 @@ from ablation.errors import Refused
 
 
 def source_of(name: str) -> str | None:
-    """Returns the source behind ``package.module:Class``, None for a name without a colon.
+    """Returns the source of ``package.module:Class``, or None for a name without a colon.
 
-    That is the text of the module's file, or of every file of its package, since a class may
-    depend on its neighbours. The module is not run.
+    The source is the text of the module's file or, in a package, of all of the package's files,
+    because a class may use other modules of its package. The module is not run.
 
     Raises:
         Refused: If no such module, written in Python, can be found.
+
+    >>> source_of("attention") is None
+    True
+    >>> "class Fraction" in source_of("fractions:Fraction")
+    True
     """
     module, colon, _ = name.partition(":")
     if not colon:
@@ -33,8 +38,8 @@ def source_of(name: str) -> str | None:
     files += sorted(file for folder in folders for file in Path(folder).rglob("*.py"))
     if not files:
         raise Refused(
-            f"No module {top!r} written in Python can be imported, which {name!r} names.",
-            "Run where it is importable: beside the study file, in this folder, or installed.",
+            f"{name!r} names the module {top!r}, which cannot be found as Python source.",
+            "Put it beside the study file or in this folder, or install it.",
         )
     return "\n".join(file.read_text(encoding="utf-8") for file in files)
 
@@ -45,11 +50,11 @@ def content_of(path: str, what: str, field: str) -> str:
 
     Args:
         path: The file.
-        what: What it holds, for the message.
-        field: The configuration's field that names it, likewise.
+        what: A noun for its content, for the message.
+        field: The configuration's field that names it, for the message.
 
     Raises:
-        Refused: If it cannot be read.
+        Refused: If the file cannot be read.
     """
     try:
         with Path(path).open("rb") as file:

@@ -1,8 +1,8 @@
-"""Runs to and from MLflow, which decides what is done."""
+"""Writes runs to MLflow and reads them back; MLflow decides which trials are done."""
 
 from ablation.tracking.curves import CURVES, curves_frame
 from ablation.tracking.entities import LOGITS, WEIGHTS
-from ablation.tracking.examples import EXAMPLES, examples_frame
+from ablation.tracking.examples import COMMONEST, EXAMPLES, examples_frame
 from ablation.tracking.frames import (
     HASHES,
     RUNS,
@@ -34,6 +34,7 @@ from ablation.tracking.store import (
     describe_data,
     failures,
     find_home,
+    keep_commonest,
     keep_numerics,
     labels_taken,
     numerics,
@@ -43,6 +44,7 @@ from ablation.tracking.store import (
 )
 
 __all__ = [
+    "COMMONEST",
     "CURVES",
     "EXAMPLES",
     "HASHES",
@@ -69,6 +71,7 @@ __all__ = [
     "failures",
     "find_home",
     "hashes_frame",
+    "keep_commonest",
     "keep_numerics",
     "keep_reported",
     "labels_taken",

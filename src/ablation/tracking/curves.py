@@ -1,4 +1,6 @@
-"""Curves of many runs at once: asking run by run and metric by metric takes minutes."""
+"""Reads the curves of many runs at once."""
+
+# One request per run and metric would take minutes.
 
 from __future__ import annotations
 
@@ -18,18 +20,18 @@ if TYPE_CHECKING:
 
 CURVES = ("study", "config", "arm", "seed", "split", "metric", "epoch", "value")
 """One row per run, metric and epoch, in the order of the declared arms; split is ``train``,
-``validation`` or ``probe``. What is not finite is left out; values are kept to seven digits."""
+``validation`` or ``probe``. Values that are not finite are left out; others have seven digits."""
 
 SPLITS = ("train", "validation", "probe")
 
 PER_QUERY = 500
-"""Runs asked of a database at a time; SQLite takes some thousands of values in a query."""
+"""Runs per database query; SQLite accepts some thousands of values in a query."""
 
 PER_REQUEST = 50
-"""Runs asked of a tracking server at a time; it takes 100, and returns 25,000 points at most."""
+"""Runs per request to a tracking server, which accepts 100 and returns at most 25,000 points."""
 
 UNSTORED = 1e300
-"""MLflow stores an infinity as the largest number there is."""
+"""Bound below which values are real: MLflow stores an infinity as the largest float."""
 
 EXACT_POWER = 22
 """Powers of ten up to this one are floats without an error."""
@@ -117,7 +119,8 @@ def _points(home: Home, runs: pd.DataFrame) -> list[tuple[str, str, int, float]]
 
 
 def _from_database(store: Any, runs: Sequence[str]) -> Iterator[tuple[str, str, int, float]]:
-    """Reads columns in place of MLflow's objects, which take twenty times as long to build."""
+    """Yields run, metric, step and value of every point that is not NaN, from the database."""
+    # Columns, because building MLflow's own objects takes twenty times as long.
     from mlflow.store.tracking.dbmodels.models import SqlMetric
 
     columns = (SqlMetric.run_uuid, SqlMetric.key, SqlMetric.step, SqlMetric.value)
@@ -128,7 +131,7 @@ def _from_database(store: Any, runs: Sequence[str]) -> Iterator[tuple[str, str, 
 
 
 def _names(home: Home, runs: Iterable[str]) -> list[str]:
-    """Returns the names of the curves: those that the runs' latest metrics have."""
+    """Returns the sorted names of the runs' curves."""
     found: set[str] = set()
     for run in runs:
         found |= home.client.get_run(run).data.metrics.keys()
@@ -136,7 +139,8 @@ def _names(home: Home, runs: Iterable[str]) -> list[str]:
 
 
 def _from_server(store: Any, runs: Sequence[str], name: str) -> list[dict[str, Any]]:
-    """Asks as MLflow's own pages do, which draw many runs at once."""
+    """Returns one curve of many runs, in one request to a tracking server."""
+    # The request that MLflow's own pages use to draw many runs.
     from mlflow.utils.rest_utils import http_request_safe
 
     response = http_request_safe(  # type: ignore[no-untyped-call]  # MLflow's own

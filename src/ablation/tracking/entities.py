@@ -1,4 +1,4 @@
-"""What an MLflow run of a trial is made of: tags, parameters, metrics."""
+"""The tags, parameters and metrics of a trial's MLflow run."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ KEY = "ablation.key"
 REASON = "ablation.reason"
 WEIGHTS, LOGITS = "ablation.weights", "ablation.logits"
 CHOSEN = "chosen/"
-"""Prefix of validation metrics at the kept epoch; without it they are the curve."""
+"""Prefix of validation metrics at the kept epoch; metrics without it form the curve."""
 
 
 def tags_of(
     home: Home, started: Started, data: str, versions: Mapping[str, str]
 ) -> dict[str, str]:
-    """Returns what is known of a run before it ends, as people look for it."""
+    """Returns the tags of a run that are known before it ends."""
     trial = started.trial
     return {
         KIND: "trial",
@@ -45,7 +45,7 @@ def tags_of(
 
 
 def result_tags(result: RunResult) -> dict[str, str]:
-    """Returns what a run's end adds to its tags."""
+    """Returns the tags that are added when a run ends."""
     tags = {
         "ablation.epoch": str(result.epoch),
         "ablation.seconds": repr(result.seconds),
@@ -57,7 +57,7 @@ def result_tags(result: RunResult) -> dict[str, str]:
 
 
 def parameters_of(trial: Trial, data: Prepared) -> list[Param]:
-    """Returns the run configuration, with what the data made of it."""
+    """Returns the run configuration and the properties of the data, as parameters."""
     from mlflow.entities import Param
 
     named = {"arm": trial.arm.name, "seed": trial.seed}
@@ -66,10 +66,8 @@ def parameters_of(trial: Trial, data: Prepared) -> list[Param]:
 
 
 def curves_of(records: Iterable[EpochRecord], began: float) -> list[Metric]:
-    """Returns the metrics of some epochs; timestamps depend on the run alone.
-
-    A point that is logged again is then the same point, which MLflow keeps once.
-    """
+    """Returns the metrics of some epochs, with timestamps that depend on the run alone."""
+    # A point that is logged twice is then identical, and MLflow keeps it once.
     from mlflow.entities import Metric
 
     return [
@@ -91,7 +89,11 @@ def finals_of(result: RunResult, began: float) -> list[Metric]:
 
 
 def milliseconds(seconds: float) -> int:
-    """Returns a time as MLflow keeps it."""
+    """Returns a time in milliseconds, the unit of MLflow.
+
+    >>> milliseconds(1.5)
+    1500
+    """
     return round(seconds * 1000)
 
 

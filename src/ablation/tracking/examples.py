@@ -1,4 +1,4 @@
-"""Which test examples each run classified correctly, a bit each, from the runs' artifacts."""
+"""Reads from the runs' artifacts which test examples each run classified correctly."""
 
 from __future__ import annotations
 
@@ -14,22 +14,27 @@ from ablation.records.declaration import Declaration
 from ablation.records.outcome import Outcome
 from ablation.tracking.frames import planned
 from ablation.tracking.record import CORRECT
-from ablation.tracking.store import Home, failures
+from ablation.tracking.store import Home, commonest, failures
 
 if TYPE_CHECKING:
     import pandas as pd
 
 EXAMPLES = ("arm", "seed", "correct")
-"""One row per finished run whose artifact is there: a packed bit per example of test."""
+"""One row per finished run whose artifact is there: a packed bit per example of test. And one
+row without an arm, whose seed is :data:`COMMONEST`: what always naming the commonest class of test
+gets right, which is what a FAILED run scores at chance."""
+
+COMMONEST = -1
+"""Seed of the row that belongs to no run."""
 
 REQUESTS = 8
-"""Artifacts asked of a tracking server at a time."""
+"""Artifacts downloaded from a tracking server at a time."""
 
 
 def examples_frame(
     home: Home, declaration: Declaration, outcomes: Mapping[str, Outcome]
 ) -> pd.DataFrame:
-    """Returns the columns :data:`EXAMPLES`; a run whose artifact is gone has no row."""
+    """Returns the columns :data:`EXAMPLES`; a run without the artifact has no row."""
     place = home.client.get_experiment(home.experiment).artifact_location
     wanted = [
         (arm, seed, outcome.run_id)
@@ -46,13 +51,15 @@ def examples_frame(
     import pandas as pd
 
     rows = [(arm, seed, bits) for (arm, seed, _), bits in zip(wanted, found, strict=True) if bits]
+    if bits := commonest(home):
+        rows.append(("", COMMONEST, bits))
     return pd.DataFrame(rows, columns=list(EXAMPLES))
 
 
 def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
-    except OSError:  # the store was moved: its artifacts lie where it was
+    except OSError:  # the store was moved, and its artifacts were left behind
         return b""
 
 

@@ -1,4 +1,4 @@
-"""Recorded runs as tidy frames; their columns are the contract with all that reads them."""
+"""Recorded runs as tidy frames; their columns are the contract with every reader."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ RUNS = (
     "study", "config", "arm", "seed", "split", "metric", "value", "status", "reason", "epoch",
     "seconds", "run_id",
 )  # fmt: skip
-"""One row per run and metric; a FAILED run has one row per metric, its value empty."""
+"""One row per run and metric; the value of a FAILED run is empty."""
 
 SPLITS = ("validation", "test")
 
 
 HASHES = ("arm", "seed", "weights", "logits")
-"""One row per run: hashes of the kept weights and of the logits of test; empty where none."""
+"""One row per run: hashes of the kept weights and of the test logits; empty if missing."""
 
 
 def runs_frame(
@@ -33,7 +33,7 @@ def runs_frame(
 ) -> pd.DataFrame:
     """Returns the declaration's runs as the columns :data:`RUNS`, in the plan's order.
 
-    A run that collapsed by the study's criterion counts as FAILED, without a value.
+    A run that collapsed by the study's criterion is FAILED and has no value.
     """
     rows = [
         {
@@ -62,7 +62,7 @@ def runs_frame(
 
 
 def hashes_frame(declaration: Declaration, outcomes: Mapping[str, Outcome]) -> pd.DataFrame:
-    """Returns what tells identical runs from equal scores, as the columns :data:`HASHES`."""
+    """Returns the runs' hashes of weights and logits as the columns :data:`HASHES`."""
     rows = [
         (arm, seed, outcome.tags.get(WEIGHTS), outcome.tags.get(LOGITS))
         for arm, seed, _, outcome in planned(declaration, outcomes)
@@ -73,9 +73,12 @@ def hashes_frame(declaration: Declaration, outcomes: Mapping[str, Outcome]) -> p
 
 
 def _collapsed(declaration: Declaration, outcome: Outcome) -> bool:
-    """Whether a finished run is within the declared distance of chance."""
+    """Returns whether a finished run is within the declared distance of chance.
+
+    The rule ``half`` is another: it looks at all runs of the arms at a look.
+    """
     value = outcome.metrics.get(f"test/{declaration.metric}")
-    if declaration.collapse is None or value is None:
+    if not isinstance(declaration.collapse, float) or value is None:
         return False
     return abs(value - declaration.chance) <= declaration.collapse
 
@@ -83,7 +86,7 @@ def _collapsed(declaration: Declaration, outcome: Outcome) -> bool:
 def planned(
     declaration: Declaration, outcomes: Mapping[str, Outcome]
 ) -> Iterator[tuple[str, int, str, Outcome]]:
-    """Yields arm, seed, key and outcome of every planned trial that is done."""
+    """Yields arm, seed, key and outcome of every finished trial of the plan, block by block."""
     for seed in range(declaration.most_seeds):
         for arm in declaration.arms:
             key = key_of(declaration.name, arm.config, seed)
@@ -92,14 +95,14 @@ def planned(
 
 
 def test_evaluations(home: Home, data: str, outcomes: Mapping[str, Outcome], *, until: int) -> int:
-    """Returns how often the test split of these data was evaluated, whatever the study.
+    """Returns the number of runs, over all studies, that evaluated the data's test split.
 
     Args:
         home: The study label.
         data: Fingerprint of the data.
-        outcomes: What is done of this study, which need not be asked again.
-        until: Milliseconds since the epoch; later runs are not counted, so that the number of a
-            study that has ended stays.
+        outcomes: The outcomes of this study, so that they are not requested again.
+        until: Milliseconds since the epoch; later runs are not counted, so that the number is
+            final once a study has ended.
     """
     ours = sum("test/loss" in o.metrics and o.ended <= until for o in outcomes.values())
     where = f"tags.`{KIND}` = 'trial' AND tags.`{DATA}` = '{data}' AND metrics.`test/loss` >= 0"

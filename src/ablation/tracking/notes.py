@@ -1,27 +1,29 @@
-"""Notes: what MLflow's pages show of a run as Markdown, in which names stay text."""
+"""Notes: the Markdown that MLflow's pages show for a run, with names escaped."""
 
 from __future__ import annotations
 
 NOTE = "mlflow.note.content"
-"""The tag that holds it."""
+"""The tag that holds the note."""
 LIMIT = 8000
-"""Characters that MLflow keeps of a tag; it cuts off the rest in silence."""
+"""Characters that MLflow stores of a tag; it drops the rest without a warning."""
 LONGEST = 1500
-"""Characters that a text takes of a note."""
+"""Most characters of one text in a note."""
 
 MARKUP = frozenset(r"\`*_{}[]()<>#+!|~$&:@=^")
-"""What Markdown, HTML or a formula may begin with, in whatever dialect."""
+"""Characters with a meaning in any dialect of Markdown, in HTML or in formulas."""
 
 
 def text(words: object, longest: int = LONGEST) -> str:
-    """Returns words that every dialect of Markdown shows as they are.
-
-    Entities, since dialects differ in what a backslash may stand before.
+    """Returns a text that every dialect of Markdown shows unchanged.
 
     Args:
         words: Any text; its white space is collapsed.
-        longest: Characters of the result, after which it is cut.
+        longest: Most characters of the result; a longer one is cut.
+
+    >>> text("an_arm")
+    'an&#95;arm'
     """
+    # Entities, because dialects differ in the characters that a backslash escapes.
     shown = []
     for sign in " ".join(str(words).split()):
         shown.append(f"&#{ord(sign)};" if sign in MARKUP else sign)

@@ -1,4 +1,4 @@
-"""What the parent run shows of its study: aggregates, a note, the report."""
+"""Publishes a study's answer on its parent run: aggregates, a note, the report."""
 
 from __future__ import annotations
 
@@ -13,10 +13,12 @@ from typing import Any
 from ablation.tracking.notes import NOTE
 from ablation.tracking.store import Home, long_in, set_long
 
-AGGREGATES = ("mean", "effect", "low", "high", "n", "failed")
+AGGREGATES = ("mean", "effect", "verdict_low", "verdict_high", "n", "failed")
 """Columns of the effects frame that become metrics, each under the arm's slug."""
+EARLIER = ("low", "high")
+"""What earlier versions put there."""
 REPORT = "report"
-"""Folder of the report among the artifacts."""
+"""Folder of the report within the artifacts."""
 
 REPORTED = "ablation.reported"
 """Tag of the parent run, in parts: what the last report was built from, and what was shown."""
@@ -26,13 +28,13 @@ _LONGEST = 100
 
 
 def publish(home: Home, rows: Sequence[Mapping[Any, Any]], note: str, folder: Path) -> None:
-    """Puts a study's answer on its parent run; what an earlier call put there is replaced.
+    """Publishes a study's answer on its parent run; replaces an earlier answer.
 
     Args:
         home: The study label.
         rows: The rows of an effects frame.
         note: Markdown.
-        folder: The report.
+        folder: Folder of the report.
     """
     from mlflow.entities import Metric
     from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
@@ -40,7 +42,7 @@ def publish(home: Home, rows: Sequence[Mapping[Any, Any]], note: str, folder: Pa
     run = home.client.get_run(home.parent)
     now = round(time.time() * 1000)
     changed = changes(run.data.metrics, aggregates(rows))
-    # At step 0 the newest point is the one that is shown; MLflow removes none.
+    # MLflow deletes no points, but of several at step 0 it shows the newest.
     points = [Metric(name, value, now, 0) for name, value in changed.items()]
     for start in range(0, len(points), _BATCH):
         home.client.log_batch(home.parent, metrics=points[start : start + _BATCH])
@@ -66,7 +68,7 @@ def reported_in(tags: Mapping[str, str]) -> dict[str, Any] | None:
 
 
 def aggregates(rows: Sequence[Mapping[Any, Any]]) -> dict[str, float]:
-    """Returns metric name to value, such as ``effect/0.05``; what is not finite is left out."""
+    """Returns metric name, such as ``effect/0.05``, to value; leaves out what is not finite."""
     slugs = slugs_of([str(row["arm"]) for row in rows])
     return {
         f"{column}/{slug}": float(row[column])
@@ -77,21 +79,31 @@ def aggregates(rows: Sequence[Mapping[Any, Any]]) -> dict[str, float]:
 
 
 def changes(old: Mapping[str, float], new: Mapping[str, float]) -> dict[str, float]:
-    """Returns what to log so that the new values show, NaN for an aggregate that is no more."""
+    """Returns the metrics to log: new and changed values, and NaN for obsolete aggregates.
+
+    >>> changes({"n/a": 3.0, "n/b": 3.0}, {"n/a": 5.0})
+    {'n/a': 5.0, 'n/b': nan}
+    """
     gone = {
         name: math.nan
         for name, value in old.items()
-        if name.partition("/")[0] in AGGREGATES and name not in new and not math.isnan(value)
+        if name.partition("/")[0] in AGGREGATES + EARLIER
+        and name not in new
+        and not math.isnan(value)
     }
     return {name: value for name, value in new.items() if old.get(name) != value} | gone
 
 
 def slugs_of(labels: Iterable[str]) -> list[str]:
-    """Returns labels in the signs that MLflow allows in a metric's name, no two alike."""
+    """Returns unique slugs of the labels, in characters that MLflow allows in metric names.
+
+    >>> slugs_of(["0.5", "two words", "two/words"])
+    ['0.5', 'two_words', 'two_words-2']
+    """
     slugs: list[str] = []
     for label in labels:
         plain = re.sub(r"[^A-Za-z0-9.-]+", "_", label)[:_LONGEST]
-        slug = plain if plain.strip("._") else "arm"  # "." and ".." are no names
+        slug = plain if plain.strip("._") else "arm"  # "." and ".." are not allowed
         number = 1
         while slug in slugs:
             number += 1

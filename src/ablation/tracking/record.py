@@ -1,4 +1,4 @@
-"""Trials to MLflow and back: what is done, and recording one outcome."""
+"""Records trials in MLflow, and reads their outcomes back."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 CORRECT = "test_correct.bin"
-"""Artifact: a bit per text of test, packed, in the split's order."""
+"""Artifact: one packed bit per test text, in the split's order."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -44,7 +44,7 @@ class Started:
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Finished(Started):
-    """A trial that was trained, ready to be recorded."""
+    """A trained trial, ready to be recorded."""
 
     records: Sequence[EpochRecord]
     result: RunResult
@@ -52,20 +52,20 @@ class Finished(Started):
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Early:
-    """A run that shows a training before it has ended."""
+    """An MLflow run whose training has not ended."""
 
     run_id: str
     artifacts: str
-    """Address of its artifacts."""
+    """Address of the run's artifacts."""
     logged: int
-    """Epochs whose metrics it has."""
+    """Number of epochs whose metrics are logged."""
 
 
 def outcomes(home: Home) -> dict[str, Outcome]:
-    """Returns key to outcome for every trial of the label that is done.
+    """Returns key to outcome for every finished trial of the label.
 
-    A trial is done when a run of it FINISHED, or FAILED for a reason that is the arm's own. Where
-    two runs claim the same trial the older one counts, at every start alike.
+    A trial is finished if a run of it FINISHED, or FAILED with a recorded reason. Of two such
+    runs the older one always counts.
     """
     if not home.shared:
         with tables.reading(str(home.client.tracking_uri)) as query:
@@ -79,7 +79,7 @@ def outcomes(home: Home) -> dict[str, Outcome]:
 
 
 def close_unfinished(home: Home) -> int:
-    """Marks every run of the label that was cut short as KILLED; returns their number."""
+    """Marks every interrupted run of the label as KILLED; returns their number."""
     open_runs = list(
         search(home.client, home.experiment, f"{_children(home)} AND status = 'RUNNING'")
     )
@@ -89,17 +89,17 @@ def close_unfinished(home: Home) -> int:
 
 
 def close(home: Home, *, complete: bool) -> None:
-    """Ends the parent run: FINISHED where no planned trial is missing, else KILLED."""
+    """Ends the parent run: FINISHED if the study is complete, else KILLED."""
     home.client.set_terminated(home.parent, status="FINISHED" if complete else "KILLED")
 
 
 def begin(home: Home, started: Started, data: Prepared, versions: Mapping[str, str]) -> Early:
-    """Creates the run of a trial that is still training; it has no metrics yet.
+    """Creates the run of a trial that is still training, without metrics.
 
     Args:
         home: The study label.
         started: The trial.
-        data: Its data.
+        data: The trial's data.
         versions: Commit and library versions, as tags.
     """
     run = _create(home, started, tags_of(home, started, data.fingerprint, versions))
@@ -109,12 +109,12 @@ def begin(home: Home, started: Started, data: Prepared, versions: Mapping[str, s
 
 
 def append(home: Home, early: Early, began: float, records: Sequence[EpochRecord]) -> Early:
-    """Adds the epochs that a run does not have yet.
+    """Logs the epochs that are not logged yet, and returns the updated run.
 
     Args:
         home: The study label.
         early: The run.
-        began: When its training began, in seconds since the epoch.
+        began: Start of the training, in seconds since the epoch.
         records: All epochs so far.
     """
     if len(records) > early.logged:
@@ -130,16 +130,16 @@ def record(
     versions: Mapping[str, str],
     early: Early | None = None,
 ) -> Outcome:
-    """Records one trained trial as a run and returns its outcome.
+    """Records a trained trial as a run and returns its outcome.
 
-    The run's end is written last: a run without it was cut short and is no outcome.
+    The run's end is written last, so that an interrupted recording leaves no outcome.
 
     Args:
         home: The study label.
         finished: The trained trial.
-        data: Its data.
+        data: The trial's data.
         versions: Commit and library versions, as tags.
-        early: The run that showed the training while it went on.
+        early: The run that showed the training, if it was a long one.
     """
     from mlflow.entities import RunTag
 
@@ -182,12 +182,8 @@ def _create(home: Home, started: Started, tags: Mapping[str, str]) -> Run:
 
 
 def _known(home: Home, trial: Trial) -> Outcome | None:
-    """Returns the outcome of the trial that another conductor was quicker to record.
-
-    On a shared server there may be one. An SQLite file has one conductor at a time, since the
-    lock lies beside it, and what it holds was read at the start.
-    """
-    if not home.shared:
+    """Returns the trial's outcome if another conductor has already recorded it, else None."""
+    if not home.shared:  # an SQLite file has a lock beside it, so no other conductor
         return None
     where = f"{_children(home)} AND tags.`{KEY}` = '{trial.key}' AND status != 'KILLED'"
     found = (_outcome(run) for run in search(home.client, home.experiment, where))
@@ -195,7 +191,8 @@ def _known(home: Home, trial: Trial) -> Outcome | None:
 
 
 def _save(home: Home, artifacts: str, name: str, content: bytes) -> None:
-    """Saves an artifact; the client's own way would read the whole run to learn its address."""
+    """Saves an artifact at the run's artifact address."""
+    # Not by the client, which would read the whole run to learn its address.
     from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
     repository = get_artifact_repository(artifacts, tracking_uri=home.client.tracking_uri)

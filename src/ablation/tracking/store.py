@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import dataclasses
 import functools
@@ -30,29 +31,32 @@ KIND = "ablation.kind"
 LABEL = "ablation.study"
 DATA = "ablation.data"
 CURRENT = "ablation.declaration"
-"""Tag of the parent run: hash of the declaration that the last start was made with."""
+"""Tag of the parent run: hash of the latest declaration."""
 DECLARED = "ablation.declared."
-"""Start of the tags that keep every declaration's date."""
+"""Prefix of the tags that hold the date of each declaration."""
 CONTENT = "ablation.content."
-"""Start of the tags that keep every declaration's text, in parts; a tag has 8,000 characters."""
+"""Prefix of the tags that hold the text of each declaration, in parts."""
 TAG_LENGTH = 5000
+"""Characters per part; MLflow stores up to 8,000 per tag."""
+COMMONEST = "ablation.commonest"
+"""Tag of the parent run: a bit per test example, whether it is of the commonest class; base64."""
 NUMERICS = "ablation.numerics"
-"""Tag of the parent run: the table of fills and dtypes, where the study asks for one."""
+"""Tag of the parent run: the task's own table, if the study asks for it."""
 
 
 QUIET = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "4",  # half a minute, where seven are some minutes
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "4",  # half a minute; MLflow's seven take some minutes
     "GIT_PYTHON_REFRESH": "quiet",
 }
-"""What MLflow reads from the environment, unless the user has set it."""
+"""Environment variables for MLflow, unless the user has set them."""
 
 
 @functools.cache
 def source() -> dict[str, str]:
-    """Returns the tags behind MLflow's columns for who and what made a run."""
+    """Returns the tags for the user and the source of a run, in MLflow's own names."""
     try:
         user = getpass.getuser()
     except (KeyError, OSError):  # a container's user may have no name
@@ -66,38 +70,38 @@ def source() -> dict[str, str]:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Home:
-    """Where the runs of one study label are kept."""
+    """The place of one study label's runs: its store, experiment and parent run."""
 
     client: MlflowClient
     experiment: str
     """MLflow's id of the study's experiment."""
     label: str
-    """The study's name, with ``@data`` where its data were replaced."""
+    """The study's name, with ``@data`` if its data were replaced."""
     parent: str
     """MLflow's id of the parent run."""
 
     @property
     def shared(self) -> bool:
-        """Whether conductors on other machines may record here too."""
+        """Whether conductors on other machines may record here, too."""
         return not str(self.client.tracking_uri).startswith("sqlite:")
 
 
 def connect(uri: str, *, record: bool = False) -> MlflowClient:
-    """Opens a tracking store; libraries' chatter stays off the terminal.
+    """Opens a tracking store and returns its client; silences MLflow's logs and warnings.
 
     Args:
         uri: MLflow tracking URI.
-        record: Whether runs will be recorded: an SQLite file then keeps a write-ahead log, so
-            that whoever reads it and whoever writes it do not wait for each other.
+        record: Whether runs will be recorded. An SQLite file then gets a write-ahead log, so that
+            readers and writers do not wait for each other.
 
     Raises:
-        Refused: If the store cannot be reached or was written by another version.
+        Refused: If the store cannot be reached or was written by another MLflow version.
     """
     _probe(uri, record=record)
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # others' deprecations say nothing to a user of ours
+        warnings.simplefilter("ignore")  # deprecations inside libraries do not concern the user
         from mlflow import MlflowClient
         from mlflow.exceptions import MlflowException
 
@@ -109,21 +113,22 @@ def connect(uri: str, *, record: bool = False) -> MlflowClient:
         except MlflowException as error:
             raise Refused(
                 f"The tracking store {public(uri)} cannot be used: {_first_line(error)}",
-                "Check MLFLOW_TRACKING_URI or --store; a store of another MLflow version is "
-                "brought up to date by `mlflow db upgrade`.",
+                "Check MLFLOW_TRACKING_URI or --store; upgrade a store of another MLflow version "
+                "with `mlflow db upgrade`.",
             ) from error
     return client
 
 
 def failures() -> tuple[type[Exception], ...]:
-    """Returns the exceptions by which MLflow says that a store failed."""
+    """Returns the exception types that MLflow raises when a store fails."""
     from mlflow.exceptions import MlflowException
 
     return (MlflowException,)
 
 
 def _probe(uri: str, *, record: bool) -> None:
-    """Opens an SQLite file by itself first: MLflow tries one that is broken for 100 seconds."""
+    """Checks that an SQLite file can be opened, and sets a write-ahead log for recording."""
+    # Without this check, MLflow retries a broken file for 100 seconds.
     path = Path(uri.removeprefix("sqlite:///"))
     if not uri.startswith("sqlite:///"):
         return
@@ -137,18 +142,18 @@ def _probe(uri: str, *, record: bool) -> None:
     except sqlite3.Error as error:
         raise Refused(
             f"{path} cannot be used: {error}.",
-            "End what holds it, or give another folder with --store.",
+            "End the process that uses it, or give another folder with --store.",
         ) from error
 
 
 @functools.cache
 def _sync_less(path: Path) -> None:
-    """Has this process write a file with a write-ahead log to the disk at checkpoints alone.
+    """Makes this process sync an SQLite file to disk at checkpoints only.
 
-    A process that is killed loses nothing by it. A power cut may take the last runs, whole, and
-    the next start trains them again; it cannot damage the file. MLflow opens the file by itself
-    and leaves no other way in.
+    A killed process loses nothing. A power cut may lose the last runs as a whole, which the next
+    start trains again; it cannot damage the file.
     """
+    # By an event of SQLAlchemy's pool, because MLflow opens the file itself.
     from sqlalchemy import event
     from sqlalchemy.pool import Pool
 
@@ -162,10 +167,10 @@ def _sync_less(path: Path) -> None:
 
 
 def experiment_of(client: MlflowClient, study: str) -> str | None:
-    """Returns the id of the study's experiment, None where there is none.
+    """Returns the id of the study's experiment, or None if it does not exist.
 
     Raises:
-        Refused: If the experiment was deleted in the UI but not for good.
+        Refused: If the experiment was deleted in the UI, but not permanently.
     """
     found = client.get_experiment_by_name(study)
     if found is None:
@@ -196,14 +201,14 @@ def labels_taken(client: MlflowClient, study: str) -> dict[str, str]:
 def open_home(
     client: MlflowClient, study: str, label: str, *, data: str, artifacts: Path | None
 ) -> Home:
-    """Finds or creates the study's experiment and the label's parent run.
+    """Returns the home of a label; creates its experiment and parent run if missing.
 
     Args:
         client: The store.
         study: Name of the study, and of the experiment.
         label: Label of the parent run.
         data: Fingerprint of the data.
-        artifacts: Folder for the artifacts of a new experiment; None leaves it to the server.
+        artifacts: Folder for the artifacts of a new experiment; None lets the server choose.
     """
     experiment = experiment_of(client, study)
     if experiment is None:
@@ -218,13 +223,13 @@ def open_home(
 
 
 def find_home(client: MlflowClient, study: str, label: str) -> Home | None:
-    """Returns where the label's runs are kept, None where there are none."""
+    """Returns the home of a label, or None if it has no runs."""
     experiment = experiment_of(client, study)
     if experiment is None or not re.fullmatch(r"[\w.@-]+", label):
         return None
     where = f"tags.`{KIND}` = 'study' AND tags.`{LABEL}` = '{label}'"
     parents = list(search(client, experiment, where))
-    # Oldest first, so that every later start settles on the same one.
+    # Oldest first, so that every start chooses the same one.
     parents.sort(key=lambda run: (run.info.start_time, run.info.run_id))
     return Home(client, experiment, label, parents[0].info.run_id) if parents else None
 
@@ -240,7 +245,7 @@ def declare(
 
     Args:
         home: The study label.
-        declaration: All that the study fixed.
+        declaration: Everything the study fixed.
         wording: Question, title and caveats, which may change at any time.
         seen: Number of outcomes that existed when the declaration was first made.
         at: When it was made, in seconds since the epoch; None is now.
@@ -254,13 +259,13 @@ def declare(
     text = json.dumps({"declaration": declaration.to_json(), "wording": wording})
     set_long(home, CONTENT + hash_, text)
     client.set_tag(home.parent, CURRENT, hash_)
-    if notes.NOTE not in tags:  # later it is the answer
+    if notes.NOTE not in tags:  # later replaced by the answer
         client.set_tag(home.parent, notes.NOTE, notes.text(wording["question"]))
     client.update_run(home.parent, status="RUNNING")
 
 
 def describe_data(home: Home, data: Prepared) -> None:
-    """Names the data among the parent run's inputs; every trial has them by tag and parameter."""
+    """Adds the data to the parent run's inputs; trials name them by tag and parameter."""
     from mlflow.entities import Dataset, DatasetInput, InputTag
 
     dataset = Dataset(
@@ -275,7 +280,7 @@ def describe_data(home: Home, data: Prepared) -> None:
 
 
 def declarations(home: Home) -> dict[str, dict[str, Any]]:
-    """Returns hash to date and number of runs seen, for every declaration, oldest first."""
+    """Returns hash to ``date`` and ``runs_seen`` for every declaration, oldest first."""
     tags = home.client.get_run(home.parent).data.tags
     found = {
         name.removeprefix(DECLARED): json.loads(value)
@@ -289,12 +294,12 @@ def current_declaration(home: Home) -> tuple[str, dict[str, Any]]:
     """Returns hash and content (``declaration``, ``wording``) of the latest declaration.
 
     Raises:
-        Refused: If the study has none.
+        Refused: If the study has no declaration.
     """
     found = declared_in(home.client.get_run(home.parent).data.tags)
     if found is None:
         raise Refused(
-            f"The study {home.label!r} was ended before it was declared.", "Run it again."
+            f"The study {home.label!r} was interrupted before it was declared.", "Run it again."
         )
     return found
 
@@ -322,16 +327,28 @@ def long_in(tags: Mapping[str, str], name: str) -> str:
 
 
 def keep_numerics(home: Home, rows: Sequence[Mapping[str, Any]], *, of: str) -> None:
-    """Keeps the numerics table with the parent run, column by column; no rows, no table.
+    """Stores the numerics table by columns in tags of the parent run.
 
     Args:
         home: The study label.
-        rows: The table.
-        of: What it was computed of; empty where the study asks for none.
+        rows: The rows of the table; none if the study does not ask for it.
+        of: Digest of the table's inputs; empty if the study does not ask for it.
     """
     columns = {name: [row[name] for row in rows] for name in (rows[0] if rows else ())}
     set_long(home, NUMERICS, json.dumps(columns))
     home.client.set_tag(home.parent, f"{NUMERICS}.of", of)
+
+
+def keep_commonest(home: Home, bits: bytes) -> None:
+    """Keeps with the parent run what always naming the commonest class of test gets right."""
+    if commonest(home) != bits:
+        set_long(home, COMMONEST, base64.b64encode(bits).decode())
+
+
+def commonest(home: Home) -> bytes:
+    """Returns a packed bit per test example, nothing where an earlier version made the record."""
+    tags = home.client.get_run(home.parent).data.tags
+    return base64.b64decode(long_in(tags, COMMONEST)) if COMMONEST in tags else b""
 
 
 def numerics_of(home: Home) -> str:
@@ -345,13 +362,13 @@ def numerics_in(tags: Mapping[str, str]) -> str:
 
 
 def numerics(home: Home) -> dict[str, list[Any]] | None:
-    """Returns the columns of the numerics table, None where there is none."""
+    """Returns the columns of the numerics table, or None if there is no table."""
     tags = home.client.get_run(home.parent).data.tags
     return json.loads(long_in(tags, NUMERICS)) if tags.get(f"{NUMERICS}.of") else None
 
 
 def search(client: MlflowClient, experiment: str, where: str) -> Iterator[Run]:
-    """Yields every run of the experiment that the filter keeps, page by page."""
+    """Yields every run of the experiment that matches the filter."""
     token = None
     while True:
         page = client.search_runs([experiment], where, max_results=1000, page_token=token)

@@ -10,7 +10,10 @@ import pandas as pd
 
 from ablation.figures import Panel, draw_curves
 from ablation.report.basis import COLOURED, Basis
-from ablation.report.blocks import Block, Figure
+from ablation.report.blocks import Block, Cell, Figure, Table, Text, table
+
+HALF = 0.5
+"""Share of runs whose chosen epoch was the last, above which training was cut short."""
 
 
 def section(basis: Basis) -> Iterator[Block]:
@@ -26,6 +29,22 @@ def section(basis: Basis) -> Iterator[Block]:
             f"Mean of the finished runs and pointwise 95 % t band, {seeds_of(basis)}; dotted "
             "lines are failed runs, to their last finite value." + note_on_grey(basis),
         )
+    if len(basis.chosen):
+        yield Text(
+            "Runs whose chosen epoch was the last one. Above one half, training was cut short: "
+            "give more epochs before the level is blamed."
+        )
+        yield chosen_table(basis.chosen)
+
+
+def chosen_table(chosen: pd.DataFrame) -> Table:
+    """Returns how often the chosen epoch was the last, an arm to a row."""
+    rows = [
+        [Cell(row["arm"]), Cell(f"{row['last']} of {row['n']}", row["share"]),
+         Cell("cut short" if row["share"] > HALF else "", word="WORSE")]
+        for row in chosen.to_dict("records")
+    ]  # fmt: skip
+    return table(["arm", "the last epoch", ""], rows, numeric="lrl")
 
 
 def panels_of(curves: pd.DataFrame) -> dict[Panel, None]:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 def find(basis: Basis) -> pd.DataFrame:
     """Returns one row per pair of levels, baselines left out; none unless factors are crossed."""
     alpha = float(basis.effects["alpha"].iloc[0])
-    return interactions(basis.evidence, basis.judged_seeds, alpha)
+    return interactions(basis.outcomes, basis.judged_seeds, alpha)
 
 
 def section(basis: Basis) -> Iterator[Block]:

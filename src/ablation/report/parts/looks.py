@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 def find(basis: Basis) -> pd.DataFrame:
     """Returns one row per arm and look that judged it; none where the study looks once."""
-    return looks(basis.evidence, basis.effects)
+    return looks(basis.evidence, basis.walk)
 
 
 def section(basis: Basis) -> Iterator[Block]:
@@ -29,13 +29,13 @@ def section(basis: Basis) -> Iterator[Block]:
     judged, scale = find(basis), basis.scale
     if judged.empty:
         return
-    rows = scale.frame(judged, "effect", "adjusted_low", "adjusted_high")
+    rows = scale.frame(judged, "effect", "verdict_low", "verdict_high")
     yield Figure(
         "decisions",
-        "Adjusted interval and verdict of each arm at each look",
+        "Interval and verdict of each arm at each look",
         partial(draw_looks, rows[rows["arm"].isin(basis.drawn["arm"])], basis.axis),
-        "From top to bottom the looks of each arm: intervals that agree with Holm at what the "
-        "look spends.",
+        "From top to bottom the looks of each arm, each with the interval that its verdict rests "
+        "on.",
     )
     yield looks_table(judged, scale)
 
@@ -80,7 +80,7 @@ def draw_looks(looks: pd.DataFrame, axis: Axis) -> Drawing:
                             s=20, linewidth=0, legend=False, zorder=3, ax=axes)  # fmt: skip
         for y, row in zip(at, looks.to_dict("records"), strict=True):
             colour = VERDICTS[row["verdict"]]
-            axes.plot([row["adjusted_low"], row["adjusted_high"]], [y, y], color=colour,
+            axes.plot([row["verdict_low"], row["verdict_high"]], [y, y], color=colour,
                       linewidth=1.2)  # fmt: skip
             edge = axes.get_yaxis_transform()
             word = "" if math.isnan(row["effect"]) else f"{row['look']}: {row['verdict']}"

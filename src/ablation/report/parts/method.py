@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ablation.analysis import scope_note
 from ablation.records.declaration import Declaration
 from ablation.report.basis import Basis
 from ablation.report.blocks import Block, Text
@@ -14,16 +15,31 @@ def section(basis: Basis) -> Iterator[Block]:
     yield Text(
         "Every arm is trained with the same seeds; a difference compares two runs that share one. "
         "BETTER and WORSE come from two-sided paired t tests, EQUIVALENT from two one-sided tests "
-        "against the margin; each family is corrected by Holm over the arms. Anything else is "
+        "against the margin; each family is corrected by Holm over the arms. IDENTICAL is what "
+        "was seen and no claim: bit for bit the same on these seeds. Anything else is "
         "INCONCLUSIVE, which is not equality."
     )
+    yield Text(f"{scope_note(basis.effects, basis.declaration)}{_critical(basis)}")
     yield Text("The epoch is chosen on validation; test is evaluated once per run.")
     yield from _looks(basis.declaration)
     yield from _failures(basis.declaration)
     alphas = ", ".join(dict.fromkeys(f"{alpha:g}" for alpha in basis.effects["alpha"]))
     yield Text(
-        "An interval that agrees with Holm leaves out 0 exactly where Holm's test says differs, "
-        f"at alpha = {alphas}; jointly these intervals cover less than that."
+        f"The interval of the verdict is the one it rests on, at alpha = {alphas} over the "
+        "divisor of Holm's step: beyond 0 for BETTER and WORSE, within the margin for EQUIVALENT, "
+        "the wider of both for INCONCLUSIVE; jointly such intervals cover less than one of them. "
+        "The 95 % estimate is at the level that the look spent, and covers 95 % at least over all "
+        "looks together. An interval as if the number of seeds had been fixed is in effects.csv."
+    )
+
+
+def _critical(basis: Basis) -> str:
+    """Returns how new examples enter the tests."""
+    if basis.effects["scope"].iloc[0] != "new_examples":
+        return ""
+    return (
+        " Seeds and examples are crossed: the error of a difference is that of both, and critical "
+        "values are Cochran's (1964)."
     )
 
 
@@ -33,14 +49,21 @@ def _looks(declaration: Declaration) -> Iterator[Text]:
         spent = ", ".join(repr(look.alpha) for look in declaration.looks)
         yield Text(
             f"Looks at {seeds} seeds spend {spent} of the error rate; a verdict is final, and "
-            "only undecided arms get more seeds. Each row states the seeds it rests on."
+            "only undecided arms get more seeds. An arm frees its share only in the family in "
+            "which it was itself rejected. Each row states the seeds it rests on."
         )
 
 
 def _failures(declaration: Declaration) -> Iterator[Text]:
     if declaration.floor is not None:
         yield Text(f"A failed run counts as {declaration.floor:.4g}.")
-    if declaration.collapse is not None:
+    if declaration.collapse == "half":
+        yield Text(
+            "A run that keeps less than half of its arm's gain over chance "
+            f"({declaration.chance:.4g}) counts as failed, collapsed, where the arm's median "
+            "gains more than eight robust standard deviations."
+        )
+    elif declaration.collapse is not None:
         yield Text(
             f"A run within {declaration.collapse:.4g} of chance ({declaration.chance:.4g}) counts "
             "as failed."

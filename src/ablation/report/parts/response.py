@@ -50,7 +50,7 @@ class Response(NamedTuple):
 def find(basis: Basis) -> Response:
     """Returns the response."""
     return Response(
-        response(basis.effects, basis.declaration), trend(basis.evidence, basis.judged_seeds)
+        response(basis.effects, basis.declaration), trend(basis.outcomes, basis.judged_seeds)
     )
 
 
@@ -66,7 +66,7 @@ def section(basis: Basis) -> Iterator[Block]:
         partial(
             draw_response, drawn(found.levels, scale), basis.axis, str(declaration.factor), log=log
         ),
-        "The baseline's mean plus each level's effect, with the effect's pointwise 95 % interval; "
+        "The baseline's mean plus each level's effect, with the interval of the verdict; "
         "below, the share of failed runs with Clopper and Pearson's two-sided one.",
     )
     yield from _slopes(found, scale)
@@ -106,7 +106,7 @@ def response_table(response: pd.DataFrame, scale: Scale) -> Table:
          Cell(f"{row['failed_low']:.0%} to {row['failed_high']:.0%}", row["failed_low"])]
         for row in response.to_dict("records")
     ]  # fmt: skip
-    columns = ["level", "mean", "95 % around the effect", "verdict", "failed", "95 %"]
+    columns = ["level", "mean", "interval of the verdict", "verdict", "failed", "95 %"]
     return table(columns, rows, numeric="rrrlrr")
 
 

@@ -1,4 +1,4 @@
-"""Sensitivity: what the rule would say under other choices, and for other test examples."""
+"""Sensitivity: what the rule would say under other choices, and on this test split alone."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from ablation.analysis.robustness import generalisation, sensitivity
+from ablation.analysis.robustness import on_this_split, sensitivity
 from ablation.report.basis import Basis
 from ablation.report.blocks import Block, Cell, Table, Text, table, verdict_cell
 from ablation.report.numbers import Scale, count
@@ -18,15 +18,15 @@ class Sensitivity(NamedTuple):
 
     verdicts: pd.DataFrame
     """One row per arm but the baseline: its verdict, and those under other choices."""
-    generalisation: pd.DataFrame
-    """One row per arm: the effect for new seeds and new test examples."""
+    split: pd.DataFrame
+    """One row per arm: what would be said of new seeds on this test split."""
 
 
 def find(basis: Basis) -> Sensitivity:
     """Returns both frames."""
     return Sensitivity(
-        sensitivity(basis.evidence, basis.effects),
-        generalisation(basis.content.examples, basis.effects, basis.declaration),
+        sensitivity(basis.evidence, basis.walk),
+        on_this_split(basis.evidence),
     )
 
 
@@ -39,12 +39,12 @@ def section(basis: Basis) -> Iterator[Block]:
             "larger of the arm's own spread and that of the family, below eight seeds."
         )
         yield sensitivity_table(found.verdicts)
-    if len(found.generalisation):
+    if len(found.split):
         yield Text(
-            "The difference when the test examples, too, are taken as a sample; an arm with "
-            "failed runs has none:"
+            "On this split: what would be said of new seeds on these very test examples, and of "
+            "no others."
         )
-        yield generalisation_table(found.generalisation, basis.scale)
+        yield split_table(found.split, basis.scale)
 
 
 def sensitivity_table(sensitivity: pd.DataFrame) -> Table:
@@ -54,11 +54,12 @@ def sensitivity_table(sensitivity: pd.DataFrame) -> Table:
     return table(["arm", "verdict", "pooled spread", "half the margin", "double the margin"], rows)
 
 
-def generalisation_table(generalisation: pd.DataFrame, scale: Scale) -> Table:
-    """Returns the effects for new seeds and new test examples."""
+def split_table(split: pd.DataFrame, scale: Scale) -> Table:
+    """Returns effects, intervals and verdicts on this test split."""
     rows = [
-        [Cell(row["arm"]), scale.difference(row["effect"]),
-         scale.interval(row["low"], row["high"]), count(row["n"]), count(row["examples"])]
-        for row in generalisation.to_dict("records")
+        [Cell(row["arm"]), verdict_cell(row["verdict"]), scale.difference(row["effect"]),
+         scale.interval(row["verdict_low"], row["verdict_high"]), count(row["n"])]
+        for row in split.to_dict("records")
     ]  # fmt: skip
-    return table(["arm", "difference", "95 %", "seeds", "examples"], rows, numeric="lrrrr")
+    columns = ["arm", "on this split", "difference", "interval of the verdict", "seeds"]
+    return table(columns, rows, numeric="llrrr")

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 def find(basis: Basis) -> pd.DataFrame:
     """Returns one row each for arm and seed: its deviation, and the seeds that all arms share."""
-    return variance(basis.evidence, basis.shared_seeds)
+    return variance(basis.outcomes, basis.shared_seeds)
 
 
 def section(basis: Basis) -> Iterator[Block]:

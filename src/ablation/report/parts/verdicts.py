@@ -9,18 +9,26 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from ablation.analysis import differences
+from ablation.analysis import differences, doubts
+from ablation.analysis.words import SCOPES
 from ablation.figures import BAND, INK, MUTED, VERDICTS, WIDTH, Axis, figure_of, grid, name, styled
 from ablation.report.basis import Basis
-from ablation.report.blocks import Block, Cell, Figure, Table, table, verdict_cell
+from ablation.report.blocks import Block, Cell, Figure, Table, table
 from ablation.report.numbers import Scale, count, p_value
 
 if TYPE_CHECKING:
     from ablation.figures import Axes
     from ablation.figures import Figure as Drawing
 
+INTERVAL = "interval of the verdict"
+MARK = "†"
+"""Beside a verdict that something weakens."""
+
 BELOW = 0.27
 """Rows by which a seed's dot lies below its arm's bar, which would hide it."""
+
+VERDICT, ESTIMATE = ("verdict_low", "verdict_high"), ("estimate_low", "estimate_high")
+"""Ends of the interval that the verdict rests on, drawn thick, and of the 95 % estimate."""
 
 NARROW = 3.9
 """Inches of the figure for a telephone, in which names stand above the bars."""
@@ -31,7 +39,7 @@ def section(basis: Basis) -> Iterator[Block]:
     arms, scale = basis.drawn, basis.scale
     rest = len(basis.effects) - len(arms)
     note = f" The {len(arms) - 1} largest effects; {rest} more arms are in the table."
-    bars = scale.frame(arms, "effect", "low", "high", "adjusted_low", "adjusted_high")
+    bars = scale.frame(arms, "effect", *(end for ends in (VERDICT, ESTIMATE) for end in ends))
     dots = scale.frame(find(basis), "difference")
     dots = dots[dots["arm"].isin(arms["arm"])]
     yield Figure(
@@ -39,7 +47,8 @@ def section(basis: Basis) -> Iterator[Block]:
         "Difference of each arm to the baseline, with intervals and verdict",
         partial(draw_forest, bars, dots, basis.axis),
         "Each arm less the baseline on the same seeds: dots are seeds, the thick line is the "
-        "pointwise 95 % interval, the thin one agrees with Holm's test." + (note if rest else ""),
+        "interval that the verdict rests on, the thin one between two ticks the 95 % estimate."
+        + (note if rest else ""),
         narrow=partial(draw_forest, bars, dots, basis.axis, narrow=True),
     )
     yield verdict_table(basis.effects, scale)
@@ -48,7 +57,7 @@ def section(basis: Basis) -> Iterator[Block]:
 def find(basis: Basis) -> pd.DataFrame:
     """Returns the paired differences: arm, seed, difference."""
     content = basis.content
-    return differences(content.runs, content.declaration, content.judged.seeds)
+    return differences(basis.runs, content.declaration, content.judged.seeds)
 
 
 def verdict_table(effects: pd.DataFrame, scale: Scale) -> Table:
@@ -59,9 +68,12 @@ def verdict_table(effects: pd.DataFrame, scale: Scale) -> Table:
         rows.append(
             [
                 Cell(row["arm"], float(place)),
-                verdict_cell(row["verdict"]),
+                _verdict(row),
                 Cell("") if first else scale.difference(row["effect"]),
-                Cell("") if first else scale.interval(row["low"], row["high"]),
+                *(
+                    Cell("") if first else scale.interval(row[low], row[high])
+                    for low, high in (VERDICT, ESTIMATE)
+                ),
                 p_value(row["p_difference"]),
                 p_value(row["p_equivalence"]),
                 scale.value(row["mean"]),
@@ -72,15 +84,30 @@ def verdict_table(effects: pd.DataFrame, scale: Scale) -> Table:
                 Cell("" if first else f"{row['wins']}–{row['ties']}–{row['losses']}"),
             ]
         )
-    columns = ["arm", "verdict", "difference", "95 % interval", "p differs", "p equivalent",
-               "mean", "seeds", "failed", "w–t–l"]  # fmt: skip
+    columns = ["arm", "verdict", "difference", INTERVAL, "95 % estimate", "p differs",
+               "p equivalent", "mean", "seeds", "failed", "w–t–l"]  # fmt: skip
     caption = (
-        f"{scale.heading[0].upper()}{scale.heading[1:]}. Differences to the baseline compare runs "
-        "that share a seed; intervals are pointwise, p values adjusted by Holm; beside the failed "
-        "runs stands the rate up to which they may fail (one-sided 95 %); w–t–l counts the seeds "
-        "on which the arm is better than, level with and worse than the baseline."
+        f"{scale.heading[0].upper()}{scale.heading[1:]}. {_about(effects)}Differences to the "
+        "baseline compare runs that share a seed. The interval of the verdict is the one it rests "
+        "on, as p values adjusted by Holm; the estimate covers 95 % over all looks together. "
+        "Beside the failed runs stands the rate up to which they may fail (one-sided 95 %); w–t–l "
+        "counts the seeds on which the arm is better than, level with and worse than the baseline."
     )
-    return table(columns, rows, numeric="llrrrrrrrr", caption=caption)
+    if any(doubts(row) for row in effects.to_dict("records")):
+        caption += f" {MARK} Something weakens this verdict: see In words."
+    return table(columns, rows, numeric="llrrrrrrrrr", caption=caption)
+
+
+def _about(effects: pd.DataFrame) -> str:
+    return f"Verdicts are about {SCOPES[effects['scope'].iloc[0]]}. "
+
+
+def _verdict(row: Mapping[Any, Any]) -> Cell:
+    """Returns a verdict, and beside an identical arm on how many seeds it may still differ."""
+    word, said = row["verdict"], row["verdict"] or "baseline"
+    if word == "IDENTICAL":
+        said = f"{word} on {row['n']} seeds (may differ on ≤ {row['may_differ95']:.0%})"
+    return Cell(said + (f" {MARK}" if doubts(row) else ""), word=word)
 
 
 def draw_forest(
@@ -131,17 +158,20 @@ def draw_forest(
 
 def _legend(axes: Axes, figure: Drawing, *, narrow: bool) -> None:
     axes.plot([], [], "D", color=INK, markersize=5, label="effect")
-    axes.plot([], [], color=INK, linewidth=3, label="95 %, pointwise")
-    axes.plot([], [], color=INK, linewidth=1, label="agrees with Holm")
+    axes.plot([], [], color=INK, linewidth=3, label=INTERVAL)
+    axes.plot([], [], color=INK, linewidth=0.9, marker="|", markersize=9, label="95 % estimate")
     figure.legend(loc="outside upper left", ncols=2 if narrow else 5, fontsize=7.5)
 
 
 def _draw_arm(axes: Axes, place: int, row: Mapping[Any, Any]) -> None:
     """Draws one arm's intervals, and its failures at the edge."""
     colour = VERDICTS[row["verdict"]]
-    for low, high, width in (("low", "high", 3.0), ("adjusted_low", "adjusted_high", 1.0)):
-        axes.plot([row[low], row[high]], [place, place], color=colour, linewidth=width, zorder=3,
-                  solid_capstyle="butt")  # fmt: skip
+    low, high = (row[end] for end in VERDICT)
+    axes.plot([low, high], [place, place], color=colour, linewidth=3.0, zorder=3,
+              solid_capstyle="butt")  # fmt: skip
+    low, high = (row[end] for end in ESTIMATE)
+    axes.plot([low, high], [place, place], color=colour, linewidth=0.9, zorder=3, marker="|",
+              markersize=9, solid_capstyle="butt")  # fmt: skip
     if row["failed"]:
         edge = axes.get_yaxis_transform()
         axes.plot(0.012, place, "x", transform=edge, color=colour, markersize=6, clip_on=False)

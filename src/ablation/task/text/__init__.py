@@ -1,4 +1,4 @@
-"""The text classifier with attention pooling: the task that ships."""
+"""The text classifier with attention pooling, the built-in task."""
 
 from ablation.task.text.task import TEXT
 

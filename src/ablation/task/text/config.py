@@ -1,7 +1,7 @@
-"""Everything that decides one run, its seed excepted, on one screen.
+"""The run configuration of the text classifier: everything that decides a run except its seed.
 
 A :class:`RunConfig` is complete: two runs with equal configurations, seeds and data are the same
-run. Values that make no sense are refused when the object is built, in words that name the field.
+run. An invalid value is refused at construction, with a message that names the field.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ Tokenizer = Literal["auto", "words", "characters"]
 Batching = Literal["length", "random"]
 
 SELECTIONS = (*METRICS, "last")
-"""By what the kept epoch is chosen: a validation metric, or ``last``."""
+"""Criteria for the kept epoch: a validation metric, or ``last``."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, repr=False)
@@ -94,24 +94,24 @@ LOWEST: dict[str, float] = {"float32": -3.4028e38, "bfloat16": -3.3895e38, "floa
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class DataConfig:
-    """Which texts, and how they become tokens."""
+    """The source of the texts and their tokenisation."""
 
     source: str = "docstrings"
     """The built-in corpus, a local folder or file, or a Hugging Face Hub id."""
     revision: str | None = None
-    """Commit of the Hub repository; without one, the version that was first downloaded stays."""
+    """Commit of the Hub repository; if None, the first downloaded version is kept."""
     text: str = "text"
-    """Column that holds the text."""
+    """Name of the text column."""
     label: str = "label"
-    """Column that holds the class."""
+    """Name of the class column."""
     tokenizer: Tokenizer = rules.one_of(Tokenizer, "auto")
-    """``auto``: characters where over half of train's letters are Han or kana, else words."""
+    """``auto``: characters if over half of train's letters are Han or kana, else words."""
     max_length: int = rules.at_least(1, 128)
-    """Tokens kept of a text; the rest is cut off."""
+    """Most tokens of a text; the rest is cut off."""
     sentence_length: int = rules.at_least(1, 40)
-    """Tokens of a sentence, for hierarchical models; a longer one counts as several."""
+    """Most tokens of a sentence, for hierarchical models; a longer sentence is divided."""
     vocabulary_size: int = rules.at_least(3, 20_000)
-    """Most frequent tokens of train that get an id of their own, padding and unknown included."""
+    """Number of ids: the most frequent tokens of train, padding and unknown."""
 
     def __post_init__(self) -> None:
         rules.obey(self, "data.")
@@ -119,36 +119,36 @@ class DataConfig:
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class AttentionConfig:
-    """Scores and weights of every pooling that has them, above all of the article's attention.
+    """Scores and weights of the attention and of every other pooling that has them.
 
-    Its score is (h W + b) . q, its output the sum of weights x keys; what is called weight, bias
-    and query in another pooling is said by that pooling.
+    The attention's score is (h W + b) . q, with weight W, bias b and query q; its output is the
+    sum of weights x keys. Other poolings document their own weight, bias and query.
     """
 
     init_std: float = rules.not_negative(0.05)
     """Standard deviation of the normal that weight and query are drawn from."""
     weight_init: Init = rules.one_of(Scheme, "normal", free=VALUES)
-    """How the weight starts: ``normal`` is N(0, init_std squared); a scheme, or values."""
+    """Initialisation of the weight: a scheme or values; ``normal`` is N(0, init_std squared)."""
     query_init: Init = rules.one_of(Scheme, "normal", free=VALUES)
-    """How the query starts; likewise."""
+    """Initialisation of the query: a scheme or values; ``normal`` is N(0, init_std squared)."""
     bias_init: BiasInit = rules.one_of(("zeros", "none"), "zeros", free=VALUES)
-    """How the bias starts; ``none`` leaves it out of the model."""
+    """Initialisation of the bias: values; ``none`` leaves the bias out of the model."""
     train_weight: bool = True
-    """Whether the weight is an ``nn.Parameter``, or a buffer that stays as it was drawn."""
+    """Whether the weight is trained; if not, it is a buffer that keeps its initial values."""
     train_bias: bool = True
-    """Whether the bias is one."""
+    """Whether the bias is trained."""
     train_query: bool = True
-    """Whether the query is one."""
+    """Whether the query is trained."""
     fill: Fill = rules.field(-1e32, "<= 0", lambda fill: bool(fill <= 0), free=(str,))
     """Score written over padding before the softmax; ``min`` is the dtype's lowest value."""
     second_masking: bool = True
-    """Whether weights on padding are set to zero again after the softmax."""
+    """Whether weights on padding are set to zero after the softmax."""
     dtype: Dtype = rules.one_of(Dtype, "float32")
     """Precision of scores and weights; states, parameters and the weighted sum keep theirs."""
     heads: int = rules.at_least(1, 4)
-    """Heads of the pooling ``multi_head``."""
+    """Number of heads of the pooling ``multi_head``."""
     hops: int = rules.at_least(1, 4)
-    """Hops of the pooling ``structured``."""
+    """Number of hops of the pooling ``structured``."""
 
     def __post_init__(self) -> None:
         rules.obey(self, "model.attention.")
@@ -160,40 +160,40 @@ class AttentionConfig:
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class ModelConfig:
-    """Embedding, encoder, pooling, linear classifier; of words, or of words and then sentences."""
+    """Embedding, encoder, pooling and linear classifier."""
 
     kind: Kind = rules.one_of(Kind, "flat")
     """``flat`` pools the tokens of a text; ``hierarchical`` pools the tokens of each sentence, and
     then the sentences of the text."""
     encoder: str = rules.one_of(Encoder, "cnn", own=True)
-    """A name in :data:`Encoder`, or ``package.module:Class`` of your own."""
+    """Encoder of the tokens: a name in :data:`Encoder`, or your own ``package.module:Class``."""
     pooling: str = rules.one_of(Pooling, "attention", own=True)
-    """A name in :data:`Pooling`, or ``package.module:Class`` of your own; of a hierarchical model
-    it pools the sentences."""
+    """A name in :data:`Pooling`, or your own ``package.module:Class``. In a hierarchical model it
+    pools the sentences."""
     word_pooling: str = rules.one_of(Pooling, "max", own=True)
-    """Of a hierarchical model: what makes one vector of a sentence's tokens; likewise."""
+    """Pooling of a sentence's tokens in a hierarchical model; same values as ``pooling``."""
     sentence_encoder: str = rules.one_of(Encoder, "bilstm", own=True)
-    """Of a hierarchical model: the encoder of the sentences' vectors; as ``encoder``."""
+    """Encoder of the sentences in a hierarchical model; same values as ``encoder``."""
     embedding_size: int = rules.at_least(1, 64)
     """Width of a token's embedding."""
     embedding_std: float = rules.not_negative(0.1)
     """Standard deviation of the normal that embeddings are drawn from."""
     embedding_file: str | None = None
-    """Pretrained embeddings as text, a token and its numbers a line (GloVe, word2vec); all
-    embeddings are then frozen, those of tokens that it lacks as they were drawn."""
+    """Text file of pretrained embeddings, one token and its numbers per line (GloVe, word2vec).
+    All embeddings are then frozen; tokens missing from the file keep their random ones."""
     hidden_size: int = rules.at_least(1, 64)
-    """Width of a state, of a token or a sentence, after its encoder."""
+    """Width of a token's or sentence's state after its encoder."""
     dropout: float = rules.field(0.3, "in [0, 1)", lambda share: 0 <= share < 1)
     """Share of entries dropped from the embeddings and from the pooled vector."""
     top_k: int = rules.at_least(1, 3)
-    """Values of each entry that the pooling ``top_k`` takes the mean of."""
+    """Number of largest values per entry that the pooling ``top_k`` averages."""
     attention: AttentionConfig = AttentionConfig()
-    """Read by every pooling with scores."""
+    """The configuration of every pooling with scores."""
 
     def __post_init__(self) -> None:
         rules.obey(self, "model.")
         even = "bilstm" not in self.encoders or self.hidden_size % 2 == 0
-        rule = ">= 1, and even for a bilstm, whose two directions take half each"
+        rule = ">= 1, and even for a bilstm, because each direction takes half of it"
         rules.require(even, "model.hidden_size", rule, self.hidden_size)
         divided = "multi_head" not in self.poolings or self.hidden_size % self.attention.heads == 0
         rule = f"a multiple of the {self.attention.heads} heads"
@@ -201,21 +201,21 @@ class ModelConfig:
 
     @property
     def encoders(self) -> tuple[str, ...]:
-        """The encoders that this kind of model has."""
+        """Names of the encoders in this kind of model."""
         return (self.encoder, self.sentence_encoder)[: 1 + (self.kind == "hierarchical")]
 
     @property
     def poolings(self) -> tuple[str, ...]:
-        """The poolings that this kind of model has."""
+        """Names of the poolings in this kind of model."""
         return (self.pooling, self.word_pooling)[: 1 + (self.kind == "hierarchical")]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class TrainConfig:
-    """How the model is fitted, and which epoch is kept."""
+    """The optimisation, and the choice of the kept epoch."""
 
     epochs: int = rules.at_least(1, 8)
-    """Passes over train."""
+    """Number of passes over train."""
     batch_size: int = rules.at_least(1, 64)
     """Texts per step."""
     learning_rate: float = rules.field(
@@ -223,9 +223,9 @@ class TrainConfig:
     )
     """Step size of Adam (Kingma and Ba, 2015)."""
     batching: Batching = rules.one_of(Batching, "length")
-    """``length``: texts of like length share a batch, the order still random; or ``random``."""
+    """``length``: texts of similar length share a batch, in random order; or ``random``."""
     select_on: str = rules.one_of(SELECTIONS, "accuracy")
-    """Validation metric that chooses the epoch whose weights are kept; or the ``last`` epoch."""
+    """Validation metric that chooses the epoch whose weights are kept, or ``last``."""
 
     def __post_init__(self) -> None:
         rules.obey(self, "train.")
@@ -233,11 +233,11 @@ class TrainConfig:
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class RunConfig:
-    """One complete run configuration: an arm of a study is one of these."""
+    """A complete run configuration; each arm of a study has one."""
 
     data: DataConfig = DataConfig()
     """The texts."""
     model: ModelConfig = ModelConfig()
     """The classifier."""
     train: TrainConfig = TrainConfig()
-    """The fitting."""
+    """The optimisation."""

@@ -1,4 +1,4 @@
-"""One run of the text classifier in a worker: data opened once, one thread, no denormals."""
+"""Trains one text classifier in a worker, on one thread and without denormal numbers."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ def resolve_device(name: str) -> str:
     """Returns ``cpu`` or ``cuda`` for ``auto``, and any other name as it is.
 
     Raises:
-        Refused: If CUDA is asked for and PyTorch sees none.
+        Refused: If the name is ``cuda`` and PyTorch finds no CUDA device.
     """
     if name == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     if name == "cuda" and not torch.cuda.is_available():
-        raise Refused("PyTorch sees no CUDA device here.", "Give DEVICE=cpu, or leave it out.")
+        raise Refused("PyTorch finds no CUDA device.", "Give DEVICE=cpu, or leave DEVICE out.")
     return name
 
 
@@ -38,12 +38,12 @@ def run(
 ) -> Generator[EpochRecord, None, RunResult]:
     """Trains one classifier; yields a record per epoch and returns the result.
 
-    Threads and denormal numbers are settings of the whole process: they are put back when the
-    generator ends. Out of memory is an outcome, FAILED(oom).
+    Changes the process's settings for threads and denormal numbers, and restores them when the
+    generator ends. Running out of memory is an outcome: FAILED(oom).
 
     Args:
         config: The arm's configuration.
-        seed: Every random stream of the run derives from it.
+        seed: Seed that every random stream of the run derives from.
         data: The data; opened once per process.
         device: ``cpu`` or ``cuda``.
 
@@ -88,7 +88,7 @@ def _open(data: Encoded, kind: str, device: str) -> Mapping[str, Texts | Documen
 
 
 def _pretrained(data: Encoded, model: ModelConfig) -> Pretrained | None:
-    """Returns the embeddings of the file that the model names; read once per process."""
+    """Returns the embeddings of the model's file, if any; each file is read once per process."""
     if model.embedding_file is None:
         return None
     place = (str(data.folder), model.embedding_file, model.embedding_size)
@@ -101,7 +101,8 @@ def _pretrained(data: Encoded, model: ModelConfig) -> Pretrained | None:
 
 @contextlib.contextmanager
 def one_thread() -> Iterator[None]:
-    """Lets PyTorch compute on one thread in the block: sums over two are rounded otherwise."""
+    """Makes PyTorch compute on one thread in the block."""
+    # For equal results everywhere: the rounding of sums depends on the number of threads.
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -112,12 +113,12 @@ def one_thread() -> Iterator[None]:
 
 @contextlib.contextmanager
 def without_denormals() -> Iterator[None]:
-    """Lets the processor take float32 numbers smaller than 1.2e-38 in size for zero.
+    """Makes the processor treat float32 numbers below 1.2e-38 in size as zero in the block.
 
-    The weights of sharp attention are as small, and so are the gradients that pass through them
-    and Adam's means of these. Some processors need a hundred times as long for each such number.
-    It holds for this thread and for those that start meanwhile; a GPU is not concerned.
+    Applies to this thread and to threads started in the block; has no effect on a GPU.
     """
+    # The weights of sharp attention are that small, and so are their gradients and Adam's means
+    # of these. Some processors take a hundred times as long for each such number.
     before = not (torch.full((), 1e-30) * 1e-10).item()
     torch.set_flush_denormal(True)
     try:

@@ -1,4 +1,4 @@
-"""What the harness knows of the text classifier; PyTorch and datasets load when they are used."""
+"""The text classifier as a :class:`Task`; imports PyTorch and datasets only when needed."""
 
 from __future__ import annotations
 
@@ -17,18 +17,26 @@ from ablation.task.text.config import RunConfig
 from ablation.task.text.data import Encoded, prepare, read_vectors
 
 DATA_PATHS = frozenset({"data.source", "data.revision", "data.text", "data.label"})
-"""Where the data came from: the data's content stands for these in every hash."""
+"""Dotted paths that locate the data; hashes hold the data's content instead."""
 
 WHEREABOUTS = DATA_PATHS | {"model.embedding_file"}
-"""Where a content is kept, which stands for it in every hash."""
+"""Dotted paths that locate any content; hashes hold the content instead."""
+
+NUMERICS = 1
+"""Raised by every entry of the changelog that is marked **[results]**; 1: dense Adam by rows."""
 
 SECONDS = {"none": (1.5e-3, 0.5e-6), "cnn": (1.5e-3, 3e-6), "bilstm": (2e-3, 6e-6)}
-"""Encoder to seconds a step and a token, on one core of a small cloud machine, 128 wide."""
+"""Encoder to seconds per step and per token, on one core of a small cloud machine at width 128."""
 OTHER_SECONDS = (3e-3, 5e-6)
+"""Seconds per step and per token for user-defined encoders."""
 
 
 def redirect(config: RunConfig, other: Redirection) -> RunConfig:
-    """Returns the configuration with other data; a Hub id may name its revision after an @."""
+    """Returns the configuration with other data; a Hub id may name its revision after an @.
+
+    >>> redirect(RunConfig(), Redirection(data="owner/name@4f2c")).data.revision
+    '4f2c'
+    """
     given = config.data
     wanted = dataclasses.replace(
         given, text=other.text or given.text, label=other.label or given.label
@@ -50,7 +58,7 @@ def prepare_all(configs: Sequence[RunConfig], cache: Path) -> list[Encoded]:
 
 
 def identify(config: RunConfig) -> Identity:
-    """Returns what decides a run: values, user-defined sources and pretrained embeddings."""
+    """Returns the identity of a configuration: values, user-defined sources, embedding file."""
     values = {
         path: repr(value) for path, value in flatten(config).items() if path not in WHEREABOUTS
     }
@@ -60,15 +68,15 @@ def identify(config: RunConfig) -> Identity:
     contents.append(
         None if file is None else content_of(file, "embeddings", "model.embedding_file")
     )
-    return Identity(values, contents)
+    return Identity(values, contents, NUMERICS)
 
 
 def check(pairs: Sequence[tuple[RunConfig, Encoded]]) -> None:
-    """Dry-runs user-defined classes and reads embedding files, before anything is written.
+    """Dry-runs user-defined classes and reads embedding files, before any training.
 
     Raises:
-        Refused: If a class cannot be found or made, or returns a wrong shape; if embeddings have
-            another width, or no token of the data.
+        Refused: If a class cannot be found or constructed, or returns a wrong shape; or if an
+            embedding file has another width or no token of the data.
     """
     models = dict.fromkeys(config.model for config, _ in pairs)
     own = [model for model in models if any(":" in x for x in model.encoders + model.poolings)]
@@ -103,7 +111,7 @@ def resolve_device(name: str) -> str:
 
 
 def seconds(config: RunConfig, data: Encoded) -> float:
-    """Returns a rough guess of one training's seconds, for use before any run was timed."""
+    """Returns a rough guess of the seconds of one training, used until a run has been timed."""
     step, token = SECONDS.get(config.model.encoder, OTHER_SECONDS)
     train = data.split("train")
     steps = len(train.labels) / config.train.batch_size
@@ -114,7 +122,7 @@ def seconds(config: RunConfig, data: Encoded) -> float:
 def fill_table(
     configs: Sequence[RunConfig],
 ) -> tuple[str, Callable[[], Sequence[Mapping[str, Any]]]]:
-    """Returns the table of what each fill of the arms does in each dtype, without training."""
+    """Returns a digest of the arms' fills, and a function that computes their table."""
     fills = list(dict.fromkeys(config.model.attention.fill for config in configs))
 
     def rows() -> Sequence[Mapping[str, Any]]:
@@ -140,4 +148,4 @@ TEXT = Task(
     libraries=("torch", "datasets", "tokenizers", "sentencex"),
     preload=("ablation.task.text.run",),
 )
-"""The text classifier."""
+"""The text classifier, the default task of a study."""

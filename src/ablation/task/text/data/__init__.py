@@ -1,4 +1,4 @@
-"""Texts to arrays: a corpus is read, split, tokenised once and cached; workers map the arrays."""
+"""Reads, splits and tokenises a corpus once, and caches it as arrays that workers map."""
 
 from ablation.task.text.data.corpus import prepare
 from ablation.task.text.data.encoded import SPLITS, Encoded, Split

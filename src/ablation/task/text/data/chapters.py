@@ -1,8 +1,7 @@
-"""The chapters of the Library Reference, merged to nine classes of like size.
+"""The chapters of the Library Reference, merged into nine classes of similar size.
 
-A name stands for a module, or for a package and all that is in it. Modules that only some Python
-versions have do no harm: what is absent adds nothing. Private modules are listed where they hold
-the source of a public one.
+A name is that of a module, or of a package with everything in it. Modules that are missing from a
+Python version are skipped. Private modules are listed if they hold the source of a public one.
 """
 
 from __future__ import annotations
@@ -31,12 +30,12 @@ CHAPTERS: dict[str, str] = {
         _markupbase codecs configparser csv difflib gettext html locale plistlib re
         sre_compile sre_constants sre_parse string stringprep struct textwrap tomllib xdrlib xml
     """,
-    # Numeric and Mathematical Modules; of Data Types, those of dates; random numbers.
+    # Numeric and Mathematical Modules; the dates of Data Types; random numbers.
     "numbers and dates": """
         _pydatetime _pydecimal _strptime calendar datetime decimal fractions numbers random secrets
         statistics zoneinfo
     """,
-    # Data Types but dates; Functional Programming Modules; typing.
+    # Data Types except dates; Functional Programming Modules; typing.
     "data types": """
         _collections_abc _py_abc _weakrefset abc bisect collections copy dataclasses enum functools
         graphlib heapq operator pprint reprlib types typing weakref

@@ -1,4 +1,4 @@
-"""From a data configuration to an encoded corpus: opened where it is cached, built where not."""
+"""Turns a data configuration into an encoded corpus; builds it once and caches it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ablation.task.text.data.source import Source, locate
 from ablation.task.text.data.splits import check, complete, fingerprint
 
 LAYOUT = 2
-"""Version of the cached folder; a change of tokenisation, splits or files is a step here."""
+"""Version of the cached folder; increase it with each change of tokenisation, splits or files."""
 
 _WORK = ".work-"
 _STALE_SECONDS = 24 * 3600.0
@@ -30,11 +30,11 @@ _STALE_SECONDS = 24 * 3600.0
 def prepare(config: DataConfig, *, cache: Path) -> Encoded:
     """Returns the corpus that ``config`` describes, encoded under ``cache``.
 
-    The first call reads, splits, tokenises and writes; later ones, from any process, open the
-    arrays. Processes may call it at the same time.
+    The first call reads, splits, tokenises and writes the corpus; later calls, from any process,
+    open the arrays. Several processes may call it at the same time.
 
     Raises:
-        Refused: If there is no such corpus, or it cannot be studied; the cache is left as it was.
+        Refused: If the corpus does not exist or cannot be studied; the cache is left unchanged.
     """
     source = locate(config)
     folder = cache.absolute() / digest(LAYOUT, source.digest, dataclasses.asdict(config))
@@ -50,7 +50,7 @@ def prepare(config: DataConfig, *, cache: Path) -> Encoded:
 def _build(config: DataConfig, source: Source, folder: Path) -> None:
     downloads = folder.parent / "downloads"
     _quieten(downloads)
-    # Imported here, since with them come the libraries that a cached corpus does not need.
+    # Imported here, because they load libraries that a cached corpus does not need.
     from ablation.task.text.data.read import read
     from ablation.task.text.data.tokens import choose, encode, learn
 
@@ -89,12 +89,12 @@ def _build(config: DataConfig, source: Source, folder: Path) -> None:
 
 
 def _quieten(downloads: Path) -> None:
-    """Sets what the libraries read on import: no reports home, no warning, our folders."""
+    """Sets the environment variables that the libraries read: telemetry off, our own folders."""
     for name, value in {
         "HF_HUB_DISABLE_TELEMETRY": "1",
         "HF_HUB_CACHE": str(downloads / "hub"),
         "HF_DATASETS_CACHE": str(downloads / "datasets"),
-        # Unset, a later fork of the process prints a warning; no fork of ours tokenises.
+        # If unset, a later fork of the process prints a warning; our forks never tokenise.
         "TOKENIZERS_PARALLELISM": "true",
     }.items():
         os.environ.setdefault(name, value)
@@ -102,11 +102,12 @@ def _quieten(downloads: Path) -> None:
 
 @contextlib.contextmanager
 def _scratch(cache: Path) -> Iterator[Path]:
-    """Gives a folder beside the cached ones, so that a rename suffices; removes it after."""
+    """Yields a temporary folder beside the cached ones; removes it afterwards."""
+    # Beside them, so that a rename moves the finished corpus to its place.
     new = [folder for folder in (cache, *cache.parents) if not folder.exists()]
     cache.mkdir(parents=True, exist_ok=True)
     for left in cache.glob(f"{_WORK}*"):
-        # Of a process that was killed; a day is more than any corpus takes.
+        # Left by a killed process: no corpus takes a day.
         if time.time() - left.stat().st_mtime > _STALE_SECONDS:
             shutil.rmtree(left, ignore_errors=True)
     work = Path(tempfile.mkdtemp(prefix=_WORK, dir=cache))

@@ -1,6 +1,6 @@
-"""The built-in corpus: docstrings of the standard library that is running, by chapter.
+"""The built-in corpus: docstrings of the running Python's standard library, by chapter.
 
-Sources are parsed, never imported. Needs nothing but the standard library itself.
+Sources are parsed, never imported. Needs only the standard library itself.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from pathlib import Path
 from ablation.task.text.data.chapters import CHAPTER_OF
 
 MIN_WORDS = 4
-"""Docstrings of fewer words say too little to tell a chapter from."""
+"""Shorter docstrings are left out, because they hardly tell the chapter."""
 
 _TESTS = {"test", "tests"}
 _DOCUMENTED = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
 
 
 def documents() -> list[tuple[str, str]]:
-    """Returns (text, chapter) of every docstring, once each, in an order fixed by the sources.
+    """Returns (text, chapter) of every distinct docstring, in an order fixed by the sources.
 
-    A text that two chapters share is left out.
+    A text that occurs in two chapters is left out.
     """
     chapters: dict[str, set[str]] = {}
     texts: dict[str, str] = {}
@@ -36,7 +36,7 @@ def documents() -> list[tuple[str, str]]:
 
 
 def _modules(root: Path) -> Iterator[tuple[Path, str]]:
-    """Yields source files of the modules in the table, tests left out."""
+    """Yields (path, chapter) of the listed modules' source files, without tests."""
     for entry in sorted(root.iterdir()):
         chapter = CHAPTER_OF.get(entry.name.removesuffix(".py"))
         if chapter is None:
@@ -47,9 +47,9 @@ def _modules(root: Path) -> Iterator[tuple[Path, str]]:
 
 
 def _docstrings(path: Path) -> Iterator[str]:
-    """Yields the docstrings of one file, whitespace collapsed; none where it cannot be parsed."""
+    """Yields the docstrings of one file, whitespace collapsed; none if it cannot be parsed."""
     with warnings.catch_warnings():
-        # Newer versions warn of escapes in older files; they are not ours to mend.
+        # Newer Python versions warn about escapes in older files, which are not ours to fix.
         warnings.simplefilter("ignore")
         try:
             module = ast.parse(path.read_bytes())
@@ -63,7 +63,7 @@ def _docstrings(path: Path) -> Iterator[str]:
 
 
 def _statements(node: ast.AST) -> Iterator[ast.AST]:
-    """Yields a node and the statements inside it, depth first; expressions are passed by."""
+    """Yields a node and the statements inside it, depth first; skips expressions."""
     yield node
     for field in ("body", "handlers", "orelse", "finalbody", "cases"):
         children = getattr(node, field, ())

@@ -1,4 +1,4 @@
-"""An encoded corpus on disk: plain ``.npy`` arrays and a ``meta.json`` that vouches for them.
+"""An encoded corpus on disk: plain ``.npy`` arrays, and a ``meta.json`` with their checksums.
 
 Needs only NumPy, so that a worker opens a corpus in milliseconds.
 """
@@ -18,7 +18,7 @@ from ablation.records.digest import digest
 
 SPLITS = ("train", "validation", "test")
 UNKNOWN = 1
-"""Id of every token without one of its own; 0 is padding."""
+"""Id of every token outside the vocabulary; 0 is padding."""
 
 META = "meta.json"
 TOKENIZER = "tokenizer.json"
@@ -29,21 +29,21 @@ class Split:
     """The encoded rows of one split: row i is ``tokens[offsets[i]:offsets[i + 1]]``."""
 
     tokens: npt.NDArray[np.int32]
-    """Token ids of all rows, one after the other; every row has at least one."""
+    """Token ids of all rows, concatenated; every row has at least one."""
     offsets: npt.NDArray[np.int64]
-    """Where each row starts, and where the last one ends: rows + 1 entries."""
+    """Start of each row in ``tokens``, and the end of the last row: rows + 1 entries."""
     sentences: npt.NDArray[np.int64]
-    """Where each sentence starts in ``tokens``, and where the last one ends; rows start one."""
+    """Start of each sentence in ``tokens``, and the end of the last; each row starts one."""
     labels: npt.NDArray[np.int64]
     """Class number of each row."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Encoded:
-    """A corpus ready for training: light, picklable, its arrays on disk."""
+    """A picklable handle of a corpus that is ready for training; the arrays are on disk."""
 
     folder: Path
-    """The cached arrays; a worker opens them from here."""
+    """Folder of the cached arrays."""
     name: str
     """Last part of the path or id: ``trec``, ``docstrings``, ``ag_news``."""
     source: str
@@ -53,16 +53,16 @@ class Encoded:
     labels: tuple[str, ...]
     """Sorted class names; the index is the class number."""
     vocabulary_size: int
-    """Ids in use, padding (0) and unknown (1) included."""
+    """Number of ids, including padding (0) and unknown (1)."""
     tokenizer: str
-    """What ``auto`` came to: ``words`` or ``characters``."""
+    """``words`` or ``characters``, even if the configuration has ``auto``."""
     max_length: int
-    """Tokens kept of a text."""
+    """Most tokens of a text."""
     rows: dict[str, int]
-    """Rows of each split."""
+    """Split to its number of rows."""
 
     def split(self, name: str) -> Split:
-        """Returns one split, memory-mapped: pages are shared between processes."""
+        """Returns one split, memory-mapped, so that processes share its pages."""
         fields = (field.name for field in dataclasses.fields(Split))
         return Split(*(np.load(self.folder / f"{name}.{field}.npy", "c") for field in fields))
 
@@ -72,8 +72,14 @@ class Encoded:
         counts: list[int] = np.bincount(labels, minlength=len(self.labels)).tolist()
         return counts
 
+    def test_commonest(self) -> bytes:
+        """Returns a packed bit per test text: whether it is of the commonest class there."""
+        counts = self.test_counts()
+        commonest = counts.index(max(counts))
+        return np.packbits(self.split("test").labels == commonest).tobytes()
+
     def parameters(self) -> dict[str, Any]:
-        """Returns what the data turned out to be, as parameters of a run's record."""
+        """Returns properties of the data that are recorded as parameters of each run."""
         return {
             "data.fingerprint": self.fingerprint,
             "data.labels": ", ".join(self.labels),
@@ -82,7 +88,7 @@ class Encoded:
         }
 
     def vocabulary(self) -> dict[str, int]:
-        """Returns token to id, for every token that has one of its own."""
+        """Returns token to id for every token of the vocabulary."""
         text = (self.folder / TOKENIZER).read_text(encoding="utf-8")
         vocabulary: dict[str, int] = json.loads(text)["model"]["vocab"]
         return {token: id_ for token, id_ in vocabulary.items() if id_ > UNKNOWN}
@@ -92,9 +98,9 @@ def save(folder: Path, splits: dict[str, Split], facts: dict[str, Any]) -> None:
     """Writes arrays, then ``meta.json`` with the fields of :class:`Encoded` and checksums.
 
     Args:
-        folder: Exists; may already hold further files, which the checksums then cover.
+        folder: An existing folder; checksums also cover the files that it already holds.
         splits: The arrays.
-        facts: Every field of :class:`Encoded` but ``folder``.
+        facts: Every field of :class:`Encoded` except ``folder``.
     """
     for name, split in splits.items():
         for field in dataclasses.fields(Split):
@@ -105,7 +111,7 @@ def save(folder: Path, splits: dict[str, Split], facts: dict[str, Any]) -> None:
 
 
 def load(folder: Path) -> Encoded | None:
-    """Returns the corpus cached in ``folder``, or None where a byte is missing or changed."""
+    """Returns the corpus cached in ``folder``, or None if it is missing or damaged."""
     try:
         meta = json.loads((folder / META).read_text(encoding="utf-8"))
         facts, checksums = meta["encoded"], meta["files"]
@@ -119,10 +125,10 @@ def load(folder: Path) -> Encoded | None:
 
 
 def publish(built: Path, folder: Path) -> None:
-    """Moves a complete folder to its place, where another process may be doing the same.
+    """Moves a complete folder to its place; other processes may do the same at the same time.
 
-    The content is determined by the name, so whoever comes first is right. A damaged folder is
-    repaired file by file, ``meta.json`` last: no reader ever finds it missing.
+    The name determines the content, so the first process wins. A damaged folder is repaired file
+    by file, ``meta.json`` last, so that readers always find it.
     """
     try:
         built.rename(folder)

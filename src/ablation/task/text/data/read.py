@@ -1,4 +1,4 @@
-"""Rows of a corpus, read through Hugging Face ``datasets``: the only module that imports it."""
+"""Reads the rows of a corpus with Hugging Face ``datasets``; the only module that imports it."""
 
 from __future__ import annotations
 
@@ -30,23 +30,23 @@ from ablation.task.text.data.source import BUILT_IN, FORMATS, Source
 from ablation.task.text.data.splits import Rows
 
 HUB_SECONDS = 20.0
-"""How long the Hub may take to answer at all; the libraries' own retries can take minutes."""
+"""Seconds that the Hub has to answer; the libraries' own retries can take minutes."""
 
 _SHOWN = 8
 _LONGEST = 160
 _EMPTY_JSON = 64
 _LOCAL = "Give a local folder or file instead: DATA=path (--data path)."
-_COLUMNS = "Name the columns that hold text and class: TEXT=... LABEL=... (--text, --label)."
+_COLUMNS = "Name the columns of text and class: TEXT=... LABEL=... (--text, --label)."
 
 
 def read(config: DataConfig, source: Source, *, work: Path, downloads: Path) -> dict[str, Rows]:
-    """Returns the splits that the source has.
+    """Returns the rows of each split in the source.
 
     Args:
         config: Names the columns.
-        source: What :func:`ablation.task.text.data.source.locate` found.
+        source: The source, from :func:`ablation.task.text.data.source.locate`.
         work: Scratch folder for the library's copies of local files; the caller removes it.
-        downloads: Where files from the Hub are kept.
+        downloads: Folder for files from the Hub.
 
     Raises:
         Refused: If the source cannot be read, or lacks a column, a text or a class.
@@ -65,10 +65,10 @@ def read(config: DataConfig, source: Source, *, work: Path, downloads: Path) -> 
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keeps the libraries' bars, logs and warnings from the terminal."""
+    """Silences the libraries' progress bars, logs and warnings."""
     datasets.disable_progress_bars()
     disable_progress_bars()
-    # One step beyond critical: what goes wrong is told once, by the exception.
+    # Above critical, because every error is reported once, by its exception.
     datasets.logging.set_verbosity(logging.CRITICAL + 1)
     huggingface_hub.logging.set_verbosity(logging.CRITICAL + 1)
     with warnings.catch_warnings():
@@ -90,7 +90,8 @@ def _file(path: Path, config: DataConfig, work: Path) -> Dataset:
         options = _csv_options(path, config) if kind == "csv" else {}
         if _is_empty(path, kind):
             return Dataset.from_dict({})
-        # The library takes a name for a pattern; one file at a time, or their types must agree.
+        # Escaped, because the library reads names as patterns; one by one, because it demands
+        # equal types of files that are loaded together.
         name = glob.escape(str(path.resolve()))
         return load_dataset(kind, data_files=name, split="train", cache_dir=str(work), **options)
     except Refused:
@@ -102,7 +103,7 @@ def _file(path: Path, config: DataConfig, work: Path) -> Dataset:
 
 
 def _is_empty(path: Path, kind: str) -> bool:
-    """Tells whether a file holds no row; the library fails on such files with riddles."""
+    """Returns whether a file has no rows; the library's errors for such files mislead."""
     if kind == "parquet":
         return bool(pyarrow.parquet.read_metadata(path).num_rows == 0)
     if kind == "csv":
@@ -112,12 +113,12 @@ def _is_empty(path: Path, kind: str) -> bool:
 
 
 def _csv_options(path: Path, config: DataConfig) -> dict[str, Any]:
-    """Returns options that keep every field as it is written: ``NA`` is a text, ``01`` a class.
+    """Returns options that keep every field unchanged: ``NA`` stays a text, ``01`` a class.
 
     Raises:
-        Refused: If a row is longer or shorter than the first line, where the library would shift
-            fields or drop them without a word.
+        Refused: If a row has more or fewer fields than the first line.
     """
+    # The library would shift or drop the fields of such rows without a warning.
     header = next(_csv_rows(path), [])
     _require_columns(f"The first line of {path}", header, config)
     for number, row in enumerate(_csv_rows(path)):
@@ -136,7 +137,7 @@ def _csv_options(path: Path, config: DataConfig) -> dict[str, Any]:
 
 
 def _csv_rows(path: Path, skip: int = 0) -> Iterator[list[str]]:
-    """Yields the rows of a CSV file, blank lines left out."""
+    """Yields the rows of a CSV file, without blank lines."""
     limit = csv.field_size_limit(sys.maxsize)
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
@@ -159,10 +160,10 @@ def _hub(config: DataConfig, downloads: Path) -> dict[str, Dataset]:
 
 
 def _reach(config: DataConfig) -> None:
-    """Asks the Hub once whether the corpus exists, in bounded time.
+    """Asks the Hub once, in bounded time, whether the corpus exists.
 
     Raises:
-        Refused: If the Hub does not answer, or does not know the corpus or its revision.
+        Refused: If the Hub does not answer, or has no such corpus or revision.
     """
     answers: list[Exception | None] = []
 
@@ -173,7 +174,7 @@ def _reach(config: DataConfig) -> None:
         except Exception as error:
             answers.append(error)
 
-    # A thread, since no timeout of the library covers the look-up of the host's name.
+    # In a thread, because the library's timeouts do not cover the look-up of the host name.
     thread = threading.Thread(target=ask, daemon=True)
     thread.start()
     thread.join(HUB_SECONDS)
@@ -210,7 +211,7 @@ def _texts(table: Dataset, split: str, column: str) -> list[str]:
 
 
 def _labels(table: Dataset, split: str, column: str) -> list[str]:
-    """Returns class names; of a class number the name, of any other integer the digits."""
+    """Returns class names: a class number's name, and any other integer as digits."""
     values, feature = _values(table, column), table.features[column]
     named = isinstance(feature, ClassLabel)
     missing = [i for i, value in enumerate(values) if value in (None, "") or (named and value < 0)]

@@ -1,7 +1,7 @@
-"""Where a corpus comes from: the built-in one, local files, or the Hugging Face Hub.
+"""Finds the source of a corpus: the built-in corpus, local files, or the Hugging Face Hub.
 
-A local path wins over a Hub id of the same spelling; ``docstrings`` is always the built-in corpus.
-Nothing is read here but what a cheap and honest digest of the source needs.
+A local path takes precedence over a Hub id of the same spelling; ``docstrings`` is always the
+built-in corpus. Local files are read only for their checksums.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ FORMATS = {".parquet": "parquet", ".csv": "csv", ".jsonl": "json", ".json": "jso
 """File name ending to loader."""
 
 DOCSTRINGS_RULES = 1
-"""Version of the rules in ``docstrings`` and ``chapters``; a change there is a step here."""
+"""Version of the rules in ``docstrings`` and ``chapters``; increase it with each change there."""
 
 DOCSTRINGS_VALIDATION_SHARE = 0.15
 DOCSTRINGS_TEST_SHARE = 0.25
@@ -39,27 +39,27 @@ _SHOWN = 8
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Source:
-    """A corpus that was found, not yet read."""
+    """The source of a corpus, before it is read."""
 
     kind: Literal["built-in", "local", "hub"]
-    """Decides how it is read."""
     name: str
     """Short name for records."""
     digest: str
     """Changes whenever the content may have changed."""
     files: dict[str, Path] = dataclasses.field(default_factory=dict)
-    """Split to file, where local."""
+    """Split to file; empty unless the source is local."""
     test_share: float = 0.2
-    """Share of train that is taken where there is no test split."""
+    """Share of train that becomes test if the source has no test split."""
     validation_share: float = 0.1
-    """Share of what is then left of train that is taken where there is no validation split."""
+    """Share of the remaining train that becomes validation if the source has no validation
+    split."""
 
 
 def locate(config: DataConfig) -> Source:
-    """Finds the source that ``config`` names.
+    """Returns the source that ``config`` names.
 
     Raises:
-        Refused: If there is none, or its files are not of a known form.
+        Refused: If the source does not exist, or its files have an unknown type.
     """
     if config.source == BUILT_IN:
         return Source(
@@ -74,7 +74,7 @@ def locate(config: DataConfig) -> Source:
         return _local(path)
     if not _HUB_ID.fullmatch(config.source):
         raise Refused(
-            f"No file or folder {config.source!r}, and it is no Hugging Face Hub id.",
+            f"No file or folder {config.source!r}, and the name is not a Hugging Face Hub id.",
             f"Give an existing path, a Hub id (name or owner/name), or {BUILT_IN!r}.",
         )
     name = config.source.rpartition("/")[2]
@@ -82,7 +82,7 @@ def locate(config: DataConfig) -> Source:
 
 
 def _python() -> str:
-    """Identifies the standard library that is running, and what is taken from it."""
+    """Returns a digest of the running standard library and the rules of the corpus."""
     path = sysconfig.get_path("stdlib")
     version = platform.python_version()
     return digest("docstrings", DOCSTRINGS_RULES, sys.implementation.name, version, path)
@@ -92,7 +92,7 @@ def _existing(source: str) -> Path | None:
     try:
         path = Path(source).expanduser()
         return path if source and path.exists() else None
-    except (OSError, RuntimeError):  # a name too long, a folder closed to us, no such user
+    except (OSError, RuntimeError):  # a name too long, a folder without access, an unknown user
         return None
 
 
@@ -111,16 +111,20 @@ def _local(path: Path) -> Source:
 def _single_file(path: Path) -> dict[str, Path]:
     if path.suffix.lower() not in FORMATS:
         raise Refused(
-            f"{path} is of an unknown file type {path.suffix!r}.",
+            f"{path} has the unknown file type {path.suffix!r}.",
             f"Give a file ending in {', '.join(FORMATS)}, or a folder of such files.",
         )
     return {"train": path}
 
 
 def _folder_files(folder: Path) -> dict[str, Path]:
-    """Returns split to file; the folder must hold one file of a known type for train."""
+    """Returns split to file.
+
+    Raises:
+        Refused: If train is missing, or a split has two files.
+    """
     found = sorted(path.name for path in folder.iterdir())
-    way_out = f"Put a file train there ({', '.join(FORMATS)}); validation and test are optional."
+    way_out = f"Add a train file ({', '.join(FORMATS)}); validation and test are optional."
     if not found:
         raise Refused(f"The folder {folder} is empty.", way_out)
     files: dict[str, Path] = {}
@@ -130,7 +134,9 @@ def _folder_files(folder: Path) -> dict[str, Path]:
             continue
         if path.stem in files:
             pair = f"{files[path.stem].name}, {name}"
-            raise Refused(f"The folder {folder} has two files of one split: {pair}.", "Keep one.")
+            raise Refused(
+                f"The folder {folder} has two files for one split: {pair}.", "Keep one of them."
+            )
         files[path.stem] = path
     if "train" not in files:
         shown = ", ".join(found[:_SHOWN]) + (", ..." if len(found) > _SHOWN else "")

@@ -1,4 +1,4 @@
-"""Splits: the missing ones are taken from train by hash, and what cannot be studied is refused."""
+"""Takes missing splits from train by hash, and refuses corpora that cannot be studied."""
 
 from __future__ import annotations
 
@@ -19,29 +19,33 @@ class Rows:
     labels: list[str]
 
     def __len__(self) -> int:
-        """Returns how many."""
+        """Returns the number of rows."""
         return len(self.texts)
 
     def take(self, indices: Iterable[int]) -> Rows:
-        """Returns some of the rows."""
+        """Returns the rows at some indices, in the order given."""
         chosen = list(indices)
         return Rows([self.texts[i] for i in chosen], [self.labels[i] for i in chosen])
 
 
 def same(text: str) -> str:
-    """Returns what makes two texts the same: all but case and spacing."""
+    """Returns a text without differences in case and spacing, for comparisons.
+
+    >>> same("Two  Words") == same("two words")
+    True
+    """
     return " ".join(text.casefold().split())
 
 
 def complete(
     given: dict[str, Rows], *, test_share: float, validation_share: float
 ) -> dict[str, Rows]:
-    """Returns train, validation and test; what is not given is taken from train by hash.
+    """Returns train, validation and test; takes missing splits from train by hash.
 
     Args:
-        given: At least train.
+        given: The splits of the source; at least train.
         test_share: Share of train that becomes test.
-        validation_share: Share of what is then left of train that becomes validation.
+        validation_share: Share of the remaining train that becomes validation.
     """
     splits = dict(given)
     for name, share in (("test", test_share), ("validation", validation_share)):
@@ -54,11 +58,11 @@ def divide(rows: Rows, share: float) -> tuple[Rows, Rows]:
     """Divides rows in two by the hash of the text, class by class.
 
     All rows of the same text (:func:`same`) go to one side, under the class of the first of them.
-    Of each class the texts with the lowest hashes are taken, at least one and never all: nothing
-    depends on the order of the rows, nor on a random number.
+    The second side takes the texts of each class with the lowest hashes, at least one and never
+    all. The division depends neither on the order of different texts nor on random numbers.
 
     Returns:
-        What stays, and about ``share`` of each class.
+        The remaining rows, and about ``share`` of each class.
     """
     groups: dict[str, list[int]] = defaultdict(list)
     for index, text in enumerate(rows.texts):
@@ -78,7 +82,8 @@ def check(splits: dict[str, Rows]) -> tuple[str, ...]:
     """Returns the sorted classes of train.
 
     Raises:
-        Refused: If a split is empty, train has one class, or lacks one of another split.
+        Refused: If a split is empty, or train has only one class or lacks a class of another
+            split.
     """
     for name, rows in splits.items():
         if not rows:
@@ -95,7 +100,7 @@ def check(splits: dict[str, Rows]) -> tuple[str, ...]:
             hidden = " (hidden labels?)" if new == ["-1"] else ""
             raise Refused(
                 f"The split {name} has a class that train lacks: {new[0]!r}{hidden}.",
-                f"Add rows of it to train, or leave {name} out: it is then taken from train.",
+                f"Add rows of that class to train, or leave {name} out to take it from train.",
             )
     return tuple(known)
 
@@ -107,7 +112,7 @@ def fingerprint(splits: dict[str, Rows]) -> str:
         for row in zip(rows.texts, rows.labels, strict=True):
             for part in (name, *row):
                 encoded = part.encode()
-                # The length goes first, or ("ab", "c") and ("a", "bc") would be the same content.
+                # With its length, because ("ab", "c") and ("a", "bc") are different contents.
                 content.update(len(encoded).to_bytes(8, "little") + encoded)
     return content.hexdigest()[:12]
 

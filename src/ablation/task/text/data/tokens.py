@@ -1,6 +1,6 @@
-"""Tokens: the vocabulary is learned on train alone; ids descend in frequency from 2 on.
+"""Learns the vocabulary on train and encodes texts; ids from 2 on are sorted by frequency.
 
-The only module that imports ``tokenizers`` and ``sentencex``, which finds the sentences.
+The only module that imports ``tokenizers`` and ``sentencex``, which splits sentences.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from ablation.task.text.config import DataConfig
 from ablation.task.text.data.encoded import UNKNOWN
 
 PATTERNS = {"words": r"\w+|[^\w\s]", "characters": r"\S"}
-"""What a token is: a run of word characters or a single mark; any character but space."""
+"""Pattern of a token: a run of word characters or a single mark; any character except space."""
 
-# No pattern matches these as one token, so no text can spell them.
+# No pattern matches these as one token, so no text can contain them.
 _PADDING, _UNKNOWN = "[PAD]", "[UNK]"
 
-# Encodings are heavy objects: batches of this size take half the time of one large batch.
+# Encodings are heavy objects: batches of this size take half as long as one large batch.
 _BATCH = 4_096
 
 _HAN_OR_KANA = re.compile(
@@ -33,7 +33,7 @@ _HAN_OR_KANA = re.compile(
 
 
 def choose(texts: list[str]) -> str:
-    """Returns ``characters`` where over half of the letters are Han or kana, else ``words``."""
+    """Returns ``characters`` if over half of the letters are Han or kana, else ``words``."""
     counts = np.zeros(0x110000, dtype=np.int64)
     for batch in _batches(texts):
         codes = np.frombuffer("".join(batch).encode("utf-32-le"), dtype=np.uint32)
@@ -44,12 +44,12 @@ def choose(texts: list[str]) -> str:
 
 
 def learn(texts: list[str], kind: str, config: DataConfig) -> Tokenizer:
-    """Learns the vocabulary: the most frequent tokens, those of equal count in code point order.
+    """Returns a tokenizer for the most frequent tokens; ties are in code point order.
 
     Args:
-        texts: Train, and nothing else.
+        texts: The texts of train only.
         kind: A name in :data:`PATTERNS`.
-        config: Sets the size of the vocabulary and the length that texts are cut to.
+        config: Sets the size of the vocabulary and the most tokens of a text.
     """
     trainer = trainers.WordLevelTrainer(
         vocab_size=config.vocabulary_size,
@@ -59,7 +59,7 @@ def learn(texts: list[str], kind: str, config: DataConfig) -> Tokenizer:
     )
     trained = _tokenizer(kind, {})
     trained.train_from_iterator(texts, trainer)
-    # Built anew from the ids alone: the trained one would look for its special tokens in texts.
+    # Rebuilt from the ids, because the trained one would look for its special tokens in texts.
     tokenizer = _tokenizer(kind, trained.get_vocab(with_added_tokens=False))
     tokenizer.enable_truncation(config.max_length)
     return tokenizer
@@ -68,16 +68,17 @@ def learn(texts: list[str], kind: str, config: DataConfig) -> Tokenizer:
 def encode(
     tokenizer: Tokenizer, texts: list[str], kind: str, config: DataConfig
 ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Returns the token ids of all texts on end, where texts start, and where sentences start.
+    """Returns the concatenated token ids, the starts of texts and the starts of sentences.
 
-    Both kinds of starts have one entry more, where the last one ends. No text is without a token,
-    and every text starts a sentence.
+    Both arrays of starts have one more entry, the end of the last text or sentence. A text
+    without tokens gets one unknown token. Every text starts a sentence.
 
     Args:
-        tokenizer: As :func:`learn` made it.
-        texts: What to encode.
-        kind: A name in :data:`PATTERNS`; characters are taken for Chinese or Japanese.
-        config: Sets the length of a text and of a sentence.
+        tokenizer: The tokenizer from :func:`learn`.
+        texts: The texts.
+        kind: A name in :data:`PATTERNS`. Sentences are split by the rules of Chinese for
+            ``characters``, else by those of English.
+        config: Sets the most tokens of a text and of a sentence.
     """
     language = "zh" if kind == "characters" else "en"
     lengths = np.zeros(len(texts), np.int64)

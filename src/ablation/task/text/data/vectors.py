@@ -1,4 +1,4 @@
-"""Pretrained embeddings from a text file: a token and its numbers a line (GloVe, word2vec)."""
+"""Reads pretrained embeddings from a text file: one token and its numbers per line."""
 
 from __future__ import annotations
 
@@ -14,18 +14,19 @@ from ablation.errors import Refused
 def read_vectors(
     path: Path, vocabulary: Mapping[str, int], size: int
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
-    """Returns the token ids that the file knows, and their vectors.
+    """Returns the ids of the tokens in the file, and their vectors ``[tokens, size]``.
 
-    A first line of two numbers, which word2vec writes, is passed by; of a token that stands there
-    twice the first line counts.
+    Reads the formats of GloVe and word2vec: a first line of two numbers is skipped. If a token
+    occurs twice, the first line counts.
 
     Args:
-        path: The file, UTF-8.
+        path: The file, in UTF-8.
         vocabulary: Token to id.
-        size: Numbers a vector must have.
+        size: Width that each vector must have.
 
     Raises:
-        Refused: If the file cannot be read, a vector has another size, or no token is known.
+        Refused: If the file cannot be read, a vector has another width, or no token of the
+            vocabulary is in the file.
     """
     found: dict[int, npt.NDArray[np.float32]] = {}
     try:
@@ -40,8 +41,8 @@ def read_vectors(
         raise Refused(f"{path} cannot be read: {error}.", "Give a readable text file.") from error
     if not found:
         raise Refused(
-            f"{path} has a vector for none of the {len(vocabulary)} tokens.",
-            "Give a file whose lines are a token and its numbers, separated by spaces.",
+            f"{path} has no vector for any of the {len(vocabulary)} tokens.",
+            "Give a file with one token and its numbers per line, separated by spaces.",
         )
     return np.array(list(found), np.int64), np.stack(list(found.values()))
 
@@ -50,10 +51,10 @@ def _vector(text: str, where: str, size: int) -> npt.NDArray[np.float32]:
     try:
         vector = np.array(text.split(), np.float32)
     except ValueError as error:
-        raise Refused(f"{where} holds what is no number: {error}.", "Mend the file.") from error
+        raise Refused(f"{where} must hold only numbers: {error}.", "Fix the file.") from error
     if vector.shape != (size,) or not np.isfinite(vector).all():
         raise Refused(
-            f"{where} holds {len(vector)} numbers, and model.embedding_size is {size}.",
-            "Set model.embedding_size to what the file has; all numbers must be finite.",
+            f"{where} must hold model.embedding_size = {size} finite numbers; got {len(vector)}.",
+            "Set model.embedding_size to the width in the file; all numbers must be finite.",
         )
     return vector

@@ -1,4 +1,4 @@
-"""The model under study: attention, the other poolings, encoders, the classifiers."""
+"""The model under study: attention, other poolings, encoders and classifiers."""
 
 from ablation.task.text.model.attention import AttentionPooling
 from ablation.task.text.model.check import check

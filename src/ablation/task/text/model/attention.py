@@ -52,8 +52,11 @@ class AttentionPooling(nn.Module):
         self, states: Float[Tensor, "batch length hidden"]
     ) -> Float[Tensor, "batch length"]:
         """Returns the scores, those of padding too."""
-        scores = states @ (self.weight @ self.query)
-        return scores if self.bias is None else scores + self.bias @ self.query
+        direction = self.weight.mv(self.query)
+        if self.bias is None:
+            return states @ direction
+        flat = torch.addmv(self.bias.dot(self.query), states.flatten(0, 1), direction)
+        return flat.view(states.shape[:2])
 
     def forward(
         self, states: Float[Tensor, "batch length hidden"], mask: Bool[Tensor, "batch length"]
@@ -65,5 +68,5 @@ class AttentionPooling(nn.Module):
             return pooled, weights
         pooled = pooled @ self.weight
         if self.bias is not None:
-            pooled = pooled + weights.sum(dim=1, keepdim=True) * self.bias
+            pooled = torch.addcmul(pooled, weights.sum(dim=1, keepdim=True), self.bias)
         return pooled, weights

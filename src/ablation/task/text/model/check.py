@@ -1,4 +1,4 @@
-"""A dry run of a configuration that names classes of the user's, before anything is trained."""
+"""Dry-runs configurations that name user-defined classes, before any training."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ def check(config: ModelConfig) -> None:
     """Builds the model and runs it forward and backward on a few made-up tokens.
 
     Raises:
-        Refused: If a class of the user's cannot be found or made, is called in vain, or returns
-            another shape than it should; the message holds the shapes.
+        Refused: If a user-defined class cannot be found or constructed, raises an error, or
+            returns a wrong shape; the message names the shapes.
     """
     lengths = torch.tensor([TOKENS, 2, 1])
     mask = torch.arange(TOKENS) < lengths[:, None]

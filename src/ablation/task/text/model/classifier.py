@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import Any
 
 import torch
@@ -48,28 +47,29 @@ class Classifier(nn.Module):
         self.hidden_size = config.hidden_size
 
     def states(
-        self, tokens: Int[Tensor, "batch length"], mask: Bool[Tensor, "batch length"]
+        self,
+        tokens: Int[Tensor, "batch length"],
+        mask: Bool[Tensor, "batch length"],
+        *,
+        table: Float[Tensor, "distinct embedding"] | None = None,
     ) -> tuple[Float[Tensor, "batch length hidden"], Bool[Tensor, "batch length"]]:
-        """Returns what is pooled last, and its mask."""
-        embeddings = self.embedding_dropout(self.embedding(tokens))
+        """Returns the states that are pooled last, and their mask.
+
+        Args:
+            tokens: Token ids; with a table, row numbers of the table.
+            mask: Which of the tokens are real.
+            table: See :meth:`Embedding.forward`.
+        """
+        embeddings = self.embedding_dropout(self.embedding(tokens, table))
         return encode(self.encoder, embeddings, mask, self.hidden_size), mask
 
-    def forward(self, *batch: Tensor) -> Float[Tensor, "batch classes"]:
-        """Returns the logits of a batch of token ids and mask."""
-        pooled, _ = pool(self.pooling, *self.states(*batch))
+    def forward(
+        self, *batch: Tensor, table: Float[Tensor, "distinct embedding"] | None = None
+    ) -> Float[Tensor, "batch classes"]:
+        """Returns the logits of a batch, which is what :meth:`states` takes."""
+        pooled, _ = pool(self.pooling, *self.states(*batch, table=table))
         logits: Tensor = self.head(self.pooled_dropout(pooled))
         return logits
-
-    @cached_property
-    def _others(self) -> list[nn.Parameter]:
-        """All parameters but the embeddings; walking the modules takes as long as a product."""
-        return [each for each in self.parameters() if each is not self.embedding.weight]
-
-    def clear_gradients(self) -> None:
-        """Forgets all gradients; the embeddings' array stays, its touched rows set to zero."""
-        for parameter in self._others:
-            parameter.grad = None
-        self.embedding.clear_gradient()
 
 
 class HierarchicalClassifier(Classifier):
@@ -109,6 +109,8 @@ class HierarchicalClassifier(Classifier):
         tokens: Int[Tensor, "sentences length"],
         mask: Bool[Tensor, "sentences length"],
         sentence_mask: Bool[Tensor, "batch most"],
+        *,
+        table: Float[Tensor, "distinct embedding"] | None = None,
     ) -> tuple[Float[Tensor, "batch most hidden"], Bool[Tensor, "batch most"]]:
         """Returns the sentences' states, and which of them are real.
 
@@ -116,10 +118,13 @@ class HierarchicalClassifier(Classifier):
             tokens: The sentences of all texts, one after the other; none is empty.
             mask: Which of the tokens are real.
             sentence_mask: Where the sentences belong: text and place in it.
+            table: See :meth:`Embedding.forward`.
         """
         lengths = mask.sum(dim=1)
         order = lengths.argsort(stable=True)
-        vectors = torch.cat([self._vectors(tokens, mask, rows) for rows in order.chunk(GROUPS)])
+        vectors = torch.cat(
+            [self._vectors(tokens, mask, rows, table) for rows in order.chunk(GROUPS)]
+        )
         vectors = vectors[order.argsort()]
         placed = vectors.new_zeros(*sentence_mask.shape, vectors.shape[1])
         placed = placed.masked_scatter(sentence_mask.unsqueeze(2), vectors)
@@ -131,11 +136,12 @@ class HierarchicalClassifier(Classifier):
         tokens: Int[Tensor, "sentences length"],
         mask: Bool[Tensor, "sentences length"],
         rows: Int[Tensor, " some"],
+        table: Float[Tensor, "distinct embedding"] | None,
     ) -> Float[Tensor, "some pooled"]:
         """Returns the vectors of some sentences, padded to the longest of these."""
         real = mask[rows]
         real = real[:, : int(real.sum(dim=1).max())]
-        words, _ = super().states(tokens[rows, : real.shape[1]], real)
+        words, _ = super().states(tokens[rows, : real.shape[1]], real, table=table)
         return pool(self.word_pooling, words, real)[0]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from pathlib import Path
 
@@ -26,15 +27,19 @@ def convolves(capability: str, processors: str) -> bool:
     return capability == "AVX512" and "AuthenticAMD" in processors
 
 
-def _processors() -> str:
+@functools.cache
+def convolves_here() -> bool:
+    """Returns whether this process's CPU is such a one.
+
+    The two ways to compute a :class:`CNN` round differently: results of one processor are bitwise
+    equal to each other, not to another vendor's.
+    """
     try:
         with Path("/proc/cpuinfo").open(encoding="utf-8") as file:
-            return file.read(1000)
+            processors = file.read(1000)
     except OSError:
-        return ""
-
-
-CONVOLVES = convolves(torch.backends.cpu.get_cpu_capability(), _processors())
+        processors = ""
+    return convolves(torch.backends.cpu.get_cpu_capability(), processors)
 
 
 class NoEncoder(nn.Module):
@@ -76,7 +81,7 @@ class CNN(nn.Module):
         mask: Bool[Tensor, "batch length"],
     ) -> Float[Tensor, "batch length hidden"]:
         """Returns the states; embeddings of padding must be zero, as the classifier has them."""
-        if CONVOLVES or embeddings.is_cuda:
+        if embeddings.is_cuda or convolves_here():
             kernel = self.weight.unflatten(1, (3, -1)).permute(0, 2, 1).unsqueeze(2)
             images = embeddings.transpose(1, 2).unsqueeze(2)  # channels last, no number moves
             states = F.conv2d(images, kernel, self.bias, padding=(0, 1))
@@ -106,11 +111,26 @@ class BiLSTM(nn.Module):
         mask: Bool[Tensor, "batch length"],
     ) -> Float[Tensor, "batch length hidden"]:
         """Returns the states, zero on padding."""
+        # Two thirds of the batches of like length have no padding; the same numbers, a fifth of
+        # the time less. On a GPU asking would wait for the device.
+        if not mask.is_cuda and mask.all():
+            return self._unpadded(embeddings)
         turned = _turned(mask)
         ahead, _ = self.ahead(embeddings)
         back, _ = self.back(_reordered(embeddings, turned))
         states = torch.cat((ahead, _reordered(back, turned)), dim=2)
         return states.masked_fill(~mask.unsqueeze(2), 0.0)
+
+    def _unpadded(
+        self, embeddings: Float[Tensor, "batch length embedding"]
+    ) -> Float[Tensor, "batch length hidden"]:
+        """Returns the states of texts of one length, both directions in one call."""
+        start = embeddings.new_zeros(2, len(embeddings), self.ahead.hidden_size)
+        weights: list[Tensor] = [*self.ahead.parameters(), *self.back.parameters()]
+        states: Tensor = torch.lstm(
+            embeddings, (start, start), weights, True, 1, 0.0, self.training, True, True
+        )[0]
+        return states
 
 
 def _turned(mask: Bool[Tensor, "batch length"]) -> Int[Tensor, " places"]:

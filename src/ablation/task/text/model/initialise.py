@@ -1,4 +1,4 @@
-"""Initialisation: functions that fill a built model's tensors, each from a stream of its own."""
+"""Builds a model and fills its tensors, each from its own random stream."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ from ablation.task.text.model.pooling import build_pooling
 from ablation.task.text.model.streams import generator
 
 Pretrained = tuple[Tensor, Tensor]
-"""Token ids, and a row of numbers for each."""
+"""Token ids ``[tokens]`` and their vectors ``[tokens, embedding]``."""
 
 OURS = (f"{__package__}.", "torch.nn.")
-"""Where the modules come from whose tensors are filled here."""
+"""Packages of the modules whose tensors are filled here."""
 
 INITS = {"weight": "weight_init", "gate": "weight_init", "query": "query_init"}
-"""Tensor of a pooling to the field that says how it starts; the bias apart."""
+"""Tensor of a pooling to the field with its initialisation; the bias is filled separately."""
 
 
 def build(
@@ -44,23 +44,23 @@ def build(
     pretrained: Pretrained | None = None,
     device: torch.device | str = "cpu",
 ) -> Classifier:
-    """Returns a classifier whose parameters and dropout depend on its arguments alone.
+    """Returns a classifier whose parameters and dropout depend on the arguments alone.
 
-    Every tensor of this package's and PyTorch's modules draws from a generator of its own, so a
-    level that changes one tensor leaves all others of its block as they were. An encoder or a
-    pooling of the user's keeps the values that its constructor drew; PyTorch's global generator
-    is seeded for it from the run's seed and the part's name.
+    Every tensor of this package's and PyTorch's modules is drawn from its own generator, so a
+    level that changes one tensor leaves all others of the block unchanged. A user-defined encoder
+    or pooling keeps the values drawn by its constructor, for which PyTorch's global generator is
+    seeded from the run's seed and the part's name.
 
     Args:
         config: The model's part of the run configuration.
-        seed: Every stream derives from it.
-        vocabulary_size: Number of token ids, padding included.
+        seed: Seed that every stream derives from.
+        vocabulary_size: Number of token ids, including padding.
         classes: Number of classes.
         pretrained: Token ids and their embeddings; all embeddings are then frozen.
-        device: Where the model ends up.
+        device: Device of the returned model.
 
     Raises:
-        Refused: If a class of the user's cannot be found or made.
+        Refused: If a user-defined class cannot be found or constructed.
     """
     width = config.hidden_size
     encoder = _drawn(
@@ -96,7 +96,7 @@ def build(
 
 
 def _drawn(seed: int, part: str, make: Callable[[], nn.Module]) -> nn.Module:
-    """Makes a part with PyTorch's global generator seeded for it alone."""
+    """Returns a part, made while PyTorch's global generator is seeded for this part."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(generator(seed, "constructor", part).initial_seed())
         return make()
@@ -132,7 +132,7 @@ def _uniform_fan_in(module: nn.Module, name: str, fan_in: int, seed: int) -> Non
 
 
 def _pooling(module: nn.Module, name: str, config: AttentionConfig, seed: int) -> None:
-    """Fills a pooling's tensors, parameters and fixed ones alike, as the configuration says."""
+    """Fills a pooling's parameters and buffers as configured."""
     tensors = dict(module.named_parameters(recurse=False))
     for tensor_name, tensor in (tensors | dict(module.named_buffers(recurse=False))).items():
         stream = generator(seed, "init", f"{name}.{tensor_name}")
@@ -152,15 +152,15 @@ def fill(
 ) -> None:
     """Fills a weight or a query.
 
-    The schemes are those of Glorot and Bengio (2010, normal), He et al. (2015, normal) and Saxe
-    et al. (2014); an orthogonal vector has length one.
+    ``xavier`` is the normal of Glorot and Bengio (2010), ``kaiming`` that of He et al. (2015),
+    ``orthogonal`` the matrix of Saxe et al. (2014); an orthogonal vector has length one.
 
     Args:
-        tensor: What to fill.
+        tensor: The tensor to fill.
         init: A scheme, or values.
         std: Standard deviation of the scheme ``normal``.
-        stream: Where the numbers are drawn from.
-        fans: How many entries a value is made of, and goes into; a query makes one score.
+        stream: Generator that the numbers are drawn from.
+        fans: Fan in and fan out; the fan out of a query is 1.
     """
     fan_in, fan_out = fans
     match init:
@@ -177,7 +177,7 @@ def fill(
 
 
 def _values(tensor: Tensor, init: Init | BiasInit, stream: torch.Generator) -> None:
-    """Fills a tensor with values; zeros and constants draw nothing."""
+    """Fills a tensor with values; zeros and constants do not use the stream."""
     match init:
         case Constant(value=value):
             tensor.fill_(value)

@@ -1,4 +1,4 @@
-"""Classes of the user's, given as ``package.module:Class``."""
+"""Imports user-defined classes, named as ``package.module:Class``."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from ablation.errors import Refused, nearest
 
 
 def named_class(name: str, *sizes: int) -> nn.Module:
-    """Imports the class that ``package.module:Class`` names, and makes a module of it.
+    """Imports a class by its name ``package.module:Class`` and returns an instance.
 
     Args:
         name: The name.
-        *sizes: What its constructor is called with.
+        *sizes: Arguments of its constructor.
 
     Raises:
-        Refused: If the module cannot be imported, holds no such class, or the class is no
-            ``nn.Module`` or cannot be called so.
+        Refused: If the module cannot be imported or has no such class, or if the class is not an
+            ``nn.Module`` or cannot be constructed.
     """
     module_name, _, class_name = name.partition(":")
     try:
         module = importlib.import_module(module_name)
-    except Exception as error:  # whatever the user's module raises
+    except Exception as error:  # a user-defined module may raise anything
         raise Refused(
             f"{name!r} cannot be imported: {type(error).__name__}: {error}.",
-            "Run where the module is importable: beside the study file, here, or installed.",
+            "Put the module beside the study file or in this folder, or install it.",
         ) from error
     if not hasattr(module, class_name):
         raise Refused(
@@ -36,11 +36,12 @@ def named_class(name: str, *sizes: int) -> nn.Module:
         )
     try:
         made = getattr(module, class_name)(*sizes)
-    except Exception as error:  # likewise
+    except Exception as error:  # so may its constructor
         raise Refused(
-            f"{name}{sizes} cannot be made: {type(error).__name__}: {error}.",
-            "A pooling takes the width of a state, an encoder those of its input and its states.",
+            f"{name}{sizes} cannot be constructed: {type(error).__name__}: {error}.",
+            "A pooling takes the width of a state; an encoder takes the widths of its input and "
+            "its states.",
         ) from error
     if not isinstance(made, nn.Module):
-        raise Refused(f"{name!r} is no nn.Module.", "Derive it from torch.nn.Module.")
+        raise Refused(f"{name!r} is not an nn.Module.", "Derive it from torch.nn.Module.")
     return made

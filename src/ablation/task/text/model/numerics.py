@@ -1,4 +1,4 @@
-"""What a fill does in a dtype, without training: computed on scores that are all zero."""
+"""Computes the effect of each fill in each dtype on scores of zero, without training."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from ablation.task.text.model.weights import Masking
 DTYPES = (torch.float32, torch.bfloat16, torch.float16)
 
 COLUMNS = ("weight_half", "weight_most", "nan_once", "nan_twice", "finite_gradient")
-"""What a row holds besides fill, dtype and overflow."""
+"""Columns of a row besides fill, dtype and overflow."""
 
 FEW = 20
-"""Positions of a row with one token, as a short text has beside a long one."""
+"""Length of a row with one token, as of a short text in a batch with a long one."""
 
 
 Row = dict[str, str | float | bool | None]
 
 
 def fill_table(fills: Sequence[Fill]) -> list[Row]:
-    """Returns a row for each fill and dtype, on scores that are zero.
+    """Returns a row for each fill and dtype, computed on scores of zero.
 
-    ``weight_half`` and ``weight_most`` are the weight that padding takes, before any second
-    masking, where it is half of the row and where it is 19 of 20 positions. ``nan_once`` and
-    ``nan_twice``: whether a row of nothing but padding gives NaN, masked once and masked twice.
-    ``finite_gradient``: whether the gradient of the scores of a row with a token is finite.
-    ``overflow``: whether PyTorch refuses to write the fill; the rest is then None.
+    - ``weight_half``, ``weight_most``: total weight on padding, before any second masking, if
+      padding is 1 of 2 or 19 of 20 positions.
+    - ``nan_once``, ``nan_twice``: whether a row of padding only gives NaN, masked once or twice.
+    - ``finite_gradient``: whether the gradient of the scores is finite in a row with a token.
+    - ``overflow``: whether PyTorch refuses to write the fill; all other columns are then None.
 
     Args:
         fills: The fills, as in the run configuration.

@@ -1,4 +1,4 @@
-"""The poolings without parameters. An empty row gives zeros in all of them."""
+"""The poolings without parameters. All of them return zeros for a row without tokens."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ class MeanPooling(nn.Module):
     def forward(
         self, states: Float[Tensor, "batch length hidden"], mask: Bool[Tensor, "batch length"]
     ) -> tuple[Float[Tensor, "batch hidden"], Float[Tensor, "batch length"]]:
-        """Returns the pooled states and the weights, 1/n on tokens."""
+        """Returns the pooled states and the weights, which are 1/n on tokens."""
         counts = mask.sum(dim=1, keepdim=True).clamp(min=1)
         return weighted(mask.to(states.dtype) / counts, states)
 
 
 class SumPooling(nn.Module):
-    r"""The sum of the real tokens' states, :math:`y = \sum_{l \le n} h_l`: it grows with n."""
+    r"""The sum of the real tokens' states, :math:`y = \sum_{l \le n} h_l`; grows with n."""
 
     def forward(
         self, states: Float[Tensor, "batch length hidden"], mask: Bool[Tensor, "batch length"]
@@ -84,13 +84,13 @@ class FirstPooling(nn.Module):
 
 
 class TopKPooling(nn.Module):
-    r"""The mean of the k largest values of each entry; of all where there are fewer than k.
+    r"""The mean of the k largest values of each entry, or of all n values if n < k.
 
     After the k-max pooling of Kalchbrenner, Grefenstette and Blunsom (2014), which keeps the k
     values side by side in their order.
 
     Args:
-        k: How many.
+        k: Number of values.
     """
 
     def __init__(self, k: int) -> None:

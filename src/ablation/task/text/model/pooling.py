@@ -1,4 +1,4 @@
-"""The choice of a pooling by its name, and which of its tensors are parameters."""
+"""Builds a pooling by its name, and turns its fixed tensors into buffers."""
 
 from __future__ import annotations
 
@@ -29,10 +29,12 @@ from ablation.task.text.model.weights import Masking, entmax15, sparsemax
 
 
 def build_pooling(name: str, config: ModelConfig) -> nn.Module:
-    """Returns the pooling of a name in the configuration; its parameters hold no values yet.
+    """Returns the pooling named in the configuration, not yet initialised.
+
+    A user-defined pooling keeps the values drawn by its constructor.
 
     Raises:
-        Refused: If a class of the user's cannot be found or made.
+        Refused: If a user-defined class cannot be found or constructed.
     """
     if ":" in name:
         return named_class(name, config.hidden_size)
@@ -77,7 +79,7 @@ def _build(name: str, config: ModelConfig) -> nn.Module:
 
 
 def _fix(pooling: nn.Module, name: str) -> None:
-    """Turns a parameter into a buffer: it is drawn, saved and hashed as before, never trained."""
+    """Turns a parameter into a buffer, which is drawn, saved and hashed but never trained."""
     tensor = getattr(pooling, name).detach()
     delattr(pooling, name)
     pooling.register_buffer(name, tensor)

@@ -1,7 +1,7 @@
-"""The poolings of the literature that weigh tokens by a score, besides the article's.
+"""Poolings of the literature that weight tokens by a score, besides the article's attention.
 
-Each has ``scores`` and a ``masking`` that makes weights of them. The tensors that the run
-configuration calls weight, bias and query carry these names here.
+Each has ``scores`` and a ``masking`` that turns scores into weights. Their tensors ``weight``,
+``bias`` and ``query`` are those of the run configuration.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ class AdditivePooling(nn.Module):
 
     Args:
         hidden_size: Width of a token state, and of u.
-        bias: Whether there is a bias b.
-        masking: From scores to weights.
+        bias: Whether the pooling has a bias b.
+        masking: Turns scores into weights.
     """
 
     def __init__(self, hidden_size: int, *, bias: bool, masking: Masking) -> None:
@@ -39,19 +39,19 @@ class AdditivePooling(nn.Module):
     def scores(
         self, states: Float[Tensor, "batch length hidden"]
     ) -> Float[Tensor, "batch length"]:
-        """Returns the scores, those of padding too."""
+        """Returns the scores of all positions, including padding."""
         projected = states @ self.weight
         return (projected if self.bias is None else projected + self.bias).tanh() @ self.query
 
     def forward(
         self, states: Float[Tensor, "batch length hidden"], mask: Bool[Tensor, "batch length"]
     ) -> tuple[Float[Tensor, "batch hidden"], Float[Tensor, "batch length"]]:
-        """Returns the pooled states and the weights; zeros for an empty row masked twice."""
+        """Returns the pooled states and the weights; an empty row masked twice gives zeros."""
         return weighted(self.masking(self.scores(states), mask), states)
 
 
 class ScaledDotPooling(nn.Module):
-    r"""Scaled dot product with a learned query, and nothing else to learn.
+    r"""Scaled dot product with a learned query as the only parameter.
 
     .. math:: a = \mathrm{softmax}_l(q^\top h_l / \sqrt{d}), \quad y = \sum_l a_l h_l
 
@@ -59,7 +59,7 @@ class ScaledDotPooling(nn.Module):
 
     Args:
         hidden_size: Width d of a token state.
-        masking: From scores to weights.
+        masking: Turns scores into weights.
     """
 
     def __init__(self, hidden_size: int, *, masking: Masking) -> None:
@@ -70,27 +70,27 @@ class ScaledDotPooling(nn.Module):
     def scores(
         self, states: Float[Tensor, "batch length hidden"]
     ) -> Float[Tensor, "batch length"]:
-        """Returns the scores, those of padding too."""
+        """Returns the scores of all positions, including padding."""
         return states @ (self.query / math.sqrt(len(self.query)))
 
     def forward(
         self, states: Float[Tensor, "batch length hidden"], mask: Bool[Tensor, "batch length"]
     ) -> tuple[Float[Tensor, "batch hidden"], Float[Tensor, "batch length"]]:
-        """Returns the pooled states and the weights; zeros for an empty row masked twice."""
+        """Returns the pooled states and the weights; an empty row masked twice gives zeros."""
         return weighted(self.masking(self.scores(states), mask), states)
 
 
 class GatedPooling(nn.Module):
-    r"""Attention whose score is gated, so that it is not nearly linear around zero.
+    r"""Attention with a gated score, which is not nearly linear around zero.
 
     .. math:: s_l = q^\top (\tanh(W^\top h_l) \odot \sigma(G^\top h_l)), \quad
         a = \mathrm{softmax}(s), \quad y = \sum_l a_l h_l
 
-    Ilse, Tomczak and Welling (2018), equation 9. G is called the gate, and starts as the weight.
+    Ilse, Tomczak and Welling (2018), equation 9. The gate G is initialised like the weight W.
 
     Args:
-        hidden_size: Width of a token state, and of what the query meets.
-        masking: From scores to weights.
+        hidden_size: Width of a token state, and of the query.
+        masking: Turns scores into weights.
     """
 
     def __init__(self, hidden_size: int, *, masking: Masking) -> None:
@@ -103,28 +103,28 @@ class GatedPooling(nn.Module):
     def scores(
         self, states: Float[Tensor, "batch length hidden"]
     ) -> Float[Tensor, "batch length"]:
-        """Returns the scores, those of padding too."""
+        """Returns the scores of all positions, including padding."""
         return ((states @ self.weight).tanh() * (states @ self.gate).sigmoid()) @ self.query
 
     def forward(
         self, states: Float[Tensor, "batch length hidden"], mask: Bool[Tensor, "batch length"]
     ) -> tuple[Float[Tensor, "batch hidden"], Float[Tensor, "batch length"]]:
-        """Returns the pooled states and the weights; zeros for an empty row masked twice."""
+        """Returns the pooled states and the weights; an empty row masked twice gives zeros."""
         return weighted(self.masking(self.scores(states), mask), states)
 
 
 class StructuredPooling(nn.Module):
-    r"""Structured self-attention: r hops, each with weights of its own, side by side.
+    r"""Structured self-attention: r hops, each with its own weights, side by side.
 
     .. math:: A = \mathrm{softmax}_l(Q \tanh(W^\top H^\top)), \quad y = \mathrm{vec}(A H)
 
-    Lin et al. (2017), equations 6 and 7. The output is r times as wide as a state. The penalty
-    by which they keep hops apart is a loss, not a pooling, and is left out.
+    Lin et al. (2017), equations 6 and 7, without the penalty that keeps the hops apart, which is
+    part of the loss. The output is r times as wide as a state.
 
     Args:
-        hidden_size: Width of a token state, and of what the queries meet.
+        hidden_size: Width of a token state, and of the queries.
         hops: Number r of hops.
-        masking: From scores to weights.
+        masking: Turns scores into weights.
     """
 
     def __init__(self, hidden_size: int, *, hops: int, masking: Masking) -> None:
@@ -137,13 +137,13 @@ class StructuredPooling(nn.Module):
     def scores(
         self, states: Float[Tensor, "batch length hidden"]
     ) -> Float[Tensor, "batch hops length"]:
-        """Returns the scores, those of padding too."""
+        """Returns the scores of all positions, including padding."""
         return ((states @ self.weight).tanh() @ self.query.T).transpose(1, 2)
 
     def forward(
         self, states: Float[Tensor, "batch length hidden"], mask: Bool[Tensor, "batch length"]
     ) -> tuple[Float[Tensor, "batch hops_x_hidden"], Float[Tensor, "batch hops length"]]:
-        """Returns the pooled states and the weights; zeros for an empty row masked twice."""
+        """Returns the pooled states and the weights; an empty row masked twice gives zeros."""
         weights = self.masking(self.scores(states), mask)
         return (weights @ states).flatten(1), weights
 
@@ -155,13 +155,13 @@ class MultiHeadPooling(nn.Module):
         y = [\ldots; \sum_l a^{(i)}_l V_i^\top h_l; \ldots] O
 
     Vaswani et al. (2017), section 3.2.2; with a learned query as in Lee et al. (2019), equation
-    11. It is computed in the factored form of :class:`AttentionPooling`: keys and values of all
-    tokens are never formed. V and O, the maps of values and output, start as linear layers do.
+    11. Computed in the factored form of :class:`AttentionPooling`, which never forms the keys and
+    values of all tokens. The maps V and O are initialised like linear layers.
 
     Args:
         hidden_size: Width d of a token state.
-        heads: Number r of heads; divides the width.
-        masking: From scores to weights.
+        heads: Number r of heads; must divide d.
+        masking: Turns scores into weights.
     """
 
     def __init__(self, hidden_size: int, *, heads: int, masking: Masking) -> None:
@@ -175,7 +175,7 @@ class MultiHeadPooling(nn.Module):
     def scores(
         self, states: Float[Tensor, "batch length hidden"]
     ) -> Float[Tensor, "batch heads length"]:
-        """Returns the scores, those of padding too."""
+        """Returns the scores of all positions, including padding."""
         keys = self.weight.unflatten(1, self.query.shape)
         asked = (keys * self.query).sum(dim=2) / math.sqrt(self.query.shape[1])
         scores: Tensor = states @ asked
@@ -184,7 +184,7 @@ class MultiHeadPooling(nn.Module):
     def forward(
         self, states: Float[Tensor, "batch length hidden"], mask: Bool[Tensor, "batch length"]
     ) -> tuple[Float[Tensor, "batch hidden"], Float[Tensor, "batch heads length"]]:
-        """Returns the pooled states and the weights; zeros for an empty row masked twice."""
+        """Returns the pooled states and the weights; an empty row masked twice gives zeros."""
         weights = self.masking(self.scores(states), mask)
         values = self.value.unflatten(1, self.query.shape)
         heads: Tensor = torch.einsum("brh,hrd->brd", weights @ states, values)

@@ -1,9 +1,13 @@
-"""From encoded splits to padded batches with a boolean mask (True = real token)."""
+"""From encoded splits to padded batches with a boolean mask (True = real token).
+
+Batches of a training are put together by NumPy on the CPU, some at a time, and then moved to the
+device of their split: most of the time for a batch of 32 short texts goes into the calls.
+"""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
@@ -15,6 +19,22 @@ from ablation.task.text.config import Batching
 
 POOL = 50
 """Batches whose texts are sorted by length together; large enough that lengths nearly agree."""
+
+TOGETHER = 10
+"""Batches that are put together at a time; more of them save little, and take memory where texts
+are long."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Batch:
+    """Some texts of a split, in which tokens are numbers of the rows of a table."""
+
+    inputs: tuple[Tensor, ...]
+    """Arguments of the model: rows of the table in place of token ids, mask, and for a
+    hierarchical model the sentences' mask."""
+    ids: Int[Tensor, " distinct"]
+    """Token id of each row of the table, padding's first; on the CPU."""
+    labels: Int[Tensor, " batch"]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -55,6 +75,25 @@ class Texts:
         mask = places < lengths
         index = torch.where(mask, self.starts[rows, None] + places, 0)
         return self.tokens[index] * mask, mask
+
+    def batches(self, rows: Sequence[Int[Tensor, " _"]]) -> list[Batch]:
+        """Returns several batches; equal to :meth:`batch` of each, its tokens renumbered."""
+        tokens, mask, shapes = _pad(self, rows)
+        sizes = [texts * width for texts, width in shapes]
+        numbers, ids, distinct = _renumber(tokens, sizes)
+        device = self.tokens.device
+        parts = zip(
+            shapes,
+            torch.from_numpy(numbers).to(device).split(sizes),
+            torch.from_numpy(mask).to(device).split(sizes),
+            torch.from_numpy(ids).split(distinct),
+            self.labels[torch.cat(list(rows)).to(device)].split([len(each) for each in rows]),
+            strict=True,
+        )
+        return [
+            Batch((number.view(shape), real.view(shape)), own, labels)
+            for shape, number, real, own, labels in parts
+        ]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -111,27 +150,103 @@ class Documents:
         sentences = (self.firsts[rows, None] + places)[sentence_mask]
         return *self.sentences.batch(sentences), sentence_mask
 
+    def batches(self, rows: Sequence[Int[Tensor, " _"]]) -> list[Batch]:
+        """Returns several batches; equal to :meth:`batch` of each, its tokens renumbered."""
+        return [self._renumbered(each.to(self.labels.device)) for each in rows]
+
+    def _renumbered(self, rows: Int[Tensor, " batch"]) -> Batch:
+        tokens, *masks = self.batch(rows)
+        numbers, ids, _ = _renumber(tokens.flatten().cpu().numpy(), [tokens.numel()])
+        device = tokens.device
+        shaped = torch.from_numpy(numbers).to(device).view_as(tokens)
+        return Batch((shaped, *masks), torch.from_numpy(ids), self.labels[rows])
+
 
 def batches(
-    lengths: Int[Tensor, " texts"], size: int, how: Batching, stream: torch.Generator
-) -> Iterator[Int[Tensor, " batch"]]:
-    """Yields the rows of each batch of one epoch, every text exactly once.
+    texts: Texts | Documents, size: int, how: Batching, stream: torch.Generator
+) -> Iterator[Batch]:
+    """Yields the batches of one epoch, every text exactly once.
 
     ``random`` cuts a random order into batches. ``length`` sorts each pool of that order, 50
     batches long, by length before it is cut, and yields the pool's batches in random order: texts
     of like length share a batch, which saves most of the padding.
 
     Args:
-        lengths: Tokens per text.
+        texts: The split.
         size: Texts per batch; the last batch may hold fewer.
         how: ``random`` or ``length``.
         stream: The run's generator for the order.
     """
-    order = torch.randperm(len(lengths), generator=stream)
+    lengths = texts.lengths.cpu()
+    for pool in torch.randperm(len(texts), generator=stream).split(size * POOL):
+        rows = _cut(pool, lengths, size, how, stream)
+        for start in range(0, len(rows), TOGETHER):
+            yield from texts.batches(rows[start : start + TOGETHER])
+
+
+def _cut(
+    pool: Int[Tensor, " pool"],
+    lengths: Int[Tensor, " texts"],
+    size: int,
+    how: Batching,
+    stream: torch.Generator,
+) -> list[Int[Tensor, " _"]]:
+    """Returns the rows of each batch of a pool."""
     if how == "random":
-        yield from order.split(size)
-        return
-    for pool in order.split(size * POOL):
-        by_length = pool[lengths[pool].argsort(stable=True)].split(size)
-        for place in torch.randperm(len(by_length), generator=stream).tolist():
-            yield by_length[place]
+        return list(pool.split(size))
+    by_length = pool[lengths[pool].argsort(stable=True)].split(size)
+    places = torch.randperm(len(by_length), generator=stream)
+    return [by_length[place] for place in places.tolist()]
+
+
+def _pad(
+    texts: Texts, rows: Sequence[Int[Tensor, " _"]]
+) -> tuple[Int[np.ndarray, " places"], Bool[np.ndarray, " places"], list[tuple[int, int]]]:
+    """Returns the padded token ids of several batches, their masks, and each batch's shape.
+
+    Both arrays hold the batches one after the other, flat.
+    """
+    counts = np.array([len(each) for each in rows])
+    texts_of_all = torch.cat(list(rows)).numpy()
+    lengths = texts.lengths.cpu().numpy()[texts_of_all]
+    widths = np.maximum.reduceat(lengths, counts.cumsum() - counts)
+    widths_of_all = widths.repeat(counts)
+    ends = widths_of_all.cumsum()
+    place = np.arange(ends[-1]) - (ends - widths_of_all).repeat(widths_of_all)
+    mask = place < lengths.repeat(widths_of_all)
+    starts = texts.starts.cpu().numpy()[texts_of_all]
+    index = np.where(mask, starts.repeat(widths_of_all) + place, 0)
+    tokens = texts.tokens.cpu().numpy()[index] * mask
+    return tokens, mask, list(zip(counts.tolist(), widths.tolist(), strict=True))
+
+
+def _renumber(
+    tokens: Int[np.ndarray, " places"], sizes: Sequence[int]
+) -> tuple[Int[np.ndarray, " places"], Int[np.ndarray, " distinct"], list[int]]:
+    """Numbers the distinct tokens of each of several batches, padding first.
+
+    Args:
+        tokens: Token ids of the batches, one batch after the other.
+        sizes: Number of tokens of each batch.
+
+    Returns:
+        The number of each token in its batch; the distinct ids of the batches, one batch after
+        the other; how many each batch has.
+    """
+    batch = np.arange(len(sizes))
+    batch_of_token = batch.repeat(sizes)
+    stride = int(tokens.max()) + 1
+    # Padding's key comes first in every batch, whether there is padding or not.
+    keys = np.concatenate((batch * stride, batch_of_token * stride + tokens))
+    # Sorted with their places in one number: a quarter of what np.unique takes.
+    bits = len(keys).bit_length()
+    keys_and_places = np.sort((keys << bits) | np.arange(len(keys)))
+    keys_sorted = keys_and_places >> bits
+    first = np.diff(keys_sorted, prepend=-1) > 0
+    number = np.empty_like(keys)
+    number[keys_and_places & ((1 << bits) - 1)] = first.cumsum() - 1
+    firsts, number = number[: len(sizes)], number[len(sizes) :]
+    distinct = keys_sorted[first]
+    counts = np.diff(firsts, append=len(distinct))
+    ids = distinct - (batch * stride).repeat(counts)
+    return number - firsts[batch_of_token], ids, counts.tolist()

@@ -52,13 +52,13 @@ def train(
     """
     began = time.perf_counter()
     fitted, validation = splits["train"], splits["validation"]
-    lengths = fitted.lengths.cpu()
     device = fitted.labels.device
     sizes = {"vocabulary_size": vocabulary_size, "classes": classes}
     model = build(config.model, seed, **sizes, pretrained=pretrained, device=device)
     # Modules of the user's may draw from PyTorch's own generator, as nn.Dropout does.
     torch.manual_seed(generator(seed, "global").initial_seed())
-    optimizer = Adam(model.parameters(), config.train.learning_rate)
+    words = model.embedding.weight
+    optimizer = Adam(model.parameters(), config.train.learning_rate, table=words)
     order = generator(seed, "order")
     chosen = _Chosen(model, config.train.select_on)
     probes = Probes(model, validation)
@@ -66,18 +66,21 @@ def train(
 
     for epoch in range(1, config.train.epochs + 1):
         model.train()
-        total = torch.zeros((), device=device)
-        for rows in batches(lengths, config.train.batch_size, config.train.batching, order):
-            model.clear_gradients()
-            loss = F.cross_entropy(model(*fitted.batch(rows)), fitted.labels[rows])
+        losses, counts = [], []
+        for batch in batches(fitted, config.train.batch_size, config.train.batching, order):
+            optimizer.clear_gradients()
+            logits = model(*batch.inputs, table=optimizer.look_up(batch.ids))
+            loss = F.cross_entropy(logits, batch.labels)
             loss.backward()
             if at_start is not None:
                 metrics = at_start | probes.gradients()
                 yield EpochRecord(epoch=0, seconds=time.perf_counter() - began, metrics=metrics)
                 at_start = None
             optimizer.step()
-            total += loss.detach() * len(rows)
-        metrics = {"train/loss": total.item() / len(fitted)}
+            losses.append(loss.detach())
+            counts.append(len(batch.labels))
+        optimizer.settle()
+        metrics = {"train/loss": _mean(losses, counts)}
         reason = _failure(metrics["train/loss"], epoch, classes, model)
         if reason is None:
             on_validation = _validate(model, validation)
@@ -121,6 +124,11 @@ class _Chosen:
     def restore(self) -> None:
         for name, tensor in self.weights.items():
             tensor.copy_(self.kept[name])
+
+
+def _mean(losses: list[Tensor], counts: list[int]) -> float:
+    """Returns the mean over the texts of an epoch of the means over those of each batch."""
+    return float(np.average(torch.stack(losses).double().cpu().numpy(), weights=counts))
 
 
 def _validate(model: Classifier, validation: Texts | Documents) -> dict[str, float]:

@@ -1,0 +1,1 @@
+"""Cells of the calibration benchmark, one module per group of promises."""

@@ -1,0 +1,61 @@
+"""The claims of several studies together: which survive Holm's correction over all families."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from ablation import stats
+
+CLAIMS = ("folder", "arm", "verdict", "survives")
+"""One row per arm that is BETTER, WORSE or EQUIVALENT by its means."""
+
+FAMILIES = {"spent_difference": ("ABOVE", "BELOW"), "spent_equivalence": ("WITHIN_MARGIN",)}
+"""Column of p values over all looks, to the grounds of the claims that rest on it."""
+
+
+def claims_of(studies: Sequence[Mapping[str, Any]]) -> tuple[pd.DataFrame, int]:
+    """Returns the columns :data:`CLAIMS`, and the number of families that the studies hold.
+
+    Each study has a family of differences and, where it declares a margin, one of equivalence;
+    identical arms are in neither. A claim from a look enters with its p value times the whole
+    alpha over the look's.
+
+    Args:
+        studies: ``folder``, ``declaration`` and ``effects`` of each.
+    """
+    families = [
+        (study["folder"], column, arms)
+        for study in studies
+        for arms in (_compared(study["effects"]),)
+        for column in FAMILIES
+        if len(arms) and (column == "spent_difference" or study["declaration"].margin is not None)
+    ]
+    survive = stats.surviving([arms[column] for _, column, arms in families])
+    rows = [
+        (folder, row["arm"], row["verdict"], bool(kept))
+        for (folder, column, arms), all_kept in zip(families, survive, strict=True)
+        for row, kept in zip(arms.to_dict("records"), all_kept, strict=True)
+        if row["ground"] in FAMILIES[column]
+    ]
+    return pd.DataFrame(rows, columns=list(CLAIMS)), len(families)
+
+
+def _compared(effects: pd.DataFrame) -> pd.DataFrame:
+    """Returns the arms of both families, none where no look was reached."""
+    arms = effects.iloc[1:]
+    return arms[(arms["ground"] != "IDENTICAL") & (arms["stage"] != "exploratory")]
+
+
+def said_of(claims: pd.DataFrame, families: int) -> str:
+    """Returns how many families there are, and what error they allow together."""
+    free, most = stats.any_false(families)
+    return (
+        f"These studies hold {families} families of comparisons, each of which may hold a false "
+        f"claim in .05 of cases: where no claim is true, one of them or more would in {free:.0%} "
+        f"of cases if they were independent, and in {most:.0%} at most. "
+        f"{int(claims['survives'].sum())} of {len(claims)} claims survive Holm's correction over "
+        "all of them; a false one is among these in 5% of cases at most."
+    )

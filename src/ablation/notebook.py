@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Loaded:
-    """What is recorded of a study; shown in a notebook, it is the answer with its evidence.
+    """The record of a study; a notebook shows it as the answer with its evidence.
 
     Args:
         content: A report's content.
@@ -49,7 +49,7 @@ class Loaded:
 
     @cached_property
     def basis(self) -> Basis:
-        """What the parts of a report start from: ``report.parts.looks.find(study.basis)``."""
+        """The values that the parts of a report start from: ``report.parts.looks.find(study.basis)``."""
         from ablation.report import Basis
 
         return Basis(self.content)

@@ -20,7 +20,7 @@ CLOSE = 1e-6
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Examples:
-    """What the runs scored on each test example."""
+    """Holds the runs' scores on each test example."""
 
     scores: NDArray[np.bool_]
     """``[arm, seed, example]``; False throughout where a run did not finish."""
@@ -51,7 +51,7 @@ class Evidence:
 
     @property
     def floors(self) -> Any:
-        """What a failed run is worth on each example, or everywhere alike."""
+        """Returns the score of a failed run on each example, or one for all."""
         given = self.declaration
         at_chance = self.examples is not None and given.floor == given.chance
         known = self.examples.commonest if self.examples is not None and at_chance else None

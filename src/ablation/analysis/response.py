@@ -1,4 +1,4 @@
-"""What a factor does: the response to an ordered one, the interaction of two crossed ones."""
+"""The effect of factors: the response to an ordered one, the interaction of two crossed ones."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def levels_of(declaration: Declaration) -> dict[str, float]:
 
 
 def is_log(levels: Mapping[str, float]) -> bool:
-    """Whether levels belong on a log scale: none is negative, and they span a tenfold."""
+    """Returns whether levels belong on a log scale: none is negative, and they span a tenfold."""
     positive = [level for level in levels.values() if level > 0]
     return min(levels.values()) >= 0 and max(positive) >= 10 * min(positive)
 

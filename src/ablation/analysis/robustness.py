@@ -1,4 +1,4 @@
-"""How far a verdict depends on choices: the spread, the margin, the looks, the examples."""
+"""Sensitivity of a verdict to choices: the spread, the margin, the looks, the examples."""
 
 from __future__ import annotations
 

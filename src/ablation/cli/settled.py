@@ -94,7 +94,7 @@ def _files(folder: Path) -> list[tuple[str, int, int]]:
 
 
 def _is_mirrored(plan: Plan, places: Places, seen: Glance) -> bool:
-    """Whether the mirror shows every trial that is done by its run, and none as running."""
+    """Returns whether the mirror shows every finished trial with its run, and none as running."""
     if not places.mirror_exists:
         return False
     try:

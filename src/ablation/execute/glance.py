@@ -28,7 +28,7 @@ class Glance:
     planned: Mapping[str, int] = dataclasses.field(default_factory=dict)
     """Arm to planned seeds, as the looks so far decided; the conductor keeps it in the mirror."""
     parent: tables.Row | None = None
-    """The parent run; None where there is none, or where the mirror was read."""
+    """The parent run; None if it is missing or if the mirror was read."""
 
     def missing(self, plan: Plan) -> list[Trial]:
         """Returns the due trials that are not done, in the plan's order.

@@ -45,7 +45,7 @@ class Live:
         self._looked = now()
 
     def file(self, trial: Trial) -> Path:
-        """Where the worker writes that trains the trial."""
+        """Returns the file that the trial's worker writes."""
         return progress_of(self.folder, trial)
 
     def look(self, running: Iterable[Trial]) -> None:

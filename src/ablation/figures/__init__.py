@@ -1,4 +1,4 @@
-"""What the figures of a report share: style, curves over epochs, and the plotting libraries."""
+"""Shared by the figures of a report: style, curves over epochs, and the plotting libraries."""
 
 from typing import TYPE_CHECKING
 

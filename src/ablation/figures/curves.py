@@ -41,7 +41,7 @@ class Panel:
 
     @property
     def title(self) -> str:
-        """What stands above it."""
+        """The heading of its panel."""
         what = self.metric.replace("_", " ")
         return what if self.split == "probe" else f"{what} on {self.split}"
 

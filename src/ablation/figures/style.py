@@ -1,4 +1,4 @@
-"""What all figures share: colours that a page can exchange, plain text, equal bytes."""
+"""Shared by all figures: colours that a page can exchange, plain text, equal bytes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ VERDICTS = {
     "INCONCLUSIVE": "#5c6570",
     "": INK,
 }
-"""From seaborn's colour-blind palette, darkened to be read as text; the word always stands
+"""From seaborn's colour-blind palette, darkened to be read as text; the word is always
 beside the colour."""
 
 ARMS = ("#0173b3", "#de8f05", "#029e73", "#cc78bc", "#ca9161", "#8c6bb1", "#b8a800", "#56b4e9")
@@ -43,7 +43,7 @@ WIDTH = 8.2
 """Inches; as wide as a page's text."""
 
 NAME = 34
-"""Characters of a name in a figure; the whole name stands in the table below."""
+"""Characters of a name in a figure; the whole name is in the table below."""
 
 SETTINGS: Any = {
     "font.size": 9.0,
@@ -68,7 +68,7 @@ SETTINGS: Any = {
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Axis:
-    """How the metric is written; frames come in its unit."""
+    """The words and digits of a metric's axis; frames come in its unit."""
 
     metric: str
     """The metric's name."""
@@ -150,7 +150,7 @@ def svg(figure: Figure, salt: str) -> str:
     with mpl.rc_context(SETTINGS | {"svg.hashsalt": salt}):
         nothing = {"Date": None, "Creator": None, "Format": None, "Type": None}
         figure.savefig(buffer, format="svg", metadata=nothing, transparent=True)
-    # Everything stands where it should now; finding that out is half the time of saving.
+    # The layout is final now; computing it again would be half the time of saving.
     figure.set_layout_engine("none")
     return buffer.getvalue()
 

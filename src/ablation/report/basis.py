@@ -35,7 +35,7 @@ class Basis:
 
     @property
     def declaration(self) -> Declaration:
-        """What the study fixed."""
+        """The study's declaration."""
         return self.content.declaration
 
     @property
@@ -45,12 +45,12 @@ class Basis:
 
     @property
     def scale(self) -> Scale:
-        """How values of the study's metric are written."""
+        """The format of the metric's values."""
         return Scale.of(self.declaration)
 
     @property
     def axis(self) -> Axis:
-        """How the study's metric is drawn."""
+        """The axis of the study's metric."""
         scale, margin = self.scale, self.declaration.margin
         return Axis(
             metric=scale.metric.title,
@@ -68,7 +68,7 @@ class Basis:
 
     @cached_property
     def walk(self) -> stats.Walk:
-        """Where the looks led."""
+        """The walk over the looks."""
         return self.evidence.walk()
 
     @cached_property
@@ -98,7 +98,7 @@ class Basis:
 
     @cached_property
     def chosen(self) -> pd.DataFrame:
-        """How often the chosen epoch was the last one, a row per arm."""
+        """The share of runs whose chosen epoch was the last, a row per arm."""
         return chosen_last(self.content.curves, self.runs)
 
     @property

@@ -1,4 +1,4 @@
-"""What a report is made of, before it is HTML, Markdown or LaTeX: every text here is plain."""
+"""The blocks of a report, before they are HTML, Markdown or LaTeX: every text is plain."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Figure:
     alt: str
     """Describes it to those who do not see it."""
     draw: partial[Any]
-    """Returns it drawn. Holds the frames that are drawn and no more, as it is sent to workers."""
+    """Returns it drawn. Holds only the frames that are drawn, because it is sent to workers."""
     caption: str = ""
     narrow: partial[Any] | None = None
     """Returns it drawn for a telephone, where that differs."""
@@ -81,7 +81,7 @@ class Section:
 
     @property
     def anchor(self) -> str:
-        """What a link inside the page leads to."""
+        """The target of links inside the page."""
         return "-".join("".join(c if c.isalnum() else " " for c in self.heading.lower()).split())
 
 
@@ -118,8 +118,8 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[Cell | str]], *, numer
         columns: Headings.
         rows: Cells; a string is a cell of nothing but its text.
         numeric: A letter per column, ``r`` where it is set flush right; a last letter of ``*``
-            stands for all that follow.
-        caption: What stands under it.
+            applies to all columns that follow.
+        caption: The text under it.
         is_matrix: As in :class:`Table`.
     """
     letters = numeric

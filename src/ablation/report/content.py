@@ -1,4 +1,4 @@
-"""All that a report is made from, and the folder that keeps it."""
+"""The content of a report, and the folder that keeps it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ TEXTS = {"study": str, "config": str, "arm": str, "split": str, "metric": str, "
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Content:
-    """All that a report is made from; equal content makes equal bytes."""
+    """The content of a report; equal content makes equal bytes."""
 
     label: str
     """The study label; also the name of the report's folder."""
@@ -63,7 +63,7 @@ class Content:
 
     @property
     def provenance(self) -> dict[str, list[str]]:
-        """What was recorded with the runs, such as the commit: name to the values seen."""
+        """The versions, commits and devices of the runs: name to the values that occur."""
         names = dict.fromkeys(name for each in self.environments for name in each)
         return {
             name: sorted({each[name] for each in self.environments if name in each})
@@ -144,7 +144,7 @@ def summary(folder: Path) -> dict[str, Any]:
     """Returns what ``study.json`` holds.
 
     Raises:
-        Refused: If there is none, or another version wrote it.
+        Refused: If it is missing, or another version wrote it.
     """
     path = folder / "study.json"
     try:

@@ -16,7 +16,7 @@ SMALLEST_P = 1e-4
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Scale:
-    """How the values of a metric are shown."""
+    """Formats the values of a metric as table cells."""
 
     metric: Metric
 
@@ -27,7 +27,7 @@ class Scale:
 
     @property
     def factor(self) -> float:
-        """What a value is multiplied by."""
+        """The factor from a value to its shown form."""
         return self.metric.factor
 
     @property

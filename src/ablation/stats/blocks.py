@@ -18,7 +18,7 @@ from ablation.stats.crossed import Sample, check_examples
 
 
 class Status(IntEnum):
-    """How a planned run ended."""
+    """The end of a planned run."""
 
     FINISHED = 0
     """It left a value."""

@@ -25,7 +25,7 @@ def t_quantile(tail: ArrayLike, df: ArrayLike) -> Floats:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Critical:
-    r"""How far a mean has to be from its hypothesis, in standard errors.
+    r"""Critical distances of a mean from its hypothesis, in standard errors.
 
     .. math:: c(a) = w\,t_{1-a,\,n-1} + (1-w)\,t_{1-a,\,N-1}
 

@@ -1,4 +1,4 @@
-"""Where the variance is: arms, seeds, the rest, and the examples of the test split."""
+"""Variance components: arms, seeds, the rest, and the examples of the test split."""
 
 from dataclasses import dataclass
 
@@ -24,12 +24,12 @@ class VarianceSplit:
 
     @property
     def arm_deviation(self) -> Floats:
-        """What choosing the arm moves, in units of the metric."""
+        """The deviation between arms, in units of the metric."""
         return np.sqrt(self.arm)
 
     @property
     def seed_deviation(self) -> Floats:
-        """What choosing the seed of one run moves, in units of the metric."""
+        """The deviation between runs of one arm, in units of the metric."""
         return np.sqrt(self.seed + self.residual)
 
 

@@ -79,7 +79,7 @@ def trend(
 
 
 def _positions(levels: Floats, arms: int, log: bool) -> tuple[Floats, Bools]:
-    """Returns where each level stands on the scale of the fit, and which stand on it."""
+    """Returns each level's position on the scale of the fit, and which levels have one."""
     if levels.shape != (arms,) or not np.isfinite(levels).all():
         raise ValueError(
             f"levels must be one finite number per arm, {arms} in all; got {levels.tolist()}."

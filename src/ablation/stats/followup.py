@@ -1,4 +1,4 @@
-"""How many seeds a follow-up study needs: what would decide an arm that is undecided."""
+"""Sizes of follow-up studies: the seeds that would decide an undecided arm."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -41,7 +41,7 @@ class FollowUp:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Seen:
-    """What a study saw of each arm, ``[...]``."""
+    """The numbers of a study that a follow-up is planned from, ``[...]``."""
 
     n: ArrayLike
     """Seeds."""

@@ -21,7 +21,7 @@ POOLED_BELOW: Final = 8
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Case:
-    """All that is known of a study before anything is tested, ``[..., arm]``."""
+    """The numbers of a study before anything is tested, ``[..., arm]``."""
 
     blocks: Blocks
     paired: Paired

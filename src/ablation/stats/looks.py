@@ -14,7 +14,7 @@ from ablation.stats.walked import Walk
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class PlanningRow:
-    """What a number of seeds can and cannot show, before any run."""
+    """Probabilities of verdicts at a number of seeds, before any run."""
 
     looks: tuple[int, ...]
     """Seeds at each look; a single number for a study without looks."""

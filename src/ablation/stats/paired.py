@@ -76,7 +76,7 @@ def _sum(sample: Floats, counted: Bools) -> Floats:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Paired:
-    """What the complete blocks say about each arm against the baseline, ``[..., arm]``."""
+    """Paired comparisons of each arm with the baseline over complete blocks, ``[..., arm]``."""
 
     n: Ints
     """Number of complete blocks."""

@@ -1,4 +1,4 @@
-"""What a number of seeds can show, in closed form."""
+"""Power at a number of seeds, in closed form."""
 
 import numpy as np
 from numpy.typing import ArrayLike

@@ -73,7 +73,7 @@ class Scope(StrEnum):
 
 
 class Reach(IntEnum):
-    """How a difference that is shown compares with the margin."""
+    """The size of a difference that is shown, against the margin."""
 
     NONE = 0
     """No difference is shown by the means, or no margin is declared."""
@@ -99,7 +99,7 @@ _VERDICT_OF_GROUND: Final = np.array([_VERDICTS.get(g, Verdict.INCONCLUSIVE) for
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Evidence:
-    """All that the rule looks at, each ``[..., arm]`` or broadcastable to it."""
+    """The inputs of the rule, each ``[..., arm]`` or broadcastable to it."""
 
     n: Ints
     incomplete: Bools

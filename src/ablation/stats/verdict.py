@@ -65,7 +65,7 @@ def verdicts(
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Sensitivity:
-    """What the rule would say under a pooled spread: it decides nothing, ``[..., arm]``."""
+    """Words of the rule under a pooled spread; they decide nothing, ``[..., arm]``."""
 
     pooled_standard_error: Floats
     """Standard error from the larger of the arm's own spread and the family's root mean

@@ -140,7 +140,7 @@ def _walk(ask: _Asking, schedule: _Schedule) -> Walk:
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class _Asking:
-    """What every look is asked with."""
+    """The inputs that all looks share."""
 
     runs: Runs
     equal: Bools
@@ -152,7 +152,7 @@ class _Asking:
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class _State:
-    """What the looks so far have decided, ``[..., arm]`` but for the last three."""
+    """The decisions of the looks so far, ``[..., arm]`` except for the last three."""
 
     undecided: Bools
     apart: Bools
@@ -209,7 +209,7 @@ def _take(
     """Judges the undecided arms at one look.
 
     Args:
-        ask: What every look is asked with.
+        ask: The inputs that all looks share.
         state: What the looks before have decided.
         place: Number of the look, from 0.
         look: Its seeds and its alpha.

@@ -1,4 +1,4 @@
-"""What a walk over looks found, and what can be asked of it afterwards."""
+"""The result of a walk over looks, and questions to it."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
@@ -79,7 +79,7 @@ class Spent:
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Walk:
-    """Where a schedule of looks has led so far."""
+    """The result of a schedule of looks so far."""
 
     verdicts: Verdicts
     """The final numbers, every row that of its arm's last look; the baseline's row is from the

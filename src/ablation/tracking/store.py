@@ -352,7 +352,7 @@ def commonest(home: Home) -> bytes:
 
 
 def numerics_of(home: Home) -> str:
-    """Returns what the numerics table was computed of; empty where there is none."""
+    """Returns what the numerics table was computed of; empty if there is no table."""
     return numerics_in(home.client.get_run(home.parent).data.tags)
 
 

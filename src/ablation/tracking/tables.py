@@ -78,7 +78,7 @@ def reading(uri: str) -> Iterator[Query]:
 
 
 def experiment_of(query: Query, study: str) -> str | None:
-    """Returns the id of the study's experiment, None where there is none.
+    """Returns the id of the study's experiment, None if it is missing.
 
     Raises:
         Refused: If the experiment was deleted in the UI but not for good.

@@ -1,4 +1,4 @@
-"""How it was computed: the tests, the looks, the worth of a failed run."""
+"""The method: the tests, the looks, the value of a failed run."""
 
 from __future__ import annotations
 

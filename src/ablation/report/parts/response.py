@@ -116,7 +116,7 @@ def _plain_interval(low: float, high: float, scale: Scale) -> Cell:
 
 
 def draw_response(levels: pd.DataFrame, axis: Axis, factor: str, *, log: bool) -> Drawing:
-    """Draws the metric over the levels, the failures below; 0 lies left of a broken log axis.
+    """Draws the metric over the levels, the failures below; 0 is left of a broken log axis.
 
     Args:
         levels: One row per level, rising, as :func:`drawn` returns it.
@@ -164,7 +164,7 @@ def draw_response(levels: pd.DataFrame, axis: Axis, factor: str, *, log: bool) -
 
 
 def _positions(levels: list[float], *, log: bool) -> list[float]:
-    """Returns where levels stand; on a log axis 0 stands a step left of the least other one."""
+    """Returns the levels' positions; on a log axis 0 is a step left of the least other one."""
     if not log:
         return levels
     least = min(math.log10(level) for level in levels if level > 0)

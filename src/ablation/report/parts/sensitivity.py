@@ -14,7 +14,7 @@ from ablation.report.numbers import Scale, count
 
 
 class Sensitivity(NamedTuple):
-    """How far the verdicts depend on choices; each frame may be empty."""
+    """The verdicts under other choices; each frame may be empty."""
 
     verdicts: pd.DataFrame
     """One row per arm but the baseline: its verdict, and those under other choices."""

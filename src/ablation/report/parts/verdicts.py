@@ -25,7 +25,7 @@ MARK = "†"
 """Beside a verdict that something weakens."""
 
 BELOW = 0.27
-"""Rows by which a seed's dot lies below its arm's bar, which would hide it."""
+"""Rows between an arm's bar and its seeds' dots, which the bar would hide."""
 
 VERDICT, ESTIMATE = ("verdict_low", "verdict_high"), ("estimate_low", "estimate_high")
 """Ends of the interval that the verdict rests on, drawn thick, and of the 95 % estimate."""

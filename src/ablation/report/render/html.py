@@ -19,7 +19,7 @@ def render(page: Page, figures: Mapping[str, str], links: Sequence[tuple[str, st
         page: The page.
         figures: Name to inline SVG; a figure that a telephone sees in its place ends in
             ``-narrow``.
-        links: What stands at the foot: text and address.
+        links: Links at the foot: text and address.
     """
     marked = {name: Markup(text) for name, text in figures.items()}
     return _environment().get_template("page.html.jinja").render(
@@ -42,7 +42,7 @@ def fragment(question: str, answer: str, image: str, table: Table) -> str:
 
 
 def _code(text: str) -> Markup:
-    """Sets what stands between backticks as code; all of it is escaped."""
+    """Formats text between backticks as code and escapes all of it."""
     parts = re.split(r"`", text)
     return Markup("").join(
         Markup("<code>{}</code>").format(part) if place % 2 else escape(part)

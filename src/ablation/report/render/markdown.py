@@ -67,7 +67,7 @@ def _section(section: Section) -> list[str]:
 def _block(block: Block) -> str:
     match block:
         case Text(text):
-            # A backtick stands for code here, as it does on the page.
+            # Backticks mark code, as on the page.
             parts = enumerate(re.split(r"`", text))
             said = (f"`{part}`" if place % 2 else _signs(part) for place, part in parts)
             return " ".join("".join(said).split())

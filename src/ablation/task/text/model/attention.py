@@ -27,7 +27,7 @@ class AttentionPooling(nn.Module):
     Args:
         hidden_size: Width of a token state.
         bias: Whether there is a bias b at all. Without keys in the output it could change
-            nothing, so there is none where ``values`` is ``"states"``.
+            nothing, so with ``values="states"`` it is left out.
         values: What is summed: the keys, as in the article, or the states, :math:`y = \sum_l a_l
             h_l`.
         masking: From scores to weights.

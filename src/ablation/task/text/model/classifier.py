@@ -158,7 +158,7 @@ def pool(
     """Returns the pooled vectors and, where the pooling gives any, its weights.
 
     Raises:
-        Refused: If a pooling of the user's returns something else.
+        Refused: If a user-defined pooling returns another shape.
     """
     returned: Any = pooling(states, mask)
     pooled, weights = returned if isinstance(returned, tuple) else (returned, None)
@@ -182,7 +182,7 @@ def pool(
 
 
 def _fits(weights: Any, mask: Tensor) -> bool:
-    """Whether weights are batch x length, perhaps with heads between."""
+    """Returns whether weights are batch x length, perhaps with heads between."""
     if not isinstance(weights, Tensor) or weights.ndim not in {2, 3}:
         return False
     return (weights.shape[0], weights.shape[-1]) == tuple(mask.shape)
@@ -197,7 +197,7 @@ def encode(
     """Returns an encoder's states.
 
     Raises:
-        Refused: If an encoder of the user's returns something else.
+        Refused: If a user-defined encoder returns another shape.
     """
     states: Any = encoder(inputs, mask)
     wanted = (*mask.shape, hidden_size)

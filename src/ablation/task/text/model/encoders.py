@@ -16,13 +16,13 @@ from ablation.task.text.model.weights import drawn
 
 
 def convolves(capability: str, processors: str) -> bool:
-    """Whether a CPU's convolution beats its matrix product at a small model's sizes.
+    """Returns whether a CPU's convolution beats its matrix product at a small model's sizes.
 
     On AMD's with AVX-512 it took half the time forward and backward, on Intel's a fifth more.
 
     Args:
         capability: What PyTorch makes use of, such as ``AVX512``.
-        processors: The beginning of what Linux says of them; on other systems there is none.
+        processors: The beginning of what Linux says of them; empty on other systems.
     """
     return capability == "AVX512" and "AuthenticAMD" in processors
 
@@ -156,7 +156,7 @@ def build_encoder(name: str, input_size: int, hidden_size: int) -> nn.Module:
         hidden_size: Width of a state.
 
     Raises:
-        Refused: If a class of the user's cannot be found or made.
+        Refused: If a user-defined class cannot be found or made.
     """
     if ":" in name:
         return named_class(name, input_size, hidden_size)

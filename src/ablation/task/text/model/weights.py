@@ -87,7 +87,7 @@ def _count(sorted_: Float[Tensor, "*rows length"]) -> Float[Tensor, " length"]:
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Masking:
-    """How scores become weights where some tokens are padding.
+    """Turns scores into weights where some tokens are padding.
 
     The study ``mask_fill`` shows what each fill leaks.
     """

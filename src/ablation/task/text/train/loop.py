@@ -48,14 +48,14 @@ def train(
         pretrained: Token ids and their embeddings, which then stay as they are.
 
     Raises:
-        Refused: If a class of the user's cannot be found or returns a wrong shape.
+        Refused: If a user-defined class cannot be found or returns a wrong shape.
     """
     began = time.perf_counter()
     fitted, validation = splits["train"], splits["validation"]
     device = fitted.labels.device
     sizes = {"vocabulary_size": vocabulary_size, "classes": classes}
     model = build(config.model, seed, **sizes, pretrained=pretrained, device=device)
-    # Modules of the user's may draw from PyTorch's own generator, as nn.Dropout does.
+    # User-defined modules may draw from PyTorch's own generator, as nn.Dropout does.
     torch.manual_seed(generator(seed, "global").initial_seed())
     words = model.embedding.weight
     optimizer = Adam(model.parameters(), config.train.learning_rate, table=words)

@@ -1,4 +1,4 @@
-"""What a model looks like from inside, on a fixed sample of validation: why an arm differs."""
+"""Measurements inside a model on a fixed sample of validation: why an arm differs."""
 
 from __future__ import annotations
 

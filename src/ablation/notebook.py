@@ -49,7 +49,7 @@ class Loaded:
 
     @cached_property
     def basis(self) -> Basis:
-        """The values that the parts of a report start from: ``report.parts.looks.find(study.basis)``."""
+        """The values that a report's parts start from, as in ``parts.looks.find(study.basis)``."""
         from ablation.report import Basis
 
         return Basis(self.content)

@@ -272,7 +272,7 @@ def _write_report(home: Home, reports: Path, crew: ProcessCrew | None) -> None:
 
     try:
         write_report(home, reports, map if crew is None else crew.map)
-    except BrokenExecutor:  # all is recorded: without its workers it takes a second longer
+    except BrokenExecutor:  # all is recorded; drawing without workers takes a second longer
         write_report(home, reports)
 
 

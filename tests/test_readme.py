@@ -81,7 +81,7 @@ def test_the_pooling_in_the_readme_is_the_median(
     import torch
 
     from ablation.task.text.config import ModelConfig
-    from ablation.task.text.model import check
+    from ablation.task.text.model import dry_run
     from ablation.task.text.model.named import named_class
 
     section = README[README.index("## Your own pooling in ten lines") :]
@@ -89,7 +89,7 @@ def test_the_pooling_in_the_readme_is_the_median(
     assert text is not None
     (tmp_path / "my_poolings.py").write_text(text.group(1))
     monkeypatch.syspath_prepend(tmp_path)
-    check(ModelConfig(pooling="my_poolings:Median"))
+    dry_run(ModelConfig(pooling="my_poolings:Median"))
     states = torch.randn(2, 5, 3, generator=torch.Generator().manual_seed(1))
     found = named_class("my_poolings:Median", 3)(
         states, torch.tensor([[True] * 5, [True] * 3 + [False] * 2])

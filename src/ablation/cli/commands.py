@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import sys
 from pathlib import Path
@@ -393,6 +394,9 @@ def main() -> None:
     except BrokenPipeError:  # the reader of the output, such as `head`, has ended
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(1) from None
+    finally:
+        # Else the collector looks through all libraries once more at the end: 0.3 s.
+        gc.freeze()
 
 
 def _refuse_options(device: str, workers: int | None) -> None:

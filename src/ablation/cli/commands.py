@@ -144,7 +144,7 @@ def plan(
         show(seen.note)
     from ablation.analysis import planning  # after the tables, because loading takes a second
 
-    examples = given.data.rows["test"] if given.declaration.can_generalise else None
+    examples = given.data.rows.get("test") if given.declaration.can_generalise else None
     show(planning(given.study, seen.values(study.baseline_name), examples))
     if missing:
         show(estimate(given, seen, missing, workers or cores()))
@@ -171,7 +171,7 @@ def status(
         matrix.watch(given, lambda: look_up(given, store), Console(), workers=cores())
         return
     seen = look_up(given, store)
-    show(escaped(f"{seen.label}, {given.study.metric} on test by seed and arm"))
+    show(escaped(f"{seen.label}, {given.declaration.metric} on test by seed and arm"))
     show(matrix.matrix(seen, times=False))
     done = sum(seen.state(trial) in DONE for trial in seen.planned)
     show(f"{done} of {len(seen.planned)} planned trials are done. {seen.note}")

@@ -94,7 +94,7 @@ def _of_mirror(plan: Plan, places: Places) -> Glance | None:
     try:
         with mirror.reading(places.storage) as query:
             label = plan.label(mirror.labels_taken(query))
-            found = mirror.trials(query, label, plan.study.metric)
+            found = mirror.trials(query, label, plan.declaration.metric)
             planned = mirror.planned_seeds(query, label, plan.declaration.hash)
     except Refused:
         return None

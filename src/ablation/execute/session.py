@@ -134,7 +134,7 @@ def session(plan: Plan, places: Places, held: Held | None = None) -> Iterator[Se
         except BaseException:
             _close(home, complete=False)
             raise
-        opened.live.close()
+        opened.live.close(complete=not opened.missing)
         _close(home, complete=not opened.missing)
 
 

@@ -13,6 +13,7 @@ from ablation import stats
 from ablation.analysis.evidence import gather_evidence, on_test
 from ablation.analysis.words import reason
 from ablation.records.declaration import Declaration
+from ablation.records.taken import Taken
 
 EFFECTS = (
     "arm", "n", "mean", "effect", "low", "high", "adjusted_low", "adjusted_high",
@@ -82,6 +83,7 @@ def judge(
     hashes: pd.DataFrame,
     declaration: Declaration,
     examples: pd.DataFrame | None = None,
+    taken: Taken | None = None,
 ) -> Judged:
     """Returns effects and verdicts of all arms, as one family at each look.
 
@@ -94,6 +96,7 @@ def judge(
         declaration: Everything the study fixed.
         examples: An examples frame. Where it has the scores of every finished run, verdicts are
             about new test examples too.
+        taken: Looks that were taken although runs were missing.
 
     Raises:
         ValueError: If a run occurs twice, belongs to no declared arm or seed, or an arm has runs
@@ -101,7 +104,7 @@ def judge(
     """
     # Only at looks, because a verdict after every run would be false too often.
     check_frame(runs, declaration)
-    evidence = gather_evidence(runs, hashes, declaration, examples)
+    evidence = gather_evidence(runs, hashes, declaration, examples, taken)
     walk = evidence.walk()
     rows = _rows(walk, evidence.arms, declaration)
     frame = pd.DataFrame(

@@ -141,7 +141,8 @@ def sentences(effects: pd.DataFrame, declaration: Declaration) -> list[str]:
 
 def _sentence(row: Mapping[Any, Any], metric: Metric) -> str:
     said = f"{row['arm']}: {row['verdict']}"
-    doubt = "".join(f"; {each}" for each in doubts(row))
+    remarks = [LATE, *doubts(row)] if row["late"] else doubts(row)
+    doubt = "".join(f"; {each}" for each in remarks)
     if math.isnan(row["effect"]) or not row["n"]:
         return f"{said}: {row['reason']}."
     decided = row["verdict"] in {"BETTER", "WORSE"}
@@ -159,6 +160,10 @@ def _sentence(row: Mapping[Any, Any], metric: Metric) -> str:
     effect = amount(row["effect"], metric)
     of = f"{interval}, n = {row['n']}"
     return f"{said}, difference {effect} ({of}): {row['reason']}{doubt}."
+
+
+LATE = "runs of it came after the look was taken, so it was judged at alpha over all arms"
+"""A remark on an arm's verdict."""
 
 
 def doubts(row: Mapping[Any, Any]) -> list[str]:
@@ -200,7 +205,7 @@ def _unit(metric: Metric) -> str:
 
 
 def _inconclusive(rows: pd.DataFrame) -> list[str]:
-    waiting = rows["stage"] != "final"
+    waiting = rows["stage"].isin(["exploratory", "open"])
     short = rows[~waiting & rows["needs_examples"].astype(bool)]
     planned = rows[~waiting & np.isfinite(rows["seeds_likely"])]
     parts = []
@@ -254,6 +259,8 @@ def reason(row: Mapping[Any, Any], declaration: Declaration) -> str:
     said = _GROUNDS[row["ground"]](row, declaration)
     if row["verdict"] != "INCONCLUSIVE" or row["stage"] == "exploratory":
         return said
+    if row["stage"] == "missing":
+        return f"{said}; run the study again to complete it"
     if row["stage"] == "open":
         following = next(look for look, _ in declaration.looks if look > row["look"])
         return f"{said}; next look at n = {following}"
@@ -316,7 +323,8 @@ def _unconfirmed(row: Mapping[Any, Any], _: Declaration) -> str:
 
 
 def _incomplete(row: Mapping[Any, Any], _: Declaration) -> str:
-    return f"{row['look'] - row['n']} of {row['look']} runs are missing"
+    are = "is" if row["missing"] == 1 else "are"
+    return f"{row['missing']} of {row['look']} runs {are} missing"
 
 
 def _within(row: Mapping[Any, Any], declaration: Declaration) -> str:

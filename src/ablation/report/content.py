@@ -14,11 +14,8 @@ import pandas as pd
 from ablation.analysis import Judged, judge
 from ablation.errors import Refused
 from ablation.records.declaration import Declaration
-<<<<<<< HEAD
 from ablation.records.taken import Taken, taken_from_json, taken_to_json
-=======
 from ablation.report import foreign
->>>>>>> main
 
 FORMAT = 1
 """Of ``study.json``; a report of another format is refused, not guessed at."""

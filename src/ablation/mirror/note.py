@@ -25,10 +25,8 @@ def keep_note(url: str, label: str, declaration: str, note: str) -> None:
     """
     storage = connect(url)
     for study in storage.get_all_studies():
-        if (study.user_attrs.get(LABEL), study.user_attrs.get(DECLARATION)) == (
-            label,
-            declaration,
-        ):
+        given = study.user_attrs
+        if (given.get(LABEL), given.get(DECLARATION)) == (label, declaration):
             known = study.system_attrs
             parts = [note[at : at + LONGEST] for at in range(0, len(note), LONGEST)]
             earlier = sum(name.startswith(PART) for name in known)

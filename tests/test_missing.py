@@ -51,7 +51,7 @@ def test_a_missing_run_takes_no_verdict_from_the_others_and_is_judged_once_it_is
     assert rows.loc[NASTY[0], ["ground", "stage", "missing"]].tolist() == [
         "INCOMPLETE", "missing", 2,
     ]  # fmt: skip
-    said = f"{NASTY[0]} is inconclusive: 2 of 8 runs are missing; run the study again"
+    said = f"{NASTY[0]} (2 of 8 runs are missing; run the study again to complete it)"
     assert said in answer(first.effects, declared)
     page = compose(Basis(content(torn, judged=first, taken=taken)))
     assert f"base, seed 3; {NASTY[0]}, seeds 1 and 6" in page.warnings[0]

@@ -1,6 +1,6 @@
 """Writes runs to MLflow and reads them back; MLflow decides which trials are done."""
 
-from ablation.tracking.curves import CURVES, curves_frame
+from ablation.tracking.curves import CURVES, curves_frame, validation_curves
 from ablation.tracking.entities import LOGITS, WEIGHTS
 from ablation.tracking.examples import COMMONEST, EXAMPLES, examples_frame
 from ablation.tracking.frames import (
@@ -88,4 +88,5 @@ __all__ = [
     "runs_frame",
     "taken_of",
     "test_evaluations",
+    "validation_curves",
 ]

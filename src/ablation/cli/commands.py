@@ -193,6 +193,7 @@ def run(
     from ablation.records.places import places
     from ablation.study.load import STUDIES, load
     from ablation.task import Redirection
+    from ablation.tracking import settled as settled_store
 
     study, where = load(name, STUDIES), places(store)  # a wrong name is refused at once
     if device == "cuda":  # likewise, and only then, since asking loads PyTorch
@@ -204,7 +205,7 @@ def run(
     arms = given.study.complete_arms
     given.study.task.check([(arm.config, given.data_by_arm[arm.name]) for arm in arms])
     _terminate_like_interrupt()
-    with seldom(), ProcessCrew(workers or cores()) as crew:
+    with seldom(), settled_store(where.tracking), ProcessCrew(workers or cores()) as crew:
         with hold(where, given.study.name) as held:
             seen = glance(given, where)
             shown = settled(given, where, seen, reports)
@@ -326,7 +327,7 @@ def report(
     if data or text or label:
         given = plan_of(load(name, STUDIES), Redirection(data=data, text=text, label=label))
         title = given.label(tracking.labels_taken(tracking.connect(uri), study))
-    with ProcessCrew(cores()) as crew:
+    with tracking.settled(uri), ProcessCrew(cores()) as crew:
         home = find_home(uri, title)
         crew.start()
         _write_report(home, where, reports, crew)
@@ -354,6 +355,20 @@ def rebuild(
         raise typer.Exit(1)
     said = "1 report is" if len(folders) == 1 else f"{len(folders)} reports are"
     show(f"{said} {'as a rebuild makes them' if check else 'rebuilt'}.")
+
+
+@app.command()
+def backup(
+    folder: Annotated[Path, typer.Argument(help="A new folder for the copy.")],
+    *,
+    store: Store = None,
+) -> None:
+    """Copies databases and artifacts to a new folder, while studies may run."""
+    from ablation.execute import back_up
+    from ablation.records.places import places
+
+    back_up(places(store), folder)
+    show(escaped(f"Copied to {folder}; it is a store of its own: --store {folder}"))
 
 
 @app.command()

@@ -20,7 +20,7 @@ from ablation.execute.live import Live
 from ablation.execute.stamp import stamp
 from ablation.records.outcome import Outcome
 from ablation.records.taken import Absent, Taken
-from ablation.tracking import Finished, Home
+from ablation.tracking import Finished, Home, Outdated
 
 if TYPE_CHECKING:
     from ablation.mirror import Mirror
@@ -44,6 +44,8 @@ class Session:
     """Shows long trainings while they run."""
     versions: Mapping[str, str]
     """Commit and library versions, as tags."""
+    outdated: Outdated | None = None
+    """Trials that only a change of sources made due again, or would have."""
     taken: Taken = dataclasses.field(default_factory=dict)
     """Looks that were taken although runs were missing."""
 
@@ -118,13 +120,16 @@ def hold(places: Places, study: str) -> Iterator[Held]:
 
 
 @contextlib.contextmanager
-def session(plan: Plan, places: Places, held: Held | None = None) -> Iterator[Session]:
+def session(
+    plan: Plan, places: Places, held: Held | None = None, *, keep: bool = False
+) -> Iterator[Session]:
     """Opens the record of a study, declares it, and reconciles what an earlier end left behind.
 
     Args:
         plan: The plan.
         places: Where it is recorded.
         held: The study's lock; None takes it.
+        keep: Whether results under earlier sources are taken as they are.
 
     Raises:
         Refused: If the record cannot be used, or another process is using it.
@@ -145,7 +150,7 @@ def session(plan: Plan, places: Places, held: Held | None = None) -> Iterator[Se
             )
         try:
             mirror = mirrors.open_mirror(storage, plan, label=label)
-            opened = _open(plan, home, mirror, held)
+            opened = _open(plan, home, mirror, held, keep=keep)
             yield opened
         except BaseException:
             _close(home, complete=False)
@@ -154,11 +159,15 @@ def session(plan: Plan, places: Places, held: Held | None = None) -> Iterator[Se
         _close(home, complete=not opened.missing)
 
 
-def _open(plan: Plan, home: Home, mirror: Mirror, held: Held) -> Session:
+def _open(plan: Plan, home: Home, mirror: Mirror, held: Held, *, keep: bool) -> Session:
     """Declares the study, and brings the mirror and the plan into line with the record."""
     study = plan.study
     tracking.close_unfinished(home)
     outcomes = tracking.outcomes(home)
+    outdated = tracking.outdated_of(home, plan, outcomes)
+    if keep and outdated is not None:
+        tracking.keep(home, outdated.hashes)
+        outcomes = tracking.outcomes(home)
     # As of the lock: a worker may have begun with a trial since, but none earlier.
     tracking.declare(home, plan.declaration, wording_of(study), seen=len(outcomes), at=held.since)
     tracking.describe_data(home, plan.data)
@@ -175,6 +184,7 @@ def _open(plan: Plan, home: Home, mirror: Mirror, held: Held) -> Session:
         mirror=mirror,
         outcomes=outcomes,
         live=Live(home, held.progress, plan, versions),
+        outdated=outdated,
         versions=versions,
         taken=tracking.taken_of(home, plan.declaration.hash),
     )

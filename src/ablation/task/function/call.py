@@ -49,7 +49,7 @@ class Call:
     """Name of the data, or of the function."""
     source: str
     fingerprint: str
-    """12 hex digits over the data's name and the content of the inputs."""
+    """12 hex digits over the data's name; the content of the inputs is part of the identity."""
 
     @property
     def rows(self) -> Mapping[str, int]:

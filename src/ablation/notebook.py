@@ -113,7 +113,8 @@ class Loaded:
 
         image = standalone(svg(self.forest(), "differences")).encode()
         address = f"data:image/svg+xml;base64,{base64.b64encode(image).decode()}"
-        table = verdict_table(self.effects, self.basis.scale)
+        paired = self.content.declaration.paired
+        table = verdict_table(self.effects, self.basis.scale, paired=paired)
         return fragment(self.content.wording["question"], self.answer, address, table)
 
 

@@ -25,6 +25,7 @@ EFFECTS = (
 )  # fmt: skip
 """One row per arm, the baseline first.
 
+- ``n``: complete blocks; where arms share no seeds, the arm's own runs.
 - ``effect``: arm minus baseline, in units of the metric; ``low`` and ``high``: pointwise 95 %.
 - ``p_difference``, ``p_equivalence``, ``p_failures`` (a sign test): adjusted by Holm.
 - ``seeds_likely``, ``seeds_sufficient``: sizes of a follow-up study.
@@ -57,7 +58,8 @@ REACHES = {
 }
 
 DIFFERENCES = ("arm", "seed", "difference")
-"""One row per arm and seed on which both the arm and the baseline finished."""
+"""One row per arm and seed on which both the arm and the baseline finished; of unpaired arms, one
+per finished run."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -127,7 +129,9 @@ def mark_collapsed(runs: pd.DataFrame, collapsed: frozenset[tuple[str, int]]) ->
 def differences(
     runs: pd.DataFrame, declaration: Declaration, seeds: Mapping[str, int]
 ) -> pd.DataFrame:
-    """Returns the paired differences on test as the columns :data:`DIFFERENCES`.
+    """Returns the differences on test as the columns :data:`DIFFERENCES`.
+
+    Where arms share no seeds, they are to the mean of the baseline.
 
     Args:
         runs: A runs frame.
@@ -135,6 +139,8 @@ def differences(
         seeds: Arm to its number of planned seeds; later seeds are left out.
     """
     of = on_test(runs, declaration.metric)
+    if not declaration.paired:
+        return _to_the_mean(of, declaration)
     table = of.pivot(index="seed", columns="arm", values="value")
     table = table.reindex(columns=[arm.name for arm in declaration.arms])
     table.columns.name = "arm"
@@ -143,6 +149,14 @@ def differences(
     planned = long["arm"].map(seeds).astype("int64")
     kept = (long["arm"] != declaration.baseline) & (long["seed"] < planned)
     return pd.DataFrame(long.loc[kept, list(DIFFERENCES)].reset_index(drop=True))
+
+
+def _to_the_mean(runs: pd.DataFrame, declaration: Declaration) -> pd.DataFrame:
+    """Returns the runs less the baseline's mean: arms that share no seeds have no pairs."""
+    is_baseline = runs["arm"] == declaration.baseline
+    centre = runs.loc[is_baseline, "value"].mean()
+    rows = runs[~is_baseline].assign(difference=runs["value"] - centre)
+    return pd.DataFrame(rows[list(DIFFERENCES)].dropna().reset_index(drop=True))
 
 
 def check_frame(runs: pd.DataFrame, declaration: Declaration) -> None:
@@ -203,7 +217,7 @@ def _row(walk: stats.Walk, arm: int, declaration: Declaration) -> dict[str, Any]
     undecided = found.verdict[arm] == "INCONCLUSIVE"
     stage = "open" if undecided and last.seeds < declaration.most_seeds else "final"
     return {
-        "n": int(found.n[arm]),
+        "n": int(found.runs[arm]),
         "mean": direction * found.mean[arm],
         "effect": direction * found.effect[arm] + 0.0,
         **_intervals(found, arm, direction),

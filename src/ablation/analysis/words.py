@@ -68,13 +68,14 @@ def answer(effects: pd.DataFrame, declaration: Declaration) -> str:
         margin = exactly(declaration.margin, metric)
         parts.append(f"{_named(rows)} {_are(rows)} equivalent to {baseline} within {margin}")
     parts += _inconclusive(arms[arms["verdict"] == "INCONCLUSIVE"])
-    return f"{_about(arms)}{_of(len(arms), declaration)}{'; '.join(parts)}."
+    return f"{_about(arms, declaration)}{_of(len(arms), declaration)}{'; '.join(parts)}."
 
 
-def _about(arms: pd.DataFrame) -> str:
+def _about(arms: pd.DataFrame, declaration: Declaration) -> str:
     """Returns how the sentence begins where something is judged: what that is about."""
     judged = (arms["stage"] != "exploratory").any()
-    return f"For {SCOPES[arms['scope'].iloc[0]]}: " if judged else ""
+    unpaired = "" if declaration.paired else ", unpaired"
+    return f"For {SCOPES[arms['scope'].iloc[0]]}{unpaired}: " if judged else ""
 
 
 def _of(arms: int, declaration: Declaration) -> str:
@@ -136,11 +137,12 @@ def _interval(row: Mapping[Any, Any], metric: Metric, *, of_size: bool = True) -
 def sentences(effects: pd.DataFrame, declaration: Declaration) -> list[str]:
     """Returns one sentence per arm except the baseline: verdict, effect, interval, reason."""
     metric = declaration.measure
-    return [_sentence(row, metric) for row in effects.iloc[1:].to_dict("records")]
+    unpaired = "" if declaration.paired else "unpaired "
+    return [_sentence(row, metric, unpaired) for row in effects.iloc[1:].to_dict("records")]
 
 
-def _sentence(row: Mapping[Any, Any], metric: Metric) -> str:
-    said = f"{row['arm']}: {row['verdict']}"
+def _sentence(row: Mapping[Any, Any], metric: Metric, unpaired: str) -> str:
+    said = f"{row['arm']}: {unpaired}{row['verdict']}"
     doubt = "".join(f"; {each}" for each in doubts(row))
     if math.isnan(row["effect"]) or not row["n"]:
         return f"{said}: {row['reason']}."
@@ -274,7 +276,9 @@ def _follow_up(seeds: float) -> str:
     return f"a follow-up of {seeds:.0f} seeds would decide it with 80 %"
 
 
-def _too_few(row: Mapping[Any, Any], _: Declaration) -> str:
+def _too_few(row: Mapping[Any, Any], declaration: Declaration) -> str:
+    if not declaration.paired:
+        return f"a verdict needs at least {stats.FEWEST_SEEDS} runs of the arm and of the baseline"
     plural = "" if row["n"] == 1 else "s"
     return f"{row['n']} complete seed{plural}; a verdict needs at least {stats.FEWEST_SEEDS}"
 
@@ -342,7 +346,12 @@ def _failures(row: Mapping[Any, Any], _: Declaration) -> str:
     return f"{_alone(row)} (adjusted p {row['p_failures']:.2g})"
 
 
-def _alone(row: Mapping[Any, Any]) -> str:
+def _alone(row: Mapping[Any, Any], *, paired: bool = True) -> str:
+    if not paired:
+        return (
+            f"failed on {row['failed_alone']} of {row['n']} runs, "
+            f"the baseline on {row['baseline_failed_alone']}"
+        )
     return (
         f"failed alone on {row['failed_alone']} of {row['n']} seeds, "
         f"the baseline alone on {row['baseline_failed_alone']}"
@@ -353,9 +362,9 @@ def _no_spread(row: Mapping[Any, Any], _: Declaration) -> str:
     return f"zero variance: one difference on all {row['n']} seeds, and no quantum is declared"
 
 
-def _failures_object(row: Mapping[Any, Any], _: Declaration) -> str:
+def _failures_object(row: Mapping[Any, Any], declaration: Declaration) -> str:
     shown = "equivalent" if row["p_equivalence"] <= row["alpha"] else "better"
-    return f"{shown} in the mean, but it {_alone(row)}"
+    return f"{shown} in the mean, but it {_alone(row, paired=declaration.paired)}"
 
 
 def _undecided(row: Mapping[Any, Any], declaration: Declaration) -> str:

@@ -53,6 +53,7 @@ def _facts(basis: Basis) -> list[tuple[str, str]]:
 def _warnings(basis: Basis) -> Iterator[str]:
     """Yields what weakens the answer, to be read before it."""
     content, base = basis.content, basis.effects.iloc[0]
+    yield from content.wording.get("warnings", ())
     if base["failed"]:
         yield (
             f"The baseline itself failed on {base['failed']} of {base['n']} seeds: every "

@@ -13,14 +13,14 @@ from ablation.report.blocks import Block, Text
 def section(basis: Basis) -> Iterator[Block]:
     """Yields the method in a few paragraphs."""
     yield Text(
-        "Every arm is trained with the same seeds; a difference compares two runs that share one. "
-        "BETTER and WORSE come from two-sided paired t tests, EQUIVALENT from two one-sided tests "
+        f"{_TESTS[basis.declaration.paired]}, EQUIVALENT from two one-sided tests "
         "against the margin; each family is corrected by Holm over the arms. IDENTICAL is what "
         "was seen and no claim: bit for bit the same on these seeds. Anything else is "
         "INCONCLUSIVE, which is not equality."
     )
     yield Text(f"{scope_note(basis.effects, basis.declaration)}{_critical(basis)}")
-    yield Text("The epoch is chosen on validation; test is evaluated once per run.")
+    if basis.content.is_recorded:
+        yield Text("The epoch is chosen on validation; test is evaluated once per run.")
     yield from _looks(basis.declaration)
     yield from _failures(basis.declaration)
     alphas = ", ".join(dict.fromkeys(f"{alpha:g}" for alpha in basis.effects["alpha"]))
@@ -31,6 +31,16 @@ def section(basis: Basis) -> Iterator[Block]:
         "The 95 % estimate is at the level that the look spent, and covers 95 % at least over all "
         "looks together. An interval as if the number of seeds had been fixed is in effects.csv."
     )
+
+
+_TESTS = {
+    True: "Every arm is trained with the same seeds; a difference compares two runs that share "
+    "one. BETTER and WORSE come from two-sided paired t tests",
+    False: "The arms share no seeds, so their means are compared. BETTER and WORSE come from "
+    "Welch's statistic with min(n, n of the baseline) - 1 degrees of freedom, which is never "
+    "liberal",
+}
+"""How a difference is tested, by whether arms are paired."""
 
 
 def _critical(basis: Basis) -> str:
@@ -57,6 +67,11 @@ def _looks(declaration: Declaration) -> Iterator[Text]:
 def _failures(declaration: Declaration) -> Iterator[Text]:
     if declaration.floor is not None:
         yield Text(f"A failed run counts as {declaration.floor:.4g}.")
+    if declaration.chance is None:
+        yield Text(
+            "No chance level is known: a failed run leaves its arm INCONCLUSIVE, and no run "
+            "counts as collapsed."
+        )
     if declaration.collapse is None or declaration.chance is None:
         return
     if declaration.collapse == "half":

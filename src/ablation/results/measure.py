@@ -1,0 +1,68 @@
+"""The metric of a table: its direction, unit and step, from its name and its values."""
+
+from __future__ import annotations
+
+import math
+import re
+
+import pandas as pd
+
+from ablation.errors import Refused
+from ablation.records.metric import Metric
+from ablation.results.question import Question
+
+SHARES = frozenset({"accuracy", "acc", "f1", "precision", "recall", "auc", "auroc"})
+LOWER = frozenset({"loss", "error", "perplexity", "ppl", "nll", "mse", "rmse", "mae", "wer", "cer"})
+
+
+def metric_named(name: str) -> Metric | None:
+    *_, last = re.split(r"[^a-z0-9]", name.lower())
+    if last in SHARES:
+        return Metric(name=name, factor=100.0, unit="points", digits=2)
+    return Metric(name=name, lower_is_better=True) if last in LOWER else None
+
+
+def measure_of(question: Question, values: pd.Series) -> Metric:
+    """Returns the metric of a table.
+
+    Args:
+        question: What is asked of the table.
+        values: The values of finished runs.
+
+    Raises:
+        Refused: If neither the question nor the name says which way is better.
+    """
+    name = re.sub(r"[^\w\-. :/]+", "", question.metric, flags=re.ASCII).strip() or "metric"
+    known = metric_named(name)
+    lower = question.lower_is_better
+    if lower is None and known is None:
+        raise Refused(
+            f"Whether a higher {question.metric!r} is better does not follow from its name.",
+            "Say so: --higher or --lower.",
+        )
+    is_share = known is not None and known.unit == "points"
+    assert known is not None or lower is not None
+    return Metric(
+        name=name,
+        lower_is_better=known.lower_is_better if lower is None else lower,
+        factor=100.0 if is_share and _is_within_one(values) else 1.0,
+        unit="points" if is_share else "",
+        digits=2 if is_share else _digits(values),
+    )
+
+
+def quantum_of(question: Question, values: pd.Series) -> float:
+    """Returns the step between two values of a share of so many examples; 0 if unknown."""
+    if question.examples is None:
+        return 0.0
+    return (1.0 if _is_within_one(values) else 100.0) / question.examples
+
+
+def _is_within_one(values: pd.Series) -> bool:
+    return bool(values.abs().max() <= 1)
+
+
+def _digits(values: pd.Series) -> int:
+    """Returns the digits that show a hundredth of the values' range, 1 to 8."""
+    span = float(values.max() - values.min())
+    return 4 if span == 0 else min(max(2 - math.floor(math.log10(span)), 1), 8)

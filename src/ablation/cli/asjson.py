@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-from ablation.cli.output import show
 
 if TYPE_CHECKING:
     from ablation.report import Content
@@ -16,8 +15,6 @@ if TYPE_CHECKING:
 
 def show_json(stated: Mapping[str, Any]) -> None:
     """Prints an object as JSON; numbers that JSON has not are null."""
-    import sys
-
     sys.stdout.write(json.dumps(_plain(stated), ensure_ascii=False, allow_nan=False, indent=1))
     sys.stdout.write("\n")
 
@@ -32,7 +29,7 @@ def _plain(value: Any) -> Any:
     return value.item() if hasattr(value, "item") else value
 
 
-def judged(content: Content, folder: Path, *, dataset: str = "") -> dict[str, Any]:
+def verdicts_of(content: Content, folder: Path, *, dataset: str = "") -> dict[str, Any]:
     """Returns the verdicts of a report.
 
     Args:

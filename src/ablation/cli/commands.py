@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ablation.cli.judging import judge
 from ablation.cli.output import escaped, show
 from ablation.cli.recorded import (
     existing,
@@ -353,6 +354,9 @@ def rebuild(
         raise typer.Exit(1)
     said = "1 report is" if len(folders) == 1 else f"{len(folders)} reports are"
     show(f"{said} {'as a rebuild makes them' if check else 'rebuilt'}.")
+
+
+app.command()(judge)
 
 
 @app.command()

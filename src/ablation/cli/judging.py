@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,92 +15,93 @@ from ablation.errors import Refused
 
 if TYPE_CHECKING:
     from ablation.report import Content
-    from ablation.results import Question
 
-Column = typer.Option(metavar="COLUMN")
+Source = Annotated[
+    str,
+    typer.Argument(
+        metavar="TABLE",
+        help="CSV, Parquet or JSON lines, W&B's CSV, mlflow:EXPERIMENT, optuna:STUDY, or the "
+        "folder of a report.",
+    ),
+]
+Arm = Annotated[
+    str | None,
+    typer.Option(help="Column of the arm; where each arm has a column, A,B,C, or '*' for all."),
+]
+Seed = Annotated[str | None, typer.Option(help="Column of the seed that the arms share.")]
+Metric = Annotated[
+    str | None, typer.Option(help="Column of the metric; where each arm has one, its name.")
+]
+Baseline = Annotated[str | None, typer.Option(help="The arm that all others are compared with.")]
+Margin = Annotated[float | None, typer.Option(help="Smallest effect worth acting on.")]
+Lower = Annotated[bool | None, typer.Option("--lower/--higher", help="Which way is better.")]
+Dataset = Annotated[str | None, typer.Option(help="Column of the data set; a report for each.")]
+Status = Annotated[str | None, typer.Option(help="Column that says how a run ended.")]
+Failed = Annotated[
+    str | None, typer.Option(help="Statuses, with commas, that are an outcome of the arm.")
+]
+Chance = Annotated[float | None, typer.Option(help="Value for guessing; a failed run has it.")]
+Examples = Annotated[int | None, typer.Option(help="Test examples that the metric is a share of.")]
+Where = Annotated[
+    list[str] | None, typer.Option(metavar="COLUMN=VALUE", help="Use only these rows.")
+]
+Take = Annotated[
+    str | None, typer.Option(help="first or last, of several runs of one arm and seed.")
+]
+Unpaired = Annotated[
+    bool, typer.Option("--unpaired", help="Compare means, for arms that share no seeds.")
+]
+Name = Annotated[str | None, typer.Option(help="Name of the report.")]
+Store = Annotated[
+    Path | None,
+    typer.Option(help="Folder of mlflow.db and optuna.db; overrides the environment."),
+]
+Reports = Annotated[Path, typer.Option(help="Folder for the reports.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 
 def judge(
-    source: Annotated[
-        str,
-        typer.Argument(
-            metavar="TABLE",
-            help="CSV, Parquet or JSON lines, W&B's CSV, mlflow:EXPERIMENT, optuna:STUDY, or the "
-            "folder of a report.",
-        ),
-    ],
-    *,
-    arm: Annotated[
-        str | None,
-        typer.Option(help="Column of the arm; or, if each arm has a column, A,B,C or '*'."),
-    ] = None,
-    seed: Annotated[str | None, typer.Option(help="Column of the seed, shared by a block.")] = None,
-    metric: Annotated[str | None, typer.Option(help="Column of the metric.")] = None,
-    baseline: Annotated[str | None, typer.Option(help="The arm all others are compared with.")]
-    = None,
-    margin: Annotated[float | None, typer.Option(help="Smallest effect worth acting on.")] = None,
-    lower: Annotated[
-        bool | None, typer.Option("--lower/--higher", help="Which way is better.")
-    ] = None,
-    dataset: Annotated[str | None, typer.Option(help="Column of the data set: a report each.")]
-    = None,
-    status: Annotated[str | None, typer.Option(help="Column that says how a run ended.")] = None,
-    failed: Annotated[
-        str | None, typer.Option(help="Its values, with commas, that are outcomes of the arm.")
-    ] = None,
-    chance: Annotated[float | None, typer.Option(help="The metric's value for guessing.")] = None,
-    examples: Annotated[int | None, typer.Option(help="Test examples, if it is a share.")] = None,
-    where: Annotated[
-        list[str] | None, typer.Option(metavar="COLUMN=VALUE", help="Use these rows alone.")
-    ] = None,
-    which: Annotated[
-        str | None, typer.Option(help="first or last, of several runs of an arm and seed.")
-    ] = None,
-    unpaired: Annotated[
-        bool, typer.Option("--unpaired", help="Compare means: the arms share no seeds.")
-    ] = False,
-    name: Annotated[str | None, typer.Option(help="Name of the report.")] = None,
-    store: Annotated[
-        Path | None, typer.Option(help="Folder of mlflow.db and optuna.db.")
-    ] = None,
-    reports: Annotated[Path, typer.Option(help="Folder for the reports.")] = Path("reports"),
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    source: Source, *, arm: Arm = None, seed: Seed = None, metric: Metric = None,
+    baseline: Baseline = None, margin: Margin = None, lower: Lower = None,
+    dataset: Dataset = None, status: Status = None, failed: Failed = None, chance: Chance = None,
+    examples: Examples = None, where: Where = None, which: Take = None,
+    unpaired: Unpaired = False, name: Name = None, store: Store = None,
+    reports: Reports = Path("reports"), as_json: Json = False,
 ) -> None:  # fmt: skip
     """Judges a table of results from elsewhere, and writes its report; trains nothing."""
-    from ablation.cli.asjson import judged, show_json
-
     if (Path(source) / "study.json").exists():
         from ablation import report
 
-        content = report.read(Path(source))
-        if as_json:
-            show_json({"judged": [judged(content, Path(source))]})
-            return
-        _show(content, Path(source))
+        _tell([("", report.read(Path(source)), Path(source))], as_json=as_json)
         return
     from ablation.results import Question, judge_table, read
 
-    for option, value in (("--arm", arm), ("--metric", metric), ("--baseline", baseline)):
-        if value is None:
-            raise Refused(f"A table is judged by an arm, a metric and a baseline; {option} is "
-                          "missing.", f"Give {option}.")  # fmt: skip
+    if arm is None or metric is None or baseline is None:
+        raise Refused(
+            "A table is judged by its columns of arm and metric, and by a baseline.",
+            "Give --arm COLUMN --seed COLUMN --metric COLUMN --baseline ARM --margin NUMBER.",
+        )
     question = Question(
-        arm=str(arm), seed=seed, metric=str(metric), baseline=str(baseline), margin=margin,
+        arm=arm, seed=seed, metric=metric, baseline=baseline, margin=margin,
         lower_is_better=lower, status=status, failed=tuple(failed.split(",")) if failed else (),
-        chance=chance, examples=examples, where=tuple(where or ()), which=which,  # type: ignore[arg-type]  # checked there
+        chance=chance, examples=examples, where=tuple(where or ()), which=which,
         unpaired=unpaired,
     )  # fmt: skip
-    contents = judge_table(
-        read(source, store), question, name=name, dataset=dataset, command=_command()
-    )
-    folders = [_write(content, reports) for content in contents.values()]
-    pairs = list(zip(contents.items(), folders, strict=True))
+    table = read(source, store)
+    contents = judge_table(table, question, name=name, dataset=dataset, command=_command())
+    judged = [(of, each, _write(each, reports)) for of, each in contents.items()]
+    _tell(judged, as_json=as_json)
+
+
+def _tell(judged: Sequence[tuple[str, Content, Path]], *, as_json: bool) -> None:
+    """Prints data set, content and folder of each report."""
     if as_json:
-        show_json(
-            {"judged": [judged(each, folder, dataset=of) for (of, each), folder in pairs]}
-        )
+        from ablation.cli.asjson import show_json, verdicts_of
+
+        rows = [verdicts_of(content, folder, dataset=of) for of, content, folder in judged]
+        show_json({"judged": rows})
         return
-    for (_, content), folder in pairs:
+    for _, content, folder in judged:
         _show(content, folder)
 
 
@@ -114,9 +116,9 @@ def _write(content: Content, reports: Path) -> Path:
     Raises:
         Refused: If it has.
     """
-    from ablation.report import build, holds_recorded
+    from ablation.report import build, is_recorded
 
-    if holds_recorded(reports / content.label):
+    if is_recorded(reports / content.label):
         raise Refused(
             f"{reports / content.label} is the report of a study that was run.",
             "Give the table's report another name: --name NAME.",

@@ -39,7 +39,8 @@ def foreign_trials(url: str, study: str) -> pd.DataFrame:
     except failures() as error:
         why = next(iter(str(error).splitlines()), "")
         raise Refused(
-            f"The storage {public(url)} cannot be used: {why}", "Check ABLATION_STORAGE or --store."
+            f"The storage {public(url)} cannot be used: {why}",
+            "Check ABLATION_STORAGE or --store.",
         ) from error
     if frame.empty:
         raise Refused(f"The study {study!r} has no trials.", "Give one that has.")

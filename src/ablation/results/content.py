@@ -60,7 +60,7 @@ def content_of(
         current=declaration.hash,
         judged=judge(frame, hashes, declaration, examples),
         runs=frame,
-        curves=pd.DataFrame(columns=list(tracking.CURVES)),
+        curves=_no_curves(),
         examples=examples,
         details=hashes.assign(ended="", environment=0),
         environments=[{}],
@@ -112,7 +112,7 @@ def _paired(runs: pd.DataFrame, question: Question) -> pd.DataFrame:
     if len(seeds) < 2:  # noqa: PLR2004 - a spread takes two
         raise Refused(f"A single seed, {seeds[0]}, says nothing of the noise.", _MORE)
     lacking = {
-        arm: [seed for seed in seeds if seed not in set(of)]
+        str(arm): [seed for seed in seeds if seed not in set(of)]
         for arm, of in runs.groupby("arm", sort=False)["seed"]
     }
     ragged = {arm: few(lacks) for arm, lacks in lacking.items() if lacks}
@@ -225,6 +225,11 @@ def _seeds_table(runs: pd.DataFrame) -> dict[str, pd.DataFrame]:
     return {"seeds": table}
 
 
+def _no_curves() -> pd.DataFrame:
+    empty = pd.DataFrame(columns=list(tracking.CURVES))
+    return empty.astype({"seed": "int64", "epoch": "int64", "value": "float64"})
+
+
 def _warnings(runs: pd.DataFrame, question: Question) -> list[str]:
     said = []
     if question.unpaired:
@@ -235,5 +240,7 @@ def _warnings(runs: pd.DataFrame, question: Question) -> list[str]:
     if question.which is not None:
         said.append(f"Where an arm had several runs with one seed, the {question.which} is taken.")
     if missing := int((runs["status"] == "MISSING").sum()):
-        said.append(f"{missing} of {len(runs)} runs are missing: they neither finished nor FAILED.")
+        said.append(
+            f"{missing} of {len(runs)} runs are missing: they neither finished nor FAILED."
+        )
     return said

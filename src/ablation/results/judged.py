@@ -51,9 +51,7 @@ def judge_table(
     return found
 
 
-def _sets(
-    table: Table, question: Question, dataset: str | None
-) -> Iterator[tuple[str, Question]]:
+def _sets(table: Table, question: Question, dataset: str | None) -> Iterator[tuple[str, Question]]:
     """Yields each data set's name, and the question with the condition for its rows."""
     if dataset is None:
         yield "", question
@@ -72,4 +70,4 @@ def _origin(table: Table, question: Question, command: str) -> dict[str, str]:
     found = {"table": table.origin, "its rows": str(len(table.frame))}
     if question.where:
         found["rows with"] = " and ".join(question.where)
-    return found | ({"command": f"`{command}`"} if command else {})
+    return found | ({"command": command} if command else {})

@@ -12,17 +12,20 @@ from ablation.records.metric import Metric
 from ablation.results.question import Question
 
 SHARES = frozenset({"accuracy", "acc", "f1", "precision", "recall", "auc", "auroc"})
-LOWER = frozenset({"loss", "error", "perplexity", "ppl", "nll", "mse", "rmse", "mae", "wer", "cer"})
+LOWER = frozenset(
+    {"loss", "error", "perplexity", "ppl", "nll", "mse", "rmse", "mae", "wer", "cer"}
+)
 
 
 def metric_named(name: str) -> Metric | None:
+    """Returns the metric that a name is known for."""
     *_, last = re.split(r"[^a-z0-9]", name.lower())
     if last in SHARES:
         return Metric(name=name, factor=100.0, unit="points", digits=2)
     return Metric(name=name, lower_is_better=True) if last in LOWER else None
 
 
-def measure_of(question: Question, values: pd.Series) -> Metric:
+def measure_of(question: Question, values: pd.Series[float]) -> Metric:
     """Returns the metric of a table.
 
     Args:
@@ -35,34 +38,35 @@ def measure_of(question: Question, values: pd.Series) -> Metric:
     name = re.sub(r"[^\w\-. :/]+", "", question.metric, flags=re.ASCII).strip() or "metric"
     known = metric_named(name)
     lower = question.lower_is_better
-    if lower is None and known is None:
+    if lower is None:
+        lower = None if known is None else known.lower_is_better
+    if lower is None:
         raise Refused(
             f"Whether a higher {question.metric!r} is better does not follow from its name.",
             "Say so: --higher or --lower.",
         )
     is_share = known is not None and known.unit == "points"
-    assert known is not None or lower is not None
     return Metric(
         name=name,
-        lower_is_better=known.lower_is_better if lower is None else lower,
+        lower_is_better=lower,
         factor=100.0 if is_share and _is_within_one(values) else 1.0,
         unit="points" if is_share else "",
         digits=2 if is_share else _digits(values),
     )
 
 
-def quantum_of(question: Question, values: pd.Series) -> float:
+def quantum_of(question: Question, values: pd.Series[float]) -> float:
     """Returns the step between two values of a share of so many examples; 0 if unknown."""
     if question.examples is None:
         return 0.0
     return (1.0 if _is_within_one(values) else 100.0) / question.examples
 
 
-def _is_within_one(values: pd.Series) -> bool:
+def _is_within_one(values: pd.Series[float]) -> bool:
     return bool(values.abs().max() <= 1)
 
 
-def _digits(values: pd.Series) -> int:
-    """Returns the digits that show a hundredth of the values' range, 1 to 8."""
+def _digits(values: pd.Series[float]) -> int:
+    """Returns the digits that show a thousandth of the range of the values, 1 to 8."""
     span = float(values.max() - values.min())
-    return 4 if span == 0 else min(max(2 - math.floor(math.log10(span)), 1), 8)
+    return 4 if span == 0 else min(max(3 - math.floor(math.log10(span)), 1), 8)

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from typing import Literal
 
 from ablation.errors import Refused
-
-Which = Literal["first", "last"]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -42,17 +39,16 @@ class Question:
     """Number of test examples of which the metric is a share."""
     where: tuple[str, ...] = ()
     """``COLUMN=VALUE``: the rows that are used fulfil all of them."""
-    which: Which | None = None
-    """The run to take where an arm has several with one seed; None refuses them."""
+    which: str | None = None
+    """``first`` or ``last``: the run to take where an arm has several with one seed; None refuses
+    them."""
     unpaired: bool = False
     """Whether arms are compared by their means, because they share no seeds."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "baseline", str(self.baseline))
         _require(self.margin is None or 0 < self.margin < math.inf, "margin > 0", self.margin)
-        _require(
-            self.chance is None or math.isfinite(self.chance), "finite chance", self.chance
-        )
+        _require(self.chance is None or math.isfinite(self.chance), "finite chance", self.chance)
         _require(self.examples is None or self.examples > 1, "number of examples > 1",
                  self.examples)  # fmt: skip
         _require(self.which in {None, "first", "last"}, "choice of 'first' or 'last'", self.which)

@@ -69,7 +69,9 @@ def _read_optuna(name: str, store: Path | None) -> Table:
     return Table(frame=frame, name=name, origin=origin, status="state")
 
 
-_WHERE = "Give the folder of the database, --store FOLDER, or MLFLOW_TRACKING_URI, ABLATION_STORAGE."
+_WHERE = (
+    "Give the folder of the database, --store FOLDER, or MLFLOW_TRACKING_URI, ABLATION_STORAGE."
+)
 _STORES: Mapping[str, Callable[[str, Path | None], Table]] = {
     "mlflow": _read_mlflow,
     "optuna": _read_optuna,
@@ -84,16 +86,14 @@ def _read_csv(path: Path, separator: str = ",") -> pd.DataFrame:
         head = file.readline()
     if ";" in head and "," not in head:
         separator = ";"
-    return pd.read_csv(
-        path, sep=separator, dtype=str, keep_default_na=False, encoding="utf-8-sig"
-    )
+    return pd.read_csv(path, sep=separator, dtype=str, keep_default_na=False, encoding="utf-8-sig")
 
 
 def _read_lines(path: Path) -> pd.DataFrame:
     import pandas as pd
 
     # Without conversion: a column of names such as "1e3" stays one of names.
-    return pd.read_json(path, lines=True, dtype=False, convert_dates=False)  # type: ignore[arg-type]
+    return pd.read_json(path, lines=True, dtype=False, convert_dates=False)
 
 
 def _read_parquet(path: Path) -> pd.DataFrame:

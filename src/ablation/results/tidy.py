@@ -94,7 +94,7 @@ def values_of(frame: pd.DataFrame, column: str) -> list[str]:
 
 def _check_column(frame: pd.DataFrame, name: str | None) -> None:
     if name is not None and name not in frame:
-        known = list(frame)
+        known = [str(column) for column in frame]
         raise Refused(
             f"The table has no column {name!r}.{nearest(name, known)}",
             f"Columns: {', '.join(known)}.",
@@ -113,10 +113,10 @@ def _melted(frame: pd.DataFrame, question: Question) -> pd.DataFrame:
     others = {question.seed, *(each.partition("=")[0] for each in question.where)}
     names = list(question.arms)
     if names == ["*"]:
-        names = [name for name in frame if name not in others]
+        names = [str(name) for name in frame if name not in others]
     for name in names:
         _check_column(frame, name)
-    kept = [] if question.seed is None else [question.seed]
+    kept: list[str] = [] if question.seed is None else [question.seed]
     long = frame.melt(kept, names, var_name="arm ", value_name=f"{question.metric} ")
     # Ragged columns are written with empty cells at their ends: no run, not a run without value.
     return long[_texts(long[f"{question.metric} "]) != ""].reset_index(drop=True)
@@ -136,7 +136,7 @@ def _text(value: Any) -> str:
         return ""
     if isinstance(value, float | np.floating) and float(value).is_integer():
         # A column of whole numbers with an empty cell is one of floats to pandas.
-        return str(int(value)) if abs(value) < 1e15 else repr(float(value))  # noqa: PLR2004
+        return str(int(value))
     return str(value.item() if isinstance(value, np.generic) else value).strip()
 
 
@@ -219,9 +219,10 @@ def _one_each(runs: pd.DataFrame, question: Question) -> pd.DataFrame:
     if doubled.empty:
         return runs
     if question.which is not None:
-        return runs.drop_duplicates(keys, keep=question.which).reset_index(drop=True)
-    counts = doubled.groupby(keys, sort=False).size()
-    named = [f"{arm} seed {seed} has {n}" for (arm, seed), n in counts.items()]
+        keep: Any = question.which
+        return runs.drop_duplicates(keys, keep=keep).reset_index(drop=True)
+    counts = doubled.groupby(keys, sort=False).size().rename("n").reset_index()
+    named = [f"{arm} seed {seed} has {n}" for arm, seed, n in counts.to_numpy()]
     raise Refused(
         f"One run per arm and seed is asked for; {few(named)}.",
         "Tell them apart (--where COLUMN=VALUE), or take the oldest or newest (--which first|last;"

@@ -60,7 +60,7 @@ def sensitivity_table(sensitivity: pd.DataFrame) -> Table:
     """Returns the verdicts beside those that other choices would give."""
     rows = [[Cell(row["arm"]), *(verdict_cell(row[name]) for name in list(sensitivity)[1:])]
             for row in sensitivity.to_dict("records")]  # fmt: skip
-    return table([_HEADINGS.get(name, name) for name in sensitivity], rows)
+    return table([_HEADINGS.get(name, name) for name in map(str, sensitivity)], rows)
 
 
 def split_table(split: pd.DataFrame, scale: Scale) -> Table:

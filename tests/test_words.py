@@ -67,7 +67,7 @@ def test_every_ground_has_its_sentence(ground: str) -> None:
         (
             "ABOVE",
             {"verdict": "BETTER", "reach": "open"},
-            "better by 0.0123, whether by the margin is open (adjusted p 0.2)",
+            "better by 0.0123, perhaps less than the margin (adjusted p 0.2)",
         ),
         (
             "BELOW",

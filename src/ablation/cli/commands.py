@@ -219,7 +219,7 @@ def run(
             names = ", ".join(f"{t.arm.name} seed {t.seed}" for t in opened.missing[:10])
             show(escaped(f"{len(opened.missing)} planned trials are missing: {names}"))
             raise typer.Exit(1)
-        _write_report(opened.home, reports, None if idle else crew)
+        _write_report(opened.home, where, reports, None if idle else crew)
 
 
 def _carry_out(
@@ -268,14 +268,14 @@ def _carry_out(
     return opened, idle
 
 
-def _write_report(home: Home, reports: Path, crew: ProcessCrew | None) -> None:
+def _write_report(home: Home, where: Places, reports: Path, crew: ProcessCrew | None) -> None:
     """Writes a report whose figures a crew draws, or this process if there is none."""
     from concurrent.futures import BrokenExecutor
 
     try:
-        write_report(home, reports, map if crew is None else crew.map)
+        write_report(home, where, reports, map if crew is None else crew.map)
     except BrokenExecutor:  # all is recorded; drawing without workers takes a second longer
-        write_report(home, reports)
+        write_report(home, where, reports)
 
 
 def _all_done(label: str, trials: int) -> str:
@@ -319,7 +319,8 @@ def report(
     from ablation.study.load import STUDIES, load
     from ablation.task import Redirection
 
-    uri = existing(places(store).tracking)
+    where = places(store)
+    uri = existing(where.tracking)
     prepare_pool(*DRAWING)  # while this process loads MLflow and reads the record
     study = load(name, STUDIES).name if name.endswith(".py") else name.partition("@")[0]
     title = study if name.endswith(".py") else name
@@ -329,7 +330,7 @@ def report(
     with ProcessCrew(cores()) as crew:
         home = find_home(uri, title)
         crew.start()
-        _write_report(home, reports, crew)
+        _write_report(home, where, reports, crew)
 
 
 @app.command()

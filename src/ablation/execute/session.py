@@ -73,7 +73,7 @@ class Session:
         data, early = self.plan.data_of(trial), self.live.take(trial)
         outcome = tracking.record(self.home, finished, data, self.versions, early)
         self.outcomes[trial.key] = outcome
-        self.mirror.finish(trial, outcome)
+        self.mirror.finish(trial, outcome, _curve(finished, self.plan.declaration.metric))
         return outcome
 
 
@@ -148,7 +148,9 @@ def _open(plan: Plan, home: Home, mirror: Mirror, held: Held) -> Session:
     tracking.describe_data(home, plan.data)
     tracking.keep_commonest(home, plan.data.test_commonest())
     _keep_table(study, home)
-    mirror.reconcile(plan.trials, outcomes)
+    mirror.reconcile(
+        plan.trials, outcomes, lambda: tracking.validation_curves(home, plan.declaration, outcomes)
+    )
     mirror.reconcile_others(home.label, outcomes)
     versions = stamp(study.task.libraries)
     opened = Session(
@@ -161,6 +163,14 @@ def _open(plan: Plan, home: Home, mirror: Mirror, held: Held) -> Session:
     )
     opened.look()
     return opened
+
+
+def _curve(finished: Finished, metric: str) -> dict[int, float]:
+    """Returns epoch to the metric on validation."""
+    name = f"validation/{metric}"
+    return {
+        record.epoch: record.metrics[name] for record in finished.records if name in record.metrics
+    }
 
 
 def wording_of(study: Study) -> dict[str, Any]:

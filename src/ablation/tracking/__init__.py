@@ -1,6 +1,6 @@
 """Writes runs to MLflow and reads them back; MLflow decides which trials are done."""
 
-from ablation.tracking.curves import CURVES, curves_frame
+from ablation.tracking.curves import CURVES, curves_frame, validation_curves
 from ablation.tracking.entities import LOGITS, WEIGHTS
 from ablation.tracking.examples import COMMONEST, EXAMPLES, examples_frame
 from ablation.tracking.foreign import foreign_runs
@@ -88,4 +88,5 @@ __all__ = [
     "reported_in",
     "runs_frame",
     "test_evaluations",
+    "validation_curves",
 ]

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ablation import stats
 from ablation.records.declaration import Declaration
+from ablation.records.taken import Taken
 from ablation.tracking import COMMONEST
 
 CLOSE = 1e-6
@@ -42,6 +43,8 @@ class Evidence:
     """Everything the study fixed."""
     examples: Examples | None = None
     """Scores by example; None where verdicts are about this test split alone."""
+    taken: Taken = dataclasses.field(default_factory=dict)
+    """Looks that were taken although runs were missing."""
 
     @property
     def floor(self) -> float | None:
@@ -109,7 +112,19 @@ class Evidence:
             margin=self.margin,
             identical=self.equal,
             chance=chance,
+            absent=self._absent(),
         )
+
+    def _absent(self) -> NDArray[np.bool_] | None:
+        """Returns the runs that each look was taken without, ``[look, arm, seed]``."""
+        if not self.taken:
+            return None
+        looks = [look.seeds for look in self.declaration.looks]
+        absent = np.zeros((len(looks), *self.status.shape), np.bool_)
+        for look, runs in self.taken.items():
+            for arm, seed in runs:
+                absent[looks.index(look), self.arms.index(arm), seed] = True
+        return absent
 
 
 def gather_evidence(
@@ -117,6 +132,7 @@ def gather_evidence(
     hashes: pd.DataFrame,
     declaration: Declaration,
     examples: pd.DataFrame | None = None,
+    taken: Taken | None = None,
 ) -> Evidence:
     """Returns the runs as arrays.
 
@@ -125,6 +141,7 @@ def gather_evidence(
         hashes: One row per run: arm, seed, weights, logits.
         declaration: Everything the study fixed.
         examples: An examples frame.
+        taken: Looks that were taken although runs were missing.
     """
     baseline = declaration.baseline
     names = [arm.name for arm in declaration.arms]
@@ -143,7 +160,14 @@ def gather_evidence(
     for name in ("weights", "logits"):
         digests = left[name].astype(object).fillna("").to_numpy().reshape(shape)
         equal |= (digests == digests[0]) & (digests != "")
-    found = Evidence(arms, declaration.measure.direction * values, status, equal, declaration)
+    found = Evidence(
+        arms,
+        declaration.measure.direction * values,
+        status,
+        equal,
+        declaration,
+        taken=taken or {},
+    )
     if examples is None or not declaration.can_generalise:
         return found
     return dataclasses.replace(found, examples=_examples(examples, found))

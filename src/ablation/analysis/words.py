@@ -77,7 +77,8 @@ def sentences(effects: pd.DataFrame, declaration: Declaration) -> list[str]:
 
 def _sentence(row: Mapping[Any, Any], metric: Metric, unpaired: str) -> str:
     said = f"{row['arm']}: {unpaired}{row['verdict']}"
-    doubt = "".join(f"; {each}" for each in doubts(row))
+    remarks = [LATE, *doubts(row)] if row["late"] else doubts(row)
+    doubt = "".join(f"; {each}" for each in remarks)
     if math.isnan(row["effect"]) or not row["n"]:
         return f"{said}: {row['reason']}."
     decided = row["verdict"] in {"BETTER", "WORSE"}
@@ -95,6 +96,10 @@ def _sentence(row: Mapping[Any, Any], metric: Metric, unpaired: str) -> str:
     effect = amount(row["effect"], metric)
     of = f"{interval}, n = {row['n']}"
     return f"{said}, difference {effect} ({of}): {row['reason']}{doubt}."
+
+
+LATE = "runs of it came after the look was taken, so it was judged at alpha over all arms"
+"""A remark on an arm's verdict."""
 
 
 def doubts(row: Mapping[Any, Any]) -> list[str]:
@@ -147,6 +152,8 @@ def reason(row: Mapping[Any, Any], declaration: Declaration) -> str:
     said = _GROUNDS[row["ground"]](row, declaration)
     if row["verdict"] != "INCONCLUSIVE" or row["stage"] == "exploratory":
         return said
+    if row["stage"] == "missing":
+        return f"{said}; run the study again to complete it"
     if row["stage"] == "open":
         following = next(look for look, _ in declaration.looks if look > row["look"])
         return f"{said}; next look at n = {following}"
@@ -211,7 +218,8 @@ def _unconfirmed(row: Mapping[Any, Any], _: Declaration) -> str:
 
 
 def _incomplete(row: Mapping[Any, Any], _: Declaration) -> str:
-    return f"{row['look'] - row['n']} of {row['look']} runs are missing"
+    are = "is" if row["missing"] == 1 else "are"
+    return f"{row['missing']} of {row['look']} runs {are} missing"
 
 
 def _within(row: Mapping[Any, Any], declaration: Declaration) -> str:

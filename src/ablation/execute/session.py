@@ -14,11 +14,12 @@ from filelock import FileLock, Timeout
 
 from ablation import mirror as mirrors
 from ablation import tracking
-from ablation.analysis.due import decide_seeds, due_trials
+from ablation.analysis.due import decide_looks, due_trials
 from ablation.errors import Refused, public
 from ablation.execute.live import Live
 from ablation.execute.stamp import stamp
 from ablation.records.outcome import Outcome
+from ablation.records.taken import Absent, Taken
 from ablation.tracking import Finished, Home
 
 if TYPE_CHECKING:
@@ -43,22 +44,34 @@ class Session:
     """Shows long trainings while they run."""
     versions: Mapping[str, str]
     """Commit and library versions, as tags."""
+    taken: Taken = dataclasses.field(default_factory=dict)
+    """Looks that were taken although runs were missing."""
 
     def look(self) -> None:
         """Updates the due trials: decided arms get no more seeds."""
         declared = self.plan.declaration
-        seeds = decide_seeds(
+        decided = decide_looks(
             self.plan,
             self.outcomes,
             lambda: tracking.examples_frame(self.home, declared, self.outcomes),
+            taken=self.taken,
+            given_up=self.given_up,
         )
-        self.trials = due_trials(self.plan, seeds)
-        self.mirror.keep_planned(seeds)
+        if decided.taken != self.taken:
+            tracking.keep_taken(self.home, declared.hash, decided.taken)
+            self.taken = decided.taken
+        self.trials = due_trials(self.plan, decided.seeds)
+        self.mirror.keep_planned(decided.seeds)
 
     @property
     def missing(self) -> tuple[Trial, ...]:
         """The due trials without an outcome, in the plan's order."""
         return tuple(trial for trial in self.trials if trial.key not in self.outcomes)
+
+    @property
+    def given_up(self) -> Absent:
+        """Arm and seed of the missing trials that this start trains no more."""
+        return frozenset()
 
     @property
     def failed(self) -> int:
@@ -160,6 +173,7 @@ def _open(plan: Plan, home: Home, mirror: Mirror, held: Held) -> Session:
         outcomes=outcomes,
         live=Live(home, held.progress, plan, versions),
         versions=versions,
+        taken=tracking.taken_of(home, plan.declaration.hash),
     )
     opened.look()
     return opened

@@ -12,7 +12,7 @@ from ablation.tracking.frames import (
     runs_frame,
     test_evaluations,
 )
-from ablation.tracking.parent import keep_reported, publish, reported_in
+from ablation.tracking.parent import keep_reported, keep_taken, publish, reported_in, taken_of
 from ablation.tracking.record import (
     Early,
     Finished,
@@ -76,6 +76,7 @@ __all__ = [
     "keep_commonest",
     "keep_numerics",
     "keep_reported",
+    "keep_taken",
     "labels_taken",
     "numerics",
     "numerics_in",
@@ -87,6 +88,7 @@ __all__ = [
     "record",
     "reported_in",
     "runs_frame",
+    "taken_of",
     "test_evaluations",
     "validation_curves",
 ]

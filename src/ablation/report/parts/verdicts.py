@@ -94,6 +94,7 @@ def verdict_table(effects: pd.DataFrame, scale: Scale, *, paired: bool = True) -
                 ),
                 p_value(row["p_difference"]),
                 p_value(row["p_equivalence"]),
+                Cell("" if first else f"{row['alpha']:g}", row["alpha"]),
                 scale.value(row["mean"]),
                 count(row["n"]),
                 Cell(
@@ -103,18 +104,19 @@ def verdict_table(effects: pd.DataFrame, scale: Scale, *, paired: bool = True) -
             ][: None if paired else -1]
         )
     columns = ["arm", "verdict", "difference", INTERVAL, "95 % estimate", "p differs",
-               "p equivalent", "mean", "seeds" if paired else "runs", "failed",
+               "p equivalent", "alpha", "mean", "seeds" if paired else "runs", "failed",
                "w–t–l"][: None if paired else -1]  # fmt: skip
     caption = (
         f"{scale.heading[0].upper()}{scale.heading[1:]}. {_about(effects)}Differences to the "
         f"baseline {_COMPARED[paired]}. The interval of the verdict is the one it rests "
-        "on, as p values adjusted by Holm; the estimate covers 95 % over all looks together. "
+        "on, like the p values, adjusted by Holm and to be compared with alpha, the error rate "
+        "that the arm's look spent; the estimate covers 95 % over all looks together. "
         "Beside the failed runs stands the rate up to which they may fail (one-sided 95 %)"
     )
     caption += _WINS if paired else "."
     if any(doubts(row) for row in effects.to_dict("records")):
         caption += f" {MARK} Something weakens this verdict: see In words."
-    return table(columns, rows, numeric="llrrrrrrrrr", caption=caption)
+    return table(columns, rows, numeric="llrrrrrrrrrr", caption=caption)
 
 
 _WINS = (
@@ -128,10 +130,12 @@ def _about(effects: pd.DataFrame) -> str:
 
 
 def _verdict(row: Mapping[Any, Any]) -> Cell:
-    """Returns a verdict, and beside an identical arm on how many seeds it may still differ."""
+    """Returns a verdict; where identical, the share of seeds that may differ; missing runs."""
     word, said = row["verdict"], row["verdict"] or "baseline"
     if word == "IDENTICAL":
         said = f"{word} on {row['n']} seeds (may differ on ≤ {row['may_differ95']:.0%})"
+    if row["missing"]:
+        said = f"{word} ({row['missing']} of {row['look']} runs missing)"
     return Cell(said + (f" {MARK}" if doubts(row) else ""), word=word)
 
 

@@ -218,6 +218,20 @@ def test_failed_runs_take_the_chance_level_and_without_one_decide_nothing() -> N
     assert list(floored.runs.loc[floored.runs["status"] == "FAILED", "reason"]) == ["diverged"]
 
 
+def test_a_run_without_an_outcome_takes_the_verdict_of_its_own_arm_alone() -> None:
+    table = small(state="finished")
+    table.loc[table.index[1], ["state", "accuracy"]] = ["killed", np.nan]
+    content = judged(table, status="state", margin=0.02)
+    assert effects(content)["verdict"].to_dict() == {
+        "a": "", "b": "INCONCLUSIVE", "c": "EQUIVALENT"
+    }  # fmt: skip
+    assert effects(content).loc["b", "ground"] == "INCOMPLETE"
+    unpaired = judged(table, status="state", margin=0.02, unpaired=True)
+    assert effects(unpaired)["n"].to_dict() == {"a": 6, "b": 5, "c": 6}
+    assert effects(unpaired).loc["b", "verdict"] == "BETTER"
+    assert "1 of 18 runs" in unpaired.wording["warnings"][-1]
+
+
 def test_doubled_runs_are_refused_unless_the_first_or_last_is_asked_for() -> None:
     table = small()
     again = pd.concat([table, table.iloc[[4]].assign(accuracy=0.1)], ignore_index=True)

@@ -12,6 +12,7 @@ from ablation.analysis import judge
 from ablation.errors import Refused, nearest
 from ablation.records.declaration import Declaration, DeclaredArm, Look
 from ablation.records.digest import digest
+from ablation.records.taken import Taken
 from ablation.report import Content
 from ablation.results.measure import measure_of, quantum_of
 from ablation.results.question import Question
@@ -42,23 +43,24 @@ def content_of(
             share, no such baseline, no direction.
     """
     arms = list(dict.fromkeys(runs["arm"]))
-    baseline = _find_baseline(arms, question.baseline)
+    baseline, all_runs = _find_baseline(arms, question.baseline), runs
     runs = _numbered_runs(runs) if question.unpaired else _paired(runs, question)
     declaration = _declare(runs, question, arms, baseline, label)
     frame = _runs_frame(runs, declaration, label)
     hashes = frame[["arm", "seed"]].assign(weights=None, logits=None)
     examples = pd.DataFrame(columns=list(tracking.EXAMPLES))
+    taken = _taken(runs, declaration)
     return Content(
         label=label,
         declaration=declaration,
         wording={
             "question": f"Which {question.arm_name} differs from {baseline} in "
             f"{declaration.measure.title}?",
-            "warnings": [*WARNINGS, *_warnings(runs, question)],
+            "warnings": [*WARNINGS, *_warnings(all_runs, question)],
         },
         declared={declaration.hash: {"date": "", "runs_seen": 0}},
         current=declaration.hash,
-        judged=judge(frame, hashes, declaration, examples),
+        judged=judge(frame, hashes, declaration, examples, taken),
         runs=frame,
         curves=_no_curves(),
         examples=examples,
@@ -66,6 +68,7 @@ def content_of(
         environments=[{}],
         record=dict(origin or {"table": "a frame in Python"}),
         tables=_seeds_table(runs),
+        taken=taken,
     )
 
 
@@ -214,6 +217,15 @@ def _runs_frame(runs: pd.DataFrame, declaration: Declaration, label: str) -> pd.
     return frame[list(tracking.RUNS)].reset_index(drop=True)
 
 
+def _taken(runs: pd.DataFrame, declaration: Declaration) -> Taken:
+    """Returns the one look, taken although runs are missing: nobody will run them here."""
+    missing = runs[runs["status"] == "MISSING"]
+    if missing.empty:
+        return {}
+    blocks = zip(missing["arm"], missing["block"].astype(int), strict=True)
+    return {declaration.most_seeds: frozenset(blocks)}
+
+
 def _seeds_table(runs: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """Returns what the table calls each seed, where that is not 0, 1, ...; unless unpaired."""
     names = runs.drop_duplicates("block").sort_values("block")
@@ -239,8 +251,7 @@ def _warnings(runs: pd.DataFrame, question: Question) -> list[str]:
         )
     if question.which is not None:
         said.append(f"Where an arm had several runs with one seed, the {question.which} is taken.")
-    if missing := int((runs["status"] == "MISSING").sum()):
-        said.append(
-            f"{missing} of {len(runs)} runs are missing: they neither finished nor FAILED."
-        )
+    missing = int((runs["status"] == "MISSING").sum())
+    if missing and question.unpaired:
+        said.append(f"{missing} of {len(runs)} runs neither finished nor failed: left out.")
     return said

@@ -45,8 +45,10 @@ def scope_note(effects: pd.DataFrame, declaration: Declaration) -> str:
         return f"{said}: the examples, too, are taken as a sample of others."
     if declaration.scope == "this_split":
         return f"{said}, as the study declares; they say nothing of other examples."
-    if not declaration.measure.counts_correct:
-        metric = declaration.measure.title
+    metric = declaration.measure.title
+    if declaration.measure.examples is None and declaration.described is not None:
+        return f"{said}: no scores by example are declared for {metric}."
+    if declaration.measure.examples is None:
         return f"{said}: {metric} is no share of examples that were classified correctly."
     return (
         f"{said}: what each run got right is not there for every finished run, or not for what a "

@@ -67,7 +67,8 @@ class Declaration:
     scope: Scope = "new_examples"
     """What verdicts are about: new seeds and new test examples, or new seeds on this split."""
     described: Metric | None = None
-    """The metric, where it is none of :data:`ablation.records.metric.METRICS`."""
+    """The metric, where it is none of :data:`ablation.records.metric.METRICS`; without its chance,
+    which is :attr:`chance`."""
     paired: bool = True
     """Whether arms share seeds and are compared seed by seed."""
 
@@ -79,7 +80,7 @@ class Declaration:
     @property
     def can_generalise(self) -> bool:
         """Whether verdicts may be about new test examples: asked for, and scored by example."""
-        return self.scope == "new_examples" and self.measure.counts_correct
+        return self.scope == "new_examples" and self.measure.examples is not None
 
     @property
     def most_seeds(self) -> int:
@@ -138,6 +139,7 @@ def _described(metric: Metric) -> dict[str, Any]:
         "factor": repr(metric.factor),
         "unit": metric.unit,
         "digits": metric.digits,
+        **({} if metric.examples is None else {"examples": metric.examples}),
     }
 
 

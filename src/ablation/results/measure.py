@@ -8,21 +8,8 @@ import re
 import pandas as pd
 
 from ablation.errors import Refused
-from ablation.records.metric import Metric
+from ablation.records.metric import Metric, metric_named
 from ablation.results.question import Question
-
-SHARES = frozenset({"accuracy", "acc", "f1", "precision", "recall", "auc", "auroc"})
-LOWER = frozenset(
-    {"loss", "error", "perplexity", "ppl", "nll", "mse", "rmse", "mae", "wer", "cer"}
-)
-
-
-def metric_named(name: str) -> Metric | None:
-    """Returns the metric that a name is known for."""
-    *_, last = re.split(r"[^a-z0-9]", name.lower())
-    if last in SHARES:
-        return Metric(name=name, factor=100.0, unit="points", digits=2)
-    return Metric(name=name, lower_is_better=True) if last in LOWER else None
 
 
 def measure_of(question: Question, values: pd.Series[float]) -> Metric:

@@ -13,6 +13,7 @@ from ablation.tracking.frames import (
     test_evaluations,
 )
 from ablation.tracking.parent import keep_reported, keep_taken, publish, reported_in, taken_of
+from ablation.tracking.reach import reach
 from ablation.tracking.record import (
     Early,
     Finished,
@@ -42,6 +43,7 @@ from ablation.tracking.store import (
     numerics_in,
     numerics_of,
     open_home,
+    settled,
 )
 
 __all__ = [
@@ -85,9 +87,11 @@ __all__ = [
     "outcomes",
     "planned",
     "publish",
+    "reach",
     "record",
     "reported_in",
     "runs_frame",
+    "settled",
     "taken_of",
     "test_evaluations",
     "validation_curves",

@@ -45,8 +45,10 @@ def scope_note(effects: pd.DataFrame, declaration: Declaration) -> str:
         return f"{said}: the examples, too, are taken as a sample of others."
     if declaration.scope == "this_split":
         return f"{said}, as the study declares; they say nothing of other examples."
-    if not declaration.measure.counts_correct:
-        metric = declaration.measure.title
+    metric = declaration.measure.title
+    if declaration.measure.examples is None and declaration.described is not None:
+        return f"{said}: no scores by example are declared for {metric}."
+    if declaration.measure.examples is None:
         return f"{said}: {metric} is no share of examples that were classified correctly."
     return (
         f"{said}: what each run got right is not there for every finished run, or not for what a "
@@ -76,7 +78,8 @@ def sentences(effects: pd.DataFrame, declaration: Declaration) -> list[str]:
 
 def _sentence(row: Mapping[Any, Any], metric: Metric) -> str:
     said = f"{row['arm']}: {row['verdict']}"
-    doubt = "".join(f"; {each}" for each in doubts(row))
+    remarks = [LATE, *doubts(row)] if row["late"] else doubts(row)
+    doubt = "".join(f"; {each}" for each in remarks)
     if math.isnan(row["effect"]) or not row["n"]:
         return f"{said}: {row['reason']}."
     decided = row["verdict"] in {"BETTER", "WORSE"}
@@ -94,6 +97,10 @@ def _sentence(row: Mapping[Any, Any], metric: Metric) -> str:
     effect = amount(row["effect"], metric)
     of = f"{interval}, n = {row['n']}"
     return f"{said}, difference {effect} ({of}): {row['reason']}{doubt}."
+
+
+LATE = "runs of it came after the look was taken, so it was judged at alpha over all arms"
+"""A remark on an arm's verdict."""
 
 
 def doubts(row: Mapping[Any, Any]) -> list[str]:
@@ -146,6 +153,8 @@ def reason(row: Mapping[Any, Any], declaration: Declaration) -> str:
     said = _GROUNDS[row["ground"]](row, declaration)
     if row["verdict"] != "INCONCLUSIVE" or row["stage"] == "exploratory":
         return said
+    if row["stage"] == "missing":
+        return f"{said}; run the study again to complete it"
     if row["stage"] == "open":
         following = next(look for look, _ in declaration.looks if look > row["look"])
         return f"{said}; next look at n = {following}"
@@ -208,7 +217,8 @@ def _unconfirmed(row: Mapping[Any, Any], _: Declaration) -> str:
 
 
 def _incomplete(row: Mapping[Any, Any], _: Declaration) -> str:
-    return f"{row['look'] - row['n']} of {row['look']} runs are missing"
+    are = "is" if row["missing"] == 1 else "are"
+    return f"{row['missing']} of {row['look']} runs {are} missing"
 
 
 def _within(row: Mapping[Any, Any], declaration: Declaration) -> str:

@@ -67,7 +67,8 @@ class Declaration:
     scope: Scope = "new_examples"
     """What verdicts are about: new seeds and new test examples, or new seeds on this split."""
     described: Metric | None = None
-    """The metric, where it is none of :data:`ablation.records.metric.METRICS`."""
+    """The metric, where it is none of :data:`ablation.records.metric.METRICS`; without its chance,
+    which is :attr:`chance`."""
 
     @property
     def measure(self) -> Metric:
@@ -77,7 +78,7 @@ class Declaration:
     @property
     def can_generalise(self) -> bool:
         """Whether verdicts may be about new test examples: asked for, and scored by example."""
-        return self.scope == "new_examples" and self.measure.counts_correct
+        return self.scope == "new_examples" and self.measure.examples is not None
 
     @property
     def most_seeds(self) -> int:
@@ -135,6 +136,7 @@ def _described(metric: Metric) -> dict[str, Any]:
         "factor": repr(metric.factor),
         "unit": metric.unit,
         "digits": metric.digits,
+        **({} if metric.examples is None else {"examples": metric.examples}),
     }
 
 

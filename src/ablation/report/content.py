@@ -14,6 +14,7 @@ import pandas as pd
 from ablation.analysis import Judged, judge
 from ablation.errors import Refused
 from ablation.records.declaration import Declaration
+from ablation.records.taken import Taken, taken_from_json, taken_to_json
 from ablation.report import foreign
 
 FORMAT = 1
@@ -57,6 +58,8 @@ class Content:
     tables: Mapping[str, pd.DataFrame] = dataclasses.field(default_factory=dict)
     """Name to a table of the study's own, such as ``numerics``; each has a section of that name
     and, in ``study.json``, a key."""
+    taken: Taken = dataclasses.field(default_factory=dict)
+    """Looks that were taken although runs were missing."""
 
     @property
     def hashes(self) -> pd.DataFrame:
@@ -98,11 +101,13 @@ def write(content: Content, folder: Path) -> None:
         "environments": [dict(each) for each in content.environments],
         "numerics": None,
     }
-    taken = {*stored, "runs"} - {"numerics"}
-    if not taken.isdisjoint(content.tables):
+    if content.taken:
+        stored["taken"] = taken_to_json(content.taken)
+    used = {*stored, "runs", "taken"} - {"numerics"}
+    if not used.isdisjoint(content.tables):
         raise ValueError(
             f"a study's own table has a name that study.json does not use; got "
-            f"{sorted(taken & set(content.tables))}. Rename it."
+            f"{sorted(used & set(content.tables))}. Rename it."
         )
     stored |= {name: _table(table) for name, table in content.tables.items()}
     stored["runs"] = _table(content.details[names])
@@ -120,6 +125,7 @@ def read(folder: Path) -> Content:
     runs["reason"] = runs["reason"].astype(object).where(runs["reason"].notna(), None)
     details = pd.DataFrame(stored["runs"]["rows"], columns=stored["runs"]["columns"])
     declaration = Declaration.from_json(stored["declaration"])
+    taken = taken_from_json(stored.get("taken", {}))
     _refuse_seeds(folder, runs, declaration)
     examples = _examples(folder, declaration)
     return Content(
@@ -128,7 +134,8 @@ def read(folder: Path) -> Content:
         wording=stored["wording"],
         declared=stored["declared"],
         current=stored["current"],
-        judged=judge(runs, details[HASHES], declaration, examples),
+        judged=judge(runs, details[HASHES], declaration, examples, taken),
+        taken=taken,
         runs=runs,
         curves=_long(folder, runs),
         examples=examples,

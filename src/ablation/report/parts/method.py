@@ -20,7 +20,9 @@ def section(basis: Basis) -> Iterator[Block]:
         "INCONCLUSIVE, which is not equality."
     )
     yield Text(f"{scope_note(basis.effects, basis.declaration)}{_critical(basis)}")
-    yield Text("The epoch is chosen on validation; test is evaluated once per run.")
+    if (basis.content.runs["epoch"] > 0).any():
+        yield Text("The epoch is chosen on validation; test is evaluated once per run.")
+    yield from _lacking(basis)
     yield from _looks(basis.declaration)
     yield from _failures(basis.declaration)
     alphas = ", ".join(dict.fromkeys(f"{alpha:g}" for alpha in basis.effects["alpha"]))
@@ -41,6 +43,25 @@ def _critical(basis: Basis) -> str:
         " Seeds and examples are crossed: the error of a difference is that of both, and critical "
         "values are Cochran's (1964)."
     )
+
+
+def _lacking(basis: Basis) -> Iterator[Text]:
+    """Yields what was not recorded, and what it would be good for."""
+    declaration = basis.declaration
+    hashes = basis.content.hashes[["weights", "logits"]]
+    if len(hashes) and hashes.isna().to_numpy().all():
+        yield Text(
+            "No run left a hash of its weights or its outputs, so an arm that did the very same "
+            "as the baseline cannot be told from one with equal values: return weights_hash or "
+            "logits_hash, a hexdigest, beside the metrics."
+        )
+    if declaration.chance is None:
+        yield Text(
+            "The metric has no chance level: a failed run has no value, which leaves its arm "
+            "INCONCLUSIVE, and the rule for collapsed runs is off."
+            if declaration.floor is None
+            else "The metric has no chance level, so the rule for collapsed runs is off."
+        )
 
 
 def _looks(declaration: Declaration) -> Iterator[Text]:

@@ -37,5 +37,5 @@ def _data(content: Content) -> Iterator[str]:
     ended = content.details["ended"]
     if len(ended):
         yield f"last run ended: {ended.max()}"
-    evaluations = content.record["test_evaluations"]
-    yield f"evaluations of this test split, all studies, up to then: {evaluations}"
+    if evaluations := content.record["test_evaluations"]:
+        yield f"evaluations of this test split, all studies, up to then: {evaluations}"

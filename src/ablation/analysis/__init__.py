@@ -9,7 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ablation.analysis.answers import answer
+    from ablation.analysis.answers import answer, answer_sentences
     from ablation.analysis.effects import (
         DIFFERENCES,
         EFFECTS,
@@ -28,6 +28,7 @@ __all__ = [
     "Judged",
     "amount",
     "answer",
+    "answer_sentences",
     "differences",
     "doubts",
     "exactly",
@@ -42,7 +43,7 @@ __all__ = [
 ]
 
 _HOMES = {
-    "answers": ("answer",),
+    "answers": ("answer", "answer_sentences"),
     "effects": ("DIFFERENCES", "EFFECTS", "Judged", "differences", "judge", "mark_collapsed"),
     "power": ("factor_rows", "planning"),
     "response": ("is_log", "levels_of"),

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 from ablation.errors import Refused, public
 from ablation.mirror.read import ARM, DATA, DECLARATION, KEY, LABEL, OUTCOME, PLANNED, RUN, SEED
+from ablation.records import addresses
 from ablation.records.outcome import Outcome
 from ablation.records.paths import flatten
 from ablation.study.design import level_name, short
 from ablation.study.plan import Plan, Trial
 from ablation.study.spec import Arm
-from ablation.tracking import LOGITS, WEIGHTS
+from ablation.tracking import LOGITS, WEIGHTS, files
 
 if TYPE_CHECKING:
     from optuna.storages import RDBStorage
@@ -42,21 +43,49 @@ def connect(url: str) -> RDBStorage:
     from sqlalchemy.exc import SQLAlchemyError
 
     optuna.logging.set_verbosity(logging.ERROR)
-    sqlite = url.startswith("sqlite:")
-    options = {"connect_args": {"timeout": 60}} if sqlite else {}
+    file = addresses.file_of(url)
+    if file is not None:
+        files.create(file, lambda beside: close(_storage(beside)))
+        files.prepare(file, record=True)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-            storage = optuna.storages.RDBStorage(url, engine_kwargs=options)
-        if sqlite:
+        storage = _storage(url)
+        if file is not None:
             _tune(storage.engine)
     except (SQLAlchemyError, optuna.exceptions.OptunaError, RuntimeError, ImportError) as error:
-        raise Refused(
-            f"The Optuna storage {public(url)} cannot be used: {str(error).splitlines()[0]}",
-            "Check ABLATION_STORAGE or --store; upgrade a storage of another Optuna version with "
-            "`optuna storage upgrade`.",
-        ) from error
+        raise _unusable(url, error) from error
     return storage
+
+
+def _storage(url: str) -> RDBStorage:
+    import optuna
+
+    options = {} if addresses.file_of(url) is None else {"connect_args": {"timeout": 60}}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        return optuna.storages.RDBStorage(url, engine_kwargs=options)
+
+
+def close(storage: RDBStorage) -> None:
+    """Closes a storage's connections, and leaves an SQLite file without a write-ahead log."""
+    storage.remove_session()
+    storage.engine.dispose()
+    file = addresses.file_of(storage.url)
+    if file is not None:
+        files.settle(file)
+
+
+def _unusable(url: str, error: Exception) -> Refused:
+    where = public(url)
+    if isinstance(error, RuntimeError):  # Optuna's, for the tables of another version
+        return Refused(
+            f"The Optuna storage {where} was written by another version of Optuna.",
+            f"Upgrade it: optuna storage upgrade --storage '{where}'; or move it away: the next "
+            "run makes it anew from the record.",
+        )
+    return Refused(
+        f"The Optuna storage {where} cannot be used: {str(error).splitlines()[0]}",
+        "Check ABLATION_STORAGE or --store.",
+    )
 
 
 def failures() -> tuple[type[Exception], ...]:

@@ -48,6 +48,7 @@ from ablation.stats.shape import odd_shapes
 from ablation.stats.unpaired import unpaired_verdicts
 from ablation.stats.verdict import Sensitivity, pooled_sensitivity, verdicts
 from ablation.stats.walk import walk_looks
+from ablation.stats.walk_unpaired import walk_unpaired
 from ablation.stats.walked import Look, Spent, Walk
 
 __all__ = [
@@ -107,4 +108,5 @@ __all__ = [
     "variance_split",
     "verdicts",
     "walk_looks",
+    "walk_unpaired",
 ]

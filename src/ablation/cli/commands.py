@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ablation.cli.judging import judge
 from ablation.cli.output import escaped, show
 from ablation.cli.recorded import (
     existing,
@@ -72,6 +73,10 @@ Workers = Annotated[
     int | None, typer.Option(help="Number of training processes; one per core if unset.")
 ]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
+KeepResults = Annotated[
+    bool,
+    typer.Option("--keep-results", help="Keep results of trials whose sources changed since."),
+]
 
 
 def _version(wanted: bool) -> None:
@@ -142,10 +147,14 @@ def plan(
     show(f"{len(seen.planned)} trials are planned; {len(missing)} missing. {_budget(given.study)}")
     if seen.note:
         show(seen.note)
-    from ablation.analysis import planning  # after the tables, because loading takes a second
+    # After the tables, because loading takes a second.
+    from ablation.analysis import factor_rows, planning
 
     examples = given.data.rows.get("test") if given.declaration.can_generalise else None
-    show(planning(given.study, seen.values(study.baseline_name), examples))
+    known = seen.values(study.baseline_name)
+    show(planning(given.study, known, examples))
+    for row in factor_rows(given.study, given.declaration, known):
+        show(escaped(row))
     if missing:
         show(estimate(given, seen, missing, workers or cores()))
 
@@ -181,7 +190,7 @@ def status(
 def run(
     name: Name, *, data: Data = None, text: Text = None, label: Label = None, seeds: Seeds = None,
     workers: Workers = None, device: Device = "auto", store: Store = None,
-    reports: Reports = Path("reports"),
+    reports: Reports = Path("reports"), keep_results: KeepResults = False,
 ) -> None:  # fmt: skip
     """Runs the missing trials of a study, records them and writes the report."""
     _refuse_options(device, workers)
@@ -199,13 +208,14 @@ def run(
     if device == "cuda":  # likewise, and only then, since asking loads PyTorch
         study.task.device(device)
     if not where.record_exists:  # else there may be nothing to train, as is told in no time
-        prepare_pool(*study.task.preload)
+        prepare_pool(*study.task.preload, environment=study.task.environment)
     with loading():
         given = plan_of(study, Redirection(data=data, text=text, label=label), seeds)
     arms = given.study.complete_arms
     given.study.task.check([(arm.config, given.data_by_arm[arm.name]) for arm in arms])
     _terminate_like_interrupt()
-    with seldom(), settled_store(where.tracking), ProcessCrew(workers or cores()) as crew:
+    at_once = workers or max(1, cores() // study.task.threads)
+    with seldom(), settled_store(where.tracking), ProcessCrew(at_once) as crew:
         with hold(where, given.study.name) as held:
             seen = glance(given, where)
             shown = settled(given, where, seen, reports)
@@ -213,8 +223,10 @@ def run(
                 show(escaped(_all_done(seen.label, shown["trials"])))
                 show_report(seen.label, shown, reports)
                 return
-            prepare_pool(*study.task.preload)
-            opened, idle = _carry_out(given, crew, where, held, seen, device=device)
+            prepare_pool(*study.task.preload, environment=study.task.environment)
+            opened, idle = _carry_out(
+                given, crew, where, held, seen, device=device, keep=keep_results
+            )
         if opened.missing:
             names = ", ".join(f"{t.arm.name} seed {t.seed}" for t in opened.missing[:10])
             show(escaped(f"{len(opened.missing)} planned trials are missing: {names}"))
@@ -230,6 +242,7 @@ def _carry_out(
     seen: Glance | None,
     *,
     device: str,
+    keep: bool,
 ) -> tuple[Session, bool]:
     """Trains and records the missing trials; returns the session and whether none was missing."""
     from ablation.cli.progress import follow
@@ -238,13 +251,20 @@ def _carry_out(
 
     opened: Session | None = None
     try:
+        outdated = None if seen is None else seen.outdated(given)
+        if outdated is not None:
+            show(escaped(outdated.told(keep=keep)))
+            if keep and seen is not None:
+                seen = seen.keeping(outdated.hashes)
         missing = [] if seen is None else seen.missing(given)
         handed = None
         if missing:
             handed = hand_out(crew, given, missing, held.progress, device=device)
         with contextlib.ExitStack() as record:
             with loading():  # it takes seconds, in which the workers load and train
-                opened = record.enter_context(session(given, where, held))
+                opened = record.enter_context(session(given, where, held, keep=keep))
+            if outdated is None and opened.outdated is not None:  # of a record on a server
+                show(escaped(opened.outdated.told(keep=keep)))
             if screening := _screening(given.study):
                 show(screening)
             idle = not opened.missing
@@ -355,6 +375,9 @@ def rebuild(
         raise typer.Exit(1)
     said = "1 report is" if len(folders) == 1 else f"{len(folders)} reports are"
     show(f"{said} {'as a rebuild makes them' if check else 'rebuilt'}.")
+
+
+app.command()(judge)
 
 
 @app.command()

@@ -140,14 +140,16 @@ class ProcessCrew:
         return self._started.result()
 
 
-def prepare_pool(*modules: str) -> BaseContext:
+def prepare_pool(*modules: str, environment: Mapping[str, str] | None = None) -> BaseContext:
     """Returns the context that the pool's processes start in, and starts loading their modules.
 
     Processes are forked from a server that has imported the modules, or spawned if the system
     has no fork server.
 
     Args:
-        modules: Further modules to import; only the first call can name them.
+        *modules: Further modules to import; only the first call can name them.
+        environment: Further variables of the workers, unless the user has set them; only the
+            first call can name them.
     """
     # Many workers load torch once, in the server: it takes a second or two, while this process
     # goes on. A fork of this process would copy its threads in an unknown state.
@@ -157,7 +159,7 @@ def prepare_pool(*modules: str) -> BaseContext:
         from multiprocessing import forkserver
 
         context.set_forkserver_preload(["ablation.execute.worker", *modules])
-        with _without_interrupts(), _variables(ENVIRONMENT):
+        with _without_interrupts(), _variables({**ENVIRONMENT, **(environment or {})}):
             forkserver.ensure_running()
     return context
 

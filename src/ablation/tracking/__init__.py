@@ -3,6 +3,7 @@
 from ablation.tracking.curves import CURVES, curves_frame, validation_curves
 from ablation.tracking.entities import LOGITS, WEIGHTS
 from ablation.tracking.examples import COMMONEST, EXAMPLES, examples_frame
+from ablation.tracking.foreign import foreign_runs
 from ablation.tracking.frames import (
     HASHES,
     RUNS,
@@ -82,6 +83,7 @@ __all__ = [
     "failures",
     "find_home",
     "find_outdated",
+    "foreign_runs",
     "hashes_frame",
     "keep",
     "keep_commonest",

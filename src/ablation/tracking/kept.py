@@ -32,6 +32,16 @@ class Outdated:
     seconds: float
     """Time that they took to train, in all."""
 
+    def told(self, *, keep: bool) -> str:
+        """Returns what becomes of the trials.
+
+        Args:
+            keep: Whether their results are taken as they are.
+        """
+        if keep:
+            return f"{self} are taken as they are."
+        return f"{self} will be trained again; --keep-results takes them as they are."
+
     def __str__(self) -> str:
         hours = self.seconds / 3600
         took = f"{hours:.1f} h" if hours >= 1 else f"{self.seconds / 60:.0f} min"

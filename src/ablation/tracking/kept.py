@@ -11,7 +11,7 @@ from ablation.records.outcome import Outcome
 from ablation.study.identity import key_of
 from ablation.study.plan import Plan
 from ablation.tracking.entities import SOURCES
-from ablation.tracking.store import CONTENT, Home, long_in, set_long
+from ablation.tracking.store import CONTENT, DECLARED, Home, long_in, set_long
 
 KEPT = "ablation.kept"
 """Tag of the parent run, in parts: hash of an arm to the earlier hash whose results are taken."""
@@ -107,7 +107,7 @@ def outdated_of(home: Home, plan: Plan, outcomes: Mapping[str, Outcome]) -> Outd
 
 
 def _earlier(plan: Plan, tags: Mapping[str, str]) -> dict[str, list[str]]:
-    """Returns the earlier hashes of each arm, the latest declaration's last."""
+    """Returns the earlier hashes of each arm, the latest declaration's first."""
     now = {arm.name: arm for arm in plan.declaration.arms}
     found: dict[str, list[str]] = {}
     for stored in _declared(tags):
@@ -121,8 +121,15 @@ def _earlier(plan: Plan, tags: Mapping[str, str]) -> dict[str, list[str]]:
 
 
 def _declared(tags: Mapping[str, str]) -> list[dict[str, Any]]:
-    names = [name for name in tags if name.startswith(CONTENT) and name.count(".") == 2]  # noqa: PLR2004 - the others are its parts
-    return [json.loads(long_in(tags, name))["declaration"] for name in names]
+    """Returns the declarations of a record, the latest first."""
+    dates = {
+        name.removeprefix(DECLARED): json.loads(value)["date"]
+        for name, value in tags.items()
+        if name.startswith(DECLARED)
+    }
+    ordered = sorted(dates, key=lambda each: dates[each], reverse=True)
+    known = [CONTENT + each for each in ordered if CONTENT + each in tags]
+    return [json.loads(long_in(tags, name))["declaration"] for name in known]
 
 
 def _differing(done: Outcome, sources: Mapping[str, str]) -> list[str]:

@@ -4,10 +4,12 @@ from typing import TYPE_CHECKING
 
 from ablation.figures.curves import Panel, draw_curves
 from ablation.figures.style import (
+    ARMS,
     BAND,
     COLOURS,
     FAINT,
     INK,
+    LEVELS,
     MUTED,
     VERDICTS,
     WIDTH,
@@ -28,10 +30,12 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 __all__ = [
+    "ARMS",
     "BAND",
     "COLOURS",
     "FAINT",
     "INK",
+    "LEVELS",
     "MUTED",
     "VERDICTS",
     "WIDTH",

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ablation.cli.folder import Folder, refuse_places
 from ablation.cli.output import escaped, show
 from ablation.cli.recorded import (
     existing,
@@ -36,6 +37,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Ablation studies of attention pooling in a text classifier, answered with evidence.",
 )
+
+MOST_WORKERS = 1000
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C, the convention of shells."""
@@ -64,10 +67,11 @@ Seeds = Annotated[int | None, typer.Option(help="Train each arm with this many s
 Store = Annotated[
     Path | None,
     typer.Option(
-        help="Folder for mlflow.db, optuna.db and the artifacts; overrides the environment."
+        click_type=Folder(),
+        help="Folder for mlflow.db, optuna.db and the artifacts; overrides the environment.",
     ),
 ]
-Reports = Annotated[Path, typer.Option(help="Folder for the reports.")]
+Reports = Annotated[Path, typer.Option(click_type=Folder(), help="Folder for the reports.")]
 Workers = Annotated[
     int | None, typer.Option(help="Number of training processes; one per core if unset.")
 ]
@@ -206,13 +210,15 @@ def run(
     given.study.task.check([(arm.config, given.data_by_arm[arm.name]) for arm in arms])
     _terminate_like_interrupt()
     with seldom(), settled_store(where.tracking), ProcessCrew(workers or cores()) as crew:
+        seen = glance(given, where)
+        shown = settled(given, where, seen, reports)
+        if seen is not None and shown is not None:  # which a store that is read-only may be
+            show(escaped(_all_done(seen.label, shown["trials"])))
+            show_report(seen.label, shown, reports)
+            return
         with hold(where, given.study.name) as held:
-            seen = glance(given, where)
-            shown = settled(given, where, seen, reports)
-            if seen is not None and shown is not None:
-                show(escaped(_all_done(seen.label, shown["trials"])))
-                show_report(seen.label, shown, reports)
-                return
+            seen = glance(given, where)  # again: another process may have been recording
+            refuse_places(reports)
             prepare_pool(*study.task.preload)
             opened, idle = _carry_out(given, crew, where, held, seen, device=device)
         if opened.missing:
@@ -309,7 +315,6 @@ def report(
     if name is None:
         from ablation.report import index
 
-        reports.mkdir(parents=True, exist_ok=True)
         show(escaped(f"All studies: {index(reports)}"))
         return
     from ablation import tracking
@@ -382,6 +387,8 @@ def ui(
     from ablation.cli import pages
     from ablation.records.places import places
 
+    if not 0 < port < 1 << 16:
+        raise Refused(f"There is no port {port}.", "Give a port from 1024 to 65535.")
     uri = existing(places(store).tracking)
     page = "" if name is None else page_of(uri, name)
     if uri.startswith("http"):
@@ -402,13 +409,22 @@ def ui(
 
 def main() -> None:
     """Runs the command line; a `Refused` is printed as two lines and exits with code 2."""
+    from ablation.cli import process
+
+    process.prepare()
     try:
         app()
     except Refused as error:
-        sys.stderr.write(f"{error.rule}\n{error.way_out}\n")
+        process.say(error)
         raise SystemExit(2) from None
     except BrokenPipeError:  # the reader of the output, such as `head`, has ended
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(1) from None
+    except (OSError, MemoryError) as error:
+        process.say(process.refused_by_system(error))
+        raise SystemExit(2) from None
+    except Exception:
+        process.say_fault()
         raise SystemExit(1) from None
     finally:
         # Else the collector looks through all libraries once more at the end: 0.3 s.
@@ -418,9 +434,10 @@ def main() -> None:
 def _refuse_options(device: str, workers: int | None) -> None:
     if device not in {"auto", "cpu", "cuda"}:
         raise Refused(f"No device {device!r}.", "Give auto, cpu or cuda.")
-    if workers is not None and workers < 1:
+    if workers is not None and not 1 <= workers <= MOST_WORKERS:
         raise Refused(
-            f"At least 1 worker is needed; got {workers}.", "Leave --workers out for one per core."
+            f"1 to {MOST_WORKERS} workers are possible; got {workers}.",
+            "Leave --workers out for one per core.",
         )
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ablation.cli.folder import Folder, refuse_places
+from ablation.cli.folder import folder_of, refuse_places
 from ablation.cli.output import escaped, show
 from ablation.cli.recorded import (
     existing,
@@ -67,11 +67,11 @@ Seeds = Annotated[int | None, typer.Option(help="Train each arm with this many s
 Store = Annotated[
     Path | None,
     typer.Option(
-        click_type=Folder(),
+        parser=folder_of,
         help="Folder for mlflow.db, optuna.db and the artifacts; overrides the environment.",
     ),
 ]
-Reports = Annotated[Path, typer.Option(click_type=Folder(), help="Folder for the reports.")]
+Reports = Annotated[Path, typer.Option(parser=folder_of, help="Folder for the reports.")]
 Workers = Annotated[
     int | None, typer.Option(help="Number of training processes; one per core if unset.")
 ]
@@ -364,7 +364,7 @@ def rebuild(
 
 @app.command()
 def backup(
-    folder: Annotated[Path, typer.Argument(help="A new folder for the copy.")],
+    to: Annotated[Path, typer.Argument(metavar="FOLDER", help="A new folder for the copy.")],
     *,
     store: Store = None,
 ) -> None:
@@ -372,8 +372,8 @@ def backup(
     from ablation.execute import back_up
     from ablation.records.places import places
 
-    back_up(places(store), folder)
-    show(escaped(f"Copied to {folder}; it is a store of its own: --store {folder}"))
+    back_up(places(store), to)
+    show(escaped(f"Copied to {to}; it is a store of its own: --store {to}"))
 
 
 @app.command()
@@ -413,7 +413,7 @@ def main() -> None:
 
     process.prepare()
     try:
-        app()
+        sys.exit(app(standalone_mode=len(sys.argv) == 1))  # without arguments it shows the help
     except Refused as error:
         process.say(error)
         raise SystemExit(2) from None
@@ -423,9 +423,12 @@ def main() -> None:
     except (OSError, MemoryError) as error:
         process.say(process.refused_by_system(error))
         raise SystemExit(2) from None
-    except Exception:
-        process.say_fault()
-        raise SystemExit(1) from None
+    except Exception as error:
+        if (misuse := process.misused(error)) is None:
+            process.say_fault()
+            raise SystemExit(1) from None
+        process.say(misuse)
+        raise SystemExit(2) from None
     finally:
         # Else the collector looks through all libraries once more at the end: 0.3 s.
         gc.freeze()

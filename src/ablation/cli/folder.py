@@ -4,37 +4,26 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
 
-import click
-
-from ablation.errors import Refused
 from ablation.records.whole import writable
 
 LONGEST = 4000
 """Bytes of a path; systems take 4,096 or a few less."""
 
 
-class Folder(click.ParamType[Path]):
-    """A path that may not exist yet; an empty one is no folder, though Python takes it for one."""
+def folder_of(text: str | Path) -> Path:
+    """Returns the path that an option gives; it may not exist yet.
 
-    name = "path"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: Any) -> Path:
-        """Returns the path.
-
-        Raises:
-            Refused: If no folder can have it.
-        """
-        option = "The folder" if param is None else param.opts[0]
-        text = os.fspath(value)
-        if not text.strip() or "\0" in text or len(os.fsencode(text)) > LONGEST:
-            raise Refused(
-                f"{option} names no folder: {text[:60]!r}.", "Give the path of a folder."
-            )
-        if os.path.lexists(text) and not os.path.isdir(text):  # noqa: PTH112 - raises nothing
-            raise Refused(f"{option} {text!r} is no folder.", "Give the path of a folder.")
-        return Path(text)
+    Raises:
+        ValueError: If no folder can have it. An empty text is no folder, though Python takes it
+            for the working folder.
+    """
+    given = os.fspath(text)
+    if not given.strip() or "\0" in given or len(os.fsencode(given)) > LONGEST:
+        raise ValueError(f"{given[:60]!r} names no folder")
+    if os.path.lexists(given) and not os.path.isdir(given):  # noqa: PTH112 - raises nothing
+        raise ValueError(f"{given!r} is no folder")
+    return Path(given)
 
 
 def refuse_places(reports: Path) -> None:

@@ -43,6 +43,18 @@ def say(refused: Refused) -> None:
     sys.stderr.write(lines)
 
 
+def misused(error: Exception) -> Refused | None:
+    """Returns the refusal of wrong arguments; None for any other error."""
+    # Typer brings its own copy of click, whose exceptions have no public name.
+    said = getattr(error, "format_message", None)
+    if said is None:
+        return None
+    context = getattr(error, "ctx", None)
+    command = context.command_path if context else "ablation"
+    text = str(said()).replace("Value error, ", "").replace("\\x0a", " ")
+    return Refused(text, f"See: {command.replace('python -m ', '')} --help")
+
+
 def refused_by_system(error: OSError | MemoryError) -> Refused:
     """Returns the refusal of an error of the system that nothing else has explained."""
     from ablation.records import causes

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ablation.cli.folder import folder_of, refuse_places
+from ablation.cli.judging import judge
 from ablation.cli.output import escaped, show
 from ablation.cli.recorded import (
     existing,
@@ -146,10 +147,14 @@ def plan(
     show(f"{len(seen.planned)} trials are planned; {len(missing)} missing. {_budget(given.study)}")
     if seen.note:
         show(seen.note)
-    from ablation.analysis import planning  # after the tables, because loading takes a second
+    # After the tables, because loading takes a second.
+    from ablation.analysis import factor_rows, planning
 
     examples = given.data.rows.get("test") if given.declaration.can_generalise else None
-    show(planning(given.study, seen.values(study.baseline_name), examples))
+    known = seen.values(study.baseline_name)
+    show(planning(given.study, known, examples))
+    for row in factor_rows(given.study, given.declaration, known):
+        show(escaped(row))
     if missing:
         show(estimate(given, seen, missing, workers or cores()))
 
@@ -360,6 +365,9 @@ def rebuild(
         raise typer.Exit(1)
     said = "1 report is" if len(folders) == 1 else f"{len(folders)} reports are"
     show(f"{said} {'as a rebuild makes them' if check else 'rebuilt'}.")
+
+
+app.command()(judge)
 
 
 @app.command()

@@ -8,7 +8,7 @@ import types
 import typing
 from typing import Any
 
-from ablation.errors import Refused
+from ablation.errors import Refused, nearest
 
 NAMES = {
     str: "a text", int: "a whole number", float: "a number", bool: "True or False",
@@ -38,7 +38,8 @@ def check_kinds(record: Any, what: str) -> None:
         value, hint = getattr(record, field.name), hints[field.name]
         if not fits(value, hint):
             raise Refused(
-                f"{field.name} of {what} must be {described(hint)}; got {shown(value)}.",
+                f"{field.name} of {what} must be {described(hint)}; got {shown(value)}."
+                f"{_meant(value, hint)}",
                 f"Change {field.name}.",
             )
 
@@ -95,6 +96,20 @@ def described(hint: Any) -> str:
         return "a function"
     name = getattr(hint, "__name__", str(hint))
     return NAMES.get(hint, f"{'an' if name[0] in 'AEIOU' else 'a'} {name}")
+
+
+def _meant(value: Any, hint: Any) -> str:
+    """Returns a guess at the name that was meant, where the type allows names."""
+    names = {each for each in _literals(hint) if isinstance(each, str)}
+    given = [value] if isinstance(value, str) else value if isinstance(value, tuple | list) else ()
+    wrong = (each for each in given if isinstance(each, str) and each not in names)
+    return next((nearest(each[:SHOWN], sorted(names)) for each in wrong), "")
+
+
+def _literals(hint: Any) -> tuple[Any, ...]:
+    if typing.get_origin(hint) is typing.Literal:
+        return typing.get_args(hint)
+    return tuple(name for inner in typing.get_args(hint) for name in _literals(inner))
 
 
 def shown(value: Any) -> str:

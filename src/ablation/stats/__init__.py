@@ -29,6 +29,7 @@ from ablation.stats.planning import (
 from ablation.stats.record import Verdicts
 from ablation.stats.rule import FEWEST_SEEDS, Ground, Reach, Scope, Verdict
 from ablation.stats.sets import (
+    FEWEST_SETS,
     Holding,
     SetMean,
     any_false,
@@ -45,6 +46,7 @@ from ablation.stats.walked import Look, Spent, Walk
 
 __all__ = [
     "FEWEST_SEEDS",
+    "FEWEST_SETS",
     "MOST_SEEDS",
     "Critical",
     "Family",

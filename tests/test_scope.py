@@ -18,6 +18,7 @@ from ablation.analysis.curves import chosen_last
 from ablation.analysis.power import planning
 from ablation.errors import Refused
 from ablation.records.declaration import Declaration
+from ablation.records.metric import Metric
 from ablation.report import Basis, Content, build, compose, differing
 from ablation.report.parts import failures, sensitivity
 from ablation.study.spec import Study
@@ -218,3 +219,12 @@ def test_a_plan_says_what_its_test_split_can_never_show() -> None:
     assert "take a larger test split" in few
     assert "take a larger test split" not in many
     assert "test examples" not in planning(study, [])
+
+
+def test_a_metric_of_no_table_is_part_of_its_declaration() -> None:
+    bleu = Metric(name="bleu", factor=100.0, unit="points", digits=2)
+    given = declared(metric="bleu", described=bleu, chance=None, floor=None)
+    assert Declaration.from_json(given.to_json()) == given
+    assert given.measure == bleu
+    assert "described" not in declared().to_json()
+    assert given.hash != dataclasses.replace(given, described=Metric(name="bleu")).hash

@@ -95,14 +95,14 @@ class Evidence:
     def walk(self) -> stats.Walk:
         """Walks the declared looks, as far as the runs reach."""
         given = self.declaration
-        is_relative = given.collapse == "half"
+        chance = given.chance if given.collapse == "half" else None
         return stats.walk_looks(
             **self.cut(range(len(self.arms)), given.most_seeds),
             looks=[look.seeds for look in given.looks],
             spend=[look.alpha for look in given.looks],
             margin=self.margin,
             identical=self.equal,
-            chance=given.measure.direction * given.chance if is_relative else None,
+            chance=None if chance is None else given.measure.direction * chance,
         )
 
 
@@ -157,7 +157,8 @@ def _examples(frame: pd.DataFrame, evidence: Evidence) -> Examples | None:
             continue
         bits = np.unpackbits(np.frombuffer(packed, np.uint8), count=size).astype(np.bool_)
         if seed == COMMONEST:
-            commonest = bits if abs(bits.mean() - given.chance) < CLOSE else None
+            is_known = given.chance is not None and abs(bits.mean() - given.chance) < CLOSE
+            commonest = bits if is_known else None
         elif arm in place and 0 <= seed < seeds:
             scores[place[arm], seed] = bits
     finished = evidence.status == stats.Status.FINISHED

@@ -134,7 +134,7 @@ def _folders(plans: Sequence[Plan], reports: Path) -> dict[str, Path | None]:
     """Returns data set to the folder of its report, None where it has none for this plan."""
     known: dict[str, Path] = {}
     for path in sorted(reports.glob("*/study.json")):
-        with contextlib.suppress(ValueError):
+        with contextlib.suppress(OSError, ValueError, AttributeError):  # not of this version
             known[json.loads(path.read_text(encoding="utf-8")).get("current", "")] = path.parent
     names = [plan.data.name for plan in plans]
     return {

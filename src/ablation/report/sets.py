@@ -18,10 +18,14 @@ from ablation.report.content import read
 from ablation.report.drawing import begin_drawing, keep
 from ablation.report.numbers import Scale
 from ablation.report.parts import sets as parts
+from ablation.report.place import replacing
 from ablation.report.render import html, latex, markdown
 
 FILES = [(name, name) for name in ("README.md", "table.tex", "sets.csv", "over.csv", "sets.json")]
 """What the foot of the page links to."""
+
+OURS = frozenset({name for name, _ in FILES} | {"index.html", "figures"})
+"""Names in the folder that a new report replaces."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -56,20 +60,18 @@ def build_over(
     first = next(iter(bases.values()))
     sets = combine(list(wanted.folders), pd.concat(cells, ignore_index=True), first.declaration)
     page = compose(wanted, sets, bases)
-    folder.mkdir(parents=True, exist_ok=True)
-    for old in folder.glob("figures/*.*"):
-        old.unlink()
-    drawn = begin_drawing(page, mapping)
-    sets.cells.to_csv(folder / "sets.csv", index=False, lineterminator="\n")
-    sets.over.to_csv(folder / "over.csv", index=False, lineterminator="\n")
-    texts = {
-        "README.md": markdown.render(page),
-        "table.tex": latex.render(parts.short_matrix(sets, first.scale)),
-        "index.html": html.render(page, keep(drawn, folder), FILES),
-        "sets.json": _kept(wanted, page.answer, of),
-    }
-    for name, text in texts.items():
-        (folder / name).write_text(text, encoding="utf-8")
+    with replacing(folder, ours=OURS) as new:
+        drawn = begin_drawing(page, mapping)
+        sets.cells.to_csv(new / "sets.csv", index=False, lineterminator="\n")
+        sets.over.to_csv(new / "over.csv", index=False, lineterminator="\n")
+        texts = {
+            "README.md": markdown.render(page),
+            "table.tex": latex.render(parts.short_matrix(sets, first.scale)),
+            "index.html": html.render(page, keep(drawn, new), FILES),
+            "sets.json": _kept(wanted, page.answer, of),
+        }
+        for name, text in texts.items():
+            (new / name).write_text(text, encoding="utf-8")
     return page.answer
 
 

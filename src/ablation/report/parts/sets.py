@@ -123,11 +123,12 @@ def sets_table(bases: Mapping[str, Basis]) -> Table:
     rows = []
     for name, basis in bases.items():
         base, declaration = basis.effects.iloc[0], basis.declaration
+        chance = declaration.chance
         rows.append(
             [
                 Cell(name, href=f"../{basis.content.label}/index.html"),
                 basis.scale.value(base["mean"]),
-                basis.scale.value(declaration.chance),
+                Cell("") if chance is None else basis.scale.value(chance),
                 count(base["n"]),
                 Cell(answer(basis.effects, declaration)),
             ]

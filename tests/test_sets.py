@@ -101,23 +101,35 @@ def test_the_answer_names_arms_by_the_sets_on_which_they_hold() -> None:
     p[0, 2, 2] = 1e-6
     over = combine(["0", "1", "2", "x"], cells(p), declaration())
     assert answer_over(over) == (
-        "Of 4 data sets (0, 1, 2 and x; x without a report yet): a is worse than base on at least "
-        "3; b is better than base on at least 2; c is equivalent to base within 2 points on at "
-        "least 1; no claim about d survives the correction for 4 data sets."
+        "It matters on at least 3 of 4 data sets (0, 1, 2 and x).",
+        "Worse than base: a on at least 3.",
+        "Better than base: b on at least 2.",
+        "Within 2 points of base: c on at least 1.",
+        "No claim about d survives the correction for 4 data sets.",
+        "Without a report yet: x.",
     )
-    frame = cells(p).assign(
-        verdict=lambda rows: rows["verdict"].mask(rows["arm"] == "d", "IDENTICAL")
-    )
+    frame = cells(p)
+    frame["verdict"] = frame["verdict"].mask(frame["arm"] == "d", "IDENTICAL")
     said = answer_over(combine(["0", "1", "2"], frame, declaration()))
-    assert "a is worse than base on all 3;" in said
-    assert said.endswith("d is identical to base, bit for bit, on all 3.")
+    assert said[0] == "It matters on all 3 data sets (0, 1 and 2)."
+    assert said[-1] == "Identical, bit for bit, to base: d on all 3."
+
+
+def test_equivalence_everywhere_is_an_answer_and_its_absence_is_none() -> None:
+    p = np.ones((2, 2, 3))
+    unknown = answer_over(combine(["0", "1"], cells(p), declaration()))
+    assert unknown[0].startswith("Not known yet whether it matters on any of 2 data sets")
+    p[..., 2] = 1e-6
+    settled = answer_over(combine(["0", "1"], cells(p), declaration()))
+    assert settled[0] == "It does not matter on any of 2 data sets (0 and 1)."
 
 
 def test_an_arm_that_loses_less_is_better_on_every_set() -> None:
     for metric in ("accuracy", "loss"):
         sets = combined(SETS, metric)
-        assert f"{NASTY[0]} is better than base on all 5" in answer_over(sets)
-        assert f"{NASTY[1]} is worse than base on all 5" in answer_over(sets)
+        said = " ".join(answer_over(sets))
+        assert f"Better than base: {NASTY[0]} on all 5" in said
+        assert f"Worse than base: {NASTY[1]} on all 5" in said
         assert (sets.over["mean"] > 0).tolist()[:2] == [metric == "accuracy", metric == "loss"]
 
 
@@ -156,7 +168,7 @@ def test_a_set_without_a_report_is_named_and_what_a_reader_added_stays(tmp_path:
     (tmp_path / "s+sets/notes.txt").write_text("mine")
     answer = written(tmp_path, {"one": True, "t|wo": False})
     page = (tmp_path / "s+sets/index.html").read_text()
-    assert "t|wo without a report yet" in answer
+    assert "Without a report yet: t|wo." in answer
     assert "1 of 2 data sets have a report. Missing: t|wo" in page
     assert re.search(r"<td><span class=\"better\">BETTER", page)
     assert (tmp_path / "s+sets/notes.txt").read_text() == "mine"

@@ -11,7 +11,6 @@ import pytest
 from synthetic import Corpus, config_hash, plan_on
 
 from ablation.errors import Refused
-from ablation.records.metric import METRICS
 from ablation.records.paths import flatten, replace
 from ablation.study.identity import arm_hash
 from ablation.study.load import known_studies, load
@@ -19,6 +18,7 @@ from ablation.study.plan import label_of
 from ablation.study.spec import Study
 from ablation.task.text import TEXT
 from ablation.task.text.config import Constant, Normal, RunConfig
+from ablation.task.text.metrics import SCORES
 
 STUDIES = Path(__file__).parent.parent / "studies"
 
@@ -216,7 +216,7 @@ def test_a_copy_in_an_a_a_study_is_a_trial_of_its_own() -> None:
     ("metric", "expected"), [("accuracy", 0.5), ("macro_f1", 2 / 9), ("loss", math.log(3))]
 )
 def test_chance_is_what_naming_the_commonest_class_scores(metric: str, expected: float) -> None:
-    assert METRICS[metric].chance(COUNTS) == pytest.approx(expected)
+    assert SCORES[metric].chance(COUNTS) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from ablation import stats
 from ablation.analysis.evidence import gather_evidence, on_test
 from ablation.analysis.words import reason
 from ablation.records.declaration import Declaration
+from ablation.records.taken import Taken
 
 EFFECTS = (
     "arm", "n", "mean", "effect", "low", "high", "adjusted_low", "adjusted_high",
@@ -21,17 +22,19 @@ EFFECTS = (
     "p_failures", "rho", "ground", "stage", "failed_alone", "baseline_failed_alone",
     "baseline_failed", "scope", "verdict_low", "verdict_high", "estimate_low", "estimate_high",
     "standard_error", "reach", "may_differ95", "needs_examples", "odd_shape", "one_seed",
-    "spent_difference", "spent_equivalence",
+    "spent_difference", "spent_equivalence", "missing", "late",
 )  # fmt: skip
 """One row per arm, the baseline first.
 
+- ``n``: complete blocks; where arms share no seeds, the arm's own runs.
 - ``effect``: arm minus baseline, in units of the metric; ``low`` and ``high``: pointwise 95 %.
 - ``p_difference``, ``p_equivalence``, ``p_failures`` (a sign test): adjusted by Holm.
 - ``seeds_likely``, ``seeds_sufficient``: sizes of a follow-up study.
 - ``look``: the look, in seeds, that the row is from; ``alpha``: the error rate spent there.
 - ``rho``: share of a difference's variance that sharing seeds removes.
 - ``ground``: name of the ``stats.Ground`` that decided.
-- ``stage``: ``exploratory`` (no look was reached), ``open`` (a look follows) or ``final``.
+- ``stage``: ``exploratory`` (no look was reached), ``missing`` (the look was taken without runs
+  of the arm), ``open`` (a look follows) or ``final``.
 - ``failed_alone``: number of seeds on which only the arm failed; ``baseline_failed_alone``: only
   the baseline; ``baseline_failed``: the baseline, with or without the arm.
 - ``scope``: ``new_examples`` (verdicts are about new seeds and new test examples) or
@@ -46,6 +49,8 @@ EFFECTS = (
 - ``odd_shape``: differences too skewed or too far apart for a t test on so few.
 - ``spent_difference``, ``spent_equivalence``: least p value of the looks so far times the whole
   alpha over the look's, not adjusted for the other arms; several studies are combined by it.
+- ``missing``: runs that the arm lacks at its look, in blocks that count; ``late``: they came after
+  the look was taken, so the arm was judged there at alpha over the size of the whole family.
 - ``one_seed``: leaving out a single seed would change the verdict.
 """
 
@@ -57,7 +62,8 @@ REACHES = {
 }
 
 DIFFERENCES = ("arm", "seed", "difference")
-"""One row per arm and seed on which both the arm and the baseline finished."""
+"""One row per arm and seed on which both the arm and the baseline finished; of unpaired arms, one
+per finished run."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -82,6 +88,7 @@ def judge(
     hashes: pd.DataFrame,
     declaration: Declaration,
     examples: pd.DataFrame | None = None,
+    taken: Taken | None = None,
 ) -> Judged:
     """Returns effects and verdicts of all arms, as one family at each look.
 
@@ -94,6 +101,7 @@ def judge(
         declaration: Everything the study fixed.
         examples: An examples frame. Where it has the scores of every finished run, verdicts are
             about new test examples too.
+        taken: Looks that were taken although runs were missing.
 
     Raises:
         ValueError: If a run occurs twice, belongs to no declared arm or seed, or an arm has runs
@@ -101,7 +109,7 @@ def judge(
     """
     # Only at looks, because a verdict after every run would be false too often.
     check_frame(runs, declaration)
-    evidence = gather_evidence(runs, hashes, declaration, examples)
+    evidence = gather_evidence(runs, hashes, declaration, examples, taken)
     walk = evidence.walk()
     rows = _rows(walk, evidence.arms, declaration)
     frame = pd.DataFrame(
@@ -127,7 +135,9 @@ def mark_collapsed(runs: pd.DataFrame, collapsed: frozenset[tuple[str, int]]) ->
 def differences(
     runs: pd.DataFrame, declaration: Declaration, seeds: Mapping[str, int]
 ) -> pd.DataFrame:
-    """Returns the paired differences on test as the columns :data:`DIFFERENCES`.
+    """Returns the differences on test as the columns :data:`DIFFERENCES`.
+
+    Where arms share no seeds, they are to the mean of the baseline.
 
     Args:
         runs: A runs frame.
@@ -135,6 +145,8 @@ def differences(
         seeds: Arm to its number of planned seeds; later seeds are left out.
     """
     of = on_test(runs, declaration.metric)
+    if not declaration.paired:
+        return _to_the_mean(of, declaration)
     table = of.pivot(index="seed", columns="arm", values="value")
     table = table.reindex(columns=[arm.name for arm in declaration.arms])
     table.columns.name = "arm"
@@ -143,6 +155,14 @@ def differences(
     planned = long["arm"].map(seeds).astype("int64")
     kept = (long["arm"] != declaration.baseline) & (long["seed"] < planned)
     return pd.DataFrame(long.loc[kept, list(DIFFERENCES)].reset_index(drop=True))
+
+
+def _to_the_mean(runs: pd.DataFrame, declaration: Declaration) -> pd.DataFrame:
+    """Returns the runs less the baseline's mean: arms that share no seeds have no pairs."""
+    is_baseline = runs["arm"] == declaration.baseline
+    centre = runs.loc[is_baseline, "value"].mean()
+    rows = runs[~is_baseline].assign(difference=runs["value"] - centre)
+    return pd.DataFrame(rows[list(DIFFERENCES)].dropna().reset_index(drop=True))
 
 
 def check_frame(runs: pd.DataFrame, declaration: Declaration) -> None:
@@ -201,9 +221,12 @@ def _row(walk: stats.Walk, arm: int, declaration: Declaration) -> dict[str, Any]
     found, direction = walk.verdicts, declaration.measure.direction
     last = next((look for look in reversed(walk.looks) if look.judged[arm]), walk.looks[0])
     undecided = found.verdict[arm] == "INCONCLUSIVE"
+    ground = stats.Ground(int(found.ground[arm]))
     stage = "open" if undecided and last.seeds < declaration.most_seeds else "final"
+    if ground == stats.Ground.INCOMPLETE:
+        stage = "missing"
     return {
-        "n": int(found.n[arm]),
+        "n": int(found.runs[arm]),
         "mean": direction * found.mean[arm],
         "effect": direction * found.effect[arm] + 0.0,
         **_intervals(found, arm, direction),
@@ -220,7 +243,7 @@ def _row(walk: stats.Walk, arm: int, declaration: Declaration) -> dict[str, Any]
         "alpha": last.alpha,
         "p_failures": found.p_failures[arm],
         "rho": found.rho[arm],
-        "ground": stats.Ground(int(found.ground[arm])).name,
+        "ground": ground.name,
         "stage": stage if walk.reached else "exploratory",
         "failed_alone": int(found.failed_alone[arm]),
         "baseline_failed_alone": int(found.baseline_failed_alone[arm]),
@@ -229,6 +252,9 @@ def _row(walk: stats.Walk, arm: int, declaration: Declaration) -> dict[str, Any]
         "standard_error": found.standard_error[arm],
         "reach": REACHES[stats.Reach(int(found.reach[arm]))],
         "may_differ95": found.may_differ95[arm],
+        # Of the blocks that count, which are those that the baseline has.
+        "missing": int(last.verdicts.n[0] - found.n[arm]) if stage == "missing" else 0,
+        "late": bool(last.pools.late[arm]) and stage != "missing",
     }
 
 

@@ -17,6 +17,9 @@ TYPICAL_DEVIATION = 0.1
 """Standard deviation over test examples of a mean difference in accuracy that is assumed: the
 median over the arms of the studies that ship (.00 to .18, and .47 where an arm never learns)."""
 
+FEWEST_RUNS = 3
+"""Runs of the baseline from which the noise is measured: a spread from two is no spread."""
+
 REPETITIONS = 400
 """Number of simulated studies; the standard error of a rate is at most 0.025."""
 
@@ -33,10 +36,15 @@ def planning(study: Study, baseline: Sequence[float], examples: int | None = Non
         return "No verdict is given on fewer than 3 seeds."
     if study.margin is None:
         return "No margin is declared, so no arm can come out EQUIVALENT but by identity."
+    metric, few = study.measure, len(baseline) < FEWEST_RUNS
+    if few and metric not in METRICS.values() and metric.unit != "points":
+        return (
+            f"The noise of {metric.title} is unknown: plan again after three runs of the baseline."
+        )
     comparisons = len(study.complete_arms) - 1
     looks, spend = zip(*study.schedule, strict=True)
     noise, basis = TYPICAL_NOISE, "assumed; measured from three runs of the baseline on"
-    if len(baseline) >= 3:  # noqa: PLR2004 - a spread from two is no spread
+    if not few:
         mean = sum(baseline) / len(baseline)
         noise = math.sqrt(sum((v - mean) ** 2 for v in baseline) / (len(baseline) - 1))
         basis = f"from {len(baseline)} runs of the baseline"
@@ -51,7 +59,6 @@ def planning(study: Study, baseline: Sequence[float], examples: int | None = Non
         effects=(study.margin, 2 * study.margin),
         repetitions=REPETITIONS,
     )
-    metric = METRICS[study.metric]
     return (
         f"With a margin of {amount(study.margin, metric)} and a noise of {amount(noise, metric)} "
         f"a run ({basis}), by {looks[-1]} seeds: EQUIVALENT with {row.equivalent:.0%} where "
@@ -66,7 +73,7 @@ def _split(study: Study, examples: int, comparisons: int) -> str:
     least = stats.least_effect(
         examples=examples, deviation=TYPICAL_DEVIATION, comparisons=comparisons
     )
-    metric, margin = METRICS[study.metric], study.margin or 0.0
+    metric, margin = study.measure, study.margin or 0.0
     said = (
         f" With {examples} test examples (spread over them {amount(TYPICAL_DEVIATION, metric)}, "
         f"assumed) no number of seeds shows less than {amount(least, metric)}"

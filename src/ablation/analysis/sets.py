@@ -43,12 +43,12 @@ OVER = (
 """
 
 CLAIMS = (
-    ("worse", "worse than"),
-    ("better", "better than"),
-    ("equivalent", "equivalent to"),
-    ("identical", "identical to"),
+    ("worse", "Worse than"),
+    ("better", "Better than"),
+    ("equivalent", "Equivalent to"),
+    ("identical", "Identical, bit for bit, to"),
 )
-"""Column of :data:`OVER` and its words, in the order of the answer."""
+"""Column of :data:`OVER` and the beginning of its sentence, in the order of the answer."""
 
 MOST_NAMED = 6
 """Most arms that a clause names; for more it gives their number."""
@@ -125,25 +125,48 @@ def _by_set(
     return table.reindex(index=list(names), columns=list(arms)).astype("float64")
 
 
-def answer_over(sets: Sets) -> str:
-    """Returns what holds over the data sets as one sentence."""
-    k, baseline, metric = len(sets.names), sets.declaration.baseline, sets.declaration.measure
-    margin = sets.declaration.margin
-    ends = {"equivalent": "" if margin is None else f" within {exactly(margin, metric)}"}
-    ends["identical"] = ", bit for bit,"
-    parts = []
-    for column, words in CLAIMS:
-        for count, rows in _by_count(sets.over, column):
-            on = f"on all {k}" if count == k else f"on at least {count}"
-            on = on.replace("at least ", "") if column == "identical" else on
-            is_so = f"{_named(rows)} {_are(rows)} {words} {baseline}{ends.get(column, '')}"
-            parts.append(f"{is_so} {on}")
-    rest = sets.over[(sets.over[[column for column, _ in CLAIMS]] == 0).all(axis=1)]
-    if len(rest):
-        parts.append(f"no claim about {_named(rest)} survives the correction for {k} data sets")
+def answer_over(sets: Sets) -> tuple[str, ...]:
+    """Returns what holds over the data sets in a few short sentences, the answer itself first."""
+    k, over = len(sets.names), sets.over
     missing = [name for name in sets.names if name not in sets.reported]
-    without = f"; {_join(missing)} without a report yet" if missing else ""
-    return f"Of {k} data sets ({_join(sets.names)}{without}): {'; '.join(parts)}."
+    said = [f"{_matters(sets)} ({_join(sets.names)})"]
+    for column, _ in CLAIMS:
+        clauses = [f"{_named(rows)} on {_count(count, k, is_seen=column == 'identical')}"
+                   for count, rows in _by_count(over, column)]  # fmt: skip
+        if clauses:
+            said.append(f"{_opening(column, sets.declaration)}: {'; '.join(clauses)}")
+    rest = over[(over[[column for column, _ in CLAIMS]] == 0).all(axis=1)]
+    if len(rest):
+        said.append(f"No claim about {_named(rest)} survives the correction for {k} data sets")
+    if missing:
+        said.append(f"Without a report yet: {_join(missing)}")
+    return tuple(f"{each}." for each in said)
+
+
+def _matters(sets: Sets) -> str:
+    """Returns on how many data sets the factor matters, at least."""
+    over, k = sets.over, len(sets.names)
+    most = int(over[["better", "worse"]].to_numpy().max())
+    if most:
+        return f"It matters on {_count(most, k)}{'' if most == k else f' of {k}'} data sets"
+    if (over["equivalent"] + over["identical"] >= k).all():
+        return f"It does not matter on any of {k} data sets"
+    return f"Not known yet whether it matters on any of {k} data sets"
+
+
+def _opening(column: str, declaration: Declaration) -> str:
+    """Returns how the sentence about a claim begins."""
+    if column == "equivalent" and declaration.margin is not None:
+        return (
+            f"Within {exactly(declaration.margin, declaration.measure)} of {declaration.baseline}"
+        )
+    return f"{dict(CLAIMS)[column]} {declaration.baseline}"
+
+
+def _count(count: int, k: int, *, is_seen: bool = False) -> str:
+    if count == k:
+        return f"all {k}"
+    return str(count) if is_seen else f"at least {count}"
 
 
 def _by_count(over: pd.DataFrame, column: str) -> Iterator[tuple[int, pd.DataFrame]]:
@@ -154,10 +177,6 @@ def _by_count(over: pd.DataFrame, column: str) -> Iterator[tuple[int, pd.DataFra
 
 def _named(rows: pd.DataFrame) -> str:
     return _join(list(rows["arm"])) if len(rows) <= MOST_NAMED else f"{len(rows)} arms"
-
-
-def _are(rows: pd.DataFrame) -> str:
-    return "is" if len(rows) == 1 else "are"
 
 
 def _join(words: Sequence[str]) -> str:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ablation.cli.judging import judge
 from ablation.cli.output import escaped, show
 from ablation.cli.recorded import (
     existing,
@@ -155,7 +156,7 @@ def _show_plan(given: Plan, store: Path | None, workers: int | None) -> None:
         show(seen.note)
     from ablation.analysis import planning  # after the tables, because loading takes a second
 
-    examples = given.data.rows["test"] if given.declaration.can_generalise else None
+    examples = given.data.rows.get("test") if given.declaration.can_generalise else None
     show(planning(given.study, seen.values(study.baseline_name), examples))
     if missing:
         show(estimate(given, seen, missing, workers or cores()))
@@ -185,7 +186,7 @@ def status(
                 return
             continue
         seen = look()
-        show(escaped(f"{seen.label}, {given.study.metric} on test by seed and arm"))
+        show(escaped(f"{seen.label}, {given.declaration.metric} on test by seed and arm"))
         show(matrix.matrix(seen, times=False))
         done = sum(seen.state(trial) in DONE for trial in seen.planned)
         show(f"{done} of {len(seen.planned)} planned trials are done. {seen.note}")
@@ -207,6 +208,7 @@ def run(
     from ablation.records.places import places
     from ablation.study.load import STUDIES, load
     from ablation.task import Redirection
+    from ablation.tracking import settled as settled_store
 
     study, where = load(name, STUDIES), places(store)  # a wrong name is refused at once
     if device == "cuda":  # likewise, and only then, since asking loads PyTorch
@@ -219,7 +221,7 @@ def run(
         arms = given.study.complete_arms
         given.study.task.check([(arm.config, given.data_by_arm[arm.name]) for arm in arms])
     _terminate_like_interrupt()
-    with seldom(), ProcessCrew(workers or cores()) as crew:
+    with seldom(), settled_store(where.tracking), ProcessCrew(workers or cores()) as crew:
         for place, given in enumerate(plans):
             if which := heading(plans, place):
                 show(escaped(which))
@@ -252,7 +254,7 @@ def _run_on(given: Plan, crew: ProcessCrew, where: Places, reports: Path, *, dev
         names = ", ".join(f"{t.arm.name} seed {t.seed}" for t in opened.missing[:10])
         show(escaped(f"{len(opened.missing)} planned trials are missing: {names}"))
         raise typer.Exit(1)
-    _write_report(opened.home, reports, None if idle else crew)
+    _write_report(opened.home, where, reports, None if idle else crew)
 
 
 def _carry_out(
@@ -301,14 +303,14 @@ def _carry_out(
     return opened, idle
 
 
-def _write_report(home: Home, reports: Path, crew: ProcessCrew | None) -> None:
+def _write_report(home: Home, where: Places, reports: Path, crew: ProcessCrew | None) -> None:
     """Writes a report whose figures a crew draws, or this process if there is none."""
     from concurrent.futures import BrokenExecutor
 
     try:
-        write_report(home, reports, map if crew is None else crew.map)
+        write_report(home, where, reports, map if crew is None else crew.map)
     except BrokenExecutor:  # all is recorded; drawing without workers takes a second longer
-        write_report(home, reports)
+        write_report(home, where, reports)
 
 
 def _all_done(label: str, trials: int) -> str:
@@ -353,18 +355,19 @@ def report(
     from ablation.study.load import STUDIES, load
     from ablation.task import Redirection
 
-    uri = existing(places(store).tracking)
+    where = places(store)
+    uri = existing(where.tracking)
     prepare_pool(*DRAWING)  # while this process loads MLflow and reads the record
     study = load(name, STUDIES).name if name.endswith(".py") else name.partition("@")[0]
     title = study if name.endswith(".py") else name
     plans = plans_to_report(name, Redirection(data=data, text=text, label=label))
     taken = tracking.labels_taken(tracking.connect(uri), study) if plans else {}
     titles = [plan.label(taken) for plan in plans] or [title]
-    with ProcessCrew(cores()) as crew:
+    with tracking.settled(uri), ProcessCrew(cores()) as crew:
         for each in [title for title in titles if title in taken] or titles[:1]:
             home = find_home(uri, each)
             crew.start()
-            _write_report(home, reports, crew)
+            _write_report(home, where, reports, crew)
         over = write_over_sets(plans, reports, crew.map) if plans else ""
     if over:
         show(escaped(over))
@@ -392,6 +395,23 @@ def rebuild(
         raise typer.Exit(1)
     said = "1 report is" if len(folders) == 1 else f"{len(folders)} reports are"
     show(f"{said} {'as a rebuild makes them' if check else 'rebuilt'}.")
+
+
+app.command()(judge)
+
+
+@app.command()
+def backup(
+    folder: Annotated[Path, typer.Argument(help="A new folder for the copy.")],
+    *,
+    store: Store = None,
+) -> None:
+    """Copies databases and artifacts to a new folder, while studies may run."""
+    from ablation.execute import back_up
+    from ablation.records.places import places
+
+    back_up(places(store), folder)
+    show(escaped(f"Copied to {folder}; it is a store of its own: --store {folder}"))
 
 
 @app.command()

@@ -127,7 +127,7 @@ def write_over_sets(
         )
         answer = build_over(wanted, folder, of=of, mapping=mapping)
         index(reports, mapping)
-    return f"{study.name} over data sets: {answer}\nReport: {folder / 'index.html'}"
+    return f"{study.name} over {len(plans)} data sets: {answer}\nReport: {folder / 'index.html'}"
 
 
 def _folders(plans: Sequence[Plan], reports: Path) -> dict[str, Path | None]:

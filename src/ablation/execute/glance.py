@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from ablation import mirror, tracking
 from ablation.analysis.due import due_trials
 from ablation.errors import Refused
+from ablation.records import addresses
 from ablation.records.outcome import Outcome
 from ablation.tracking import tables
 
@@ -36,9 +37,7 @@ class Glance:
         Nothing is judged. Where the mirror is behind its record, some that are due are left out;
         whoever opens the record finds them.
         """
-        opening = due_trials(plan, {})
-        left = [trial for trial in opening if trial.key not in self.outcomes]
-        due = opening if left else due_trials(plan, self.planned)
+        due = due_trials(plan, self.planned)
         return [trial for trial in due if trial.key not in self.outcomes]
 
 
@@ -56,7 +55,7 @@ def glance(plan: Plan, places: Places) -> Glance | None:
     """
     if not places.record_exists:
         return Glance(label=plan.label({}), outcomes={})
-    if places.tracking.startswith("sqlite:///"):
+    if addresses.file_of(places.tracking) is not None:
         try:
             return _of_record(plan, places)
         except sqlite3.Error:
@@ -94,7 +93,7 @@ def _of_mirror(plan: Plan, places: Places) -> Glance | None:
     try:
         with mirror.reading(places.storage) as query:
             label = plan.label(mirror.labels_taken(query))
-            found = mirror.trials(query, label, plan.study.metric)
+            found = mirror.trials(query, label, plan.declaration.metric)
             planned = mirror.planned_seeds(query, label, plan.declaration.hash)
     except Refused:
         return None

@@ -10,15 +10,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
 from ablation import mirror as mirrors
 from ablation import tracking
-from ablation.analysis.due import decide_seeds, due_trials
+from ablation.analysis.due import decide_looks, due_trials
 from ablation.errors import Refused, public
 from ablation.execute.live import Live
 from ablation.execute.stamp import stamp
 from ablation.records.outcome import Outcome
+from ablation.records.taken import Absent, Taken
 from ablation.tracking import Finished, Home
 
 if TYPE_CHECKING:
@@ -43,22 +44,34 @@ class Session:
     """Shows long trainings while they run."""
     versions: Mapping[str, str]
     """Commit and library versions, as tags."""
+    taken: Taken = dataclasses.field(default_factory=dict)
+    """Looks that were taken although runs were missing."""
 
     def look(self) -> None:
         """Updates the due trials: decided arms get no more seeds."""
         declared = self.plan.declaration
-        seeds = decide_seeds(
+        decided = decide_looks(
             self.plan,
             self.outcomes,
             lambda: tracking.examples_frame(self.home, declared, self.outcomes),
+            taken=self.taken,
+            given_up=self.given_up,
         )
-        self.trials = due_trials(self.plan, seeds)
-        self.mirror.keep_planned(seeds)
+        if decided.taken != self.taken:
+            tracking.keep_taken(self.home, declared.hash, decided.taken)
+            self.taken = decided.taken
+        self.trials = due_trials(self.plan, decided.seeds)
+        self.mirror.keep_planned(decided.seeds)
 
     @property
     def missing(self) -> tuple[Trial, ...]:
         """The due trials without an outcome, in the plan's order."""
         return tuple(trial for trial in self.trials if trial.key not in self.outcomes)
+
+    @property
+    def given_up(self) -> Absent:
+        """Arm and seed of the missing trials that this start trains no more."""
+        return frozenset()
 
     @property
     def failed(self) -> int:
@@ -73,7 +86,7 @@ class Session:
         data, early = self.plan.data_of(trial), self.live.take(trial)
         outcome = tracking.record(self.home, finished, data, self.versions, early)
         self.outcomes[trial.key] = outcome
-        self.mirror.finish(trial, outcome)
+        self.mirror.finish(trial, outcome, _curve(finished, self.plan.declaration.metric))
         return outcome
 
 
@@ -120,9 +133,12 @@ def session(plan: Plan, places: Places, held: Held | None = None) -> Iterator[Se
     with _explained(places), contextlib.ExitStack() as stack:
         held = held or stack.enter_context(hold(places, study))
         # Two processes that both create databases or an experiment would trip each other up.
-        with FileLock(places.folder / ".ablation/opening.lock", timeout=120):
+        with _alone(places):
+            tracking.reach(places.tracking, "MLFLOW_TRACKING_URI")
+            tracking.reach(places.storage, "ABLATION_STORAGE")
             client = tracking.connect(places.tracking, record=True)
             storage = mirrors.connect(places.storage)
+            stack.callback(mirrors.close, storage)
             label = plan.label(tracking.labels_taken(client, study))
             home = tracking.open_home(
                 client, study, label, data=plan.declaration.data, artifacts=places.artifacts
@@ -134,7 +150,7 @@ def session(plan: Plan, places: Places, held: Held | None = None) -> Iterator[Se
         except BaseException:
             _close(home, complete=False)
             raise
-        opened.live.close()
+        opened.live.close(complete=not opened.missing)
         _close(home, complete=not opened.missing)
 
 
@@ -148,7 +164,9 @@ def _open(plan: Plan, home: Home, mirror: Mirror, held: Held) -> Session:
     tracking.describe_data(home, plan.data)
     tracking.keep_commonest(home, plan.data.test_commonest())
     _keep_table(study, home)
-    mirror.reconcile(plan.trials, outcomes)
+    mirror.reconcile(
+        plan.trials, outcomes, lambda: tracking.validation_curves(home, plan.declaration, outcomes)
+    )
     mirror.reconcile_others(home.label, outcomes)
     versions = stamp(study.task.libraries)
     opened = Session(
@@ -158,9 +176,18 @@ def _open(plan: Plan, home: Home, mirror: Mirror, held: Held) -> Session:
         outcomes=outcomes,
         live=Live(home, held.progress, plan, versions),
         versions=versions,
+        taken=tracking.taken_of(home, plan.declaration.hash),
     )
     opened.look()
     return opened
+
+
+def _curve(finished: Finished, metric: str) -> dict[int, float]:
+    """Returns epoch to the metric on validation."""
+    name = f"validation/{metric}"
+    return {
+        record.epoch: record.metrics[name] for record in finished.records if name in record.metrics
+    }
 
 
 def wording_of(study: Study) -> dict[str, Any]:
@@ -198,6 +225,23 @@ def _lock(places: Places, study: str) -> Iterator[None]:
         raise Refused(
             f"The folder {places.folder} cannot be written: {error.strerror}.",
             "Give another one: STORE=... (--store).",
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+@contextlib.contextmanager
+def _alone(places: Places) -> Iterator[None]:
+    """Keeps other processes from creating databases and experiments in the block."""
+    lock, seconds = places.opening(), 120
+    try:
+        lock.acquire(timeout=seconds)
+    except Timeout as error:
+        raise Refused(
+            f"Another process has been opening the store {places.folder} for {seconds} seconds.",
+            "End it, or give another folder with --store.",
         ) from error
     try:
         yield

@@ -8,6 +8,7 @@ from typing import Any
 
 from ablation.report import content as contents
 from ablation.report.basis import Basis
+from ablation.report.blocks import Table
 from ablation.report.content import Content
 from ablation.report.drawing import begin_drawing, keep
 from ablation.report.page import compose
@@ -59,8 +60,12 @@ def fill(content: Content, folder: Path, mapping: Callable[..., Iterable[Any]] =
     basis.effects.to_csv(folder / "effects.csv", index=False, lineterminator="\n")
     texts = {
         "README.md": markdown.render(page),
-        "table.tex": latex.render(verdict_table(basis.effects, basis.scale)),
+        "table.tex": latex.render(_verdicts(basis)),
         "index.html": html.render(page, keep(drawn, folder), FILES),
     }
     for name, text in texts.items():
         (folder / name).write_text(text, encoding="utf-8")
+
+
+def _verdicts(basis: Basis) -> Table:
+    return verdict_table(basis.effects, basis.scale, paired=basis.declaration.paired)

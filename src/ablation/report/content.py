@@ -14,6 +14,7 @@ import pandas as pd
 from ablation.analysis import Judged, judge
 from ablation.errors import Refused
 from ablation.records.declaration import Declaration
+from ablation.records.taken import Taken, taken_from_json, taken_to_json
 from ablation.report import foreign
 
 FORMAT = 1
@@ -35,7 +36,7 @@ class Content:
     """The study label; also the name of the report's folder."""
     declaration: Declaration
     wording: Mapping[str, Any]
-    """Question, title and caveats."""
+    """Question, title, caveats, and ``warnings``, sentences to read before the answer."""
     declared: Mapping[str, Mapping[str, Any]]
     """Hash to date and number of runs seen, for every declaration, oldest first."""
     current: str
@@ -53,10 +54,18 @@ class Content:
     environments: Sequence[Mapping[str, str]]
     record: Mapping[str, Any]
     """Where the runs are: ``address`` of MLflow's pages, ``experiment``; and
-    ``test_evaluations``, how often this test split was evaluated up to the last run."""
+    ``test_evaluations``, how often this test split was evaluated up to the last run. Of a table
+    from elsewhere: what the page says of its origin, name to value."""
     tables: Mapping[str, pd.DataFrame] = dataclasses.field(default_factory=dict)
     """Name to a table of the study's own, such as ``numerics``; each has a section of that name
     and, in ``study.json``, a key."""
+    taken: Taken = dataclasses.field(default_factory=dict)
+    """Looks that were taken although runs were missing."""
+
+    @property
+    def is_recorded(self) -> bool:
+        """Whether MLflow has the runs; else they are from a table, which :attr:`record` names."""
+        return "address" in self.record
 
     @property
     def hashes(self) -> pd.DataFrame:
@@ -98,11 +107,13 @@ def write(content: Content, folder: Path) -> None:
         "environments": [dict(each) for each in content.environments],
         "numerics": None,
     }
-    taken = {*stored, "runs"} - {"numerics"}
-    if not taken.isdisjoint(content.tables):
+    if content.taken:
+        stored["taken"] = taken_to_json(content.taken)
+    used = {*stored, "runs", "taken"} - {"numerics"}
+    if not used.isdisjoint(content.tables):
         raise ValueError(
             f"a study's own table has a name that study.json does not use; got "
-            f"{sorted(taken & set(content.tables))}. Rename it."
+            f"{sorted(used & set(content.tables))}. Rename it."
         )
     stored |= {name: _table(table) for name, table in content.tables.items()}
     stored["runs"] = _table(content.details[names])
@@ -120,6 +131,7 @@ def read(folder: Path) -> Content:
     runs["reason"] = runs["reason"].astype(object).where(runs["reason"].notna(), None)
     details = pd.DataFrame(stored["runs"]["rows"], columns=stored["runs"]["columns"])
     declaration = Declaration.from_json(stored["declaration"])
+    taken = taken_from_json(stored.get("taken", {}))
     _refuse_seeds(folder, runs, declaration)
     examples = _examples(folder, declaration)
     return Content(
@@ -128,7 +140,8 @@ def read(folder: Path) -> Content:
         wording=stored["wording"],
         declared=stored["declared"],
         current=stored["current"],
-        judged=judge(runs, details[HASHES], declaration, examples),
+        judged=judge(runs, details[HASHES], declaration, examples, taken),
+        taken=taken,
         runs=runs,
         curves=_long(folder, runs),
         examples=examples,
@@ -158,6 +171,14 @@ def summary(folder: Path) -> dict[str, Any]:
         )
     foreign.check(folder, stored)
     return stored
+
+
+def is_recorded(folder: Path) -> bool:
+    """Returns whether a folder holds a readable report on runs that MLflow has."""
+    try:
+        return "address" in summary(folder)["record"]
+    except Refused:
+        return False
 
 
 def _wide(curves: pd.DataFrame) -> pd.DataFrame:

@@ -163,7 +163,9 @@ def _page(studies: Sequence[Mapping[str, Any]]) -> Page:
         known = "" if math.isnan(first["verdict_low"]) else f" ({low} to {high})"
         said = f"{first['study']}: {first['arm']} moves the metric most, by {effect} points{known}"
         said += "." if first["verdict"] in DECIDED else ", but that is not decided."
-    return Page(TITLE, QUESTION, said, [("studies", str(len(studies)))], [], [Section("", blocks)])
+    return Page(
+        TITLE, QUESTION, (said,), [("studies", str(len(studies)))], [], [Section("", blocks)]
+    )
 
 
 def _row(study: Mapping[str, Any], claims: pd.DataFrame) -> list[Cell]:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from ablation.analysis import answer, exactly, scope_note
+from ablation.analysis import answer_sentences, exactly, scope_note
 from ablation.analysis.words import SCOPES
 from ablation.report.basis import Basis
 from ablation.report.blocks import Page, Section
+from ablation.report.missing import missing_warnings
 from ablation.report.parts import parts_of
 from ablation.report.parts.curves import HALF
 
@@ -24,7 +25,7 @@ def compose(basis: Basis) -> Page:
     return Page(
         title=content.wording.get("title") or content.label,
         question=content.wording["question"],
-        answer=answer(basis.effects, basis.declaration),
+        answer=tuple(answer_sentences(basis.effects, basis.declaration)),
         facts=_facts(basis),
         warnings=list(_warnings(basis)),
         sections=[
@@ -53,6 +54,8 @@ def _facts(basis: Basis) -> list[tuple[str, str]]:
 def _warnings(basis: Basis) -> Iterator[str]:
     """Yields what weakens the answer, to be read before it."""
     content, base = basis.content, basis.effects.iloc[0]
+    yield from content.wording.get("warnings", ())
+    yield from missing_warnings(basis)
     if base["failed"]:
         yield (
             f"The baseline itself failed on {base['failed']} of {base['n']} seeds: every "

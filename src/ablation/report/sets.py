@@ -68,11 +68,11 @@ def build_over(
             "README.md": markdown.render(page),
             "table.tex": latex.render(parts.short_matrix(sets, first.scale)),
             "index.html": html.render(page, keep(drawn, new), FILES),
-            "sets.json": _kept(wanted, page.answer, of),
+            "sets.json": _kept(wanted, " ".join(page.answer), of),
         }
         for name, text in texts.items():
             (new / name).write_text(text, encoding="utf-8")
-    return page.answer
+    return " ".join(page.answer)
 
 
 def _kept(wanted: Wanted, answer: str, of: str) -> str:

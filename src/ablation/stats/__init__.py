@@ -18,8 +18,8 @@ from ablation.stats.factors import Interaction, Trend, interaction, trend
 from ablation.stats.failures import clopper_pearson, clopper_pearson_upper, sign_test
 from ablation.stats.families import Family, holm, holm_family
 from ablation.stats.followup import MOST_SEEDS, FollowUp, Seen, follow_up
-from ablation.stats.looks import PlanningRow, planning_row
 from ablation.stats.paired import interval, moments, paired_t, tost
+from ablation.stats.plan_rows import PlanningRow, planning_row
 from ablation.stats.planning import (
     difference_noise,
     least_effect,
@@ -42,6 +42,7 @@ from ablation.stats.shape import odd_shapes
 from ablation.stats.unpaired import unpaired_verdicts
 from ablation.stats.verdict import Sensitivity, pooled_sensitivity, verdicts
 from ablation.stats.walk import walk_looks
+from ablation.stats.walk_unpaired import walk_unpaired
 from ablation.stats.walked import Look, Spent, Walk
 
 __all__ = [
@@ -100,4 +101,5 @@ __all__ = [
     "variance_split",
     "verdicts",
     "walk_looks",
+    "walk_unpaired",
 ]

@@ -74,9 +74,10 @@ class Blocks:
         constant = highest - lowest <= self.rounding
         return np.asarray(constant.all(axis=-1, keepdims=True))
 
-    def without(self, seed: int) -> Blocks:
-        """Returns the blocks but for one seed, given by its place."""
-        kept = self.kept & (np.arange(self.kept.shape[-1]) != seed)
+    def without(self, seed: int, arms: ArrayLike = True) -> Blocks:
+        """Returns the blocks but for one seed, given by its place, of some arms, ``[arm]``."""
+        left_out = (np.arange(self.kept.shape[-1]) == seed) & np.asarray(arms)[..., None]
+        kept = self.kept & ~left_out
         scores, failed = np.where(kept, self.scores, 0.0), self.failed & kept
         return replace(self, scores=scores, kept=kept, failed=failed)
 
@@ -103,6 +104,12 @@ class Runs:
             scores=np.where(fallen, self.floor, self.scores),
             states=np.where(fallen, np.int64(Status.FAILED), self.states),
         )
+
+    def lacking(self, absent: Bools) -> Runs:
+        """Returns the runs with some of them, ``[..., arm, seed]``, made MISSING."""
+        if not absent.any():
+            return self
+        return replace(self, states=np.where(absent, np.int64(Status.MISSING), self.states))
 
     def blocks(
         self,

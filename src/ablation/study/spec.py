@@ -5,13 +5,16 @@ from __future__ import annotations
 import dataclasses
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Literal, get_args
 
 from ablation.errors import Refused, nearest
 from ablation.records.declaration import Collapse, Look, Scope
+from ablation.records.metric import Metric
 from ablation.records.paths import flatten, replace
 from ablation.task import Task
+from ablation.task.function import function_task
 from ablation.task.text import TEXT
 from ablation.task.text.config import RunConfig
 
@@ -76,8 +79,21 @@ class Study:
     """Data sets, each a path or a Hub id, that replace the configuration's: the study runs on one
     after the other, is judged on each by itself, and has one more report over all of them."""
     task: Task = TEXT
-    """The task under study; the text classifier by default."""
-    metric: str = "accuracy"
+    """The task under study; the text classifier by default, and that of ``run`` if it is given."""
+    run: Callable[..., Any] | None = None
+    """A function of your own in place of the text classifier: ``run(config, seed)`` returns a
+    mapping of metrics, or yields one per epoch and returns the last."""
+    inputs: Sequence[str | Path] = ()
+    """Files and folders that ``run`` reads; their content is part of a trial's identity."""
+    version: str = ""
+    """Part of a trial's identity: change it where ``run`` changes in a way no source shows."""
+    threads: int = 1
+    """Threads that ``run`` computes with in each worker."""
+    data_field: str | None = None
+    """Dotted path of the configuration's field that names the data ``run`` trains on."""
+    folder: Path | None = None
+    """Folder of the study file; filled in when it is loaded."""
+    metric: str | Metric = "accuracy"
     """The metric of the verdict, measured on test."""
     margin: float | None = None
     """Smallest effect worth acting on, in units of the metric."""
@@ -116,9 +132,26 @@ class Study:
                 f"Study {self.name!r} must declare either a factor with levels, or arms.",
                 "Give exactly one of the two.",
             )
+        if self.run is not None:
+            object.__setattr__(self, "task", _task_of(self))
+        elif isinstance(self.config, Mapping) or self.inputs or self.version or self.data_field:
+            raise Refused(
+                f"Study {self.name!r} gives a mapping as config, inputs, version or data_field, "
+                "but no run.",
+                "Give run=..., a function of your own.",
+            )
+        if isinstance(self.metric, Metric):
+            object.__setattr__(self, "metric", self.metric.name)
+        elif isinstance(self.metric, str):
+            object.__setattr__(self, "metric", self.metric.removeprefix("test/"))
         _check_budget(self)
         object.__setattr__(self, "complete_arms", _complete_arms(self))
         _check_arms(self)
+
+    @property
+    def measure(self) -> Metric:
+        """The metric of the verdict, with the way it is written."""
+        return self.task.metrics[str(self.metric)]
 
     @property
     def schedule(self) -> tuple[Look, ...]:
@@ -140,6 +173,22 @@ class Study:
         if self.factor is None:
             return str(self.baseline)
         return level_name(_as_stored(self.config, self.factor, self.baseline))
+
+
+def _task_of(study: Study) -> Task:
+    """Returns the task of a study's own function; a copy of the study keeps its metric."""
+    assert study.run is not None
+    known = None if study.task is TEXT else study.task.metrics.get(str(study.metric))
+    return function_task(
+        study.run,
+        config=None if isinstance(study.config, RunConfig) else study.config,
+        metric=known or study.metric,
+        inputs=study.inputs,
+        version=study.version,
+        threads=study.threads,
+        data_field=study.data_field,
+        folder=study.folder,
+    )
 
 
 def _complete_arms(study: Study) -> tuple[Arm, ...]:
@@ -226,12 +275,14 @@ def _check_arms(study: Study) -> None:
         raise Refused(f"Study {study.name!r} has {len(arms)} arm(s).", "Declare at least two.")
     seen: dict[tuple[Any, int | None], str] = {}
     for arm in arms:
-        what = (arm.config, arm.seed_offset)
+        # As it is identified: two values with one repr would share their runs.
+        written = tuple((path, repr(value)) for path, value in flatten(arm.config).items())
+        what = (written, arm.seed_offset)
         if what in seen:
             raise Refused(
                 f"Arms {seen[what]!r} and {arm.name!r} of study {study.name!r} have the same "
-                "configuration.",
-                "Remove one of them.",
+                "configuration, as it is written down.",
+                "Remove one of them, or give their values different reprs.",
             )
         seen[what] = arm.name
     if study.baseline_name not in names:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ablation.records.declaration import Declaration
 from ablation.records.outcome import Outcome
+from ablation.study.identity import key_of
 from ablation.tracking import tables
 from ablation.tracking.frames import planned
 from ablation.tracking.store import Home
@@ -20,9 +21,10 @@ if TYPE_CHECKING:
 
 CURVES = ("study", "config", "arm", "seed", "split", "metric", "epoch", "value")
 """One row per run, metric and epoch, in the order of the declared arms; split is ``train``,
-``validation`` or ``probe``. Values that are not finite are left out; others have seven digits."""
+``validation``, ``epoch`` (any other measured after each epoch) or ``probe``. Values that are not
+finite are left out; others have seven digits."""
 
-SPLITS = ("train", "validation", "probe")
+SPLITS = ("train", "validation", "epoch", "probe")
 
 PER_QUERY = 500
 """Runs per database query; SQLite accepts some thousands of values in a query."""
@@ -74,6 +76,18 @@ def curves_frame(
         "value": seven_digits(value[at]),
     }
     return pd.DataFrame(columns)
+
+
+def validation_curves(
+    home: Home, declaration: Declaration, outcomes: Mapping[str, Outcome]
+) -> dict[str, dict[int, float]]:
+    """Returns trial key to the study's metric on validation, epoch to value."""
+    frame = curves_frame(home, declaration, outcomes)
+    of = frame[(frame["split"] == "validation") & (frame["metric"] == declaration.metric)]
+    found: dict[str, dict[int, float]] = {}
+    for config, seed, epoch, value in of[["config", "seed", "epoch", "value"]].to_numpy(object):
+        found.setdefault(key_of(declaration.name, config, seed), {})[epoch] = value
+    return found
 
 
 def seven_digits(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

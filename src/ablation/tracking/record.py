@@ -29,7 +29,9 @@ if TYPE_CHECKING:
 
 
 CORRECT = "test_correct.bin"
-"""Artifact: one packed bit per test text, in the split's order."""
+"""Artifact: one packed bit per test text, in the split's order, or packed scores."""
+LOG = "log.txt"
+"""Artifact: what the run printed."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -159,6 +161,8 @@ def record(
     client.log_batch(early.run_id, **new)
     if result.correct:
         _save(home, early.artifacts, CORRECT, result.correct)
+    if result.log:
+        _save(home, early.artifacts, LOG, result.log)
     ended = milliseconds(began + result.seconds)
     client.set_terminated(early.run_id, status=result.status, end_time=ended)
     return Outcome(

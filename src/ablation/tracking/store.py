@@ -19,9 +19,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ablation.errors import Refused, public
+from ablation.records import addresses
 from ablation.records.declaration import Declaration
 from ablation.task import Prepared
-from ablation.tracking import notes
+from ablation.tracking import files, notes
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -83,7 +84,7 @@ class Home:
     @property
     def shared(self) -> bool:
         """Whether conductors on other machines may record here, too."""
-        return not str(self.client.tracking_uri).startswith("sqlite:")
+        return addresses.file_of(str(self.client.tracking_uri)) is None
 
 
 def connect(uri: str, *, record: bool = False) -> MlflowClient:
@@ -97,9 +98,25 @@ def connect(uri: str, *, record: bool = False) -> MlflowClient:
     Raises:
         Refused: If the store cannot be reached or was written by another MLflow version.
     """
-    _probe(uri, record=record)
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
+    file = addresses.file_of(uri)
+    if file is not None:
+        files.create(file, lambda beside: _client(beside, closed=True))
+        files.prepare(file, record=record)
+        files.follow_artifacts(file)
+        if record:
+            _sync_less(file.absolute())
+    return _client(uri)
+
+
+def _client(uri: str, *, closed: bool = False) -> MlflowClient:
+    """Opens a store that exists, or creates it, and returns its client.
+
+    Args:
+        uri: MLflow tracking URI.
+        closed: Whether to close the store's connections again.
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # deprecations inside libraries do not concern the user
         from mlflow import MlflowClient
@@ -111,12 +128,47 @@ def connect(uri: str, *, record: bool = False) -> MlflowClient:
             client = MlflowClient(tracking_uri=uri)
             client.search_experiments(max_results=1)
         except MlflowException as error:
-            raise Refused(
-                f"The tracking store {public(uri)} cannot be used: {_first_line(error)}",
-                "Check MLFLOW_TRACKING_URI or --store; upgrade a store of another MLflow version "
-                "with `mlflow db upgrade`.",
-            ) from error
+            raise _unusable(uri, error) from error
+    if closed:
+        _dispose(client)
+    else:
+        _opened[uri] = client
     return client
+
+
+_opened: dict[str, MlflowClient] = {}
+
+
+def _dispose(client: MlflowClient) -> None:
+    """Closes a database's connections; later requests open new ones."""
+    store = client._tracking_client.store
+    if hasattr(store, "_dispose_engine"):
+        store._dispose_engine()
+
+
+@contextlib.contextmanager
+def settled(uri: str) -> Iterator[None]:
+    """Leaves an SQLite record as one file without a write-ahead log when the block ends."""
+    try:
+        yield
+    finally:
+        file = addresses.file_of(uri)
+        if file is not None and uri in _opened:
+            _dispose(_opened.pop(uri))
+            files.settle(file)
+
+
+def _unusable(uri: str, error: Exception) -> Refused:
+    where = public(uri)
+    if "out-of-date" in str(error):
+        return Refused(
+            f"The tracking store {where} was written by another version of MLflow.",
+            f"Copy it (ablation backup FOLDER), then upgrade it: mlflow db upgrade '{where}'",
+        )
+    return Refused(
+        f"The tracking store {where} cannot be used: {_first_line(error)}",
+        "Check MLFLOW_TRACKING_URI or --store.",
+    )
 
 
 def failures() -> tuple[type[Exception], ...]:
@@ -124,26 +176,6 @@ def failures() -> tuple[type[Exception], ...]:
     from mlflow.exceptions import MlflowException
 
     return (MlflowException,)
-
-
-def _probe(uri: str, *, record: bool) -> None:
-    """Checks that an SQLite file can be opened, and sets a write-ahead log for recording."""
-    # Without this check, MLflow retries a broken file for 100 seconds.
-    path = Path(uri.removeprefix("sqlite:///"))
-    if not uri.startswith("sqlite:///"):
-        return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        with contextlib.closing(sqlite3.connect(path, timeout=20)) as connection:
-            connection.execute("PRAGMA schema_version").fetchone()
-            if record:
-                connection.execute("PRAGMA journal_mode=WAL")
-                _sync_less(path.absolute())
-    except sqlite3.Error as error:
-        raise Refused(
-            f"{path} cannot be used: {error}.",
-            "End the process that uses it, or give another folder with --store.",
-        ) from error
 
 
 @functools.cache

@@ -9,10 +9,10 @@ import contextlib
 import dataclasses
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from ablation.records import addresses
 from ablation.records.outcome import Outcome
 from ablation.tracking.entities import CHOSEN, KEY, outcome_of
 from ablation.tracking.store import DATA, KIND, LABEL, deleted
@@ -66,13 +66,13 @@ def reading(uri: str) -> Iterator[Query]:
     """Opens an SQLite record for reading; a file that is missing is not created.
 
     Args:
-        uri: ``sqlite:///`` and a path.
+        uri: The address of an SQLite file.
 
     Raises:
         sqlite3.Error: If it cannot be opened; a query raises it if there is no such table.
     """
     # A reader of a write-ahead log keeps a file beside it, so "ro" would not do.
-    address = f"file:{quote(str(Path(uri.removeprefix('sqlite:///'))))}?mode=rw"
+    address = f"file:{quote(str(addresses.file_of(uri)))}?mode=rw"
     with contextlib.closing(sqlite3.connect(address, timeout=20, uri=True)) as connection:
         yield lambda sql, **values: connection.execute(sql, values).fetchall()
 

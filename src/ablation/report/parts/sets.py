@@ -10,8 +10,8 @@ from typing import Any
 import pandas as pd
 
 from ablation import stats
+from ablation.analysis import answer
 from ablation.analysis.sets import CLAIMS, Sets
-from ablation.analysis.words import answer
 from ablation.figures import Axis
 from ablation.report.basis import Basis
 from ablation.report.blocks import Block, Cell, Figure, Table, Text, table, verdict_cell

@@ -89,6 +89,9 @@ class Study:
     """The level (or the arm's name) that all others are compared with; not for ``factors``."""
     config: Any = RunConfig()  # noqa: RUF009 - it is frozen
     """The configuration that every arm starts from: the fixed hyperparameters."""
+    data: Sequence[str] = ()
+    """Data sets, each a path or a Hub id, that replace the configuration's: the study runs on one
+    after the other, is judged on each by itself, and has one more report over all of them."""
     task: Task = TEXT
     """The task under study; the text classifier by default, and that of ``run`` if it is given."""
     run: Callable[..., Any] | None = None
@@ -257,6 +260,11 @@ def _check_budget(study: Study) -> None:
         raise Refused(
             f"A study has at most {MOST_SEEDS:,} seeds; got {max((study.seeds, *study.looks)):,}.",
             "Give fewer: a hundred show what can be shown.",
+        )
+    if len(set(study.data)) < len(study.data):
+        raise Refused(
+            f"data names each data set once, in a tuple; got {shown(study.data)}.",
+            "Write data=('trec', 'sst2').",
         )
     _check_numbers(study)
     if study.scope not in get_args(Scope):

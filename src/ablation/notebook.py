@@ -45,7 +45,7 @@ class Loaded:
         """The study's answer as one sentence."""
         from ablation.analysis import answer
 
-        return answer(self.effects, self.content.declaration)
+        return answer(self.effects, self.content.declaration, self.content.judged.contrasts)
 
     @cached_property
     def basis(self) -> Basis:

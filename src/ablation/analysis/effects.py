@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from ablation import stats
+from ablation.analysis.contrasts import CONTRASTS, contrasts
 from ablation.analysis.evidence import gather_evidence, on_test
 from ablation.analysis.words import reason
 from ablation.records.declaration import Declaration
@@ -76,6 +77,10 @@ class Judged:
     """Arm to its number of planned seeds, given the decisions so far."""
     collapsed: frozenset[tuple[str, int]] = frozenset()
     """Arm and seed of the runs that the rule ``half`` made FAILED(collapsed)."""
+    contrasts: pd.DataFrame = dataclasses.field(
+        default_factory=lambda: pd.DataFrame(columns=list(CONTRASTS))
+    )
+    """The effects of several factors: the columns ``CONTRASTS``."""
 
     @property
     def is_judged(self) -> bool:
@@ -119,7 +124,13 @@ def judge(
     arms, seeds = np.nonzero(walk.collapsed)
     pairs = zip(arms.tolist(), seeds.tolist(), strict=True)
     fallen = frozenset((evidence.arms[arm], seed) for arm, seed in pairs)
-    return Judged(frame, planned, fallen)
+    judged = Judged(frame, planned, fallen)
+    if not judged.is_judged or not declaration.paired:
+        return judged
+    found = contrasts(
+        evidence.failing(walk.collapsed), min(planned.values()), float(frame["alpha"].iloc[0])
+    )
+    return dataclasses.replace(judged, contrasts=found)
 
 
 def mark_collapsed(runs: pd.DataFrame, collapsed: frozenset[tuple[str, int]]) -> pd.DataFrame:

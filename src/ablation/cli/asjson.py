@@ -45,7 +45,7 @@ def verdicts_of(content: Content, folder: Path, *, dataset: str = "") -> dict[st
         "label": content.label,
         "dataset": dataset,
         "question": content.wording["question"],
-        "answer": answer(effects, declared),
+        "answer": answer(effects, declared, content.judged.contrasts),
         "warnings": list(compose(Basis(content)).warnings),
         "baseline": declared.baseline,
         "metric": declared.metric,

@@ -143,10 +143,14 @@ def plan(
     show(f"{len(seen.planned)} trials are planned; {len(missing)} missing. {_budget(given.study)}")
     if seen.note:
         show(seen.note)
-    from ablation.analysis import planning  # after the tables, because loading takes a second
+    # After the tables, because loading takes a second.
+    from ablation.analysis import factor_rows, planning
 
     examples = given.data.rows.get("test") if given.declaration.can_generalise else None
-    show(planning(given.study, seen.values(study.baseline_name), examples))
+    known = seen.values(study.baseline_name)
+    show(planning(given.study, known, examples))
+    for row in factor_rows(given.study, given.declaration, known):
+        show(escaped(row))
     if missing:
         show(estimate(given, seen, missing, workers or cores()))
 

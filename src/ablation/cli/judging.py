@@ -138,7 +138,7 @@ def _show(content: Content, folder: Path) -> None:
     for row in verdicts.rows:
         table.add_row(*(escaped(cell.text) for cell in row))
     show(table)
-    show(escaped(answer(content.judged.effects, content.declaration)))
+    show(escaped(answer(content.judged.effects, content.declaration, content.judged.contrasts)))
     for warning in content.wording.get("warnings", ()):
         show(escaped(warning))
     show(escaped(f"Report: {folder / 'index.html'}"))

@@ -87,7 +87,7 @@ def write_report(
         "caption": verdicts.caption,
         "columns": list(verdicts.columns),
         "rows": [[cell.text for cell in row] for row in verdicts.rows],
-        "answer": answer(content.judged.effects, content.declaration),
+        "answer": answer(content.judged.effects, content.declaration, content.judged.contrasts),
     }
     failures: tuple[type[Exception], ...] = (OSError, Refused, *tracking.failures())
     try:

@@ -22,7 +22,12 @@ FILES = [
 ]
 """What the foot of a page links to."""
 
-OURS = frozenset({name for name, _ in FILES} | {"index.html", "examples.parquet", "figures"})
+CONTRASTS_FILE = "contrasts.csv"
+"""The effects of several factors, where a study has more than one."""
+
+OURS = frozenset(
+    {name for name, _ in FILES} | {"index.html", "examples.parquet", "figures", CONTRASTS_FILE}
+)
 """Names in a report's folder that a new report replaces."""
 
 
@@ -58,6 +63,8 @@ def fill(content: Content, folder: Path, mapping: Callable[..., Iterable[Any]] =
     drawn = begin_drawing(page, mapping)  # workers draw while this process writes
     contents.write(content, folder)
     basis.effects.to_csv(folder / "effects.csv", index=False, lineterminator="\n")
+    if len(contrasts := content.judged.contrasts):
+        contrasts.to_csv(folder / CONTRASTS_FILE, index=False, lineterminator="\n")
     texts = {
         "README.md": markdown.render(page),
         "table.tex": latex.render(_verdicts(basis)),

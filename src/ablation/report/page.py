@@ -25,7 +25,7 @@ def compose(basis: Basis) -> Page:
     return Page(
         title=content.wording.get("title") or content.label,
         question=content.wording["question"],
-        answer=tuple(answer_sentences(basis.effects, basis.declaration)),
+        answer=tuple(answer_sentences(basis.effects, basis.declaration, content.judged.contrasts)),
         facts=_facts(basis),
         warnings=list(_warnings(basis)),
         sections=[

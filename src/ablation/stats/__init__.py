@@ -14,7 +14,14 @@ from ablation.stats.decomposition import (
     generalise,
     variance_split,
 )
-from ablation.stats.factors import Interaction, Trend, interaction, trend
+from ablation.stats.factors import (
+    Contrasts,
+    Trend,
+    contrasts,
+    factorial_weights,
+    interaction,
+    trend,
+)
 from ablation.stats.failures import clopper_pearson, clopper_pearson_upper, sign_test
 from ablation.stats.families import Family, holm, holm_family
 from ablation.stats.followup import MOST_SEEDS, FollowUp, Seen, follow_up
@@ -47,13 +54,13 @@ from ablation.stats.walked import Look, Spent, Walk
 __all__ = [
     "FEWEST_SEEDS",
     "MOST_SEEDS",
+    "Contrasts",
     "Critical",
     "Family",
     "FollowUp",
     "Generalisation",
     "Ground",
     "Holding",
-    "Interaction",
     "Look",
     "PlanningRow",
     "Reach",
@@ -72,7 +79,9 @@ __all__ = [
     "clopper_pearson",
     "clopper_pearson_upper",
     "collapsed",
+    "contrasts",
     "difference_noise",
+    "factorial_weights",
     "follow_up",
     "generalise",
     "holding_sets",

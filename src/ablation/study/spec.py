@@ -13,6 +13,7 @@ from ablation.errors import Refused, nearest
 from ablation.records.declaration import Collapse, Look, Scope
 from ablation.records.metric import Metric
 from ablation.records.paths import flatten, replace
+from ablation.study.design import Design, arms_of, level_name
 from ablation.task import Task
 from ablation.task.function import function_task
 from ablation.task.text import TEXT
@@ -42,7 +43,7 @@ class Arm:
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Study:
-    """One question. Give either ``factor`` with ``levels``, or ``arms``.
+    """One question. Give ``factor`` with ``levels``, ``factors`` with a ``design``, or ``arms``.
 
     Raises:
         Refused: If the declaration names an unknown field, metric or arm, or contradicts itself.
@@ -68,11 +69,18 @@ class Study:
     """Dotted path into the run configuration, for example ``"model.attention.init_std"``."""
     levels: Sequence[Any] = ()
     """The values of the factor, in the order of the report."""
+    factors: Mapping[str, Sequence[Any]] = dataclasses.field(default_factory=dict)
+    """Several factors: dotted path to levels. The first level of each is the baseline's; of a
+    component that can be left out it is the level with the component."""
+    design: Design | Sequence[Design] = ()
+    """How the factors make arms, one design or several united: ``one_at_a_time``,
+    ``leave_one_out`` and ``add_one_in`` (with all components and with none as their baseline),
+    ``factorial``, or ``fractional`` (resolution IV)."""
     arms: Mapping[str, Mapping[str, Any]] = dataclasses.field(default_factory=dict)
     """Explicit arms: name to the paths that the arm sets. The key ``seed_offset`` makes a copy of
     the baseline for an A/A study."""
-    baseline: Any
-    """The level (or the arm's name) that all others are compared with."""
+    baseline: Any = None
+    """The level (or the arm's name) that all others are compared with; not for ``factors``."""
     config: Any = RunConfig()  # noqa: RUF009 - it is frozen
     """The configuration that every arm starts from: the fixed hyperparameters."""
     task: Task = TEXT
@@ -124,10 +132,17 @@ class Study:
             raise Refused(
                 f"A study's name matches [a-z][a-z0-9_]*; got {self.name!r}.", "Rename the study."
             )
-        if (self.factor is None) == (not self.arms):
+        if [self.factor is not None, bool(self.factors), bool(self.arms)].count(True) != 1:
             raise Refused(
-                f"Study {self.name!r} must declare either a factor with levels, or arms.",
-                "Give exactly one of the two.",
+                f"Study {self.name!r} must declare a factor with levels, factors with a design, "
+                "or arms.",
+                "Give exactly one of the three.",
+            )
+        if self.factors and self.baseline is not None:
+            raise Refused(
+                f"The baseline of study {self.name!r} is the first level of each factor; got "
+                f"{self.baseline!r}.",
+                "Leave baseline out, and put its levels first.",
             )
         if self.run is not None:
             object.__setattr__(self, "task", _task_of(self))
@@ -167,6 +182,8 @@ class Study:
     @property
     def baseline_name(self) -> str:
         """Name of the arm that all others are compared with."""
+        if self.factors:
+            return self.complete_arms[0].name
         if self.factor is None:
             return str(self.baseline)
         return level_name(_as_stored(self.config, self.factor, self.baseline))
@@ -190,7 +207,13 @@ def _task_of(study: Study) -> Task:
 
 def _complete_arms(study: Study) -> tuple[Arm, ...]:
     """Returns the study's arms in declared order, each a complete run configuration."""
-    if study.factor is None:
+    if study.factors:
+        factors = {
+            path: [_as_stored(study.config, path, level) for level in levels]
+            for path, levels in study.factors.items()
+        }
+        declared = list(arms_of(factors, study.design).items())
+    elif study.factor is None:
         declared = [(name, dict(paths)) for name, paths in study.arms.items()]
     else:
         stored = [_as_stored(study.config, study.factor, level) for level in study.levels]
@@ -203,11 +226,6 @@ def _complete_arms(study: Study) -> tuple[Arm, ...]:
             config = replace(config, path, level)
         arms.append(Arm(name=name, config=config, levels=levels, seed_offset=offset))
     return tuple(arms)
-
-
-def level_name(level: Any) -> str:
-    """Returns the name of a level: a string as it is, any other value by its repr."""
-    return level if isinstance(level, str) else repr(level)
 
 
 def _as_stored(config: Any, path: str, level: Any) -> Any:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ablation.cli.judging import judge
+from ablation.cli.new import new
 from ablation.cli.output import escaped, show
 from ablation.cli.recorded import (
     existing,
@@ -363,6 +364,7 @@ def rebuild(
 
 
 app.command()(judge)
+app.command()(new)
 
 
 @app.command()

@@ -14,6 +14,7 @@ import typer
 
 from ablation.cli.folder import folder_of, refuse_places
 from ablation.cli.judging import judge
+from ablation.cli.new import new
 from ablation.cli.output import escaped, show
 from ablation.cli.recorded import (
     existing,
@@ -407,6 +408,7 @@ def rebuild(
 
 
 app.command()(judge)
+app.command()(new)
 
 
 @app.command()

@@ -61,9 +61,11 @@ def test_initialisations_are_named_by_their_repr() -> None:
         ({"name": "Init-Std"}, r"matches \[a-z\]"),
         ({"factor": "model.attention.init_sdt"}, "Did you mean 'model.attention.init_std'"),
         ({"factor": "model.attention"}, "No field 'model.attention'"),
-        ({"levels": (0.05, -1.0)}, "init_std must be finite and >= 0; got -1.0"),
+        ({"levels": (0.05, -1.0)}, "init_std must be finite in float32 and >= 0; got -1.0"),
         ({"levels": (0.05, float("nan"))}, "init_std must be finite"),
         ({"levels": (0.05, "wide")}, "init_std cannot be 'wide'"),
+        ({"data": "trec"}, "data of a study must be a list or tuple"),
+        ({"data": ("trec", "trec")}, "data names each data set once"),
         ({"factor": "train.epochs", "levels": (2, 2.5), "baseline": 2}, "epochs cannot be 2.5"),
         (
             {
@@ -86,8 +88,8 @@ def test_initialisations_are_named_by_their_repr() -> None:
         ({"looks": (5, 8), "spend": (0.03, 0.03)}, "a sum of at most 0.05"),
         ({"collapse": -0.1}, "collapse must be >= 0"),
         ({"floor": float("nan")}, "floor must be finite"),
-        ({"arms": {"a": {}}}, "either a factor with levels, or arms"),
-        ({"factor": None}, "either a factor with levels, or arms"),
+        ({"arms": {"a": {}}}, "a factor with levels, factors with a design, or arms"),
+        ({"factor": None}, "a factor with levels, factors with a design, or arms"),
         ({"factor": "data.source", "levels": ("a", "b"), "baseline": "a"}, "differ in their data"),
         ({"factor": "model.pooling", "levels": ("attention", "men")}, "Did you mean 'mean'"),
     ],

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
         judge,
         mark_collapsed,
     )
-    from ablation.analysis.power import planning
-    from ablation.analysis.response import crossed, is_log, levels_of
+    from ablation.analysis.power import factor_rows, planning
+    from ablation.analysis.response import is_log, levels_of
     from ablation.analysis.words import amount, doubts, exactly, scope_note, sentences
 
 __all__ = [
@@ -29,10 +29,10 @@ __all__ = [
     "amount",
     "answer",
     "answer_sentences",
-    "crossed",
     "differences",
     "doubts",
     "exactly",
+    "factor_rows",
     "is_log",
     "judge",
     "levels_of",
@@ -45,8 +45,8 @@ __all__ = [
 _HOMES = {
     "answers": ("answer", "answer_sentences"),
     "effects": ("DIFFERENCES", "EFFECTS", "Judged", "differences", "judge", "mark_collapsed"),
-    "power": ("planning",),
-    "response": ("crossed", "is_log", "levels_of"),
+    "power": ("factor_rows", "planning"),
+    "response": ("is_log", "levels_of"),
     "words": ("amount", "doubts", "exactly", "scope_note", "sentences"),
 }
 

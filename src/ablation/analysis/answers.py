@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ablation.analysis.contrasts import decided
 from ablation.analysis.response import levels_of
 from ablation.analysis.words import FAILURES, REACHES, amount, exactly
 from ablation.records.declaration import Declaration
@@ -27,12 +28,16 @@ MOST_NAMED = 4
 SPELT = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 
 
-def answer(effects: pd.DataFrame, declaration: Declaration) -> str:
+def answer(
+    effects: pd.DataFrame, declaration: Declaration, contrasts: pd.DataFrame | None = None
+) -> str:
     """Returns the study's answer as one paragraph; see :func:`answer_sentences`."""
-    return " ".join(answer_sentences(effects, declaration))
+    return " ".join(answer_sentences(effects, declaration, contrasts))
 
 
-def answer_sentences(effects: pd.DataFrame, declaration: Declaration) -> list[str]:
+def answer_sentences(
+    effects: pd.DataFrame, declaration: Declaration, contrasts: pd.DataFrame | None = None
+) -> list[str]:
     """Returns the study's answer in a few short sentences, the answer itself first.
 
     Neighbouring levels of a numeric factor are told together; an arm whose runs failed is said to
@@ -42,12 +47,16 @@ def answer_sentences(effects: pd.DataFrame, declaration: Declaration) -> list[st
     Args:
         effects: One row per arm, the baseline first.
         declaration: Everything the study fixed.
+        contrasts: The effects of several factors. A decided interaction is said first, because it
+            changes what a main effect means.
     """
     arms = effects.iloc[1:]
     if (arms["stage"] == "exploratory").all():
         return [f"Not known yet: {arms['reason'].iloc[0]}."]
     where = ", on this test split" if arms["scope"].iloc[0] == "this_split" else ""
+    where += "" if declaration.paired else ", unpaired"
     said = [
+        *([] if contrasts is None else _together(contrasts, declaration.measure)),
         _matters(arms, declaration, where),
         *_take(arms, declaration),
         *_avoid(arms, declaration),
@@ -55,6 +64,31 @@ def answer_sentences(effects: pd.DataFrame, declaration: Declaration) -> list[st
         *_open(arms, declaration),
     ]
     return [f"{each}." for each in said]
+
+
+def _together(contrasts: pd.DataFrame, metric: Metric) -> Iterator[str]:
+    """Yields the largest decided interaction, and components whose worth depends on the others."""
+    rows = list(decided(contrasts, "interaction"))
+    for row in rows[:1]:
+        also = f", or {row['also']}, which this fraction cannot tell apart" if row["also"] else ""
+        more = f"; {len(rows) - 1} more are in the table" if len(rows) > 1 else ""
+        yield (
+            f"Interaction: {row['name']}{also}, together {amount(row['effect'], metric)} beyond "
+            f"the sum of each alone ({_ends(row, metric)}), so no effect of one holds at every "
+            f"level of the other{more}"
+        )
+    values = {
+        family: contrasts[contrasts["family"] == family].set_index("name")["effect"]
+        for family in ("left_out", "added_in")
+    }
+    for row in decided(contrasts, "in_or_out"):
+        beside, alone = (amount(values[each][row["name"]], metric) for each in values)
+        yield f"Interaction: {row['name']} is worth {beside} beside all others and {alone} alone"
+
+
+def _ends(row: Mapping[Any, Any], metric: Metric) -> str:
+    ends = (row["adjusted_low"], row["adjusted_high"])
+    return " to ".join(amount(end, metric, unit=False) for end in ends)
 
 
 def _matters(arms: pd.DataFrame, declaration: Declaration, where: str) -> str:

@@ -100,13 +100,19 @@ class Evidence:
         """Walks the declared looks, as far as the runs reach."""
         given = self.declaration
         chance = given.chance if given.collapse == "half" else None
+        chance = None if chance is None else given.measure.direction * chance
+        if not given.paired:
+            of = self.cut(range(len(self.arms)), given.most_seeds)
+            del of["scores"]  # not by example: these verdicts are about this split
+            alpha = given.looks[0].alpha
+            return stats.walk_unpaired(**of, margin=self.margin, alpha=alpha, chance=chance)
         return stats.walk_looks(
             **self.cut(range(len(self.arms)), given.most_seeds),
             looks=[look.seeds for look in given.looks],
             spend=[look.alpha for look in given.looks],
             margin=self.margin,
             identical=self.equal,
-            chance=None if chance is None else given.measure.direction * chance,
+            chance=chance,
             absent=self._absent(),
         )
 

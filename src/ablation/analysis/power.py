@@ -6,7 +6,9 @@ import math
 from collections.abc import Sequence
 
 from ablation import stats
+from ablation.analysis.contrasts import FAMILIES, families_of
 from ablation.analysis.words import amount
+from ablation.records.declaration import Declaration
 from ablation.records.metric import METRICS
 from ablation.study.spec import Study
 
@@ -43,11 +45,7 @@ def planning(study: Study, baseline: Sequence[float], examples: int | None = Non
         )
     comparisons = len(study.complete_arms) - 1
     looks, spend = zip(*study.schedule, strict=True)
-    noise, basis = TYPICAL_NOISE, "assumed; measured from three runs of the baseline on"
-    if not few:
-        mean = sum(baseline) / len(baseline)
-        noise = math.sqrt(sum((v - mean) ** 2 for v in baseline) / (len(baseline) - 1))
-        basis = f"from {len(baseline)} runs of the baseline"
+    noise, basis = _noise(baseline)
     row = stats.planning_row(
         looks,
         spend=spend,
@@ -66,6 +64,50 @@ def planning(study: Study, baseline: Sequence[float], examples: int | None = Non
         f"{row.better[1]:.0%} for twice that."
         f"{'' if examples is None else _split(study, examples, comparisons)}"
     )
+
+
+def factor_rows(study: Study, declaration: Declaration, baseline: Sequence[float]) -> list[str]:
+    """Returns what a study of several factors asks, its aliases and its power; else nothing.
+
+    Args:
+        study: The study.
+        declaration: Its declaration.
+        baseline: As in :func:`planning`.
+    """
+    noise, _ = _noise(baseline)
+    said = []
+    for family in families_of(declaration):
+        names = [row["name"] for row in family.rows]
+        line = f"{len(names)} {FAMILIES[family.name]}{'s' if len(names) > 1 else ''}"
+        if family.name not in {"main", "interaction"}:
+            line = f"{len(names)} components {FAMILIES[family.name]}"
+        if study.margin is not None and study.schedule[0].seeds > 1:
+            row = family.weights[0]
+            power = stats.power_better(
+                study.most_seeds,
+                effect=study.margin,
+                noise=max(noise, 1e-9) * math.sqrt(float((row**2).sum())),
+                comparisons=len(names),
+            )
+            line += (
+                f": one of the margin is found with {float(power):.0%} on {study.most_seeds} seeds"
+            )
+        said.append(f"{line}.")
+        said += [
+            f"Aliased: {row['name']} = {row['also'].replace('; ', ' = ')}."
+            for row in family.rows
+            if row["also"]
+        ]
+    return said
+
+
+def _noise(baseline: Sequence[float]) -> tuple[float, str]:
+    """Returns the standard deviation of one run over seeds, and what it is based on."""
+    if len(baseline) < FEWEST_RUNS:
+        return TYPICAL_NOISE, "assumed; measured from three runs of the baseline on"
+    mean = sum(baseline) / len(baseline)
+    noise = math.sqrt(sum((v - mean) ** 2 for v in baseline) / (len(baseline) - 1))
+    return noise, f"from {len(baseline)} runs of the baseline"
 
 
 def _split(study: Study, examples: int, comparisons: int) -> str:

@@ -6,12 +6,16 @@ import logging
 import math
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ablation.errors import Refused, public
 from ablation.mirror.read import ARM, DATA, DECLARATION, KEY, LABEL, OUTCOME, PLANNED, RUN, SEED
 from ablation.records import addresses
+from ablation.records.causes import refusal
 from ablation.records.outcome import Outcome
+from ablation.records.paths import flatten
+from ablation.study.design import level_name, short
 from ablation.study.plan import Plan, Trial
 from ablation.study.spec import Arm
 from ablation.tracking import LOGITS, WEIGHTS, files
@@ -79,10 +83,8 @@ def _unusable(url: str, error: Exception) -> Refused:
             f"Upgrade it: optuna storage upgrade --storage '{where}'; or move it away: the next "
             "run makes it anew from the record.",
         )
-    return Refused(
-        f"The Optuna storage {where} cannot be used: {str(error).splitlines()[0]}",
-        "Check ABLATION_STORAGE or --store.",
-    )
+    way_out = "Check ABLATION_STORAGE or --store."
+    return refusal(error, f"The Optuna storage {where} cannot be used", way_out)
 
 
 def failures() -> tuple[type[Exception], ...]:
@@ -120,18 +122,15 @@ class Mirror:
         storage: The Optuna storage.
         name: ``label [declaration hash]``.
         study_id: Optuna's id.
-        trials: The planned trials.
-        metric: Name of the metric that becomes the value of a finished trial.
+        plan: The plan; its metric on test becomes the value of a finished trial.
     """
 
-    def __init__(
-        self, storage: RDBStorage, name: str, study_id: int, trials: Sequence[Trial], metric: str
-    ) -> None:
-        self._storage, self._study, self._metric = storage, study_id, metric
+    def __init__(self, storage: RDBStorage, name: str, study_id: int, plan: Plan) -> None:
+        self._storage, self._study, self._metric = storage, study_id, plan.declaration.metric
         self._name = name
-        self._levels = _levels(trials)
+        self._levels = _levels(plan)
         self._names = self._levels.keys()
-        self._distributions = _distributions(trials, self._levels)
+        self._distributions = _distributions(plan.trials, self._levels)
         self._ids: dict[str, int] = {}
 
     def reconcile(
@@ -291,7 +290,7 @@ def open_mirror(storage: RDBStorage, plan: Plan, *, label: str) -> Mirror:
     for attribute, value in attributes.items():
         storage.set_study_user_attr(study_id, attribute, value)
     name_metric(storage, name, f"test {declared.measure.title}")
-    return Mirror(storage, name, study_id, plan.trials, declared.metric)
+    return Mirror(storage, name, study_id, plan)
 
 
 def _contradicts(cell: FrozenTrial, outcome: Outcome | None) -> bool:
@@ -311,13 +310,20 @@ def name_metric(storage: RDBStorage, study: str, metric: str) -> None:
         optuna.load_study(study_name=study, storage=storage).set_metric_names([metric])
 
 
-def _levels(trials: Sequence[Trial]) -> dict[str, Callable[[Arm], str]]:
+def _levels(plan: Plan) -> dict[str, Callable[[Arm], str]]:
     """Returns the parameters of a trial, each with the function that reads it off an arm.
 
-    They are the factor, or ``arm`` if the arms are listed.
+    They are the factors, or ``arm`` if the arms are listed.
     """
+    if factors := list(plan.study.factors):
+        return {short(path, factors): partial(_level_at, path) for path in factors}
+    trials = plan.trials
     paths = list(dict.fromkeys(path for trial in trials for path in trial.arm.levels))
     return {paths[0].rpartition(".")[2] if len(paths) == 1 else "arm": lambda arm: arm.name}
+
+
+def _level_at(path: str, arm: Arm) -> str:
+    return level_name(flatten(arm.config)[path])
 
 
 def _distributions(

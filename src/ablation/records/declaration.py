@@ -69,6 +69,8 @@ class Declaration:
     described: Metric | None = None
     """The metric, where it is none of :data:`ablation.records.metric.METRICS`; without its chance,
     which is :attr:`chance`."""
+    paired: bool = True
+    """Whether arms share seeds and are compared seed by seed."""
 
     @property
     def measure(self) -> Metric:
@@ -107,6 +109,7 @@ class Declaration:
             # Only where it is asked for, so that older declarations keep their text and hash.
             **({"scope": self.scope} if self.scope == "this_split" else {}),
             **({} if self.described is None else {"described": _described(self.described)}),
+            **({} if self.paired else {"paired": False}),
         }
 
     @classmethod

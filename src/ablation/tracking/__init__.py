@@ -3,6 +3,7 @@
 from ablation.tracking.curves import CURVES, curves_frame, validation_curves
 from ablation.tracking.entities import LOGITS, WEIGHTS
 from ablation.tracking.examples import COMMONEST, EXAMPLES, examples_frame
+from ablation.tracking.foreign import foreign_runs
 from ablation.tracking.frames import (
     HASHES,
     RUNS,
@@ -72,6 +73,7 @@ __all__ = [
     "examples_frame",
     "failures",
     "find_home",
+    "foreign_runs",
     "hashes_frame",
     "keep_commonest",
     "keep_numerics",

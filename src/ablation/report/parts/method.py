@@ -13,8 +13,7 @@ from ablation.report.blocks import Block, Text
 def section(basis: Basis) -> Iterator[Block]:
     """Yields the method in a few paragraphs."""
     yield Text(
-        "Every arm is trained with the same seeds; a difference compares two runs that share one. "
-        "BETTER and WORSE come from two-sided paired t tests, EQUIVALENT from two one-sided tests "
+        f"{_TESTS[basis.declaration.paired]}, EQUIVALENT from two one-sided tests "
         "against the margin; each family is corrected by Holm over the arms. IDENTICAL is what "
         "was seen and no claim: bit for bit the same on these seeds. Anything else is "
         "INCONCLUSIVE, which is not equality."
@@ -35,6 +34,16 @@ def section(basis: Basis) -> Iterator[Block]:
     )
 
 
+_TESTS = {
+    True: "Every arm is trained with the same seeds; a difference compares two runs that share "
+    "one. BETTER and WORSE come from two-sided paired t tests",
+    False: "The arms share no seeds, so their means are compared. BETTER and WORSE come from "
+    "Welch's statistic with min(n, n of the baseline) - 1 degrees of freedom, which is never "
+    "liberal",
+}
+"""How a difference is tested, by whether arms are paired."""
+
+
 def _critical(basis: Basis) -> str:
     """Returns how new examples enter the tests."""
     if basis.effects["scope"].iloc[0] != "new_examples":
@@ -49,7 +58,7 @@ def _lacking(basis: Basis) -> Iterator[Text]:
     """Yields what was not recorded, and what it would be good for."""
     declaration = basis.declaration
     hashes = basis.content.hashes[["weights", "logits"]]
-    if len(hashes) and hashes.isna().to_numpy().all():
+    if basis.content.is_recorded and len(hashes) and hashes.isna().to_numpy().all():
         yield Text(
             "No run left a hash of its weights or its outputs, so an arm that did the very same "
             "as the baseline cannot be told from one with equal values: return weights_hash or "

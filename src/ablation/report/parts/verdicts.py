@@ -50,12 +50,24 @@ def section(basis: Basis) -> Iterator[Block]:
         "differences",
         "Difference of each arm to the baseline, with intervals and verdict",
         partial(draw_forest, bars, dots, basis.axis),
-        "Each arm less the baseline on the same seeds: dots are seeds, the thick line is the "
+        f"{_DOTS[basis.declaration.paired]}, the thick line is the "
         "interval that the verdict rests on, the thin one between two ticks the 95 % estimate."
         + (note if rest else ""),
         narrow=partial(draw_forest, bars, dots, basis.axis, narrow=True),
     )
-    yield verdict_table(basis.shown, scale)
+    yield verdict_table(basis.shown, scale, paired=basis.declaration.paired)
+
+
+_DOTS = {
+    True: "Each arm less the baseline on the same seeds: dots are seeds",
+    False: "Each arm less the baseline: dots are runs less the mean of the baseline",
+}
+"""What the forest shows, by whether arms are paired."""
+
+_COMPARED = {
+    True: "compare runs that share a seed",
+    False: "are unpaired, by Welch's statistic with the degrees of freedom of the smaller side",
+}
 
 
 def find(basis: Basis) -> pd.DataFrame:
@@ -64,8 +76,14 @@ def find(basis: Basis) -> pd.DataFrame:
     return differences(basis.runs, content.declaration, content.judged.seeds)
 
 
-def verdict_table(effects: pd.DataFrame, scale: Scale) -> Table:
-    """Returns the verdicts, a row per arm, the baseline first."""
+def verdict_table(effects: pd.DataFrame, scale: Scale, *, paired: bool = True) -> Table:
+    """Returns the verdicts, a row per arm, the baseline first.
+
+    Args:
+        effects: One row per arm, the baseline first.
+        scale: How the metric is written.
+        paired: Whether arms were compared seed by seed; else no wins are counted.
+    """
     rows = []
     for place, row in enumerate(effects.to_dict("records")):
         first = place == 0
@@ -87,21 +105,28 @@ def verdict_table(effects: pd.DataFrame, scale: Scale) -> Table:
                     f"{row['failed']} of {row['n']}, ≤ {row['failed_upper95']:.0%}", row["failed"]
                 ),
                 Cell("" if first else f"{row['wins']}–{row['ties']}–{row['losses']}"),
-            ]
+            ][: None if paired else -1]
         )
     columns = ["arm", "verdict", "difference", INTERVAL, "95 % estimate", "p differs",
-               "p equivalent", "alpha", "mean", "seeds", "failed", "w–t–l"]  # fmt: skip
+               "p equivalent", "alpha", "mean", "seeds" if paired else "runs", "failed",
+               "w–t–l"][: None if paired else -1]  # fmt: skip
     caption = (
         f"{scale.heading[0].upper()}{scale.heading[1:]}. {_about(effects)}Differences to the "
-        "baseline compare runs that share a seed. The interval of the verdict is the one it rests "
+        f"baseline {_COMPARED[paired]}. The interval of the verdict is the one it rests "
         "on, like the p values, adjusted by Holm and to be compared with alpha, the error rate "
         "that the arm's look spent; the estimate covers 95 % over all looks together. "
-        "Beside the failed runs stands the rate up to which they may fail (one-sided 95 %); w–t–l "
-        "counts the seeds on which the arm is better than, level with and worse than the baseline."
+        "Beside the failed runs stands the rate up to which they may fail (one-sided 95 %)"
     )
+    caption += _WINS if paired else "."
     if any(doubts(row) for row in effects.to_dict("records")):
         caption += f" {MARK} Something weakens this verdict: see In words."
     return table(columns, rows, numeric="llrrrrrrrrrr", caption=caption)
+
+
+_WINS = (
+    "; w–t–l counts the seeds on which the arm is better than, level with and worse than the "
+    "baseline."
+)
 
 
 def _about(effects: pd.DataFrame) -> str:

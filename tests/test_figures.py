@@ -294,7 +294,7 @@ def test_equal_figures_are_equal_bytes_and_ids_differ_between_figures() -> None:
     pages = [dict(begin_drawing(compose(Basis(given)))) for _ in range(2)]
     assert pages[0] == pages[1]
     assert set(pages[0]) == {
-        "differences", "differences-narrow", "seeds", "curves", "probes", "variance",
+        "differences", "differences-narrow", "seeds", "curves", "probes", "cost", "variance",
     }  # fmt: skip
     for name, (text, pixels) in pages[0].items():
         assert text.startswith("<?xml")

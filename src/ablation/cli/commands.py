@@ -23,6 +23,7 @@ from ablation.errors import Refused, public
 
 if TYPE_CHECKING:
     from ablation.execute import Glance, Held, ProcessCrew, Session
+    from ablation.execute.walk import Orders
     from ablation.records.places import Places
     from ablation.study.plan import Plan
     from ablation.study.spec import Study
@@ -72,6 +73,16 @@ Workers = Annotated[
     int | None, typer.Option(help="Number of training processes; one per core if unset.")
 ]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
+Only = Annotated[
+    list[str] | None,
+    typer.Option(help="Train a part: arm=NAME or seed=NUMBER; may be given several times."),
+]
+Timeout = Annotated[
+    float | None, typer.Option(help="Seconds after which a trial is ended, and tried again.")
+]
+FailFast = Annotated[
+    bool, typer.Option("--fail-fast", help="Stop at the first trial that raises or is lost.")
+]
 
 
 def _version(wanted: bool) -> None:
@@ -181,15 +192,18 @@ def status(
 def run(
     name: Name, *, data: Data = None, text: Text = None, label: Label = None, seeds: Seeds = None,
     workers: Workers = None, device: Device = "auto", store: Store = None,
-    reports: Reports = Path("reports"),
+    reports: Reports = Path("reports"), only: Only = None, timeout: Timeout = None,
+    fail_fast: FailFast = False,
 ) -> None:  # fmt: skip
     """Runs the missing trials of a study, records them and writes the report."""
-    _refuse_options(device, workers)
+    _refuse_options(device, workers, timeout)
     from ablation.cli.asked import cores, plan_of
+    from ablation.cli.part import part_of
     from ablation.cli.settled import settled
     from ablation.execute import ProcessCrew, glance, hold
     from ablation.execute.crew import prepare_pool
     from ablation.execute.garbage import loading, seldom
+    from ablation.execute.walk import Orders
     from ablation.records.places import places
     from ablation.study.load import STUDIES, load
     from ablation.task import Redirection
@@ -201,7 +215,7 @@ def run(
         prepare_pool(*study.task.preload)
     with loading():
         given = plan_of(study, Redirection(data=data, text=text, label=label), seeds)
-    arms = given.study.complete_arms
+    arms, wanted = given.study.complete_arms, part_of(given, only or ())
     given.study.task.check([(arm.config, given.data_by_arm[arm.name]) for arm in arms])
     _terminate_like_interrupt()
     with seldom(), ProcessCrew(workers or cores()) as crew:
@@ -213,12 +227,18 @@ def run(
                 show_report(seen.label, shown, reports)
                 return
             prepare_pool(*study.task.preload)
-            opened, idle = _carry_out(given, crew, where, held, seen, device=device)
+            orders = Orders(device=device, timeout=timeout, fail_fast=fail_fast, wanted=wanted)
+            opened, idle = _carry_out(given, crew, where, held, seen=seen, orders=orders)
+        if opened.outcomes:
+            _write_report(opened.home, reports, None if idle else crew)
+        failed = opened.attempts.summary()
+        for line in failed:
+            show(escaped(line))
         if opened.missing:
             names = ", ".join(f"{t.arm.name} seed {t.seed}" for t in opened.missing[:10])
             show(escaped(f"{len(opened.missing)} planned trials are missing: {names}"))
+        if failed or opened.left:
             raise typer.Exit(1)
-        _write_report(opened.home, reports, None if idle else crew)
 
 
 def _carry_out(
@@ -226,9 +246,9 @@ def _carry_out(
     crew: ProcessCrew,
     where: Places,
     held: Held,
-    seen: Glance | None,
     *,
-    device: str,
+    seen: Glance | None,
+    orders: Orders,
 ) -> tuple[Session, bool]:
     """Trains and records the missing trials; returns the session and whether none was missing."""
     from ablation.cli.progress import follow
@@ -238,19 +258,20 @@ def _carry_out(
     opened: Session | None = None
     try:
         missing = [] if seen is None else seen.missing(given)
-        handed = None
+        missing, handed = [trial for trial in missing if orders.wanted(trial)], None
         if missing:
-            handed = hand_out(crew, given, missing, held.progress, device=device)
+            device, timeout, folder = orders.device, orders.timeout, held.progress
+            handed = hand_out(crew, given, missing, folder, device=device, timeout=timeout)
         with contextlib.ExitStack() as record:
             with loading():  # it takes seconds, in which the workers load and train
-                opened = record.enter_context(session(given, where, held))
+                opened = record.enter_context(session(given, where, held, orders.wanted))
             if screening := _screening(given.study):
                 show(screening)
-            idle = not opened.missing
-            if idle:
+            idle = not opened.left
+            if not opened.missing:
                 show(escaped(_all_done(opened.home.label, len(opened.trials))))
             else:
-                steps = follow(opened, crew, handed, device=device)
+                steps = follow(opened, crew, handed, orders)
                 for left in record.enter_context(contextlib.closing(steps)):
                     if left <= crew.at_once:
                         _load_for_the_report(crew)
@@ -399,13 +420,15 @@ def main() -> None:
         gc.freeze()
 
 
-def _refuse_options(device: str, workers: int | None) -> None:
+def _refuse_options(device: str, workers: int | None, timeout: float | None) -> None:
     if device not in {"auto", "cpu", "cuda"}:
         raise Refused(f"No device {device!r}.", "Give auto, cpu or cuda.")
     if workers is not None and workers < 1:
         raise Refused(
             f"At least 1 worker is needed; got {workers}.", "Leave --workers out for one per core."
         )
+    if timeout is not None and not timeout > 0:
+        raise Refused(f"--timeout must be > 0; got {timeout!r}.", "Give seconds, or leave it out.")
 
 
 def _budget(study: Study) -> str:
@@ -426,10 +449,13 @@ def _screening(study: Study) -> str:
 
 
 def _terminate_like_interrupt() -> None:
-    """Makes SIGTERM act like Ctrl-C: workers and servers are ended, runs are closed."""
+    """Makes TERM, HUP and QUIT act like Ctrl-C: workers and servers are ended, runs are closed."""
     import signal
 
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    signal.signal(signal.SIGTERM, interrupt)
+    for name in ("SIGTERM", "SIGHUP", "SIGQUIT"):
+        which = getattr(signal, name, None)
+        if which is not None and signal.getsignal(which) != signal.SIG_IGN:  # as nohup has it
+            signal.signal(which, interrupt)

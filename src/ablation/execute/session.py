@@ -6,7 +6,7 @@ import contextlib
 import dataclasses
 import shutil
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,10 +16,11 @@ from ablation import mirror as mirrors
 from ablation import tracking
 from ablation.analysis.due import decide_seeds, due_trials
 from ablation.errors import Refused, public
+from ablation.execute.attempts import Attempts
 from ablation.execute.live import Live
 from ablation.execute.stamp import stamp
 from ablation.records.outcome import Outcome
-from ablation.tracking import Finished, Home
+from ablation.tracking import Finished, Home, Unfinished
 
 if TYPE_CHECKING:
     from ablation.mirror import Mirror
@@ -43,6 +44,10 @@ class Session:
     """Shows long trainings while they run."""
     versions: Mapping[str, str]
     """Commit and library versions, as tags."""
+    wanted: Callable[[Trial], bool] = lambda _: True
+    """Whether this start trains a trial; the others that are due stay missing."""
+    attempts: Attempts = dataclasses.field(default_factory=Attempts)
+    """The failures of this start."""
 
     def look(self) -> None:
         """Updates the due trials: decided arms get no more seeds."""
@@ -61,6 +66,18 @@ class Session:
         return tuple(trial for trial in self.trials if trial.key not in self.outcomes)
 
     @property
+    def left(self) -> tuple[Trial, ...]:
+        """The missing trials that this start still trains."""
+        return tuple(
+            t for t in self.missing if self.wanted(t) and not self.attempts.is_given_up(t)
+        )
+
+    @property
+    def given_up(self) -> frozenset[tuple[str, int]]:
+        """Arm and seed of the missing trials that this start trains no more: they failed."""
+        return self.attempts.given_up(self.missing)
+
+    @property
     def failed(self) -> int:
         """Number of due trials that ended as FAILED."""
         ended = (self.outcomes.get(trial.key) for trial in self.trials)
@@ -75,6 +92,14 @@ class Session:
         self.outcomes[trial.key] = outcome
         self.mirror.finish(trial, outcome)
         return outcome
+
+    def record_failure(self, ended: Unfinished) -> bool:
+        """Records a training without an outcome; returns whether the trial is tried again."""
+        trial = ended.trial
+        data, early = self.plan.data_of(trial), self.live.take(trial)
+        tracking.record_failure(self.home, ended, data, self.versions, early)
+        self.mirror.wait(trial)
+        return self.attempts.note(trial, ended.failure)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -105,13 +130,19 @@ def hold(places: Places, study: str) -> Iterator[Held]:
 
 
 @contextlib.contextmanager
-def session(plan: Plan, places: Places, held: Held | None = None) -> Iterator[Session]:
+def session(
+    plan: Plan,
+    places: Places,
+    held: Held | None = None,
+    wanted: Callable[[Trial], bool] = lambda _: True,
+) -> Iterator[Session]:
     """Opens the record of a study, declares it, and reconciles what an earlier end left behind.
 
     Args:
         plan: The plan.
         places: Where it is recorded.
         held: The study's lock; None takes it.
+        wanted: Whether a trial is to be trained in this start.
 
     Raises:
         Refused: If the record cannot be used, or another process is using it.
@@ -130,6 +161,7 @@ def session(plan: Plan, places: Places, held: Held | None = None) -> Iterator[Se
         try:
             mirror = mirrors.open_mirror(storage, plan, label=label)
             opened = _open(plan, home, mirror, held)
+            opened.wanted = wanted
             yield opened
         except BaseException:
             _close(home, complete=False)

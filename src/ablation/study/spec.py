@@ -95,6 +95,12 @@ class Study:
     ``seeds``."""
     spend: Sequence[float] = ()
     """Error rate spent at each look; by default, ascending shares of 0.05."""
+    timeout: float | None = None
+    """Seconds that a trial may take; one that takes longer is FAILED(timeout), an outcome. Part
+    of the trials' keys if it is set."""
+    memory: float | None = None
+    """GiB of resident memory that a trial's process may have, PyTorch included; one that has more
+    is FAILED(oom), an outcome. Part of the trials' keys if it is set."""
     numerics: bool = False
     """Whether the report shows the task's own table. For the text classifier it is computed
     without training: the effect of each fill of the arms in each dtype."""
@@ -179,6 +185,10 @@ def _check_budget(study: Study) -> None:
             f"A study needs at least 1 seed; got {study.seeds!r}.",
             "Give 5 or more for verdicts; fewer are a screening.",
         )
+    for name, unit in {"timeout": "seconds", "memory": "GiB"}.items():
+        limit = getattr(study, name)
+        if limit is not None and not (isinstance(limit, int | float) and 0 < limit < math.inf):
+            raise Refused(f"{name} must be > 0; got {limit!r}.", f"Give {unit}, or None.")
     if study.margin is not None and not study.margin > 0:
         raise Refused(f"A margin must be > 0; got {study.margin!r}.", "Give a margin or None.")
     if isinstance(study.collapse, str):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
+from ablation.records.failure import FAILURES
 from ablation.records.outcome import EpochRecord, Outcome, RunResult
 from ablation.records.paths import flatten
 from ablation.task import Prepared
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from ablation.tracking.record import Started
 
 KEY = "ablation.key"
-REASON = "ablation.reason"
+REASON = FAILURES["outcome"].tag
 WEIGHTS, LOGITS = "ablation.weights", "ablation.logits"
 CHOSEN = "chosen/"
 """Prefix of validation metrics at the kept epoch; metrics without it form the curve."""

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ablation.records.failure import Failure
 from ablation.records.outcome import EpochRecord, Outcome, RunResult
 from ablation.study.plan import Trial
 from ablation.task import Prepared
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 
 CORRECT = "test_correct.bin"
 """Artifact: one packed bit per test text, in the split's order."""
+TRACEBACK = "traceback.txt"
+"""Artifact of a run without an outcome."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -48,6 +51,13 @@ class Finished(Started):
 
     records: Sequence[EpochRecord]
     result: RunResult
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Unfinished(Started):
+    """A trial whose training ended without an outcome."""
+
+    failure: Failure
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -171,6 +181,30 @@ def record(
         tags=tags,
         ended=ended,
     )
+
+
+def record_failure(
+    home: Home,
+    ended: Unfinished,
+    data: Prepared,
+    versions: Mapping[str, str],
+    early: Early | None = None,
+) -> None:
+    """Records a training that ended without an outcome, with its traceback as an artifact.
+
+    Args:
+        home: The study label.
+        ended: The trial and its failure.
+        data: The trial's data.
+        versions: Commit and library versions, as tags.
+        early: The run that showed the training, if it was a long one.
+    """
+    failure = ended.failure
+    early = early or begin(home, ended, data, versions)
+    home.client.set_tag(early.run_id, failure.rule.tag, str(failure))
+    if failure.trace:
+        _save(home, early.artifacts, TRACEBACK, failure.trace.encode())
+    home.client.set_terminated(early.run_id, status=failure.rule.status)
 
 
 def _create(home: Home, started: Started, tags: Mapping[str, str]) -> Run:

@@ -9,7 +9,7 @@ OPTIONS = $(if $(DATA),--data "$(DATA)") $(if $(TEXT),--text "$(TEXT)") $(if $(L
 PLACES = $(if $(STORE),--store "$(STORE)") $(if $(REPORTS),--reports "$(REPORTS)")
 BUDGET = $(if $(SEEDS),--seeds "$(SEEDS)") $(if $(WORKERS),--workers "$(WORKERS)") $(if $(DEVICE),--device "$(DEVICE)")
 
-.PHONY: setup study report reports-check samples readme ui calibration bench bench-report
+.PHONY: setup study report reports-check samples readme ui dashboard calibration bench bench-report
 .PHONY: bench-step bench-overhead bench-scaling bench-growth check test test-browser test-all clean
 .DEFAULT_GOAL := study
 
@@ -61,6 +61,13 @@ reports-check: $(READY)
 
 ui: $(READY)
 	@$(BIN)/python -P -m ablation ui $(if $(NAME),"$(NAME)") $(if $(STORE),--store "$(STORE)")
+
+# Shows plan and states in optuna-dashboard, on this machine only.
+STORAGE = $(if $(STORE),sqlite:///$(abspath $(STORE))/optuna.db,$(or $(ABLATION_STORAGE),sqlite:///$(CURDIR)/optuna.db))
+dashboard: $(READY)
+	@$(if $(filter sqlite:///%,$(STORAGE)),test -f "$(STORAGE:sqlite:///%=%)" || \
+	  { echo "Nothing is recorded in $(STORAGE:sqlite:///%=%)."; echo "Run a study first: make study NAME=init_std"; exit 2; })
+	@$(BIN)/optuna-dashboard --host 127.0.0.1 --port $(or $(PORT),8080) "$(STORAGE)"
 
 calibration: $(READY)
 	$(BIN)/python benchmarks/calibration.py

@@ -18,7 +18,7 @@ from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from typing import Any
 
-from calibrate import crossed, fixed, followups, looks, sets, unpaired
+from calibrate import crossed, fixed, followups, late, looks, sets, unpaired
 from calibrate.promise import Check
 
 
@@ -43,6 +43,7 @@ def jobs() -> list[Callable[[], list[Check]]]:
         partial(looks.natural_checks, 20_000),
         *(partial(crossed.crossed_checks, cell, 2000, number) for number, cell in wide),
         *(partial(looks.look_checks, cell, 8000, n) for n, cell in enumerate(looks.look_cells())),
+        *(partial(late.late_checks, cell, 8000, n) for n, cell in enumerate(late.late_cells())),
         partial(looks.interval_checks, 10_000),
         partial(crossed.split_only_checks, 1000),
         partial(crossed.tail_checks, 100_000),

@@ -204,15 +204,20 @@ def mlflow_pages(tmp_path_factory: pytest.TempPathFactory, request: Any) -> Iter
     process = subprocess.Popen([*command, "ui", "--port", str(port)], cwd=folder,
                                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # fmt: skip
     try:
-        for _ in range(600):
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            time.sleep(0.1)
+        listening(port)
         yield f"http://127.0.0.1:{port}|{folder / 'mlflow.db'}"
     finally:
         process.send_signal(2)
         process.wait(timeout=20)
+
+
+def listening(port: int) -> None:
+    """Waits until a server answers."""
+    for _ in range(600):
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.1)
 
 
 def wait_for(driver: Any, text: str, seconds: float = 60) -> str:
@@ -270,3 +275,47 @@ def framed(driver: Any, seconds: float = 60) -> str:
 
     found: str = WebDriverWait(driver, seconds).until(said)
     return found
+
+
+@pytest.fixture(scope="module")
+def dashboard(mlflow_pages: str) -> Iterator[str]:
+    """optuna-dashboard's pages for the study that ran."""
+    database = Path(mlflow_pages.split("|")[1]).with_name("optuna.db")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [str(Path(sys.executable).with_name("optuna-dashboard")), "--port", str(port)]
+    process = subprocess.Popen([*command, f"sqlite:///{database}"],
+                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # fmt: skip
+    try:
+        listening(port)
+        yield f"http://127.0.0.1:{port}/dashboard"
+    finally:
+        process.terminate()
+        process.wait(timeout=20)
+
+
+def test_the_dashboard_shows_names_note_and_history(driver: Any, dashboard: str) -> None:
+    driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    driver.set_window_size(1600, 1400)
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    driver.get(dashboard)
+    wait_for(driver, "tiny [")
+    driver.get(f"{dashboard}/studies/1")
+    drawn = """
+        return Object.fromEntries([...document.querySelectorAll('.js-plotly-plot')].map(
+            plot => [plot.id, plot.data.flatMap(trace => [...(trace.y || [])])]))
+    """
+    names = ("history", "hyperparameter-importances", "intermediate-values")
+    WebDriverWait(driver, 60).until(lambda driver: len(driver.execute_script(drawn)) > len(names))
+    keep(driver, "dashboard")
+    plots = driver.execute_script(drawn)
+    assert len(plots["plot-history"]) >= 6
+    assert plots["graph-hyperparameter-importances"] == ["init_std"]
+    assert len(plots["graph-intermediate-values"]) == 6 * 2
+    wait_for(driver, "test accuracy")
+    driver.get(f"{dashboard}/studies/1/note")
+    said = wait_for(driver, "Does it matter?")
+    assert "luckiest seed" in said
+    keep(driver, "dashboard-note")

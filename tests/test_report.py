@@ -25,11 +25,13 @@ def test_verdicts_and_their_words() -> None:
     found = judge(frame, hashes(frame), declared).effects
     assert list(found["verdict"]) == ["", "BETTER", "WORSE", "EQUIVALENT", "INCONCLUSIVE"]
     said = answer(found, declared)
-    for place, word in ((0, "better"), (1, "worse")):
-        points = abs(100 * found["effect"].iloc[1 + place])
-        assert f"{NASTY[place]} is {word} than base by {points:.1f} points" in said
-    assert f"{NASTY[2]} is equivalent to base within 2 points" in said
-    assert f"{NASTY[3]} is inconclusive: a follow-up of" in said
+    assert said.startswith("It matters, on this test split. Take ")
+    for place, advice, side in ((0, "Take", "above"), (1, "Avoid", "below")):
+        mean, points = (100 * abs(found[of].iloc[1 + place]) for of in ("mean", "effect"))
+        assert f"{advice} {NASTY[place]}: {mean:.1f} %, {points:.1f} points {side} base (" in said
+    assert f"Within 2 points of base: {NASTY[2]}." in said
+    assert f"Not known yet: {NASTY[3]}; " in said
+    assert said.endswith(" would decide it with 80 %.")
     assert len(sentences(found, declared)) == 4
 
 
@@ -42,9 +44,10 @@ def test_a_verdict_that_rests_on_failures_says_so() -> None:
     declared = declaration(arms=tuple(arms), looks=(Look(20, 0.05),), floor=0.69, margin=None)
     found = judge(frame, hashes(frame), declared).effects
     assert found["verdict"].iloc[1] == "WORSE"
+    assert f"Avoid {NASTY[2]}: failed alone on 7" in answer(found, declared)
     for said in (answer(found, declared), *sentences(found, declared)):
         assert "failed alone on 7 of 20 seeds" in said
-        assert "points" not in said
+        assert "points" not in said  # the size is that of an imputed constant
     assert found["p_failures"].iloc[1] <= 0.05 < found["p_difference"].iloc[1]
 
 
@@ -54,7 +57,7 @@ def test_sentences_keep_names_and_margins_as_they_are() -> None:
     declared = declaration(margin=0.0125, arms=arms)
     found = judge(frame, hashes(frame), declared).effects
     said = answer(found, declared)
-    assert "-1e4 is equivalent to base within 1.25 points" in said
+    assert "Within 1.25 points of base: -1e4." in said
     assert sentences(found, declared)[0].startswith("pre-norm: BETTER")
 
 
@@ -137,7 +140,7 @@ def test_equal_hashes_on_every_seed_are_identity(kind: str) -> None:
     found = judge(frame, left, declaration()).effects.set_index("arm")
     assert found.loc[NASTY[3], "verdict"] == "IDENTICAL"
     assert found.loc[NASTY[3], "may_differ95"] == pytest.approx(1 - 0.05 ** (1 / 8))
-    assert "identical to base, bit for bit on all 8 seeds" in answer(
+    assert "Identical to base, bit for bit on all 8 seeds" in answer(
         found.reset_index(), declaration()
     )
     left.loc[(left["arm"] == NASTY[3]) & (left["seed"] == 2), kind] = "another"

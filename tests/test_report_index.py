@@ -55,7 +55,7 @@ def test_the_page_lists_every_study_with_its_answer(reports: Path) -> None:
         assert f'href="{name}/index.html"' in page
         assert f"({name}/index.html)" in text
     assert "<script>alert" not in page + text
-    assert page.count("is worse than base by") == 3
+    assert page.count("Avoid ") == 3
     assert "2026-01-02" in page
     assert (reports / "figures/overview.png").exists()
 
@@ -95,7 +95,7 @@ def test_a_loaded_study_has_frames_the_answer_and_figures(reports: Path) -> None
     study = ablation.load(str(reports / "small"))
     assert len(study.runs) == 40
     assert list(study.effects["verdict"])[1:3] == ["BETTER", "WORSE"]
-    assert "is worse than base by" in study.answer
+    assert " points below base (" in study.answer
     for draw in (study.forest, study.seeds, study.learning_curves, study.probes, study.variance):
         assert draw().axes
     for nothing in (study.response, study.looks, study.interactions):

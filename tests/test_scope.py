@@ -18,6 +18,7 @@ from ablation.analysis.curves import chosen_last
 from ablation.analysis.power import planning
 from ablation.errors import Refused
 from ablation.records.declaration import Declaration
+from ablation.records.metric import Metric
 from ablation.report import Basis, Content, build, compose, differing
 from ablation.report.parts import failures, sensitivity
 from ablation.study.spec import Study
@@ -85,7 +86,7 @@ def test_with_all_scores_verdicts_are_about_new_examples_as_the_engine_says() ->
     for name in ("verdict_low", "estimate_high", "p_difference", "standard_error"):
         np.testing.assert_allclose(found[name], getattr(by_hand, name), atol=1e-12)
     assert (found["standard_error"][1:] > split.standard_error[1:]).all()
-    assert answer(found, declared()).startswith("For new seeds and new test examples: ")
+    assert "on this test split" not in answer(found, declared())
 
 
 @pytest.mark.parametrize("why", ["lost", "another", "declared", "metric"])
@@ -175,7 +176,7 @@ def test_equal_hashes_with_other_values_are_told_and_raise_nothing() -> None:
 
 @pytest.mark.parametrize(
     ("shift", "reach", "words"),
-    [(0.2, "at_least", "at least the margin"), (0.022, "open", "whether by the margin is open")],
+    [(0.2, "at_least", "at least the margin"), (0.022, "open", "perhaps less than the margin")],
 )
 def test_better_says_how_it_compares_with_the_margin(shift: float, reach: str, words: str) -> None:
     draw = np.random.default_rng(2)
@@ -186,7 +187,7 @@ def test_better_says_how_it_compares_with_the_margin(shift: float, reach: str, w
     assert (found["verdict"][1], found["reach"][1]) == ("BETTER", reach)
     assert words in answer(found, declared())
     found.loc[1, "reach"] = "below"
-    assert "less than the margin" in answer(found, declared())
+    assert ", less than the margin" in answer(found, declared())
 
 
 def test_trainings_whose_chosen_epoch_was_the_last_are_counted_by_arm() -> None:
@@ -218,3 +219,12 @@ def test_a_plan_says_what_its_test_split_can_never_show() -> None:
     assert "take a larger test split" in few
     assert "take a larger test split" not in many
     assert "test examples" not in planning(study, [])
+
+
+def test_a_metric_of_no_table_is_part_of_its_declaration() -> None:
+    bleu = Metric(name="bleu", factor=100.0, unit="points", digits=2)
+    given = declared(metric="bleu", described=bleu, chance=None, floor=None)
+    assert Declaration.from_json(given.to_json()) == given
+    assert given.measure == bleu
+    assert "described" not in declared().to_json()
+    assert given.hash != dataclasses.replace(given, described=Metric(name="bleu")).hash

@@ -340,20 +340,55 @@ def test_a_lost_mirror_is_rebuilt(stored: Project, tiny_study: Path) -> None:
 
 def test_the_mirror_reads_like_the_question(stored: Project, tiny_study: Path) -> None:
     import optuna
+    import optuna_dashboard
 
     stored.run("run", str(tiny_study))
     storage = f"sqlite:///{stored.folder / 'optuna.db'}"
-    (summary,) = optuna.get_all_study_summaries(storage)
-    assert summary.study_name.startswith("tiny [")
-    trials = optuna.load_study(study_name=summary.study_name, storage=storage).trials
-    assert {tuple(trial.params) for trial in trials} == {("init_std", "seed")}
-    found = {(t.params["init_std"], t.params["seed"]): t.value for t in trials}
     expected = {
         (row["arm"], int(row["seed"])): float(row["value"])
         for row in stored.runs()
         if (row["split"], row["metric"]) == ("test", "accuracy")
     }
-    assert found == expected
+    curves = {
+        (row["arm"], int(row["seed"]), int(row["epoch"])): float(row["validation/accuracy"])
+        for row in stored.table("curves")
+        if row["validation/accuracy"]
+    }
+    for again in (False, True):  # as it grew, and as it is rebuilt from the record
+        if again:
+            for path in stored.folder.glob("optuna.db*"):
+                path.unlink()
+            stored.run("run", str(tiny_study))
+        (summary,) = optuna.get_all_study_summaries(storage)
+        assert summary.study_name.startswith("tiny [")
+        study = optuna.load_study(study_name=summary.study_name, storage=storage)
+        assert study.metric_names == ["test accuracy"]
+        assert {tuple(trial.params) for trial in study.trials} == {("init_std",)}
+        named = {(t.params["init_std"], t.user_attrs["seed"]): t for t in study.trials}
+        assert {name: trial.value for name, trial in named.items()} == expected
+        told = {
+            (*name, epoch): pytest.approx(value, rel=1e-6)
+            for name, trial in named.items()
+            for epoch, value in trial.intermediate_values.items()
+        }
+        assert told == curves
+        note = optuna_dashboard.get_note(study)
+        assert "Does it matter?" in note
+        assert "luckiest seed" in note
+        assert note.endswith("reports/tiny/index.html")
+
+
+def test_a_note_of_any_length_is_what_the_dashboard_reads(tmp_path: Path) -> None:
+    import optuna
+    import optuna_dashboard
+
+    url = f"sqlite:///{tmp_path / 'optuna.db'}"
+    study = optuna.create_study(storage=mirror.connect(url))
+    for name, value in (("study", "s"), ("declaration", "d")):
+        study.set_user_attr(f"ablation.{name}", value)
+    for size in (5000, 4091, 10, 0):
+        mirror.keep_note(url, "s", "d", "x" * size)
+        assert optuna_dashboard.get_note(study) == "x" * size
 
 
 def test_what_is_read_of_the_mirror_is_what_optuna_reads(

@@ -20,7 +20,7 @@ ROW: dict[str, Any] = {
     "p_difference": 0.2, "p_equivalence": 0.3, "p_failures": 0.01, "alpha": 0.05, "failed": 1,
     "failed_upper95": 0.471, "failed_alone": 1, "baseline_failed_alone": 0,
     "baseline_failed": 0, "reach": "", "seeds_likely": math.nan, "needs_examples": False,
-    "may_differ95": 0.3123,
+    "may_differ95": 0.3123, "missing": 2, "late": False,
 }  # fmt: skip
 
 
@@ -56,7 +56,11 @@ def test_every_ground_has_its_sentence(ground: str) -> None:
             "as it was",
         ),
         ("UNCONFIRMED", {}, "zero variance: equal values on all 8 seeds, and no equal hashes"),
-        ("INCOMPLETE", {"n": 6}, "2 of 8 runs are missing"),
+        (
+            "INCOMPLETE",
+            {"n": 6, "stage": "missing"},
+            "2 of 8 runs are missing; run the study again to complete it",
+        ),
         (
             "WITHIN_MARGIN",
             {"verdict": "EQUIVALENT", "p_difference": 0.01},
@@ -67,7 +71,7 @@ def test_every_ground_has_its_sentence(ground: str) -> None:
         (
             "ABOVE",
             {"verdict": "BETTER", "reach": "open"},
-            "better by 0.0123, whether by the margin is open (adjusted p 0.2)",
+            "better by 0.0123, perhaps less than the margin (adjusted p 0.2)",
         ),
         (
             "BELOW",

@@ -69,14 +69,21 @@ def look_checks(cell: LookCell, studies: int, number: int) -> list[Check]:
     """Returns the error rates of the shipped engine at looks."""
     values, effects, margin = draw_looks(cell, studies, number)
     walked = walk_looks(values, looks=LOOKS, spend=SPEND, margin=margin)
-    better, worse, equivalent = _words(walked.verdict[:, 1:])
-    said = (better & (effects <= 0)) | (worse & (effects >= 0))
-    equal = equivalent & (np.abs(effects) >= margin)
     name = (
         f"looks, {cell.truth}, margin {cell.margin}, m={cell.comparisons}, "
         f"baseline SD {cell.baseline}"
     )
-    return error_checks(name, studies, said | _rejected(walked, effects), equal, said | equal)
+    return error_checks(name, studies, *false_claims(walked, effects, margin))
+
+
+def false_claims(
+    walked: Walk, effects: Floats, margin: float
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[np.bool_]]:
+    """Returns the false differences, false EQUIVALENT and false words, each ``[study, arm]``."""
+    better, worse, equivalent = _words(walked.verdict[:, 1:])
+    said = (better & (effects <= 0)) | (worse & (effects >= 0))
+    equal = equivalent & (np.abs(effects) >= margin)
+    return said | _rejected(walked, effects), equal, said | equal
 
 
 def _rejected(walked: Walk, effects: Floats) -> NDArray[np.bool_]:

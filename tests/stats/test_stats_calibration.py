@@ -60,6 +60,15 @@ def test_looks_keep_their_promises_on_the_hump_and_the_natural_rule_does_not(cal
     assert calibration.broken(calibration.looks.natural_checks(6000)) == []
 
 
+def test_looks_taken_without_some_runs_keep_their_promises(calibration):
+    cells = [c for c in calibration.late.late_cells() if c.comparisons == 6 and c.margin == 1.2]
+    found = [
+        c for n, cell in enumerate(cells) for c in calibration.late.late_checks(cell, 2000, n)
+    ]
+    assert len(found) == 3 * len(cells) == 12
+    assert calibration.broken(found) == []
+
+
 def test_intervals_after_looks_cover_and_pointwise_ones_do_not(calibration):
     found = calibration.looks.interval_checks(3000)
     assert sum(check.control for check in found) == 1

@@ -164,7 +164,9 @@ def test_looks_and_missing_runs_read_only_the_seeds_that_count():
     status[:, 5:] = Status.MISSING
     status[1, 2] = Status.MISSING
     torn = np.where(status[..., None] == Status.MISSING, np.nan, scores)
-    asked = {"looks": (5, 8), "spend": (0.02, 0.03), "margin": 0.1, "taken": 1}
+    absent = np.zeros((2, *status.shape), bool)
+    absent[0, 1, 2] = True
+    asked = {"looks": (5, 8), "spend": (0.02, 0.03), "margin": 0.1, "absent": absent}
     walked = walk_looks(torn.mean(axis=-1), scores=torn, status=status, **asked)
     alone = verdicts(values[:, :5], scores=scores[:, :5], margin=0.1, alpha=0.02)
     assert walked.verdicts.standard_error[2] == pytest.approx(alone.standard_error[2])

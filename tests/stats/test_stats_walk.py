@@ -164,10 +164,17 @@ def with_holes(holes, n=8, seed=1):
     return values, status
 
 
+def absent_of(status, looks=3):
+    """What is missing, as absent from the first so many looks."""
+    absent = np.repeat((status == Status.MISSING)[None], 3, axis=0)
+    absent[looks:] = False
+    return absent
+
+
 def test_a_look_that_is_declared_taken_leaves_an_arm_with_missing_runs_undecided():
     values, status = with_holes([(3, 1), (3, 4)])
     assert walk(values, status).reached == 0
-    walked = walk(values, status, taken=2)
+    walked = walk(values, status, absent=absent_of(status, 2))
     assert walked.reached == 2
     v = walked.verdicts
     assert v.ground[3] == Ground.INCOMPLETE
@@ -184,7 +191,7 @@ def test_a_look_that_is_declared_taken_leaves_an_arm_with_missing_runs_undecided
 
 def test_blocks_without_the_baseline_are_left_out_for_all_at_a_look_that_is_taken():
     values, status = with_holes([(0, 2), (2, 2)])
-    v = walk(values, status, taken=2).looks[1].verdicts
+    v = walk(values, status, absent=absent_of(status, 2)).looks[1].verdicts
     assert v.n.tolist() == [4, 4, 4, 4]
     assert v.ground[2] != Ground.INCOMPLETE
     rest = np.delete(values[:, :5], 2, axis=1)
@@ -202,7 +209,7 @@ def test_a_missing_run_takes_nothing_from_the_others(case, seed, arm):
     holes = status.copy()
     holes[arm, seed] = Status.MISSING
     others = [a for a in range(1, len(values)) if a != arm]
-    full, torn = walk(values, status), walk(values, holes, taken=3)
+    full, torn = walk(values, status), walk(values, holes, absent=absent_of(holes))
     for whole, part in zip(full.looks, torn.looks, strict=False):
         both = [a for a in others if whole.judged[a] and part.judged[a]]
         np.testing.assert_array_equal(whole.verdicts.effect[both], part.verdicts.effect[both])
@@ -215,22 +222,51 @@ def test_a_missing_run_takes_nothing_from_the_others(case, seed, arm):
         assert not ((getattr(part, name) < getattr(whole, name) * (1 - 1e-12))[others]).any()
 
 
+@given(families(), st.sets(st.tuples(st.integers(1, 4), st.integers(0, 7)), max_size=6),
+       st.sets(st.integers(0, 7), max_size=2))  # fmt: skip
+@THOROUGH
+def test_what_a_look_decided_is_final_whatever_comes_late(case, holes, gaps):
+    # Late runs of an arm or of the baseline move no row of another arm, at this look or later.
+    values, status, equal = case
+    torn = status.copy()
+    late = {min(arm, len(values) - 1) for arm, _ in holes}
+    for arm, seed in holes | {(0, seed) for seed in gaps}:
+        torn[min(arm, len(values) - 1), seed] = Status.MISSING
+    asked = {"absent": absent_of(torn), "identical": equal}
+    before, after = walk(values, torn, **asked), walk(values, status, **asked)
+    others = [arm for arm in range(1, len(values)) if arm not in late]
+    assert before.verdict[others].tolist() == after.verdict[others].tolist()
+    assert before.seeds[others].tolist() == after.seeds[others].tolist()
+    for name in ("n", "effect", "p_difference", "p_equivalence", "ground"):
+        np.testing.assert_array_equal(
+            getattr(before.verdicts, name)[others], getattr(after.verdicts, name)[others]
+        )
+
+
+def test_what_comes_late_neither_makes_nor_unmakes_a_collapse_of_another_arm():
+    values = 100 + np.random.default_rng(4).normal(size=(4, 8))
+    values[1, 0] = 5.0
+    values[2:] += 300 * np.random.default_rng(5).normal(size=(2, 8))
+    status = np.zeros(values.shape, int)
+    status[2:] = Status.MISSING
+    asked = {"absent": absent_of(status), "chance": 0.0, "floor": 0.0}
+    before, after = walk(values, status, **asked), walk(values, **asked)
+    assert not walk(values, chance=0.0, floor=0.0).collapsed.any()  # all at once: too wide
+    for walked in (before, after):
+        assert np.argwhere(walked.collapsed).tolist() == [[1, 0]]
+
+
 @given(families(), st.integers(1, 5))
 @THOROUGH
-def test_a_late_arm_is_judged_at_alpha_over_all_and_moves_no_other(case, arm):
+def test_a_late_arm_is_judged_at_alpha_over_all(case, arm):
     values, status, _ = case
     arm = 1 + arm % (len(values) - 1)
-    holes = status.copy()
-    holes[arm, 1] = Status.MISSING
-    late = np.zeros((3, len(values)), bool)
-    late[0, arm] = True
-    before = walk(values, holes, taken=1).looks[0].verdicts
-    after = walk(values, status, taken=1, late=late).looks[0].verdicts
-    others = np.arange(len(values)) != arm
-    assert before.verdict[others].tolist() == after.verdict[others].tolist()
-    np.testing.assert_array_equal(before.p_difference[others], after.p_difference[others])
+    absent = np.zeros((3, *values.shape), bool)
+    absent[0, arm, 1] = True
+    after = walk(values, status, absent=absent).looks[0].verdicts
     alone = np.minimum(after.raw_difference[arm] * after.family[arm], 1)
     np.testing.assert_allclose(after.p_difference[arm], alone)
+    assert after.n[arm] == LOOKS[0]
 
 
 @given(families())

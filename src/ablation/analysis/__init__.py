@@ -9,6 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ablation.analysis.answers import answer
     from ablation.analysis.effects import (
         DIFFERENCES,
         EFFECTS,
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     )
     from ablation.analysis.power import planning
     from ablation.analysis.response import crossed, is_log, levels_of
-    from ablation.analysis.words import amount, answer, doubts, exactly, scope_note, sentences
+    from ablation.analysis.words import amount, doubts, exactly, scope_note, sentences
 
 __all__ = [
     "DIFFERENCES",
@@ -41,10 +42,11 @@ __all__ = [
 ]
 
 _HOMES = {
+    "answers": ("answer",),
     "effects": ("DIFFERENCES", "EFFECTS", "Judged", "differences", "judge", "mark_collapsed"),
     "power": ("planning",),
     "response": ("crossed", "is_log", "levels_of"),
-    "words": ("amount", "answer", "doubts", "exactly", "scope_note", "sentences"),
+    "words": ("amount", "doubts", "exactly", "scope_note", "sentences"),
 }
 
 

@@ -13,6 +13,7 @@ from ablation import stats
 from ablation.analysis.evidence import gather_evidence, on_test
 from ablation.analysis.words import reason
 from ablation.records.declaration import Declaration
+from ablation.records.taken import Taken
 
 EFFECTS = (
     "arm", "n", "mean", "effect", "low", "high", "adjusted_low", "adjusted_high",
@@ -21,7 +22,7 @@ EFFECTS = (
     "p_failures", "rho", "ground", "stage", "failed_alone", "baseline_failed_alone",
     "baseline_failed", "scope", "verdict_low", "verdict_high", "estimate_low", "estimate_high",
     "standard_error", "reach", "may_differ95", "needs_examples", "odd_shape", "one_seed",
-    "spent_difference", "spent_equivalence",
+    "spent_difference", "spent_equivalence", "missing", "late",
 )  # fmt: skip
 """One row per arm, the baseline first.
 
@@ -31,7 +32,8 @@ EFFECTS = (
 - ``look``: the look, in seeds, that the row is from; ``alpha``: the error rate spent there.
 - ``rho``: share of a difference's variance that sharing seeds removes.
 - ``ground``: name of the ``stats.Ground`` that decided.
-- ``stage``: ``exploratory`` (no look was reached), ``open`` (a look follows) or ``final``.
+- ``stage``: ``exploratory`` (no look was reached), ``missing`` (the look was taken without runs
+  of the arm), ``open`` (a look follows) or ``final``.
 - ``failed_alone``: number of seeds on which only the arm failed; ``baseline_failed_alone``: only
   the baseline; ``baseline_failed``: the baseline, with or without the arm.
 - ``scope``: ``new_examples`` (verdicts are about new seeds and new test examples) or
@@ -46,6 +48,8 @@ EFFECTS = (
 - ``odd_shape``: differences too skewed or too far apart for a t test on so few.
 - ``spent_difference``, ``spent_equivalence``: least p value of the looks so far times the whole
   alpha over the look's, not adjusted for the other arms; several studies are combined by it.
+- ``missing``: runs that the arm lacks at its look, in blocks that count; ``late``: they came after
+  the look was taken, so the arm was judged there at alpha over the size of the whole family.
 - ``one_seed``: leaving out a single seed would change the verdict.
 """
 
@@ -82,6 +86,7 @@ def judge(
     hashes: pd.DataFrame,
     declaration: Declaration,
     examples: pd.DataFrame | None = None,
+    taken: Taken | None = None,
 ) -> Judged:
     """Returns effects and verdicts of all arms, as one family at each look.
 
@@ -94,6 +99,7 @@ def judge(
         declaration: Everything the study fixed.
         examples: An examples frame. Where it has the scores of every finished run, verdicts are
             about new test examples too.
+        taken: Looks that were taken although runs were missing.
 
     Raises:
         ValueError: If a run occurs twice, belongs to no declared arm or seed, or an arm has runs
@@ -101,7 +107,7 @@ def judge(
     """
     # Only at looks, because a verdict after every run would be false too often.
     check_frame(runs, declaration)
-    evidence = gather_evidence(runs, hashes, declaration, examples)
+    evidence = gather_evidence(runs, hashes, declaration, examples, taken)
     walk = evidence.walk()
     rows = _rows(walk, evidence.arms, declaration)
     frame = pd.DataFrame(
@@ -201,7 +207,10 @@ def _row(walk: stats.Walk, arm: int, declaration: Declaration) -> dict[str, Any]
     found, direction = walk.verdicts, declaration.measure.direction
     last = next((look for look in reversed(walk.looks) if look.judged[arm]), walk.looks[0])
     undecided = found.verdict[arm] == "INCONCLUSIVE"
+    ground = stats.Ground(int(found.ground[arm]))
     stage = "open" if undecided and last.seeds < declaration.most_seeds else "final"
+    if ground == stats.Ground.INCOMPLETE:
+        stage = "missing"
     return {
         "n": int(found.n[arm]),
         "mean": direction * found.mean[arm],
@@ -220,7 +229,7 @@ def _row(walk: stats.Walk, arm: int, declaration: Declaration) -> dict[str, Any]
         "alpha": last.alpha,
         "p_failures": found.p_failures[arm],
         "rho": found.rho[arm],
-        "ground": stats.Ground(int(found.ground[arm])).name,
+        "ground": ground.name,
         "stage": stage if walk.reached else "exploratory",
         "failed_alone": int(found.failed_alone[arm]),
         "baseline_failed_alone": int(found.baseline_failed_alone[arm]),
@@ -229,6 +238,9 @@ def _row(walk: stats.Walk, arm: int, declaration: Declaration) -> dict[str, Any]
         "standard_error": found.standard_error[arm],
         "reach": REACHES[stats.Reach(int(found.reach[arm]))],
         "may_differ95": found.may_differ95[arm],
+        # Of the blocks that count, which are those that the baseline has.
+        "missing": int(last.verdicts.n[0] - found.n[arm]) if stage == "missing" else 0,
+        "late": bool(last.pools.late[arm]) and stage != "missing",
     }
 
 

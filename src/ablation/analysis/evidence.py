@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ablation import stats
 from ablation.records.declaration import Declaration
+from ablation.records.taken import Taken
 from ablation.tracking import COMMONEST
 
 CLOSE = 1e-6
@@ -42,6 +43,8 @@ class Evidence:
     """Everything the study fixed."""
     examples: Examples | None = None
     """Scores by example; None where verdicts are about this test split alone."""
+    taken: Taken = dataclasses.field(default_factory=dict)
+    """Looks that were taken although runs were missing."""
 
     @property
     def floor(self) -> float | None:
@@ -95,15 +98,27 @@ class Evidence:
     def walk(self) -> stats.Walk:
         """Walks the declared looks, as far as the runs reach."""
         given = self.declaration
-        is_relative = given.collapse == "half"
+        chance = given.chance if given.collapse == "half" else None
         return stats.walk_looks(
             **self.cut(range(len(self.arms)), given.most_seeds),
             looks=[look.seeds for look in given.looks],
             spend=[look.alpha for look in given.looks],
             margin=self.margin,
             identical=self.equal,
-            chance=given.measure.direction * given.chance if is_relative else None,
+            chance=None if chance is None else given.measure.direction * chance,
+            absent=self._absent(),
         )
+
+    def _absent(self) -> NDArray[np.bool_] | None:
+        """Returns the runs that each look was taken without, ``[look, arm, seed]``."""
+        if not self.taken:
+            return None
+        looks = [look.seeds for look in self.declaration.looks]
+        absent = np.zeros((len(looks), *self.status.shape), np.bool_)
+        for look, runs in self.taken.items():
+            for arm, seed in runs:
+                absent[looks.index(look), self.arms.index(arm), seed] = True
+        return absent
 
 
 def gather_evidence(
@@ -111,6 +126,7 @@ def gather_evidence(
     hashes: pd.DataFrame,
     declaration: Declaration,
     examples: pd.DataFrame | None = None,
+    taken: Taken | None = None,
 ) -> Evidence:
     """Returns the runs as arrays.
 
@@ -119,6 +135,7 @@ def gather_evidence(
         hashes: One row per run: arm, seed, weights, logits.
         declaration: Everything the study fixed.
         examples: An examples frame.
+        taken: Looks that were taken although runs were missing.
     """
     baseline = declaration.baseline
     names = [arm.name for arm in declaration.arms]
@@ -137,7 +154,14 @@ def gather_evidence(
     for name in ("weights", "logits"):
         digests = left[name].astype(object).fillna("").to_numpy().reshape(shape)
         equal |= (digests == digests[0]) & (digests != "")
-    found = Evidence(arms, declaration.measure.direction * values, status, equal, declaration)
+    found = Evidence(
+        arms,
+        declaration.measure.direction * values,
+        status,
+        equal,
+        declaration,
+        taken=taken or {},
+    )
     if examples is None or not declaration.can_generalise:
         return found
     return dataclasses.replace(found, examples=_examples(examples, found))
@@ -157,7 +181,8 @@ def _examples(frame: pd.DataFrame, evidence: Evidence) -> Examples | None:
             continue
         bits = np.unpackbits(np.frombuffer(packed, np.uint8), count=size).astype(np.bool_)
         if seed == COMMONEST:
-            commonest = bits if abs(bits.mean() - given.chance) < CLOSE else None
+            is_known = given.chance is not None and abs(bits.mean() - given.chance) < CLOSE
+            commonest = bits if is_known else None
         elif arm in place and 0 <= seed < seeds:
             scores[place[arm], seed] = bits
     finished = evidence.status == stats.Status.FINISHED

@@ -6,10 +6,9 @@ No code parses these sentences.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from ablation import stats
@@ -31,59 +30,11 @@ SCOPES = {
 
 REACHES = {
     "at_least": ", at least the margin",
-    "open": ", whether by the margin is open",
+    "open": ", perhaps less than the margin",
     "below": ", less than the margin",
     "": "",
 }
 """How BETTER or WORSE compares with the margin, as it follows the size of the effect."""
-
-
-def answer(effects: pd.DataFrame, declaration: Declaration) -> str:
-    """Returns the study's answer as one sentence.
-
-    Args:
-        effects: One row per arm, the baseline first.
-        declaration: Everything the study fixed.
-    """
-    arms, metric, baseline = effects.iloc[1:], declaration.measure, declaration.baseline
-    parts: list[str] = []
-    failing = arms["ground"].isin(FAILURES)
-    for verdict, word in (("WORSE", "worse"), ("BETTER", "better")):
-        for reach, said in REACHES.items():
-            rows = arms[(arms["verdict"] == verdict) & ~failing & (arms["reach"] == reach)]
-            if len(rows):
-                than = f"{_named(rows)} {_are(rows)} {word} than {baseline}"
-                parts.append(f"{than} by {_by(rows, metric)}{said}")
-        for row in arms[(arms["verdict"] == verdict) & failing].to_dict("records"):
-            parts.append(f"{row['arm']} is {word} than {baseline} since it {row['reason']}")
-    same = arms[arms["verdict"] == "IDENTICAL"]
-    for (n, bound), rows in same.groupby(["n", "may_differ95"], sort=False):
-        parts.append(
-            f"{_named(rows)} {_are(rows)} identical to {baseline}, bit for bit on all {n} seeds, "
-            f"and may still differ on up to {bound:.0%} of seeds"
-        )
-    rows = arms[arms["verdict"] == "EQUIVALENT"]
-    if len(rows):
-        assert declaration.margin is not None  # or no arm would be equivalent
-        margin = exactly(declaration.margin, metric)
-        parts.append(f"{_named(rows)} {_are(rows)} equivalent to {baseline} within {margin}")
-    parts += _inconclusive(arms[arms["verdict"] == "INCONCLUSIVE"])
-    return f"{_about(arms)}{_of(len(arms), declaration)}{'; '.join(parts)}."
-
-
-def _about(arms: pd.DataFrame) -> str:
-    """Returns how the sentence begins where something is judged: what that is about."""
-    judged = (arms["stage"] != "exploratory").any()
-    return f"For {SCOPES[arms['scope'].iloc[0]]}: " if judged else ""
-
-
-def _of(arms: int, declaration: Declaration) -> str:
-    """Returns the beginning of the claims, such as ``of 6 other levels of init_std,``."""
-    if arms < 3:  # noqa: PLR2004 - one or two are named at once
-        return ""
-    if declaration.factor is None:
-        return f"of {arms} other arms, "
-    return f"of {arms} other levels of {declaration.factor.rpartition('.')[2]}, "
 
 
 def scope_note(effects: pd.DataFrame, declaration: Declaration) -> str:
@@ -101,22 +52,6 @@ def scope_note(effects: pd.DataFrame, declaration: Declaration) -> str:
         f"{said}: what each run got right is not there for every finished run, or not for what a "
         "failed one counts as."
     )
-
-
-def _named(rows: pd.DataFrame) -> str:
-    return _join(rows["arm"]) if len(rows) <= MOST_NAMED else str(len(rows))
-
-
-def _by(rows: pd.DataFrame, metric: Metric) -> str:
-    """Returns the sizes of some effects with their intervals, or their range if there are many."""
-    sizes = rows["effect"].abs()
-    if len(rows) > MOST_NAMED:
-        ends = " to ".join(amount(end, metric, unit=False) for end in (sizes.min(), sizes.max()))
-        return f"{ends}{_unit(metric)} ({rows['arm'].iloc[int(sizes.argmax())]} the most)"
-    said = _join([amount(size, metric, unit=False) for size in sizes]) + _unit(metric)
-    intervals = [_interval(row, metric) for row in rows.to_dict("records")]
-    known = rows[["verdict_low", "verdict_high"]].notna().all(axis=None)
-    return f"{said} ({_join(intervals)})" if known else said
 
 
 def _interval(row: Mapping[Any, Any], metric: Metric, *, of_size: bool = True) -> str:
@@ -141,7 +76,8 @@ def sentences(effects: pd.DataFrame, declaration: Declaration) -> list[str]:
 
 def _sentence(row: Mapping[Any, Any], metric: Metric) -> str:
     said = f"{row['arm']}: {row['verdict']}"
-    doubt = "".join(f"; {each}" for each in doubts(row))
+    remarks = [LATE, *doubts(row)] if row["late"] else doubts(row)
+    doubt = "".join(f"; {each}" for each in remarks)
     if math.isnan(row["effect"]) or not row["n"]:
         return f"{said}: {row['reason']}."
     decided = row["verdict"] in {"BETTER", "WORSE"}
@@ -159,6 +95,10 @@ def _sentence(row: Mapping[Any, Any], metric: Metric) -> str:
     effect = amount(row["effect"], metric)
     of = f"{interval}, n = {row['n']}"
     return f"{said}, difference {effect} ({of}): {row['reason']}{doubt}."
+
+
+LATE = "runs of it came after the look was taken, so it was judged at alpha over all arms"
+"""A remark on an arm's verdict."""
 
 
 def doubts(row: Mapping[Any, Any]) -> list[str]:
@@ -199,49 +139,6 @@ def _unit(metric: Metric) -> str:
     return f" {metric.unit}" if metric.unit else ""
 
 
-def _inconclusive(rows: pd.DataFrame) -> list[str]:
-    waiting = rows["stage"] != "final"
-    short = rows[~waiting & rows["needs_examples"].astype(bool)]
-    planned = rows[~waiting & np.isfinite(rows["seeds_likely"])]
-    parts = []
-    if len(planned) == 1:
-        more = _follow_up(float(planned["seeds_likely"].iloc[0]))
-        parts.append(f"{planned['arm'].iloc[0]} is inconclusive: {more}")
-    elif len(planned) > MOST_NAMED:
-        sizes = planned["seeds_likely"]
-        parts.append(
-            f"{len(planned)} are inconclusive: follow-ups of {sizes.min():.0f} to "
-            f"{sizes.max():.0f} seeds would decide them with 80 %"
-        )
-    elif len(planned):
-        sizes = _join([f"{seeds:.0f}" for seeds in planned["seeds_likely"]])
-        parts.append(
-            f"{_join(planned['arm'])} are inconclusive: follow-ups of {sizes} seeds would decide "
-            "them with 80 %"
-        )
-    if len(short):
-        parts.append(
-            f"{_named(short)} {_are(short)} inconclusive, and no number of seeds would decide "
-            "that: it takes a larger test split"
-        )
-    others = rows[~waiting & ~np.isfinite(rows["seeds_likely"])].drop(short.index)
-    for reason, group in others.groupby("reason", sort=False):
-        parts.append(f"{_named(group)} {_are(group)} inconclusive: {reason}")
-    if waiting.any():
-        undecided = rows[waiting]
-        parts.append(f"{_named(undecided)} {_are(undecided)} not decided yet")
-    return parts
-
-
-def _join(words: Sequence[str] | pd.Series[str]) -> str:
-    *head, last = [str(word) for word in words]
-    return f"{', '.join(head)} and {last}" if head else last
-
-
-def _are(rows: pd.DataFrame) -> str:
-    return "is" if len(rows) == 1 else "are"
-
-
 def reason(row: Mapping[Any, Any], declaration: Declaration) -> str:
     """Returns the reason for an arm's verdict, and the next step if it is undecided.
 
@@ -254,6 +151,8 @@ def reason(row: Mapping[Any, Any], declaration: Declaration) -> str:
     said = _GROUNDS[row["ground"]](row, declaration)
     if row["verdict"] != "INCONCLUSIVE" or row["stage"] == "exploratory":
         return said
+    if row["stage"] == "missing":
+        return f"{said}; run the study again to complete it"
     if row["stage"] == "open":
         following = next(look for look, _ in declaration.looks if look > row["look"])
         return f"{said}; next look at n = {following}"
@@ -316,7 +215,8 @@ def _unconfirmed(row: Mapping[Any, Any], _: Declaration) -> str:
 
 
 def _incomplete(row: Mapping[Any, Any], _: Declaration) -> str:
-    return f"{row['look'] - row['n']} of {row['look']} runs are missing"
+    are = "is" if row["missing"] == 1 else "are"
+    return f"{row['missing']} of {row['look']} runs {are} missing"
 
 
 def _within(row: Mapping[Any, Any], declaration: Declaration) -> str:

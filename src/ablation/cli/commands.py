@@ -230,7 +230,7 @@ def run(
             orders = Orders(device=device, timeout=timeout, fail_fast=fail_fast, wanted=wanted)
             opened, idle = _carry_out(given, crew, where, held, seen=seen, orders=orders)
         if opened.outcomes:
-            _write_report(opened.home, reports, None if idle else crew)
+            _write_report(opened.home, where, reports, None if idle else crew)
         failed = opened.attempts.summary()
         for line in failed:
             show(escaped(line))
@@ -288,14 +288,14 @@ def _carry_out(
     return opened, idle
 
 
-def _write_report(home: Home, reports: Path, crew: ProcessCrew | None) -> None:
+def _write_report(home: Home, where: Places, reports: Path, crew: ProcessCrew | None) -> None:
     """Writes a report whose figures a crew draws, or this process if there is none."""
     from concurrent.futures import BrokenExecutor
 
     try:
-        write_report(home, reports, map if crew is None else crew.map)
+        write_report(home, where, reports, map if crew is None else crew.map)
     except BrokenExecutor:  # all is recorded; drawing without workers takes a second longer
-        write_report(home, reports)
+        write_report(home, where, reports)
 
 
 def _all_done(label: str, trials: int) -> str:
@@ -339,7 +339,8 @@ def report(
     from ablation.study.load import STUDIES, load
     from ablation.task import Redirection
 
-    uri = existing(places(store).tracking)
+    where = places(store)
+    uri = existing(where.tracking)
     prepare_pool(*DRAWING)  # while this process loads MLflow and reads the record
     study = load(name, STUDIES).name if name.endswith(".py") else name.partition("@")[0]
     title = study if name.endswith(".py") else name
@@ -349,7 +350,7 @@ def report(
     with ProcessCrew(cores()) as crew:
         home = find_home(uri, title)
         crew.start()
-        _write_report(home, reports, crew)
+        _write_report(home, where, reports, crew)
 
 
 @app.command()

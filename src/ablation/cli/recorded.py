@@ -10,7 +10,12 @@ from ablation.cli.output import escaped, show
 from ablation.errors import Refused, nearest
 
 if TYPE_CHECKING:
+    from ablation.records.places import Places
+    from ablation.report import Content
     from ablation.tracking import Home
+
+LUCK = "The best trial of this page is the luckiest seed on test, and no answer."
+"""Warning of a note in optuna-dashboard, which praises the best trial of any study."""
 
 
 def existing(uri: str) -> str:
@@ -56,11 +61,14 @@ def page_of(uri: str, name: str) -> str:
     return f"experiments/{home.experiment}/runs/{home.parent}?workflowType=machine_learning"
 
 
-def write_report(home: Home, reports: Path, mapping: Callable[..., Iterable[Any]] = map) -> None:
+def write_report(
+    home: Home, where: Places, reports: Path, mapping: Callable[..., Iterable[Any]] = map
+) -> None:
     """Builds the report, and prints the verdicts and the report's path.
 
     Args:
         home: The study label.
+        where: Where it is recorded and mirrored.
         reports: Folder of the reports.
         mapping: ``map``, or the ``map`` of a crew, which draws the figures in parallel.
     """
@@ -80,14 +88,26 @@ def write_report(home: Home, reports: Path, mapping: Callable[..., Iterable[Any]
         "rows": [[cell.text for cell in row] for row in verdicts.rows],
         "answer": answer(content.judged.effects, content.declaration),
     }
-    failures: tuple[type[Exception], ...] = (OSError, *tracking.failures())
+    failures: tuple[type[Exception], ...] = (OSError, Refused, *tracking.failures())
     try:
+        keep_note(where, content, folder)
         tracking.publish(home, content.judged.effects.to_dict("records"), note(content), folder)
         settled.keep(home, reports, shown)
     except failures as error:
         why = next(iter(str(error).strip().splitlines()), "")
-        show(escaped(f"MLflow does not show the report ({type(error).__name__}): {why}"))
+        show(escaped(f"The stores do not show the report ({type(error).__name__}): {why}"))
     show_report(home.label, shown, reports)
+
+
+def keep_note(where: Places, content: Content, folder: Path) -> None:
+    """Shows the answer and the report's path with the study in optuna-dashboard."""
+    from ablation import mirror
+    from ablation.report import note
+    from ablation.tracking.notes import text
+
+    if where.mirror_exists:
+        closing = f"{LUCK} The whole report: {text(folder.absolute() / 'index.html')}"
+        mirror.keep_note(where.storage, content.label, content.current, note(content, closing))
 
 
 def show_report(label: str, shown: Mapping[str, Any], reports: Path) -> None:

@@ -14,12 +14,13 @@ from filelock import FileLock, Timeout
 
 from ablation import mirror as mirrors
 from ablation import tracking
-from ablation.analysis.due import decide_seeds, due_trials
+from ablation.analysis.due import decide_looks, due_trials
 from ablation.errors import Refused, public
 from ablation.execute.attempts import Attempts
 from ablation.execute.live import Live
 from ablation.execute.stamp import stamp
 from ablation.records.outcome import Outcome
+from ablation.records.taken import Absent, Taken
 from ablation.tracking import Finished, Home, Unfinished
 
 if TYPE_CHECKING:
@@ -48,17 +49,24 @@ class Session:
     """Whether this start trains a trial; the others that are due stay missing."""
     attempts: Attempts = dataclasses.field(default_factory=Attempts)
     """The failures of this start."""
+    taken: Taken = dataclasses.field(default_factory=dict)
+    """Looks that were taken although runs were missing."""
 
     def look(self) -> None:
         """Updates the due trials: decided arms get no more seeds."""
         declared = self.plan.declaration
-        seeds = decide_seeds(
+        decided = decide_looks(
             self.plan,
             self.outcomes,
             lambda: tracking.examples_frame(self.home, declared, self.outcomes),
+            taken=self.taken,
+            given_up=self.given_up,
         )
-        self.trials = due_trials(self.plan, seeds)
-        self.mirror.keep_planned(seeds)
+        if decided.taken != self.taken:
+            tracking.keep_taken(self.home, declared.hash, decided.taken)
+            self.taken = decided.taken
+        self.trials = due_trials(self.plan, decided.seeds)
+        self.mirror.keep_planned(decided.seeds)
 
     @property
     def missing(self) -> tuple[Trial, ...]:
@@ -73,7 +81,7 @@ class Session:
         )
 
     @property
-    def given_up(self) -> frozenset[tuple[str, int]]:
+    def given_up(self) -> Absent:
         """Arm and seed of the missing trials that this start trains no more: they failed."""
         return self.attempts.given_up(self.missing)
 
@@ -90,7 +98,7 @@ class Session:
         data, early = self.plan.data_of(trial), self.live.take(trial)
         outcome = tracking.record(self.home, finished, data, self.versions, early)
         self.outcomes[trial.key] = outcome
-        self.mirror.finish(trial, outcome)
+        self.mirror.finish(trial, outcome, _curve(finished, self.plan.declaration.metric))
         return outcome
 
     def record_failure(self, ended: Unfinished) -> bool:
@@ -180,7 +188,9 @@ def _open(plan: Plan, home: Home, mirror: Mirror, held: Held) -> Session:
     tracking.describe_data(home, plan.data)
     tracking.keep_commonest(home, plan.data.test_commonest())
     _keep_table(study, home)
-    mirror.reconcile(plan.trials, outcomes)
+    mirror.reconcile(
+        plan.trials, outcomes, lambda: tracking.validation_curves(home, plan.declaration, outcomes)
+    )
     mirror.reconcile_others(home.label, outcomes)
     versions = stamp(study.task.libraries)
     opened = Session(
@@ -190,9 +200,18 @@ def _open(plan: Plan, home: Home, mirror: Mirror, held: Held) -> Session:
         outcomes=outcomes,
         live=Live(home, held.progress, plan, versions),
         versions=versions,
+        taken=tracking.taken_of(home, plan.declaration.hash),
     )
     opened.look()
     return opened
+
+
+def _curve(finished: Finished, metric: str) -> dict[int, float]:
+    """Returns epoch to the metric on validation."""
+    name = f"validation/{metric}"
+    return {
+        record.epoch: record.metrics[name] for record in finished.records if name in record.metrics
+    }
 
 
 def wording_of(study: Study) -> dict[str, Any]:

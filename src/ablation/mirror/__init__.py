@@ -4,6 +4,7 @@ MLflow decides which trials are done. At every start the mirror is updated from 
 rebuilt if it contradicts MLflow.
 """
 
+from ablation.mirror.note import keep_note
 from ablation.mirror.read import DONE, Mirrored, labels_taken, planned_seeds, reading, trials
 from ablation.mirror.write import Mirror, connect, failures, open_mirror
 
@@ -13,6 +14,7 @@ __all__ = [
     "Mirrored",
     "connect",
     "failures",
+    "keep_note",
     "labels_taken",
     "open_mirror",
     "planned_seeds",

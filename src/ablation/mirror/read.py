@@ -23,7 +23,7 @@ LABEL, DATA, DECLARATION = "ablation.study", "ablation.data", "ablation.declarat
 """Attributes of a mirrored study."""
 PLANNED = "ablation.planned"
 """Another: arm to planned seeds, as the looks so far decided; absent before the first look."""
-KEY, RUN, OUTCOME = "key", "mlflow_run_id", "outcome"
+KEY, RUN, OUTCOME, ARM, SEED = "key", "mlflow_run_id", "outcome", "arm", "seed"
 """Attributes of a mirrored trial; ``outcome`` holds reason, epoch, seconds and hashes."""
 
 DONE = frozenset({"COMPLETE", "FAIL"})

@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 import math
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ablation.errors import Refused, public
-from ablation.mirror.read import DATA, DECLARATION, KEY, LABEL, OUTCOME, PLANNED, RUN
+from ablation.mirror.read import ARM, DATA, DECLARATION, KEY, LABEL, OUTCOME, PLANNED, RUN, SEED
 from ablation.records.outcome import Outcome
 from ablation.study.plan import Plan, Trial
+from ablation.study.spec import Arm
 from ablation.tracking import LOGITS, WEIGHTS
 
 if TYPE_CHECKING:
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection, Engine
 
 HASHES = (WEIGHTS, LOGITS)
+
+Curve = Mapping[int, float]
+"""Epoch to the metric on validation."""
 
 
 def connect(url: str) -> RDBStorage:
@@ -96,24 +100,43 @@ class Mirror:
     ) -> None:
         self._storage, self._study, self._metric = storage, study_id, metric
         self._name = name
-        self._distributions = _distributions(trials)
+        self._levels = _levels(trials)
+        self._names = self._levels.keys()
+        self._distributions = _distributions(trials, self._levels)
         self._ids: dict[str, int] = {}
 
-    def reconcile(self, trials: Sequence[Trial], outcomes: Mapping[str, Outcome]) -> None:
-        """Updates the mirror from the recorded outcomes; rebuilds it if it contradicts them."""
-        by_key = {trial.key: trial for trial in trials}
+    def reconcile(
+        self,
+        trials: Sequence[Trial],
+        outcomes: Mapping[str, Outcome],
+        curves: Callable[[], Mapping[str, Curve]],
+    ) -> None:
+        """Updates the mirror from the recorded outcomes; rebuilds it if it contradicts them.
+
+        Args:
+            trials: The planned trials.
+            outcomes: Trial key to outcome.
+            curves: Reads trial key to curve; called only if an outcome is not mirrored.
+        """
         mirrored = {cell.user_attrs.get(KEY, ""): cell for cell in self._cells()}
-        if any(_contradicts(cell, outcomes.get(key)) for key, cell in mirrored.items()):
+        if any(
+            _contradicts(cell, outcomes.get(key)) or cell.params.keys() != self._names
+            for key, cell in mirrored.items()
+        ):
             self._clear()
             mirrored = {}
         self._ids = {key: cell._trial_id for key, cell in mirrored.items()}
-        for key, trial in by_key.items():
-            cell, outcome = mirrored.get(key), outcomes.get(key)
+        behind = []
+        for trial in trials:
+            cell, outcome = mirrored.get(trial.key), outcomes.get(trial.key)
             if outcome is not None and (cell is None or not cell.state.is_finished()):
-                self.start(trial)
-                self.finish(trial, outcome)
+                behind.append((trial, outcome))
             elif outcome is None and cell is not None:
                 self.wait(trial)
+        known = curves() if behind else {}
+        for trial, outcome in behind:
+            self.start(trial)
+            self.finish(trial, outcome, known.get(trial.key, {}))
 
     def reconcile_others(self, label: str, outcomes: Mapping[str, Outcome]) -> None:
         """Updates the label's mirrors under earlier declarations.
@@ -155,9 +178,10 @@ class Mirror:
             return
         template = optuna.create_trial(
             state=optuna.trial.TrialState.RUNNING,
-            params=dict(zip(self._distributions, (trial.arm.name, trial.seed), strict=True)),
+            params={name: level_of(trial.arm) for name, level_of in self._levels.items()},
             distributions=self._distributions,
-            user_attrs={KEY: trial.key},
+            # No parameter: importance is asked of the factors, and a seed is no level of one.
+            user_attrs={KEY: trial.key, ARM: trial.arm.name, SEED: trial.seed},
         )
         self._ids[trial.key] = self._storage.create_new_trial(self._study, template)
 
@@ -168,11 +192,19 @@ class Mirror:
         known = self._ids[trial.key]
         self._storage.set_trial_state_values(known, optuna.trial.TrialState.WAITING)
 
-    def finish(self, trial: Trial, outcome: Outcome) -> None:
-        """Shows a trial as COMPLETE with its test metric, or as FAIL with the reason."""
+    def finish(self, trial: Trial, outcome: Outcome, curve: Curve) -> None:
+        """Shows a trial as COMPLETE with its test metric, or as FAIL with the reason.
+
+        Args:
+            trial: The trial.
+            outcome: Its outcome.
+            curve: Its metric on validation, which become Optuna's intermediate values.
+        """
         import optuna
 
         known = self._ids[trial.key]
+        for epoch, score in curve.items():
+            self._storage.set_trial_intermediate_value(known, epoch, score)
         facts = {
             "epoch": outcome.epoch,
             "seconds": outcome.seconds,
@@ -194,13 +226,16 @@ class Mirror:
         return self._storage.get_all_trials(self._study, deepcopy=False)
 
     def _clear(self) -> None:
-        """Replaces the Optuna study by an empty one of the same name."""
-        directions = self._storage.get_study_directions(self._study)
-        attributes = self._storage.get_study_user_attrs(self._study)
-        self._storage.delete_study(self._study)
-        self._study = self._storage.create_new_study(directions, self._name)
-        for name, value in attributes.items():
-            self._storage.set_study_user_attr(self._study, name, value)
+        """Replaces the Optuna study by an empty one of the same name, attributes and note."""
+        storage, old = self._storage, self._study
+        directions = storage.get_study_directions(old)
+        ours, theirs = storage.get_study_user_attrs(old), storage.get_study_system_attrs(old)
+        storage.delete_study(old)
+        self._study = storage.create_new_study(directions, self._name)
+        for name, value in ours.items():
+            storage.set_study_user_attr(self._study, name, value)
+        for name, value in theirs.items():
+            storage.set_study_system_attr(self._study, name, value)
 
 
 def open_mirror(storage: RDBStorage, plan: Plan, *, label: str) -> Mirror:
@@ -226,6 +261,7 @@ def open_mirror(storage: RDBStorage, plan: Plan, *, label: str) -> Mirror:
     attributes = {LABEL: label, DATA: declared.data, DECLARATION: declared.hash}
     for attribute, value in attributes.items():
         storage.set_study_user_attr(study_id, attribute, value)
+    name_metric(storage, name, f"test {declared.measure.title}")
     return Mirror(storage, name, study_id, plan.trials, declared.metric)
 
 
@@ -237,15 +273,32 @@ def _contradicts(cell: FrozenTrial, outcome: Outcome | None) -> bool:
     return other or OUTCOME not in cell.user_attrs
 
 
-def _distributions(trials: Sequence[Trial]) -> dict[str, Any]:
-    """Returns the distributions of a trial's two parameters: the factor (or arm) and the seed."""
+def name_metric(storage: RDBStorage, study: str, metric: str) -> None:
+    """Names the values of an Optuna study, for the dashboard."""
     import optuna
 
-    arms = list(dict.fromkeys(trial.arm.name for trial in trials))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        optuna.load_study(study_name=study, storage=storage).set_metric_names([metric])
+
+
+def _levels(trials: Sequence[Trial]) -> dict[str, Callable[[Arm], str]]:
+    """Returns the parameters of a trial, each with the function that reads it off an arm.
+
+    They are the factor, or ``arm`` if the arms are listed.
+    """
     paths = list(dict.fromkeys(path for trial in trials for path in trial.arm.levels))
-    factor = paths[0].rpartition(".")[2] if len(paths) == 1 else "arm"
-    seeds = [trial.seed for trial in trials]
+    return {paths[0].rpartition(".")[2] if len(paths) == 1 else "arm": lambda arm: arm.name}
+
+
+def _distributions(
+    trials: Sequence[Trial], levels: Mapping[str, Callable[[Arm], str]]
+) -> dict[str, Any]:
+    """Returns the distribution of each parameter: the levels that occur."""
+    from optuna.distributions import CategoricalDistribution
+
+    arms = list({trial.arm.name: trial.arm for trial in trials}.values())
     return {
-        factor: optuna.distributions.CategoricalDistribution(arms),
-        "seed": optuna.distributions.IntDistribution(min(seeds), max(seeds)),
+        name: CategoricalDistribution(list(dict.fromkeys(map(level_of, arms))))
+        for name, level_of in levels.items()
     }

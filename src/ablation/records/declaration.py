@@ -52,8 +52,9 @@ class Declaration:
     """Smallest effect worth acting on, in units of the metric."""
     floor: float | None
     """Value of the metric assigned to a FAILED run."""
-    chance: float
-    """Value of the metric on test for always predicting the most frequent class."""
+    chance: float | None
+    """Value of the metric on test for always predicting the most frequent class; None where that
+    is unknown, and then there is no collapse rule."""
     collapse: Collapse
     """Which runs count as FAILED(collapsed): ``half``, those that keep less than half of their
     arm's gain over chance; a number, those within that distance of chance; None, none."""
@@ -65,11 +66,13 @@ class Declaration:
     """Fingerprint of the data's content."""
     scope: Scope = "new_examples"
     """What verdicts are about: new seeds and new test examples, or new seeds on this split."""
+    described: Metric | None = None
+    """The metric, where it is none of :data:`ablation.records.metric.METRICS`."""
 
     @property
     def measure(self) -> Metric:
-        """The metric's entry in :data:`ablation.records.metric.METRICS`."""
-        return METRICS[self.metric]
+        """The metric of the verdict."""
+        return METRICS[self.metric] if self.described is None else self.described
 
     @property
     def can_generalise(self) -> bool:
@@ -102,6 +105,7 @@ class Declaration:
             "data": self.data,
             # Only where it is asked for, so that older declarations keep their text and hash.
             **({"scope": self.scope} if self.scope == "this_split" else {}),
+            **({} if self.described is None else {"described": _described(self.described)}),
         }
 
     @classmethod
@@ -116,10 +120,22 @@ class Declaration:
         given["looks"] = tuple(Look(seeds, float(alpha)) for seeds, alpha in stored["looks"])
         for name in _NUMBERS:
             given[name] = _number(stored[name])
+        if "described" in stored:
+            told = stored["described"] | {"factor": float(stored["described"]["factor"])}
+            given["described"] = Metric(name=stored["metric"], **told)
         return cls(**given)
 
 
 _NUMBERS = ("margin", "floor", "chance", "collapse", "quantum")
+
+
+def _described(metric: Metric) -> dict[str, Any]:
+    return {
+        "lower_is_better": metric.lower_is_better,
+        "factor": repr(metric.factor),
+        "unit": metric.unit,
+        "digits": metric.digits,
+    }
 
 
 def _exact(number: float | str | None) -> str | None:

@@ -14,9 +14,10 @@ class Metric:
 
     name: str
     # Written with the tensors' own methods, so that this module imports no PyTorch.
-    score: Callable[[Any, Any], float]
-    """Maps logits ``[texts, classes]`` and labels ``[texts]`` (class numbers) to the value."""
-    chance: Callable[[Sequence[int]], float]
+    score: Callable[[Any, Any], float] = lambda *_: math.nan
+    """Maps logits ``[texts, classes]`` and labels ``[texts]`` (class numbers) to the value. Unused
+    where the value is computed elsewhere."""
+    chance: Callable[[Sequence[int]], float] = lambda _: math.nan
     """Maps the number of test texts per class to the value for always predicting the most
     frequent class."""
     lower_is_better: bool = False

@@ -63,8 +63,8 @@ class Basis:
     @cached_property
     def evidence(self) -> Evidence:
         """The runs as arrays."""
-        content = self.content
-        return gather_evidence(content.runs, content.hashes, self.declaration, content.examples)
+        of = self.content
+        return gather_evidence(of.runs, of.hashes, self.declaration, of.examples, of.taken)
 
     @cached_property
     def walk(self) -> stats.Walk:

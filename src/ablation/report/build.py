@@ -12,6 +12,7 @@ from ablation.report.content import Content
 from ablation.report.drawing import begin_drawing, keep
 from ablation.report.page import compose
 from ablation.report.parts.verdicts import verdict_table
+from ablation.report.place import replacing
 from ablation.report.render import html, latex, markdown
 
 FILES = [
@@ -19,6 +20,9 @@ FILES = [
     for name in ("README.md", "table.tex", "effects.csv", "runs.csv", "curves.csv", "study.json")
 ]
 """What the foot of a page links to."""
+
+OURS = frozenset({name for name, _ in FILES} | {"index.html", "examples.parquet", "figures"})
+"""Names in a report's folder that a new report replaces."""
 
 
 def build(content: Content, reports: Path, mapping: Callable[..., Iterable[Any]] = map) -> Path:
@@ -33,10 +37,22 @@ def build(content: Content, reports: Path, mapping: Callable[..., Iterable[Any]]
         reports: Where the folder goes.
         mapping: Draws the figures: ``map``, or that of an executor, side by side.
     """
-    folder, basis = reports / content.label, Basis(content)
-    (folder / "figures").mkdir(parents=True, exist_ok=True)
-    for old in (folder / "figures").glob("*.*"):
-        old.unlink()  # a figure of an earlier declaration is not this report's
+    folder = reports / content.label
+    with replacing(folder, ours=OURS) as new:
+        fill(content, new, mapping)
+    return folder
+
+
+def fill(content: Content, folder: Path, mapping: Callable[..., Iterable[Any]] = map) -> None:
+    """Writes a report's files into an empty folder.
+
+    Args:
+        content: The content.
+        folder: The folder; the content has no say in where anything is written.
+        mapping: As in :func:`build`.
+    """
+    basis = Basis(content)
+    (folder / "figures").mkdir()
     page = compose(basis)
     drawn = begin_drawing(page, mapping)  # workers draw while this process writes
     contents.write(content, folder)
@@ -48,4 +64,3 @@ def build(content: Content, reports: Path, mapping: Callable[..., Iterable[Any]]
     }
     for name, text in texts.items():
         (folder / name).write_text(text, encoding="utf-8")
-    return folder

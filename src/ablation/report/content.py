@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,6 +14,8 @@ import pandas as pd
 from ablation.analysis import Judged, judge
 from ablation.errors import Refused
 from ablation.records.declaration import Declaration
+from ablation.records.taken import Taken, taken_from_json, taken_to_json
+from ablation.report import foreign
 
 FORMAT = 1
 """Of ``study.json``; a report of another format is refused, not guessed at."""
@@ -55,6 +58,8 @@ class Content:
     tables: Mapping[str, pd.DataFrame] = dataclasses.field(default_factory=dict)
     """Name to a table of the study's own, such as ``numerics``; each has a section of that name
     and, in ``study.json``, a key."""
+    taken: Taken = dataclasses.field(default_factory=dict)
+    """Looks that were taken although runs were missing."""
 
     @property
     def hashes(self) -> pd.DataFrame:
@@ -96,11 +101,13 @@ def write(content: Content, folder: Path) -> None:
         "environments": [dict(each) for each in content.environments],
         "numerics": None,
     }
-    taken = {*stored, "runs"} - {"numerics"}
-    if not taken.isdisjoint(content.tables):
+    if content.taken:
+        stored["taken"] = taken_to_json(content.taken)
+    used = {*stored, "runs", "taken"} - {"numerics"}
+    if not used.isdisjoint(content.tables):
         raise ValueError(
             f"a study's own table has a name that study.json does not use; got "
-            f"{sorted(taken & set(content.tables))}. Rename it."
+            f"{sorted(used & set(content.tables))}. Rename it."
         )
     stored |= {name: _table(table) for name, table in content.tables.items()}
     stored["runs"] = _table(content.details[names])
@@ -114,20 +121,23 @@ def read(folder: Path) -> Content:
         Refused: If the folder holds no report, or one that another version wrote.
     """
     stored = summary(folder)
-    runs = _read_csv(folder / "runs.csv", TEXTS | {"status": str, "reason": object})
+    runs = _read_csv(folder, "runs.csv", TEXTS | {"status": str, "reason": object})
     runs["reason"] = runs["reason"].astype(object).where(runs["reason"].notna(), None)
     details = pd.DataFrame(stored["runs"]["rows"], columns=stored["runs"]["columns"])
     declaration = Declaration.from_json(stored["declaration"])
-    examples = pd.read_parquet(folder / "examples.parquet")
+    taken = taken_from_json(stored.get("taken", {}))
+    _refuse_seeds(folder, runs, declaration)
+    examples = _examples(folder, declaration)
     return Content(
         label=stored["label"],
         declaration=declaration,
         wording=stored["wording"],
         declared=stored["declared"],
         current=stored["current"],
-        judged=judge(runs, details[HASHES], declaration, examples),
+        judged=judge(runs, details[HASHES], declaration, examples, taken),
+        taken=taken,
         runs=runs,
-        curves=_long(folder / "curves.csv", runs),
+        curves=_long(folder, runs),
         examples=examples,
         details=details,
         environments=stored["environments"],
@@ -141,24 +151,19 @@ def read(folder: Path) -> Content:
 
 
 def summary(folder: Path) -> dict[str, Any]:
-    """Returns what ``study.json`` holds.
+    """Returns what ``study.json`` holds, its shapes checked.
 
     Raises:
-        Refused: If it is missing, or another version wrote it.
+        Refused: If it is missing or damaged, or another version wrote it.
     """
-    path = folder / "study.json"
-    try:
-        stored: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise Refused(
-            f"{folder} holds no report: study.json cannot be read.",
-            "Give a folder that `ablation report` wrote.",
-        ) from error
+    stored = foreign.parse(folder, foreign.read_bytes(folder, "study.json"))
     if stored.get("format") != FORMAT:
         raise Refused(
-            f"{path} has the format {stored.get('format')!r}; this version reads {FORMAT}.",
+            f"{folder / 'study.json'} has the format {str(stored.get('format'))[:60]!r}; this "
+            f"version reads {FORMAT}.",
             "Build the report anew: ablation report NAME",
         )
+    foreign.check(folder, stored)
     return stored
 
 
@@ -170,9 +175,9 @@ def _wide(curves: pd.DataFrame) -> pd.DataFrame:
     return table.reset_index().drop(columns="place")
 
 
-def _long(path: Path, runs: pd.DataFrame) -> pd.DataFrame:
+def _long(folder: Path, runs: pd.DataFrame) -> pd.DataFrame:
     """Returns the curves frame that ``_wide`` was given."""
-    table = _read_csv(path, {"arm": str})
+    table = _read_csv(folder, "curves.csv", {"arm": str})
     long = table.assign(place=pd.factorize(table["arm"])[0]).melt(
         ["place", *KEYS], var_name="name", value_name="value"
     )
@@ -190,9 +195,33 @@ def _long(path: Path, runs: pd.DataFrame) -> pd.DataFrame:
     return long[columns].reset_index(drop=True)
 
 
-def _read_csv(path: Path, types: Mapping[str, Any]) -> pd.DataFrame:
+def _refuse_seeds(folder: Path, runs: pd.DataFrame, declaration: Declaration) -> None:
+    """Refuses a run whose seed the declaration has no place for: pages have a column for each."""
+    if len(runs) and not runs["seed"].between(0, declaration.most_seeds - 1).all():
+        raise foreign.no_report(folder, "runs.csv has a seed that was not declared")
+
+
+def _examples(folder: Path, declaration: Declaration) -> pd.DataFrame:
+    """Reads scores by example, once their number is known to be one that fits in memory."""
+    from pyarrow import BufferReader, parquet
+
+    file = parquet.ParquetFile(BufferReader(foreign.read_bytes(folder, "examples.parquet")))
+    groups = [file.metadata.row_group(place) for place in range(file.metadata.num_row_groups)]
+    unpacked = sum(group.total_byte_size for group in groups)
+    tests = 0 if declaration.quantum <= 0 else 1 / declaration.quantum
+    cells = len(declaration.arms) * declaration.most_seeds * tests
+    too_many = file.metadata.num_rows > foreign.MOST_ROWS or cells > foreign.MOST_SCORES
+    if too_many or unpacked > foreign.OTHER:
+        raise foreign.no_report(folder, "examples.parquet is larger than a report's")
+    frame: pd.DataFrame = file.read().to_pandas()
+    return frame
+
+
+def _read_csv(folder: Path, name: str, types: Mapping[str, Any]) -> pd.DataFrame:
     """Reads floats exactly, and a name such as ``NA`` or ``0.10`` as the text that it is."""
+    path = io.BytesIO(foreign.read_bytes(folder, name))
     header = [str(name) for name in pd.read_csv(path, nrows=0)]
+    path.seek(0)
     texts = {name: kind for name, kind in types.items() if name in header}
     numbers = {name: [""] for name in header if texts.get(name) is not str}
     return pd.read_csv(path, dtype=texts, keep_default_na=False, na_values=numbers)

@@ -35,7 +35,8 @@ def gather(home: Home) -> Content:
     declared = Declaration.from_json(stored["declaration"])
     every = tracking.runs_frame(home.label, declared, outcomes)
     examples = tracking.examples_frame(home, declared, outcomes)
-    judged = judge(every, tracking.hashes_frame(declared, outcomes), declared, examples)
+    taken = tracking.taken_of(home, current)
+    judged = judge(every, tracking.hashes_frame(declared, outcomes), declared, examples, taken)
     # Runs beyond an arm's last look, left by an earlier declaration, are not this report's.
     runs = every[every["seed"] < every["arm"].map(judged.seeds)].reset_index(drop=True)
     used = set(runs["run_id"])
@@ -50,6 +51,7 @@ def gather(home: Home) -> Content:
         current=current,
         runs=runs,
         judged=judged,
+        taken=taken,
         curves=tracking.curves_frame(home, declared, kept),
         examples=_within(examples, judged.seeds),
         details=details,

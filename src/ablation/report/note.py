@@ -17,6 +17,9 @@ COLUMNS = ("arm", "verdict", "difference", INTERVAL, "mean", "seeds", "failed")
 LABEL = 150
 """Characters of an arm's label."""
 
+CLOSING = "The whole report is among the artifacts, in `report`."
+"""Last sentence of a note in MLflow."""
+
 
 def brief(content: Content) -> Table:
     """Returns the verdict table with a few of its columns, captioned by what the metric is."""
@@ -31,11 +34,12 @@ def brief(content: Content) -> Table:
     )
 
 
-def note(content: Content, most: int = LIMIT) -> str:
+def note(content: Content, closing: str = CLOSING, most: int = LIMIT) -> str:
     """Returns question, answer and verdict table, the largest effects where not all fit.
 
     Args:
         content: A report's content.
+        closing: The last sentence, as Markdown.
         most: Characters that it may have; MLflow cuts off the rest in silence.
     """
     effects, declaration, short = content.judged.effects, content.declaration, brief(content)
@@ -46,7 +50,6 @@ def note(content: Content, most: int = LIMIT) -> str:
     order = sorted(range(1, len(rows)), key=lambda place: -sizes[place])
     said = f"**{text(content.wording['question'], most // 5)}**\n\n"
     said += text(answer(effects, declaration), most // 5)
-    closing = "The whole report is among the artifacts, in `report`."
     for kept in range(len(order), -1, -1):
         lines = [_row(COLUMNS), sides, *(rows[place] for place in sorted([0, *order[:kept]]))]
         rest = len(order) - kept

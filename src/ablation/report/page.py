@@ -8,6 +8,7 @@ from ablation.analysis import answer, exactly, scope_note
 from ablation.analysis.words import SCOPES
 from ablation.report.basis import Basis
 from ablation.report.blocks import Page, Section
+from ablation.report.missing import missing_warnings
 from ablation.report.parts import parts_of
 from ablation.report.parts.curves import HALF
 
@@ -53,6 +54,7 @@ def _facts(basis: Basis) -> list[tuple[str, str]]:
 def _warnings(basis: Basis) -> Iterator[str]:
     """Yields what weakens the answer, to be read before it."""
     content, base = basis.content, basis.effects.iloc[0]
+    yield from missing_warnings(basis)
     if base["failed"]:
         yield (
             f"The baseline itself failed on {base['failed']} of {base['n']} seeds: every "

@@ -1,26 +1,32 @@
-"""Reports rebuilt from their folders alone, and what would differ."""
+"""Reports rebuilt from their folders alone, and what would differ.
+
+A folder may come from anybody: it decides the content of the report and nothing else.
+"""
 
 from __future__ import annotations
 
+import itertools
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
-from ablation.report.build import build
+from ablation.report import foreign
+from ablation.report.build import OURS, fill
 from ablation.report.content import read
+from ablation.report.place import replacing, writable
 
 
 def rebuild(folder: Path) -> None:
     """Builds a report anew, in its place.
 
     Raises:
-        Refused: If the folder holds no report.
+        Refused: If the folder holds no report, or cannot be replaced.
     """
     folder = folder.resolve()
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as place:
-        # Beside it, so that what is there goes only when all that replaces it is there.
-        made, old = build(read(folder), Path(place)), Path(place) / ".old"
-        folder.rename(old)
-        made.rename(folder)
+    with foreign.trusted_by_nobody(folder):
+        content = read(folder)  # before anything is written
+        with replacing(folder, ours=OURS) as new:
+            fill(content, new)
 
 
 def differing(folder: Path) -> list[str]:
@@ -29,14 +35,26 @@ def differing(folder: Path) -> list[str]:
     Raises:
         Refused: If the folder holds no report.
     """
-    with tempfile.TemporaryDirectory() as place:
-        one, two = _files(folder), _files(build(read(folder), Path(place)))
+    folder = folder.resolve()
+    with foreign.trusted_by_nobody(folder):
+        content = read(folder)
+        with writable(Path(tempfile.gettempdir())), tempfile.TemporaryDirectory() as place:
+            fill(content, Path(place))
+            one, two = _files(folder), _files(Path(place))
     return sorted(name for name in one | two if one.get(name) != two.get(name))
 
 
 def _files(folder: Path) -> dict[str, bytes]:
-    return {
-        path.relative_to(folder).as_posix(): path.read_bytes()
-        for path in folder.rglob("*")
-        if path.is_file()
-    }
+    found = list(itertools.islice(_names(folder), foreign.MOST_FILES + 1))
+    if len(found) > foreign.MOST_FILES:
+        raise foreign.no_report(folder, f"it has more than {foreign.MOST_FILES} files")
+    return {name: foreign.read_bytes(folder, name) for name in found}
+
+
+def _names(folder: Path) -> Iterator[str]:
+    """Yields the files in the folder and in ``figures``; links and other folders are left out."""
+    for place in (folder, folder / "figures"):
+        if place.is_dir() and not place.is_symlink():
+            for path in place.iterdir():
+                if path.is_file() and not path.is_symlink():
+                    yield path.relative_to(folder).as_posix()

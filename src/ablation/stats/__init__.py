@@ -18,8 +18,8 @@ from ablation.stats.factors import Interaction, Trend, interaction, trend
 from ablation.stats.failures import clopper_pearson, clopper_pearson_upper, sign_test
 from ablation.stats.families import Family, holm, holm_family
 from ablation.stats.followup import MOST_SEEDS, FollowUp, Seen, follow_up
-from ablation.stats.looks import PlanningRow, planning_row
 from ablation.stats.paired import interval, moments, paired_t, tost
+from ablation.stats.plan_rows import PlanningRow, planning_row
 from ablation.stats.planning import (
     difference_noise,
     least_effect,

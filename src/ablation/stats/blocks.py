@@ -104,6 +104,12 @@ class Runs:
             states=np.where(fallen, np.int64(Status.FAILED), self.states),
         )
 
+    def lacking(self, absent: Bools) -> Runs:
+        """Returns the runs with some of them, ``[..., arm, seed]``, made MISSING."""
+        if not absent.any():
+            return self
+        return replace(self, states=np.where(absent, np.int64(Status.MISSING), self.states))
+
     def blocks(
         self,
         seeds: int | None = None,

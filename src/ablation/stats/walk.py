@@ -7,7 +7,7 @@ false EQUIVALENT .064 at six arms and .0755 at fifteen; with the rule here .036 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -33,8 +33,7 @@ def walk_looks(
     identical: ArrayLike | None = None,
     scores: ArrayLike | None = None,
     chance: float | None = None,
-    taken: ArrayLike = 0,
-    late: ArrayLike | None = None,
+    absent: ArrayLike | None = None,
 ) -> Walk:
     """Walks the looks of a study, or of many at once.
 
@@ -64,18 +63,18 @@ def walk_looks(
         scores: As in `verdicts`.
         chance: Value at chance level: runs that fall below half of their arm's gain over it
             (`collapsed`, asked at each look of its own seeds alone) are FAILED. Off where None.
-        taken: Number of looks declared taken although runs may be missing, ``[...]``. There an
-            arm with a missing run is INCONCLUSIVE, counts as not rejected, and takes nothing
-            from the others; blocks without the baseline are left out for all.
-        late: Arms that had a missing run when a look was taken, ``[..., look, arm]``: once
-            complete, each is judged there at alpha over the whole family.
+        absent: Runs that were missing when a look was taken without them,
+            ``[..., look, arm, seed]``; a look with any is taken. Blocks that the baseline lacked
+            there stay left out for all. Any other arm that lacked a run is INCONCLUSIVE, counts
+            as not rejected, and takes nothing from the others. Once complete, it is judged at
+            that look at alpha over the whole family, and frees nothing: no verdict of another
+            arm depends on what came late.
 
     Raises:
         ValueError: If looks and spend differ in length or the looks do not rise, and as
             `verdicts` does.
     """
     runs = check_runs(values, status, floor, scores)
-    schedule = _Schedule(looks=tuple(looks), spend=tuple(spend), taken=taken)
     _check_schedule(looks, spend, runs.scores.shape[-1])
     ask = _Asking(
         runs=runs,
@@ -83,9 +82,9 @@ def walk_looks(
         margin=margin,
         quantum=quantum,
         chance=chance,
-        late=_late_arms(runs, late, len(looks)),
+        absent=_absent_runs(runs, absent, len(looks)),
     )
-    return _walk(ask, schedule)
+    return _walk(ask, zip(looks, spend, strict=True))
 
 
 def walk_runs(
@@ -99,41 +98,32 @@ def walk_runs(
         margin=margin,
         quantum=0.0,
         chance=None,
-        late=_late_arms(runs, None, len(looks)),
+        absent=_absent_runs(runs, None, len(looks)),
     )
-    return _walk(ask, _Schedule(looks=tuple(looks), spend=tuple(spend), taken=0))
+    return _walk(ask, zip(looks, spend, strict=True))
 
 
-@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class _Schedule:
-    """Seeds and alpha of each look, and how many of them were declared taken."""
-
-    looks: tuple[int, ...]
-    spend: tuple[float, ...]
-    taken: ArrayLike
-
-
-def _walk(ask: _Asking, schedule: _Schedule) -> Walk:
+def _walk(ask: _Asking, schedule: Iterable[tuple[int, float]]) -> Walk:
     """Takes one look after the other while any study's next one is there."""
-    runs, steps = ask.runs, zip(schedule.looks, schedule.spend, strict=True)
-    state = _start(runs, schedule.looks[0])
+    steps = tuple(schedule)
+    state = _start(ask.runs, steps[0][0])
     record: list[Look] = []
     for place, (n, alpha) in enumerate(steps):
+        step = _Step(n=n, alpha=alpha, absent=ask.absent[..., place, :, :])
         seeds = np.where(state.walking[..., None] & state.asked, n, state.seeds)
-        excused = place < np.broadcast_to(schedule.taken, state.walking.shape)
-        walking = state.walking & (excused | ~_is_short(runs, state.asked, n))
+        walking = state.walking & (step.excused | ~_is_short(ask.runs, state.asked, n))
         state = replace(state, seeds=seeds, walking=walking)
         if record and not walking.any():
             break
-        fallen = _fallen(ask, state, n)
-        record.append(_take(ask, state, place, (n, alpha), (excused, fallen)))
+        fallen = _fallen(ask, state, step)
+        record.append(_take(ask, state, step, fallen))
         state = _after(state, record[-1], fallen)
     return Walk(
         verdicts=last_rows(record),
         seeds=state.seeds,
         reached=state.reached,
         looks=tuple(record),
-        alpha=float(sum(schedule.spend)),
+        alpha=float(sum(alpha for _, alpha in steps)),
         collapsed=state.collapsed,
     )
 
@@ -147,7 +137,33 @@ class _Asking:
     margin: float | None
     quantum: float
     chance: float | None
-    late: Bools
+    absent: Bools
+    """Runs that were missing when each look was taken, ``[..., look, arm, seed]``."""
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class _Step:
+    """One look of the schedule."""
+
+    n: int
+    alpha: float
+    absent: Bools
+    """Runs that were missing when it was taken, ``[..., arm, seed]``."""
+
+    @property
+    def excused(self) -> Bools:
+        """Studies in which it was taken although runs were missing, ``[...]``."""
+        return np.asarray(self.absent.any(axis=(-2, -1)))
+
+    @property
+    def unblocked(self) -> Bools:
+        """The baseline's runs among the absent ones, ``[..., arm, seed]``."""
+        return np.asarray(self.absent & (np.arange(self.absent.shape[-2])[:, None] == 0))
+
+    def late(self, undecided: Bools) -> Bools:
+        """Returns the undecided arms, ``[..., arm]``, that lacked a run of a block that counts."""
+        lacking = (self.absent & ~self.absent[..., :1, :])[..., : self.n].any(axis=-1)
+        return np.asarray(lacking & undecided)
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -190,41 +206,47 @@ def _start(runs: Runs, first: int) -> _State:
     )
 
 
-def _fallen(ask: _Asking, state: _State, n: int) -> Bools:
-    """Returns the runs that collapsed among the first n seeds, ``[..., arm, seed]``."""
+def _fallen(ask: _Asking, state: _State, step: _Step) -> Bools:
+    """Returns the runs that collapsed by one look, ``[..., arm, seed]``.
+
+    A late arm's are those of today. For the others, what came late is left out, because it would
+    move the spread over all arms that the rule goes by.
+    """
     fallen = np.zeros(ask.runs.scores.shape, np.bool_)
-    if ask.chance is not None:
-        scores, states = ask.runs.scores[..., :n], ask.runs.states[..., :n]
-        fallen[..., :n] = collapsed(scores, ask.chance, status=states, asked=state.asked)
+    if ask.chance is None:
+        return fallen
+    scores, chance = ask.runs.scores[..., : step.n], ask.chance
+
+    def flagged(runs: Runs) -> Bools:
+        return collapsed(scores, chance, status=runs.states[..., : step.n], asked=state.asked)
+
+    late, then = step.late(state.undecided), flagged(ask.runs.lacking(step.absent))
+    now = flagged(ask.runs) if late.any() else then
+    fallen[..., : step.n] = np.where(late[..., None], now, then)
     return fallen
 
 
-def _take(
-    ask: _Asking,
-    state: _State,
-    place: int,
-    look: tuple[int, float],
-    outcomes: tuple[Bools, Bools],
-) -> Look:
+def _take(ask: _Asking, state: _State, step: _Step, fallen: Bools) -> Look:
     """Judges the undecided arms at one look.
 
     Args:
         ask: The inputs that all looks share.
         state: What the looks before have decided.
-        place: Number of the look, from 0.
-        look: Its seeds and its alpha.
-        outcomes: Studies in which missing runs are excused, and runs that collapsed.
+        step: The look.
+        fallen: Runs that collapsed.
     """
-    (n, alpha), (excused, fallen) = look, outcomes
+    n, alpha, late = step.n, step.alpha, step.late(state.undecided)
     judged = state.asked & state.walking[..., None]
-    blocks = ask.runs.failing(fallen).blocks(n, state.asked, excused)
+    runs = ask.runs.lacking(step.unblocked).failing(fallen)
+    blocks = runs.blocks(n, state.asked, step.excused)
     same = (ask.equal[..., :n] | ~blocks.kept).all(axis=-1) & judged
     case = case_of(blocks, ask.quantum, same, state.undecided)
+    counted = ~case.same | late
     pools = Pools(
-        difference=state.apart & ~case.same,
-        equivalence=state.within & ~case.same,
-        failures=state.distinct & ~case.same,
-        late=ask.late[..., place, :] & state.undecided,
+        difference=state.apart & counted,
+        equivalence=state.within & counted,
+        failures=state.distinct & counted,
+        late=late,
     )
     return Look(
         seeds=n,
@@ -240,7 +262,8 @@ def _take(
 
 def _after(state: _State, look: Look, fallen: Bools) -> _State:
     """Returns the state after a look: final verdicts leave, each its own family."""
-    ground = np.where(look.judged, look.verdicts.ground, Ground.BASELINE)
+    leaves = look.judged & ~look.pools.late  # looks after this one may have been taken already
+    ground = np.where(leaves, look.verdicts.ground, Ground.BASELINE)
     apart = (ground == Ground.ABOVE) | (ground == Ground.BELOW)
     same = ground == Ground.IDENTICAL
     word = np.where(look.judged, look.verdicts.verdict, Verdict.INCONCLUSIVE)
@@ -276,15 +299,15 @@ def _equal_runs(runs: Runs, identical: ArrayLike | None) -> Bools:
     return np.asarray(called & (runs.states == Status.FINISHED))
 
 
-def _late_arms(runs: Runs, late: ArrayLike | None, looks: int) -> Bools:
-    """Returns the late arms of each look, ``[..., look, arm]``."""
-    *studies, arms, _ = runs.states.shape
-    shape = (*studies, looks, arms)
-    given = np.asarray(False if late is None else late, np.bool_)
+def _absent_runs(runs: Runs, absent: ArrayLike | None, looks: int) -> Bools:
+    """Returns the runs that each look was taken without, ``[..., look, arm, seed]``."""
+    *studies, arms, seeds = runs.states.shape
+    shape = (*studies, looks, arms, seeds)
+    given = np.asarray(False if absent is None else absent, np.bool_)
     if given.ndim and given.shape != shape:
         raise ValueError(
-            f"late must be [..., look, arm] with shape {shape}; got {given.shape}. "
-            "Pass one boolean per look and arm."
+            f"absent must be [..., look, arm, seed] with shape {shape}; got {given.shape}. "
+            "Pass one boolean per look and run."
         )
     return np.broadcast_to(given, shape)
 

@@ -1,6 +1,6 @@
 """Writes runs to MLflow and reads them back; MLflow decides which trials are done."""
 
-from ablation.tracking.curves import CURVES, curves_frame
+from ablation.tracking.curves import CURVES, curves_frame, validation_curves
 from ablation.tracking.entities import LOGITS, WEIGHTS
 from ablation.tracking.examples import COMMONEST, EXAMPLES, examples_frame
 from ablation.tracking.frames import (
@@ -11,7 +11,7 @@ from ablation.tracking.frames import (
     runs_frame,
     test_evaluations,
 )
-from ablation.tracking.parent import keep_reported, publish, reported_in
+from ablation.tracking.parent import keep_reported, keep_taken, publish, reported_in, taken_of
 from ablation.tracking.record import (
     Early,
     Finished,
@@ -77,6 +77,7 @@ __all__ = [
     "keep_commonest",
     "keep_numerics",
     "keep_reported",
+    "keep_taken",
     "labels_taken",
     "numerics",
     "numerics_in",
@@ -89,5 +90,7 @@ __all__ = [
     "record_failure",
     "reported_in",
     "runs_frame",
+    "taken_of",
     "test_evaluations",
+    "validation_curves",
 ]

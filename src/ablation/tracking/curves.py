@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ablation.records.declaration import Declaration
 from ablation.records.outcome import Outcome
+from ablation.study.identity import key_of
 from ablation.tracking import tables
 from ablation.tracking.frames import planned
 from ablation.tracking.store import Home
@@ -74,6 +75,18 @@ def curves_frame(
         "value": seven_digits(value[at]),
     }
     return pd.DataFrame(columns)
+
+
+def validation_curves(
+    home: Home, declaration: Declaration, outcomes: Mapping[str, Outcome]
+) -> dict[str, dict[int, float]]:
+    """Returns trial key to the study's metric on validation, epoch to value."""
+    frame = curves_frame(home, declaration, outcomes)
+    of = frame[(frame["split"] == "validation") & (frame["metric"] == declaration.metric)]
+    found: dict[str, dict[int, float]] = {}
+    for config, seed, epoch, value in of[["config", "seed", "epoch", "value"]].to_numpy(object):
+        found.setdefault(key_of(declaration.name, config, seed), {})[epoch] = value
+    return found
 
 
 def seven_digits(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

@@ -78,9 +78,10 @@ def _collapsed(declaration: Declaration, outcome: Outcome) -> bool:
     The rule ``half`` is another: it looks at all runs of the arms at a look.
     """
     value = outcome.metrics.get(f"test/{declaration.metric}")
-    if not isinstance(declaration.collapse, float) or value is None:
+    chance = declaration.chance
+    if not isinstance(declaration.collapse, float) or value is None or chance is None:
         return False
-    return abs(value - declaration.chance) <= declaration.collapse
+    return abs(value - chance) <= declaration.collapse
 
 
 def planned(

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ablation.records.taken import Taken, taken_from_json, taken_to_json
 from ablation.tracking.notes import NOTE
 from ablation.tracking.store import Home, long_in, set_long
 
@@ -22,6 +23,10 @@ REPORT = "report"
 
 REPORTED = "ablation.reported"
 """Tag of the parent run, in parts: what the last report was built from, and what was shown."""
+
+TAKEN = "ablation.taken."
+"""Prefix of a tag of the parent run, in parts: the looks that were taken under a declaration
+although runs were missing."""
 
 _BATCH = 1000
 _LONGEST = 100
@@ -65,6 +70,18 @@ def reported_in(tags: Mapping[str, str]) -> dict[str, Any] | None:
         return None
     kept: dict[str, Any] = json.loads(long_in(tags, REPORTED))
     return kept
+
+
+def keep_taken(home: Home, declaration: str, taken: Taken) -> None:
+    """Keeps the looks that were taken under a declaration, by its hash, with runs missing."""
+    set_long(home, TAKEN + declaration, json.dumps(taken_to_json(taken)))
+
+
+def taken_of(home: Home, declaration: str) -> Taken:
+    """Returns what :func:`keep_taken` kept; nothing where no look was taken with runs missing."""
+    tags = home.client.get_run(home.parent).data.tags
+    name = TAKEN + declaration
+    return taken_from_json(json.loads(long_in(tags, name))) if name in tags else {}
 
 
 def aggregates(rows: Sequence[Mapping[Any, Any]]) -> dict[str, float]:

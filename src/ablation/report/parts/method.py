@@ -57,13 +57,15 @@ def _looks(declaration: Declaration) -> Iterator[Text]:
 def _failures(declaration: Declaration) -> Iterator[Text]:
     if declaration.floor is not None:
         yield Text(f"A failed run counts as {declaration.floor:.4g}.")
+    if declaration.collapse is None or declaration.chance is None:
+        return
     if declaration.collapse == "half":
         yield Text(
             "A run that keeps less than half of its arm's gain over chance "
             f"({declaration.chance:.4g}) counts as failed, collapsed, where the arm's median "
             "gains more than eight robust standard deviations."
         )
-    elif declaration.collapse is not None:
+    else:
         yield Text(
             f"A run within {declaration.collapse:.4g} of chance ({declaration.chance:.4g}) counts "
             "as failed."

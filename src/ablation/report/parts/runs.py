@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from ablation.report import foreign
 from ablation.report.basis import Basis
 from ablation.report.blocks import Block, Cell, Table, Text, table
 from ablation.report.numbers import Scale
@@ -20,8 +21,9 @@ def section(basis: Basis) -> Iterator[Block]:
     record, scores = basis.content.record, basis.scores
     link = " Each links to its run in MLflow"
     link += " while `make ui` runs." if record["address"].startswith("http://127.0.0.1") else "."
-    linked = len(scores) <= LINKED
-    pages = f"{record['address']}/#/experiments/{record['experiment']}/runs" if linked else ""
+    pages = foreign.link(record["address"], record["experiment"])
+    linked = bool(pages) and len(scores) <= LINKED
+    pages = pages if linked else ""
     yield Text("The metric on test of every run, by arm and seed." + (link if linked else ""))
     yield run_table(list(basis.effects["arm"]), scores, basis.scale, pages)
 
@@ -45,5 +47,5 @@ def run_table(arms: Sequence[str], scores: pd.DataFrame, scale: Scale, pages: st
 def _cell(row: dict[Any, Any], scale: Scale, pages: str) -> Cell:
     failed = row["status"] == "FAILED"
     text = (row["reason"] or "failed") if failed else scale.value(row["value"]).text
-    href = f"{pages}/{row['run_id']}" if pages else ""
+    href = f"{pages}/{row['run_id']}" if pages and foreign.RUN.fullmatch(row["run_id"]) else ""
     return Cell(text, row["value"], href, "WORSE" if failed else "")

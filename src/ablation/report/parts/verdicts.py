@@ -76,6 +76,7 @@ def verdict_table(effects: pd.DataFrame, scale: Scale) -> Table:
                 ),
                 p_value(row["p_difference"]),
                 p_value(row["p_equivalence"]),
+                Cell("" if first else f"{row['alpha']:g}", row["alpha"]),
                 scale.value(row["mean"]),
                 count(row["n"]),
                 Cell(
@@ -85,17 +86,18 @@ def verdict_table(effects: pd.DataFrame, scale: Scale) -> Table:
             ]
         )
     columns = ["arm", "verdict", "difference", INTERVAL, "95 % estimate", "p differs",
-               "p equivalent", "mean", "seeds", "failed", "w–t–l"]  # fmt: skip
+               "p equivalent", "alpha", "mean", "seeds", "failed", "w–t–l"]  # fmt: skip
     caption = (
         f"{scale.heading[0].upper()}{scale.heading[1:]}. {_about(effects)}Differences to the "
         "baseline compare runs that share a seed. The interval of the verdict is the one it rests "
-        "on, as p values adjusted by Holm; the estimate covers 95 % over all looks together. "
+        "on, like the p values, adjusted by Holm and to be compared with alpha, the error rate "
+        "that the arm's look spent; the estimate covers 95 % over all looks together. "
         "Beside the failed runs stands the rate up to which they may fail (one-sided 95 %); w–t–l "
         "counts the seeds on which the arm is better than, level with and worse than the baseline."
     )
     if any(doubts(row) for row in effects.to_dict("records")):
         caption += f" {MARK} Something weakens this verdict: see In words."
-    return table(columns, rows, numeric="llrrrrrrrrr", caption=caption)
+    return table(columns, rows, numeric="llrrrrrrrrrr", caption=caption)
 
 
 def _about(effects: pd.DataFrame) -> str:
@@ -103,10 +105,12 @@ def _about(effects: pd.DataFrame) -> str:
 
 
 def _verdict(row: Mapping[Any, Any]) -> Cell:
-    """Returns a verdict, and beside an identical arm on how many seeds it may still differ."""
+    """Returns a verdict; where identical, the share of seeds that may differ; missing runs."""
     word, said = row["verdict"], row["verdict"] or "baseline"
     if word == "IDENTICAL":
         said = f"{word} on {row['n']} seeds (may differ on ≤ {row['may_differ95']:.0%})"
+    if row["missing"]:
+        said = f"{word} ({row['missing']} of {row['look']} runs missing)"
     return Cell(said + (f" {MARK}" if doubts(row) else ""), word=word)
 
 

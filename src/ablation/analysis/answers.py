@@ -1,0 +1,217 @@
+"""Writes a study's answer: does it matter, what to use, what to avoid, what is open.
+
+No code parses these sentences.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ablation.analysis.response import levels_of
+from ablation.analysis.words import FAILURES, MOST_NAMED, REACHES, amount, exactly
+from ablation.records.declaration import Declaration
+from ablation.records.metric import Metric
+
+ASKED_POWER = 0.8416
+"""The standard normal's quantile at 80 %: by so many standard errors an effect must exceed what
+is significant, to be found with that probability."""
+
+SPELT = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+
+
+def answer(effects: pd.DataFrame, declaration: Declaration) -> str:
+    """Returns the study's answer in a few short sentences, the answer itself first.
+
+    Neighbouring levels of a numeric factor are told together; an arm whose runs failed is said to
+    have failed, not to be so many points worse. Intervals are those that the verdicts rest on; a
+    group's is the least that holds all of them.
+
+    Args:
+        effects: One row per arm, the baseline first.
+        declaration: Everything the study fixed.
+    """
+    arms = effects.iloc[1:]
+    if (arms["stage"] == "exploratory").all():
+        return f"Not known yet: {arms['reason'].iloc[0]}."
+    where = ", on this test split" if arms["scope"].iloc[0] == "this_split" else ""
+    said = [
+        _matters(arms, declaration, where),
+        *_take(arms, declaration),
+        *_avoid(arms, declaration),
+        *_same(arms, declaration),
+        *_open(arms, declaration),
+    ]
+    return " ".join(f"{each}." for each in said)
+
+
+def _matters(arms: pd.DataFrame, declaration: Declaration, where: str) -> str:
+    """Returns whether the factor matters; where nothing was found, what would have been."""
+    if arms["verdict"].isin(["BETTER", "WORSE"]).any():
+        return f"It matters{where}"
+    if (arms["verdict"] == "IDENTICAL").all():
+        return f"It changes nothing{where}"
+    if arms["verdict"].isin(["EQUIVALENT", "IDENTICAL"]).all():
+        return f"It does not matter{where}"
+    shown = _would_have_shown(arms, declaration.measure)
+    return f"Not known yet whether it matters{where}{shown}"
+
+
+def _would_have_shown(arms: pd.DataFrame, metric: Metric) -> str:
+    """Returns the difference that would have been found in every undecided arm, with 80 %."""
+    rows = arms[arms["verdict"] == "INCONCLUSIVE"]
+    half = (rows["verdict_high"] - rows["verdict_low"]) / 2
+    least = (half + ASKED_POWER * rows["standard_error"]).max()
+    if not math.isfinite(least):
+        return ""
+    return f": a difference of {amount(least, metric)} would have been found with 80 %"
+
+
+def _take(arms: pd.DataFrame, declaration: Declaration) -> Iterator[str]:
+    better = arms[(arms["verdict"] == "BETTER") & ~arms["ground"].isin(FAILURES)]
+    if len(better):
+        yield f"Take {'; '.join(_clauses(better, declaration))}"
+    elif (arms["verdict"] == "WORSE").any():
+        yield f"Keep {declaration.baseline}"
+    for row in arms[(arms["verdict"] == "BETTER") & arms["ground"].isin(FAILURES)].to_dict(
+        "records"
+    ):
+        yield f"{row['arm']} fails less: {_failed(row)}"
+
+
+def _avoid(arms: pd.DataFrame, declaration: Declaration) -> Iterator[str]:
+    worse = arms[arms["verdict"] == "WORSE"]
+    failing = worse["ground"].isin(FAILURES) | (worse["failed"] == worse["n"])
+    clauses = _clauses(worse[~failing], declaration) if (~failing).any() else []
+    clauses += [f"{row['arm']}: {_failed(row)}" for row in worse[failing].to_dict("records")]
+    if clauses:
+        yield f"Avoid {'; '.join(clauses)}"
+
+
+def _failed(row: Mapping[Any, Any]) -> str:
+    """Returns how often an arm failed."""
+    if row["failed"] == row["n"]:
+        return f"failed in all {row['n']} runs"
+    return (
+        f"failed alone on {row['failed_alone']} of {row['n']} seeds, the baseline alone on "
+        f"{row['baseline_failed_alone']}"
+    )
+
+
+def _same(arms: pd.DataFrame, declaration: Declaration) -> Iterator[str]:
+    rows = arms[arms["verdict"] == "EQUIVALENT"]
+    if len(rows):
+        assert declaration.margin is not None  # or no arm would be equivalent
+        margin = exactly(declaration.margin, declaration.measure)
+        yield f"Within {margin} of {declaration.baseline}: {_named(rows, declaration)}"
+    same = arms[arms["verdict"] == "IDENTICAL"]
+    for (n, bound), rows in same.groupby(["n", "may_differ95"], sort=False):
+        yield (
+            f"Identical to {declaration.baseline}, bit for bit on all {n} seeds (may differ on "
+            f"up to {bound:.0%}): {_named(rows, declaration)}"
+        )
+
+
+def _clauses(rows: pd.DataFrame, declaration: Declaration) -> list[str]:
+    """Returns what is said of some arms of one verdict, a clause for each reach."""
+    groups = [rows[rows["reach"] == reach] for reach in REACHES]
+    return [
+        f"{_named(group, declaration)}: {_levels(group, declaration.measure)}, "
+        f"{_by(group, declaration)}{REACHES[group['reach'].iloc[0]]}"
+        for group in groups
+        if len(group)
+    ]
+
+
+def _levels(rows: pd.DataFrame, metric: Metric) -> str:
+    """Returns the arms' own values: ``73.3 %``, or ``70.1 to 73.3 %``."""
+    unit = " %" if metric.unit == "points" else f" {metric.unit}".rstrip()
+    return _range(rows["mean"], metric) + unit
+
+
+def _by(rows: pd.DataFrame, declaration: Declaration) -> str:
+    """Returns the sizes of effects of one sign, and the interval that holds theirs."""
+    metric = declaration.measure
+    sign = 1 if rows["effect"].iloc[0] > 0 else -1
+    unit = f" {metric.unit}".rstrip()
+    side = f"{'above' if sign > 0 else 'below'} {declaration.baseline}"
+    by = f"{_range(sign * rows['effect'], metric)}{unit} {side}"
+    ends = sign * rows[["verdict_low", "verdict_high"]].to_numpy()
+    if np.isnan(ends).any():
+        return by
+    low, high = (amount(float(end), metric, unit=False) for end in (ends.min(), ends.max()))
+    return f"{by} ({low} to {high})"
+
+
+def _range(values: pd.Series[float], metric: Metric) -> str:
+    ends = [amount(float(end), metric, unit=False) for end in (values.min(), values.max())]
+    return " to ".join(dict.fromkeys(ends))
+
+
+def _named(rows: pd.DataFrame, declaration: Declaration) -> str:
+    """Returns the names of some arms, neighbouring levels of a numeric factor as a range."""
+    levels = levels_of(declaration)
+    if levels:
+        return _join(_spans(list(rows["arm"]), levels))
+    by_size = rows.sort_values("effect", key=np.abs, ascending=False, kind="stable")
+    names = list(by_size["arm"])
+    if len(names) <= MOST_NAMED:
+        return _join(names)
+    return _join([*names[: MOST_NAMED - 1], f"{len(names) - MOST_NAMED + 1} more"])
+
+
+def _spans(names: Sequence[str], levels: Mapping[str, float]) -> list[str]:
+    """Returns the names, ascending, those of neighbouring levels as one.
+
+    >>> levels = {"0.0": 0.0, "0.01": 0.01, "0.05": 0.05, "0.1": 0.1, "0.5": 0.5, "1.0": 1.0}
+    >>> _spans(["0.0", "0.01", "0.1", "0.5"], levels)
+    ['everything up to 0.01', '0.1 to 0.5']
+    """
+    order = sorted(levels, key=levels.__getitem__)
+    places = sorted(order.index(name) for name in names)
+    runs = np.split(places, np.flatnonzero(np.diff(places) > 1) + 1)
+    return [_span([order[place] for place in run], order) for run in runs]
+
+
+def _span(run: Sequence[str], order: Sequence[str]) -> str:
+    if len(run) == 1:
+        return run[0]
+    if run[0] == order[0]:
+        return f"everything up to {run[-1]}"
+    return f"everything from {run[0]}" if run[-1] == order[-1] else f"{run[0]} to {run[-1]}"
+
+
+def _open(arms: pd.DataFrame, declaration: Declaration) -> Iterator[str]:
+    """Yields the undecided arms, and what would decide them."""
+    rows = arms[arms["verdict"] == "INCONCLUSIVE"]
+    if not len(rows):
+        return
+    steps = [_next(row) for row in rows.to_dict("records")]
+    clauses = [
+        f"{_named(rows[[step == each for each in steps]], declaration)}{step}"
+        for step in dict.fromkeys(steps)
+    ]
+    yield f"Not known yet: {'; '.join(clauses)}"
+
+
+def _next(row: Mapping[Any, Any]) -> str:
+    """Returns what would decide an arm."""
+    if row["stage"] == "open":
+        return ", whose next look is to come"
+    if row["needs_examples"]:
+        return ", which takes a larger test split and not more seeds"
+    seeds = row["seeds_likely"]
+    if not math.isfinite(seeds):
+        return f" ({row['reason']})"
+    count = SPELT[int(seeds)] if seeds < len(SPELT) else f"{seeds:.0f}"
+    plural = "" if seeds == 1 else "s"
+    return f"; {count} fresh seed{plural} would decide it with 80 %"
+
+
+def _join(words: Sequence[str]) -> str:
+    *head, last = words
+    return f"{', '.join(head)} and {last}" if head else last

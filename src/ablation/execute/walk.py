@@ -164,7 +164,7 @@ class _Walking:
         given: dict[str, Any] = {"trial": trial, "began": ran.began, "device": ran.device}
         if isinstance(ran.ending, Failure):
             return Unfinished(failure=ran.ending, **given)
-        return Finished(records=ran.records, result=ran.ending, **given)
+        return Finished(records=ran.records, result=ran.ending, changed=ran.changed, **given)
 
     def _without_result(self, trial: Trial, error: Exception) -> Ended:
         """Returns the ending of a trial whose worker sent no result."""

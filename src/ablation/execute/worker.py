@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ablation.execute import progress_file
+from ablation.execute.alone import alone
 from ablation.records.failure import Failure, raised_by
 from ablation.records.outcome import EpochRecord, RunResult
 
@@ -49,6 +50,8 @@ class Ran:
     """Seconds since the epoch."""
     device: str
     """The device that was used; as it was asked for, if none could be resolved."""
+    changed: tuple[str, ...] = ()
+    """Names of process-wide settings that the trial changed and that cannot be put back."""
 
 
 def run_trial(job: Job) -> Ran:
@@ -56,7 +59,7 @@ def run_trial(job: Job) -> Ran:
     began, device = time.time(), job.device
     records: list[EpochRecord] = []
     ending: RunResult | Failure
-    with _crash_file(job.progress):
+    with _crash_file(job.progress), alone(job.seed) as stuck:
         try:
             device = job.resolve_device(device)
             progress_file.begin(job.progress, began, device)
@@ -64,7 +67,7 @@ def run_trial(job: Job) -> Ran:
             ending = _exhaust(running, records, job.progress)
         except (Exception, SystemExit) as error:
             ending = raised_by(error)
-    return Ran(ending=ending, records=records, began=began, device=device)
+    return Ran(ending=ending, records=records, began=began, device=device, changed=tuple(stuck))
 
 
 def _exhaust(

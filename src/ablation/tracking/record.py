@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 CORRECT = "test_correct.bin"
 """Artifact: one packed bit per test text, in the split's order."""
+CHANGED = "ablation.changed"
+"""Tag of a run that changed its worker's state for good; the worker trained nothing after it."""
 TRACEBACK = "traceback.txt"
 """Artifact of a run without an outcome."""
 
@@ -51,6 +53,8 @@ class Finished(Started):
 
     records: Sequence[EpochRecord]
     result: RunResult
+    changed: Sequence[str] = ()
+    """Names of process-wide settings that the training changed for good."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -154,7 +158,10 @@ def record(
     from mlflow.entities import RunTag
 
     client, result, began = home.client, finished.result, finished.began
-    tags = tags_of(home, finished, data.fingerprint, versions) | result_tags(result)
+    left = result_tags(result)
+    if finished.changed:
+        left[CHANGED] = ", ".join(finished.changed)
+    tags = tags_of(home, finished, data.fingerprint, versions) | left
     if (known := _known(home, finished.trial)) is not None:
         if early is not None:
             client.set_terminated(early.run_id, status="KILLED")
@@ -164,7 +171,7 @@ def record(
         early = Early(run_id=run.info.run_id, artifacts=run.info.artifact_uri, logged=0)
         new: dict[str, Any] = {"params": parameters_of(finished.trial, data)}
     else:
-        new = {"tags": [RunTag(name, value) for name, value in result_tags(result).items()]}
+        new = {"tags": [RunTag(name, value) for name, value in left.items()]}
     new["metrics"] = curves_of(finished.records[early.logged :], began) + finals_of(result, began)
     client.log_batch(early.run_id, **new)
     if result.correct:

@@ -201,6 +201,7 @@ def run(
     from ablation.cli.part import part_of
     from ablation.cli.settled import settled
     from ablation.execute import ProcessCrew, glance, hold
+    from ablation.execute.alone import alone
     from ablation.execute.crew import prepare_pool
     from ablation.execute.garbage import loading, seldom
     from ablation.execute.walk import Orders
@@ -216,7 +217,8 @@ def run(
     with loading():
         given = plan_of(study, Redirection(data=data, text=text, label=label), seeds)
     arms, wanted = given.study.complete_arms, part_of(given, only or ())
-    given.study.task.check([(arm.config, given.data_by_arm[arm.name]) for arm in arms])
+    with alone(0):  # user-defined code may set anything for the process
+        given.study.task.check([(arm.config, given.data_by_arm[arm.name]) for arm in arms])
     _terminate_like_interrupt()
     with seldom(), ProcessCrew(workers or cores()) as crew:
         with hold(where, given.study.name) as held:

@@ -145,9 +145,8 @@ def _set_filters(before: Sequence[Any]) -> None:
 
 
 def _handler(number: int) -> Setting:
-    name = f"handler of {signal.Signals(number).name}" if number in set(signal.Signals) else ""
     return Setting(
-        name or f"handler of signal {number}",
+        f"handler of signal {int(number)}",
         lambda: signal.getsignal(number),
         lambda it: signal.signal(number, it),
     )

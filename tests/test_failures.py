@@ -87,7 +87,7 @@ def test_what_ignores_sigterm_is_killed_at_the_end(monkeypatch: pytest.MonkeyPat
         one.submit(abs, 1)
 
 
-def _train(config: Any, seed: int, data: Any, *, device: str) -> Any:
+def _train(config: Any, seed: int, data: Any, *, device: str, folder: Any) -> Any:
     yield from ()
     return config(seed)
 

@@ -38,6 +38,8 @@ class Job:
     """``auto``, ``cpu`` or ``cuda``."""
     progress: Path | None = None
     """Path of the trial's progress file; None for no file."""
+    folder: Path | None = None
+    """Path of a folder for this trial alone; None for none."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -63,7 +65,7 @@ def run_trial(job: Job) -> Ran:
         try:
             device = job.resolve_device(device)
             progress_file.begin(job.progress, began, device)
-            running = job.train(job.config, job.seed, job.data, device=device)
+            running = job.train(job.config, job.seed, job.data, device=device, folder=job.folder)
             ending = _exhaust(running, records, job.progress)
         except (Exception, SystemExit) as error:
             ending = raised_by(error)

@@ -67,7 +67,10 @@ class Declaration:
     scope: Scope = "new_examples"
     """What verdicts are about: new seeds and new test examples, or new seeds on this split."""
     described: Metric | None = None
-    """The metric, where it is none of :data:`ablation.records.metric.METRICS`."""
+    """The metric, where it is none of :data:`ablation.records.metric.METRICS`; without its chance,
+    which is :attr:`chance`."""
+    paired: bool = True
+    """Whether arms share seeds and are compared seed by seed."""
 
     @property
     def measure(self) -> Metric:
@@ -77,7 +80,7 @@ class Declaration:
     @property
     def can_generalise(self) -> bool:
         """Whether verdicts may be about new test examples: asked for, and scored by example."""
-        return self.scope == "new_examples" and self.measure.counts_correct
+        return self.scope == "new_examples" and self.measure.examples is not None
 
     @property
     def most_seeds(self) -> int:
@@ -106,6 +109,7 @@ class Declaration:
             # Only where it is asked for, so that older declarations keep their text and hash.
             **({"scope": self.scope} if self.scope == "this_split" else {}),
             **({} if self.described is None else {"described": _described(self.described)}),
+            **({} if self.paired else {"paired": False}),
         }
 
     @classmethod
@@ -135,6 +139,7 @@ def _described(metric: Metric) -> dict[str, Any]:
         "factor": repr(metric.factor),
         "unit": metric.unit,
         "digits": metric.digits,
+        **({} if metric.examples is None else {"examples": metric.examples}),
     }
 
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import signal
 import time
+from pathlib import Path
 
 from ablation.execute.serve import leave
 
 
-def ignore_and_sleep() -> None:
+def ignore_and_sleep(ready: Path | None = None) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    if ready is not None:
+        ready.write_text("a reader of this pipe goes on now")
     time.sleep(60)
 
 

@@ -74,11 +74,15 @@ def test_a_call_that_exceeds_a_limit_is_ended(
         two.submit_limited(limits, fn).result(timeout=60)
 
 
-def test_what_ignores_sigterm_is_killed_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_ignores_sigterm_is_killed_at_the_end(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setattr("ablation.execute.processes.GRACE", 0.2)
     one = Processes(1, multiprocessing.get_context("forkserver"))
     pid = one.submit(os.getpid).result(timeout=60)
-    running = one.submit(failing.ignore_and_sleep)
+    os.mkfifo(tmp_path / "ready")
+    running = one.submit(failing.ignore_and_sleep, tmp_path / "ready")
+    assert (tmp_path / "ready").read_text()
     one.shutdown()
     assert isinstance(running.exception(timeout=1), WorkerLost)
     with pytest.raises(ProcessLookupError):

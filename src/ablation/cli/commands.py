@@ -6,6 +6,7 @@ import contextlib
 import gc
 import os
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -58,7 +59,10 @@ REPORTING = ("ablation.report", "ablation.analysis.effects")
 Name = Annotated[str, typer.Argument(help="A study in studies/, or the path of a study file.")]
 Data = Annotated[
     str | None,
-    typer.Option(help="Other data: a local folder or file, or a Hub id like owner/name@commit."),
+    typer.Option(
+        help="Other data: a local folder or file, or a Hub id like owner/name@commit; several "
+        "with commas between them."
+    ),
 ]
 Text = Annotated[str | None, typer.Option(help="Name of the text column.")]
 Label = Annotated[str | None, typer.Option(help="Name of the class column.")]
@@ -133,16 +137,23 @@ def plan(
     store: Store = None, workers: Workers = None,
 ) -> None:  # fmt: skip
     """Prints a study's arms, the finished and missing trials, and an estimate of the time."""
-    from rich.table import Table
-
-    from ablation.cli.asked import cores, estimate, look_up, plan_of
-    from ablation.mirror import DONE
+    from ablation.cli.sets import plans_of
     from ablation.study.load import STUDIES, load
     from ablation.task import Redirection
 
-    study = load(name, STUDIES)
-    given = plan_of(study, Redirection(data=data, text=text, label=label), seeds)
-    seen = look_up(given, store)
+    other = Redirection(data=data, text=text, label=label)
+    for given in plans_of(load(name, STUDIES), other, seeds):
+        _show_plan(given, store, workers)
+
+
+def _show_plan(given: Plan, store: Path | None, workers: int | None) -> None:
+    """Prints one data set's arms, trials and estimate of the time."""
+    from rich.table import Table
+
+    from ablation.cli.asked import cores, estimate, look_up
+    from ablation.mirror import DONE
+
+    study, seen = given.study, look_up(given, store)
     table = Table("arm", "config", "seeds", "done", "missing", box=None)
     for arm, config in dict.fromkeys((t.arm.name, t.config_hash) for t in given.trials):
         states = [seen.state(trial) for trial in seen.planned if trial.arm.name == arm]
@@ -176,21 +187,24 @@ def status(
     from rich.console import Console
 
     from ablation.cli import matrix
-    from ablation.cli.asked import cores, look_up, plan_of
+    from ablation.cli.asked import cores, look_up
+    from ablation.cli.sets import plans_of
     from ablation.mirror import DONE
     from ablation.study.load import STUDIES, load
     from ablation.task import Redirection
 
     other = Redirection(data=data, text=text, label=label)
-    given = plan_of(load(name, STUDIES), other, seeds)
-    if watch:
-        matrix.watch(given, lambda: look_up(given, store), Console(), workers=cores())
-        return
-    seen = look_up(given, store)
-    show(escaped(f"{seen.label}, {given.declaration.metric} on test by seed and arm"))
-    show(matrix.matrix(seen, times=False))
-    done = sum(seen.state(trial) in DONE for trial in seen.planned)
-    show(f"{done} of {len(seen.planned)} planned trials are done. {seen.note}")
+    for given in plans_of(load(name, STUDIES), other, seeds):
+        look = partial(look_up, given, store)
+        if watch:
+            if not matrix.watch(given, look, Console(), workers=cores()):
+                return
+            continue
+        seen = look()
+        show(escaped(f"{seen.label}, {given.declaration.metric} on test by seed and arm"))
+        show(matrix.matrix(seen, times=False))
+        done = sum(seen.state(trial) in DONE for trial in seen.planned)
+        show(f"{done} of {len(seen.planned)} planned trials are done. {seen.note}")
 
 
 @app.command()
@@ -202,10 +216,10 @@ def run(
 ) -> None:  # fmt: skip
     """Runs the missing trials of a study, records them and writes the report."""
     _refuse_options(device, workers, timeout)
-    from ablation.cli.asked import cores, plan_of
+    from ablation.cli.asked import cores
     from ablation.cli.part import part_of
-    from ablation.cli.settled import settled
-    from ablation.execute import ProcessCrew, glance, hold
+    from ablation.cli.sets import heading, plans_of, write_over_sets
+    from ablation.execute import ProcessCrew
     from ablation.execute.alone import alone
     from ablation.execute.crew import prepare_pool
     from ablation.execute.garbage import loading, seldom
@@ -221,32 +235,60 @@ def run(
     if not where.record_exists:  # else there may be nothing to train, as is told in no time
         prepare_pool(*study.task.preload)
     with loading():
-        given = plan_of(study, Redirection(data=data, text=text, label=label), seeds)
-    arms, wanted = given.study.complete_arms, part_of(given, only or ())
-    with alone(0):  # user-defined code may set anything for the process
-        given.study.task.check([(arm.config, given.data_by_arm[arm.name]) for arm in arms])
+        plans = plans_of(study, Redirection(data=data, text=text, label=label), seeds)
+    wanted = part_of(plans[0], only or ())
+    for given in plans:  # before anything trains, on whichever data
+        arms = given.study.complete_arms
+        with alone(0):  # user-defined code may set anything for the process
+            given.study.task.check([(arm.config, given.data_by_arm[arm.name]) for arm in arms])
     _terminate_like_interrupt()
+    orders = Orders(device=device, timeout=timeout, fail_fast=fail_fast, wanted=wanted)
+    complete = []
     with seldom(), settled_store(where.tracking), ProcessCrew(workers or cores()) as crew:
-        with hold(where, given.study.name) as held:
-            seen = glance(given, where)
-            shown = settled(given, where, seen, reports)
-            if seen is not None and shown is not None:
-                show(escaped(_all_done(seen.label, shown["trials"])))
-                show_report(seen.label, shown, reports)
-                return
-            prepare_pool(*study.task.preload)
-            orders = Orders(device=device, timeout=timeout, fail_fast=fail_fast, wanted=wanted)
-            opened, idle = _carry_out(given, crew, where, held, seen=seen, orders=orders)
-        if opened.outcomes:
-            _write_report(opened.home, where, reports, None if idle else crew)
-        failed = opened.attempts.summary()
-        for line in failed:
-            show(escaped(line))
-        if opened.missing:
-            names = ", ".join(f"{t.arm.name} seed {t.seed}" for t in opened.missing[:10])
-            show(escaped(f"{len(opened.missing)} planned trials are missing: {names}"))
-        if failed or opened.left:
-            raise typer.Exit(1)
+        for place, given in enumerate(plans):
+            if which := heading(plans, place):
+                show(escaped(which))
+            complete.append(_run_on(given, crew, where, reports, orders))
+            over = write_over_sets(plans, reports, crew.map)
+            if fail_fast and not complete[-1]:
+                break
+    if over:
+        show(escaped(over))
+    if not all(complete):
+        raise typer.Exit(1)
+
+
+def _run_on(given: Plan, crew: ProcessCrew, where: Places, reports: Path, orders: Orders) -> bool:
+    """Runs what is missing on one data set and writes its report.
+
+    Returns:
+        Whether every trial that was wanted has an outcome.
+
+    Raises:
+        Exit: After Ctrl-C.
+    """
+    from ablation.cli.settled import settled
+    from ablation.execute import glance, hold
+    from ablation.execute.crew import prepare_pool
+
+    with hold(where, given.study.name) as held:
+        seen = glance(given, where)
+        shown = settled(given, where, seen, reports)
+        if seen is not None and shown is not None:
+            show(escaped(_all_done(seen.label, shown["trials"])))
+            show_report(seen.label, shown, reports)
+            return True
+        prepare_pool(*given.study.task.preload)
+        opened, idle = _carry_out(given, crew, where, held, seen=seen, orders=orders)
+    if opened.outcomes:
+        _write_report(opened.home, where, reports, None if idle else crew)
+    failed = opened.attempts.summary()
+    for line in failed:
+        show(escaped(line))
+    if opened.missing:
+        names = ", ".join(f"{t.arm.name} seed {t.seed}" for t in opened.missing[:10])
+        show(escaped(f"{len(opened.missing)} planned trials are missing: {names}"))
+    return not failed and not opened.left
 
 
 def _carry_out(
@@ -341,7 +383,8 @@ def report(
         show(escaped(f"All studies: {index(reports)}"))
         return
     from ablation import tracking
-    from ablation.cli.asked import cores, plan_of
+    from ablation.cli.asked import cores
+    from ablation.cli.sets import plans_to_report, write_over_sets
     from ablation.execute.crew import ProcessCrew, prepare_pool
     from ablation.records.places import places
     from ablation.study.load import STUDIES, load
@@ -352,13 +395,17 @@ def report(
     prepare_pool(*DRAWING)  # while this process loads MLflow and reads the record
     study = load(name, STUDIES).name if name.endswith(".py") else name.partition("@")[0]
     title = study if name.endswith(".py") else name
-    if data or text or label:
-        given = plan_of(load(name, STUDIES), Redirection(data=data, text=text, label=label))
-        title = given.label(tracking.labels_taken(tracking.connect(uri), study))
+    plans = plans_to_report(name, Redirection(data=data, text=text, label=label))
+    taken = tracking.labels_taken(tracking.connect(uri), study) if plans else {}
+    titles = [plan.label(taken) for plan in plans] or [title]
     with tracking.settled(uri), ProcessCrew(cores()) as crew:
-        home = find_home(uri, title)
-        crew.start()
-        _write_report(home, where, reports, crew)
+        for each in [title for title in titles if title in taken] or titles[:1]:
+            home = find_home(uri, each)
+            crew.start()
+            _write_report(home, where, reports, crew)
+        over = write_over_sets(plans, reports, crew.map) if plans else ""
+    if over:
+        show(escaped(over))
 
 
 @app.command()

@@ -83,6 +83,9 @@ class Study:
     """The level (or the arm's name) that all others are compared with; not for ``factors``."""
     config: Any = RunConfig()  # noqa: RUF009 - it is frozen
     """The configuration that every arm starts from: the fixed hyperparameters."""
+    data: Sequence[str] = ()
+    """Data sets, each a path or a Hub id, that replace the configuration's: the study runs on one
+    after the other, is judged on each by itself, and has one more report over all of them."""
     task: Task = TEXT
     """The task under study; the text classifier by default, and that of ``run`` if it is given."""
     run: Callable[..., Any] | None = None
@@ -163,6 +166,7 @@ class Study:
         elif isinstance(self.metric, str):
             object.__setattr__(self, "metric", self.metric.removeprefix("test/"))
         _check_budget(self)
+        _check_limits(self)
         object.__setattr__(self, "complete_arms", _complete_arms(self))
         _check_arms(self)
 
@@ -239,6 +243,13 @@ def _as_stored(config: Any, path: str, level: Any) -> Any:
     return flatten(replace(config, path, level))[path]
 
 
+def _check_limits(study: Study) -> None:
+    for name, unit in {"timeout": "seconds", "memory": "GiB"}.items():
+        limit = getattr(study, name)
+        if limit is not None and not (isinstance(limit, int | float) and 0 < limit < math.inf):
+            raise Refused(f"{name} must be > 0; got {limit!r}.", f"Give {unit}, or None.")
+
+
 def _check_budget(study: Study) -> None:
     known = study.task.metrics
     if study.metric not in known:
@@ -252,10 +263,11 @@ def _check_budget(study: Study) -> None:
             f"A study needs at least 1 seed; got {study.seeds!r}.",
             "Give 5 or more for verdicts; fewer are a screening.",
         )
-    for name, unit in {"timeout": "seconds", "memory": "GiB"}.items():
-        limit = getattr(study, name)
-        if limit is not None and not (isinstance(limit, int | float) and 0 < limit < math.inf):
-            raise Refused(f"{name} must be > 0; got {limit!r}.", f"Give {unit}, or None.")
+    if isinstance(study.data, str) or len(set(study.data)) < len(study.data):
+        raise Refused(
+            f"data names each data set once, in a tuple; got {study.data!r}.",
+            "Write data=('trec', 'sst2').",
+        )
     if study.margin is not None and not study.margin > 0:
         raise Refused(f"A margin must be > 0; got {study.margin!r}.", "Give a margin or None.")
     if isinstance(study.collapse, str):

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ablation.cli.folder import folder_of, refuse_places
 from ablation.cli.judging import judge
+from ablation.cli.new import new
 from ablation.cli.output import escaped, show
 from ablation.cli.recorded import (
     existing,
@@ -39,6 +41,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Ablation studies of attention pooling in a text classifier, answered with evidence.",
 )
+
+MOST_WORKERS = 1000
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C, the convention of shells."""
@@ -70,10 +74,11 @@ Seeds = Annotated[int | None, typer.Option(help="Train each arm with this many s
 Store = Annotated[
     Path | None,
     typer.Option(
-        help="Folder for mlflow.db, optuna.db and the artifacts; overrides the environment."
+        parser=folder_of,
+        help="Folder for mlflow.db, optuna.db and the artifacts; overrides the environment.",
     ),
 ]
-Reports = Annotated[Path, typer.Option(help="Folder for the reports.")]
+Reports = Annotated[Path, typer.Option(parser=folder_of, help="Folder for the reports.")]
 Workers = Annotated[
     int | None, typer.Option(help="Number of training processes; one per core if unset.")
 ]
@@ -271,13 +276,15 @@ def _run_on(given: Plan, crew: ProcessCrew, where: Places, reports: Path, orders
     from ablation.execute import glance, hold
     from ablation.execute.crew import prepare_pool
 
+    seen = glance(given, where)
+    shown = settled(given, where, seen, reports)
+    if seen is not None and shown is not None:  # a store on a read-only disk may be so, too
+        show(escaped(_all_done(seen.label, shown["trials"])))
+        show_report(seen.label, shown, reports)
+        return True
     with hold(where, given.study.name) as held:
-        seen = glance(given, where)
-        shown = settled(given, where, seen, reports)
-        if seen is not None and shown is not None:
-            show(escaped(_all_done(seen.label, shown["trials"])))
-            show_report(seen.label, shown, reports)
-            return True
+        seen = glance(given, where)  # again: another process may have been recording
+        refuse_places(reports)
         prepare_pool(*given.study.task.preload)
         opened, idle = _carry_out(given, crew, where, held, seen=seen, orders=orders)
     if opened.outcomes:
@@ -379,7 +386,6 @@ def report(
     if name is None:
         from ablation.report import index
 
-        reports.mkdir(parents=True, exist_ok=True)
         show(escaped(f"All studies: {index(reports)}"))
         return
     from ablation import tracking
@@ -433,11 +439,12 @@ def rebuild(
 
 
 app.command()(judge)
+app.command()(new)
 
 
 @app.command()
 def backup(
-    folder: Annotated[Path, typer.Argument(help="A new folder for the copy.")],
+    to: Annotated[Path, typer.Argument(metavar="FOLDER", help="A new folder for the copy.")],
     *,
     store: Store = None,
 ) -> None:
@@ -445,8 +452,8 @@ def backup(
     from ablation.execute import back_up
     from ablation.records.places import places
 
-    back_up(places(store), folder)
-    show(escaped(f"Copied to {folder}; it is a store of its own: --store {folder}"))
+    back_up(places(store), to)
+    show(escaped(f"Copied to {to}; it is a store of its own: --store {to}"))
 
 
 @app.command()
@@ -460,6 +467,8 @@ def ui(
     from ablation.cli import pages
     from ablation.records.places import places
 
+    if not 0 < port < 1 << 16:
+        raise Refused(f"There is no port {port}.", "Give a port from 1024 to 65535.")
     uri = existing(places(store).tracking)
     page = "" if name is None else page_of(uri, name)
     if uri.startswith("http"):
@@ -480,14 +489,26 @@ def ui(
 
 def main() -> None:
     """Runs the command line; a `Refused` is printed as two lines and exits with code 2."""
+    from ablation.cli import process
+
+    process.prepare()
     try:
-        app()
+        sys.exit(app(standalone_mode=len(sys.argv) == 1))  # without arguments it shows the help
     except Refused as error:
-        sys.stderr.write(f"{error.rule}\n{error.way_out}\n")
+        process.say(error)
         raise SystemExit(2) from None
     except BrokenPipeError:  # the reader of the output, such as `head`, has ended
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(1) from None
+    except (OSError, MemoryError) as error:
+        process.say(process.refused_by_system(error))
+        raise SystemExit(2) from None
+    except Exception as error:
+        if (misuse := process.misused(error)) is None:
+            process.say_fault()
+            raise SystemExit(1) from None
+        process.say(misuse)
+        raise SystemExit(2) from None
     finally:
         # Else the collector looks through all libraries once more at the end: 0.3 s.
         gc.freeze()
@@ -496,9 +517,10 @@ def main() -> None:
 def _refuse_options(device: str, workers: int | None, timeout: float | None) -> None:
     if device not in {"auto", "cpu", "cuda"}:
         raise Refused(f"No device {device!r}.", "Give auto, cpu or cuda.")
-    if workers is not None and workers < 1:
+    if workers is not None and not 1 <= workers <= MOST_WORKERS:
         raise Refused(
-            f"At least 1 worker is needed; got {workers}.", "Leave --workers out for one per core."
+            f"1 to {MOST_WORKERS} workers are possible; got {workers}.",
+            "Leave --workers out for one per core.",
         )
     if timeout is not None and not timeout > 0:
         raise Refused(f"--timeout must be > 0; got {timeout!r}.", "Give seconds, or leave it out.")

@@ -253,7 +253,7 @@ def _as_stored(config: Any, path: str, level: Any) -> Any:
 def _check_limits(study: Study) -> None:
     for name, unit in {"timeout": "seconds", "memory": "GiB"}.items():
         limit = getattr(study, name)
-        if limit is not None and not (isinstance(limit, int | float) and 0 < limit < math.inf):
+        if limit is not None and not 0 < limit < float("inf"):
             raise Refused(f"{name} must be > 0; got {limit!r}.", f"Give {unit}, or None.")
 
 

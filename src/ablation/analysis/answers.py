@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ablation.analysis.followup import propose
 from ablation.analysis.response import levels_of
 from ablation.analysis.words import FAILURES, MOST_NAMED, REACHES, amount, exactly
 from ablation.records.declaration import Declaration
@@ -195,7 +196,14 @@ def _open(arms: pd.DataFrame, declaration: Declaration) -> Iterator[str]:
         f"{_named(rows[[step == each for each in steps]], declaration)}{step}"
         for step in dict.fromkeys(steps)
     ]
-    yield f"Not known yet: {'; '.join(clauses)}"
+    yield f"Not known yet: {'; '.join(clauses)}{_command(arms, declaration)}"
+
+
+def _command(arms: pd.DataFrame, declaration: Declaration) -> str:
+    """Returns the command that runs the follow-up study, where there is one to run."""
+    if declaration.first_seed or propose(arms) is None:
+        return ""
+    return f" (ablation run {declaration.name} --follow-up)"
 
 
 def _next(row: Mapping[Any, Any]) -> str:

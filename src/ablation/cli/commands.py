@@ -71,6 +71,13 @@ Reports = Annotated[Path, typer.Option(help="Folder for the reports.")]
 Workers = Annotated[
     int | None, typer.Option(help="Number of training processes; one per core if unset.")
 ]
+FollowUp = Annotated[
+    bool,
+    typer.Option(
+        "--follow-up",
+        help="Run the follow-up study that the report proposes: its open arms, on fresh seeds.",
+    ),
+]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
 
 
@@ -181,11 +188,12 @@ def status(
 def run(
     name: Name, *, data: Data = None, text: Text = None, label: Label = None, seeds: Seeds = None,
     workers: Workers = None, device: Device = "auto", store: Store = None,
-    reports: Reports = Path("reports"),
+    reports: Reports = Path("reports"), follow_up: FollowUp = False,
 ) -> None:  # fmt: skip
     """Runs the missing trials of a study, records them and writes the report."""
     _refuse_options(device, workers)
     from ablation.cli.asked import cores, plan_of
+    from ablation.cli.follow import follow_up_plan
     from ablation.cli.settled import settled
     from ablation.execute import ProcessCrew, glance, hold
     from ablation.execute.crew import prepare_pool
@@ -201,6 +209,7 @@ def run(
         prepare_pool(*study.task.preload)
     with loading():
         given = plan_of(study, Redirection(data=data, text=text, label=label), seeds)
+        given = follow_up_plan(given, where) if follow_up else given
     arms = given.study.complete_arms
     given.study.task.check([(arm.config, given.data_by_arm[arm.name]) for arm in arms])
     _terminate_like_interrupt()

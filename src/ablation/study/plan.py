@@ -24,6 +24,8 @@ class Trial:
     seed: int
     config_hash: str
     """12 hex digits over the arm's configuration, the data's content and user-defined code."""
+    first_seed: int = 0
+    """The study's ``first_seed``."""
 
     @property
     def key(self) -> str:
@@ -33,7 +35,7 @@ class Trial:
     @property
     def training_seed(self) -> int:
         """The seed that the run's random streams derive from; an A/A copy adds its offset."""
-        return self.seed + (self.arm.seed_offset or 0)
+        return self.first_seed + self.seed + (self.arm.seed_offset or 0)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -63,8 +65,12 @@ class Plan:
         Args:
             taken: Labels in use, each with the fingerprint of its data.
         """
-        name = self.data.name if self.is_redirected else None
-        return label_of(self.study.name, name, self.declaration.data, taken)
+        return self.label_as(self.study.name, taken)
+
+    def label_as(self, name: str, taken: Mapping[str, str]) -> str:
+        """Returns the label of another study on the same data, as :meth:`label` does."""
+        data = self.data.name if self.is_redirected else None
+        return label_of(name, data, self.declaration.data, taken)
 
 
 def make_plan(study: Study, cache: Path, *, is_redirected: bool = False) -> Plan:
@@ -85,13 +91,19 @@ def make_plan(study: Study, cache: Path, *, is_redirected: bool = False) -> Plan
     declared = tuple(
         DeclaredArm(
             name=arm.name,
-            config=arm_hash(arm, identity, data.fingerprint),
+            config=arm_hash(arm, identity, data.fingerprint, study.first_seed),
             values=identity.values,
         )
         for arm, identity in zip(arms, identities, strict=True)
     )
     trials = tuple(
-        Trial(study=study.name, arm=arm, seed=seed, config_hash=known.config)
+        Trial(
+            study=study.name,
+            arm=arm,
+            seed=seed,
+            config_hash=known.config,
+            first_seed=study.first_seed,
+        )
         for seed in range(study.most_seeds)
         for arm, known in zip(arms, declared, strict=True)
     )
@@ -129,6 +141,7 @@ def _declare(study: Study, data: Prepared, arms: tuple[DeclaredArm, ...]) -> Dec
         looks=study.schedule,
         data=data.fingerprint,
         scope=study.scope,
+        first_seed=study.first_seed,
     )
 
 

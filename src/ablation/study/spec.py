@@ -90,6 +90,8 @@ class Study:
     seeds and new test examples; ``this_split``, new seeds on this very test split."""
     seeds: int = 8
     """Number of blocks: each arm is trained once with each of the seeds 0, 1, ..., seeds - 1."""
+    first_seed: int = 0
+    """Training seed of the first block: block s of the record trains with ``first_seed + s``."""
     looks: Sequence[int] = ()
     """Numbers of seeds at which to look, ascending; only undecided arms get more. Replaces
     ``seeds``."""
@@ -104,7 +106,8 @@ class Study:
     """The arms in declared order, each a complete run configuration; always derived."""
 
     def __post_init__(self) -> None:
-        if not re.fullmatch(r"[a-z][a-z0-9_]*", self.name):
+        # A derived study's name has an ending that no file's can have by accident.
+        if not re.fullmatch(r"[a-z][a-z0-9_]*(-follow-up)?", self.name):
             raise Refused(
                 f"A study's name matches [a-z][a-z0-9_]*; got {self.name!r}.", "Rename the study."
             )
@@ -179,6 +182,8 @@ def _check_budget(study: Study) -> None:
             f"A study needs at least 1 seed; got {study.seeds!r}.",
             "Give 5 or more for verdicts; fewer are a screening.",
         )
+    if type(study.first_seed) is not int or study.first_seed < 0:
+        raise Refused(f"first_seed must be >= 0; got {study.first_seed!r}.", "Give an integer.")
     if study.margin is not None and not study.margin > 0:
         raise Refused(f"A margin must be > 0; got {study.margin!r}.", "Give a margin or None.")
     if isinstance(study.collapse, str):

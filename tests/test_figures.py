@@ -99,14 +99,31 @@ def test_the_forest_draws_differences_effects_and_words() -> None:
     expected = 100 * np.sort(verdicts.find(basis)["difference"])
     np.testing.assert_allclose(np.sort(dots[:, 0]), expected)
     (diamonds,) = [c for c in axes.collections if c.get_label() != "one seed"]
-    effects = basis.effects.iloc[1:]
+    effects = basis.shown.iloc[1:]
+    assert effects["effect"].is_monotonic_decreasing
     np.testing.assert_allclose(diamonds.get_offsets()[:, 0], 100 * effects["effect"])
     colours = [to_hex(colour) for colour in diamonds.get_facecolors()]
     assert colours == [VERDICTS[verdict] for verdict in effects["verdict"]]
     said = [text.get_text() for text in axes.texts]
     assert [word for word in said if word.isupper()] == list(effects["verdict"])
     labels = [text.get_text().replace(r"\$", "$") for text in axes.get_yticklabels()]
-    assert labels == NASTY
+    assert labels == list(effects["arm"])
+
+
+def test_arms_far_from_all_others_squeeze_none_of_them() -> None:
+    """They get a panel with a scale of its own: every number drawn lies in one of the two."""
+    frame = runs()
+    frame.loc[frame["arm"] == NASTY[1], "value"] -= 0.3
+    basis = Basis(content(frame))
+    far, near = drawn("differences", basis).axes
+    spans = verdicts.spans_of(basis.shown.iloc[1:], verdicts.find(basis)) * 100
+    is_far = (basis.shown["arm"].iloc[1:] == NASTY[1]).to_numpy()
+    for axes, ends in ((far, spans[is_far]), (near, spans[~is_far])):
+        low, high = axes.get_xlim()
+        assert low < ends["low"].min()
+        assert ends["high"].max() < high
+    assert far.get_xlim()[1] < near.get_xlim()[0] < 0 < near.get_xlim()[1]
+    assert far.get_xlabel() == "another scale"
 
 
 @pytest.mark.parametrize("narrow", [False, True])
@@ -308,7 +325,9 @@ def test_crossed_arms_have_interactions() -> None:
     pairs = [("0", "a"), ("0", "b"), ("1", "a"), ("1", "b")]
     values = [{"p": one, "q": two, "same": "x"} for one, two in pairs]
     declared = declaration(arms=arms_named(ARMS[:4], values))
-    found = interactions.find(Basis(content(frame, declaration=declared)))
+    basis = Basis(content(frame, declaration=declared))
+    found = interactions.find(basis)
+    found = found[found["family"] == "interaction"]
     table = frame.pivot(index="seed", columns="arm", values="value")
     expected = (table[NASTY[2]] - table[NASTY[1]] - table[NASTY[0]] + table["base"]).mean()
     assert list(found["first"]) == ["1"]

@@ -49,7 +49,13 @@ def test_a_follow_up_is_a_study_of_its_own_on_fresh_seeds(looks: Any) -> None:
     )  # fmt: skip
     followed = follow_up_of(parent, ["4"], 6)
     assert [arm.name for arm in followed.complete_arms] == ["2", "4"]
-    assert [arm.name for arm in follow_up_of(listed, ["b"], 6).complete_arms] == ["a", "b"]
+    assert [arm.name for arm in follow_up_of(listed, ["c"], 6).complete_arms] == ["a", "c"]
+    crossed = Study(
+        name="s", question="?", design="factorial", looks=looks,
+        factors={"train.epochs": [1, 2], "model.dropout": [0.1, 0.3]},
+    )  # fmt: skip
+    most = crossed.complete_arms[-1]
+    assert follow_up_of(crossed, [most.name], 6).complete_arms == (crossed.complete_arms[0], most)
     mine, its = plan_on(parent), plan_on(followed)
     assert (its.declaration.looks[0].seeds, len(its.declaration.looks)) == (6, 1)
     assert its.label({}) == "s-follow-up"

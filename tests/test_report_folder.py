@@ -170,7 +170,7 @@ def test_html_and_markdown_say_the_same(built: Path) -> None:
         for cell in (cell for row in block.rows for cell in row):
             assert " ".join(cell.text.split()) in said
             assert markdown.escape(cell.text) in text
-    for what in (page.title, page.question, page.answer):
+    for what in (page.title, page.question, *page.answer):
         assert what in said
         assert markdown.escape(what) in text
 

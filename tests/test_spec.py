@@ -11,7 +11,6 @@ import pytest
 from synthetic import Corpus, config_hash, plan_on
 
 from ablation.errors import Refused
-from ablation.records.metric import METRICS
 from ablation.records.paths import flatten, replace
 from ablation.study.identity import arm_hash
 from ablation.study.load import known_studies, load
@@ -19,6 +18,7 @@ from ablation.study.plan import label_of
 from ablation.study.spec import Study
 from ablation.task.text import TEXT
 from ablation.task.text.config import Constant, Normal, RunConfig
+from ablation.task.text.metrics import SCORES
 
 STUDIES = Path(__file__).parent.parent / "studies"
 
@@ -86,8 +86,8 @@ def test_initialisations_are_named_by_their_repr() -> None:
         ({"looks": (5, 8), "spend": (0.03, 0.03)}, "a sum of at most 0.05"),
         ({"collapse": -0.1}, "collapse must be >= 0"),
         ({"floor": float("nan")}, "floor must be finite"),
-        ({"arms": {"a": {}}}, "either a factor with levels, or arms"),
-        ({"factor": None}, "either a factor with levels, or arms"),
+        ({"arms": {"a": {}}}, "a factor with levels, factors with a design, or arms"),
+        ({"factor": None}, "a factor with levels, factors with a design, or arms"),
         ({"factor": "data.source", "levels": ("a", "b"), "baseline": "a"}, "differ in their data"),
         ({"factor": "model.pooling", "levels": ("attention", "men")}, "Did you mean 'mean'"),
     ],
@@ -214,7 +214,7 @@ def test_a_copy_in_an_a_a_study_is_a_trial_of_its_own() -> None:
     ("metric", "expected"), [("accuracy", 0.5), ("macro_f1", 2 / 9), ("loss", math.log(3))]
 )
 def test_chance_is_what_naming_the_commonest_class_scores(metric: str, expected: float) -> None:
-    assert METRICS[metric].chance(COUNTS) == pytest.approx(expected)
+    assert SCORES[metric].chance(COUNTS) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize(

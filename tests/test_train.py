@@ -18,13 +18,13 @@ from hypothesis import strategies as st
 from synthetic import result_of
 from torch import Tensor
 
-from ablation.records.metric import METRICS
 from ablation.records.outcome import EpochRecord, RunResult
 from ablation.records.paths import replace
 from ablation.task.text import TEXT
 from ablation.task.text import run as text_run
 from ablation.task.text.config import DataConfig, ModelConfig, Normal, RunConfig, TrainConfig
 from ablation.task.text.data import SPLITS, prepare
+from ablation.task.text.metrics import SCORES
 from ablation.task.text.model import build_classifier
 from ablation.task.text.model.dropout import Dropout
 from ablation.task.text.model.streams import generator
@@ -169,7 +169,7 @@ def test_macro_f1_agrees_with_a_library(seed: int, rows: int) -> None:
     expected = f1_score(
         labels, logits.argmax(1), labels=range(5), average="macro", zero_division=0
     )
-    assert METRICS["macro_f1"].score(logits, labels) == pytest.approx(expected)
+    assert SCORES["macro_f1"].value(logits, labels) == pytest.approx(expected)
 
 
 def without_times(records: list[EpochRecord], result: RunResult) -> object:

@@ -1,7 +1,8 @@
 """Ablation studies of attention pooling in a PyTorch text classifier.
 
-``ablation.load("init_std")`` returns the recorded runs of a study; everything else is a command.
-Importing this package imports nothing else.
+``ablation.load("init_std")`` returns the recorded runs of a study, ``ablation.judge(frame, ...)``
+the verdicts on anyone's results; everything else is a command. Importing this package imports
+nothing else.
 """
 
 from __future__ import annotations
@@ -9,14 +10,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ablation.notebook import load
+    from ablation.notebook import judge, load
 
-__all__ = ["load"]
+__all__ = ["judge", "load"]
 
 
 def __getattr__(name: str) -> Any:
-    if name == "load":
-        from ablation.notebook import load
+    if name in __all__:
+        from ablation import notebook
 
-        return load
+        return getattr(notebook, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Iterable
 
 
@@ -42,9 +41,17 @@ def nearest(name: str, known: Iterable[str]) -> str:
 
 
 def public(address: str) -> str:
-    """Returns the address of a store without its user name and password.
+    """Returns the address of a store without user name, password and query.
 
-    >>> public("postgresql://me:secret@host/runs")
+    A password may hold an unescaped ``@`` or ``/``, so all up to the last ``@`` goes.
+
+    >>> public("postgresql://me:sec@ret@host/runs?password=secret")
     'postgresql://host/runs'
+    >>> public("sqlite:////home/me@work/runs.db")
+    'sqlite:////home/me@work/runs.db'
     """
-    return re.sub(r"//[^/@]*@", "//", address)
+    scheme, colon, rest = address.partition("://")
+    if not colon or rest.startswith("/"):
+        return address
+    rest = rest.rpartition("@")[2] if "@" in rest.partition("?")[0] else rest
+    return f"{scheme}://{rest.partition('?')[0]}"

@@ -45,7 +45,7 @@ class Loaded:
         """The study's answer as one sentence."""
         from ablation.analysis import answer
 
-        return answer(self.effects, self.content.declaration)
+        return answer(self.effects, self.content.declaration, self.content.judged.contrasts)
 
     @cached_property
     def basis(self) -> Basis:
@@ -113,8 +113,45 @@ class Loaded:
 
         image = standalone(svg(self.forest(), "differences")).encode()
         address = f"data:image/svg+xml;base64,{base64.b64encode(image).decode()}"
-        table = verdict_table(self.effects, self.basis.scale)
+        paired = self.content.declaration.paired
+        table = verdict_table(self.effects, self.basis.scale, paired=paired)
         return fragment(self.content.wording["question"], self.answer, address, table)
+
+
+def judge(
+    frame: pd.DataFrame,
+    *,
+    arm: str,
+    metric: str,
+    baseline: str | float,
+    seed: str | None = None,
+    margin: float | None = None,
+    name: str = "table",
+    **more: Any,
+) -> Loaded:
+    """Judges a table of results; nothing is trained and nothing is written.
+
+    Args:
+        frame: A row per run; or a row per seed, with a column per arm.
+        arm: Column of the arm; or the columns of all arms, with commas, or ``*``.
+        metric: Column of the metric; or, if each arm has a column, its name.
+        baseline: The arm that all others are compared with.
+        seed: Column of the seed that the runs of a block share.
+        margin: Smallest effect worth acting on, in units of the metric.
+        name: Name of the result.
+        **more: Further fields of :class:`ablation.results.Question`, such as
+            ``lower_is_better=True``, ``unpaired=True`` or ``where=("split=test",)``.
+
+    Raises:
+        Refused: If the table cannot be judged.
+    """
+    from ablation.results import Question, Table, judge_table
+
+    asked = Question(
+        arm=arm, metric=metric, baseline=str(baseline), seed=seed, margin=margin, **more
+    )
+    table = Table(frame=frame, name=name, origin="a frame in Python")
+    return Loaded(judge_table(table, asked)[""])
 
 
 def load(name: str, *, store: Path | str | None = None) -> Loaded:

@@ -1,5 +1,6 @@
-""":class:`Study`, for import by study files."""
+""":class:`Study` and :class:`Metric`, for import by study files."""
 
+from ablation.records.metric import Metric
 from ablation.study.spec import Study
 
-__all__ = ["Study"]
+__all__ = ["Metric", "Study"]

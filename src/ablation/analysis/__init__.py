@@ -9,7 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ablation.analysis.answers import answer
+    from ablation.analysis.answers import answer, answer_sentences
     from ablation.analysis.effects import (
         DIFFERENCES,
         EFFECTS,
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
         judge,
         mark_collapsed,
     )
-    from ablation.analysis.power import planning
-    from ablation.analysis.response import crossed, is_log, levels_of
+    from ablation.analysis.power import factor_rows, planning
+    from ablation.analysis.response import is_log, levels_of
     from ablation.analysis.words import amount, doubts, exactly, scope_note, sentences
 
 __all__ = [
@@ -28,10 +28,11 @@ __all__ = [
     "Judged",
     "amount",
     "answer",
-    "crossed",
+    "answer_sentences",
     "differences",
     "doubts",
     "exactly",
+    "factor_rows",
     "is_log",
     "judge",
     "levels_of",
@@ -42,10 +43,10 @@ __all__ = [
 ]
 
 _HOMES = {
-    "answers": ("answer",),
+    "answers": ("answer", "answer_sentences"),
     "effects": ("DIFFERENCES", "EFFECTS", "Judged", "differences", "judge", "mark_collapsed"),
-    "power": ("planning",),
-    "response": ("crossed", "is_log", "levels_of"),
+    "power": ("factor_rows", "planning"),
+    "response": ("is_log", "levels_of"),
     "words": ("amount", "doubts", "exactly", "scope_note", "sentences"),
 }
 

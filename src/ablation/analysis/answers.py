@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ablation.analysis.contrasts import decided
 from ablation.analysis.followup import propose
 from ablation.analysis.response import levels_of
-from ablation.analysis.words import FAILURES, MOST_NAMED, REACHES, amount, exactly
+from ablation.analysis.words import FAILURES, REACHES, amount, exactly
 from ablation.records.declaration import Declaration
 from ablation.records.metric import Metric
 
@@ -22,10 +23,22 @@ ASKED_POWER = 0.8416
 """The standard normal's quantile at 80 %: by so many standard errors an effect must exceed what
 is significant, to be found with that probability."""
 
+MOST_NAMED = 4
+"""Arms that are named together; of more, the largest effects."""
+
 SPELT = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 
 
-def answer(effects: pd.DataFrame, declaration: Declaration) -> str:
+def answer(
+    effects: pd.DataFrame, declaration: Declaration, contrasts: pd.DataFrame | None = None
+) -> str:
+    """Returns the study's answer as one paragraph; see :func:`answer_sentences`."""
+    return " ".join(answer_sentences(effects, declaration, contrasts))
+
+
+def answer_sentences(
+    effects: pd.DataFrame, declaration: Declaration, contrasts: pd.DataFrame | None = None
+) -> list[str]:
     """Returns the study's answer in a few short sentences, the answer itself first.
 
     Neighbouring levels of a numeric factor are told together; an arm whose runs failed is said to
@@ -35,19 +48,48 @@ def answer(effects: pd.DataFrame, declaration: Declaration) -> str:
     Args:
         effects: One row per arm, the baseline first.
         declaration: Everything the study fixed.
+        contrasts: The effects of several factors. A decided interaction is said first, because it
+            changes what a main effect means.
     """
     arms = effects.iloc[1:]
     if (arms["stage"] == "exploratory").all():
-        return f"Not known yet: {arms['reason'].iloc[0]}."
+        return [f"Not known yet: {arms['reason'].iloc[0]}."]
     where = ", on this test split" if arms["scope"].iloc[0] == "this_split" else ""
+    where += "" if declaration.paired else ", unpaired"
     said = [
+        *([] if contrasts is None else _together(contrasts, declaration.measure)),
         _matters(arms, declaration, where),
         *_take(arms, declaration),
         *_avoid(arms, declaration),
         *_same(arms, declaration),
         *_open(arms, declaration),
     ]
-    return " ".join(f"{each}." for each in said)
+    return [f"{each}." for each in said]
+
+
+def _together(contrasts: pd.DataFrame, metric: Metric) -> Iterator[str]:
+    """Yields the largest decided interaction, and components whose worth depends on the others."""
+    rows = list(decided(contrasts, "interaction"))
+    for row in rows[:1]:
+        also = f", or {row['also']}, which this fraction cannot tell apart" if row["also"] else ""
+        more = f"; {len(rows) - 1} more are in the table" if len(rows) > 1 else ""
+        yield (
+            f"Interaction: {row['name']}{also}, together {amount(row['effect'], metric)} beyond "
+            f"the sum of each alone ({_ends(row, metric)}), so no effect of one holds at every "
+            f"level of the other{more}"
+        )
+    values = {
+        family: contrasts[contrasts["family"] == family].set_index("name")["effect"]
+        for family in ("left_out", "added_in")
+    }
+    for row in decided(contrasts, "in_or_out"):
+        beside, alone = (amount(values[each][row["name"]], metric) for each in values)
+        yield f"Interaction: {row['name']} is worth {beside} beside all others and {alone} alone"
+
+
+def _ends(row: Mapping[Any, Any], metric: Metric) -> str:
+    ends = (row["adjusted_low"], row["adjusted_high"])
+    return " to ".join(amount(end, metric, unit=False) for end in ends)
 
 
 def _matters(arms: pd.DataFrame, declaration: Declaration, where: str) -> str:
@@ -120,11 +162,18 @@ def _same(arms: pd.DataFrame, declaration: Declaration) -> Iterator[str]:
 def _clauses(rows: pd.DataFrame, declaration: Declaration) -> list[str]:
     """Returns what is said of some arms of one verdict, a clause for each reach."""
     groups = [rows[rows["reach"] == reach] for reach in REACHES]
+    first, *further = [group for group in groups if len(group)]
+    metric = declaration.measure
+    unit = f" {metric.unit}".rstrip()
+    side = f"{'above' if first['effect'].iloc[0] > 0 else 'below'} {declaration.baseline}"
+    said = f"{_named(first, declaration)}: {_levels(first, metric)}, {_sizes(first, metric)}{unit}"
     return [
-        f"{_named(group, declaration)}: {_levels(group, declaration.measure)}, "
-        f"{_by(group, declaration)}{REACHES[group['reach'].iloc[0]]}"
-        for group in groups
-        if len(group)
+        f"{said} {side}{_interval(first, metric)}{REACHES[first['reach'].iloc[0]]}",
+        *(
+            f"{_named(group, declaration)} by {_sizes(group, metric)}{_interval(group, metric)}"
+            f"{REACHES[group['reach'].iloc[0]]}"
+            for group in further
+        ),
     ]
 
 
@@ -134,18 +183,18 @@ def _levels(rows: pd.DataFrame, metric: Metric) -> str:
     return _range(rows["mean"], metric) + unit
 
 
-def _by(rows: pd.DataFrame, declaration: Declaration) -> str:
-    """Returns the sizes of effects of one sign, and the interval that holds theirs."""
-    metric = declaration.measure
+def _sizes(rows: pd.DataFrame, metric: Metric) -> str:
+    return _range(rows["effect"].abs(), metric)
+
+
+def _interval(rows: pd.DataFrame, metric: Metric) -> str:
+    """Returns the least interval of sizes that holds those of all rows, in brackets."""
     sign = 1 if rows["effect"].iloc[0] > 0 else -1
-    unit = f" {metric.unit}".rstrip()
-    side = f"{'above' if sign > 0 else 'below'} {declaration.baseline}"
-    by = f"{_range(sign * rows['effect'], metric)}{unit} {side}"
     ends = sign * rows[["verdict_low", "verdict_high"]].to_numpy()
     if np.isnan(ends).any():
-        return by
+        return ""
     low, high = (amount(float(end), metric, unit=False) for end in (ends.min(), ends.max()))
-    return f"{by} ({low} to {high})"
+    return f" ({low} to {high})"
 
 
 def _range(values: pd.Series[float], metric: Metric) -> str:

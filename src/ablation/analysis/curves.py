@@ -26,11 +26,12 @@ def chosen_last(curves: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
 
     Args:
         curves: A curves frame, which says what the last epoch of each run was.
-        runs: A runs frame, which has the epoch that validation chose.
+        runs: A runs frame, which has the epoch that validation chose; 0 if none was chosen.
     """
     ended = curves[curves["epoch"] > 0].groupby(["arm", "seed"])["epoch"].max().rename("end")
     keys = ["arm", "seed", "epoch"]
-    kept = runs.loc[runs["status"] == "FINISHED", keys].drop_duplicates()
+    chose = (runs["status"] == "FINISHED") & (runs["epoch"] > 0)
+    kept = runs.loc[chose, keys].drop_duplicates()
     table = kept.merge(ended.reset_index(), on=["arm", "seed"])
     table = table.assign(last=table["epoch"] >= table["end"])
     found = table.groupby("arm", sort=False)["last"].agg(["size", "sum", "mean"]).reset_index()

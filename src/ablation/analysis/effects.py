@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from ablation import stats
+from ablation.analysis.contrasts import CONTRASTS, contrasts
 from ablation.analysis.evidence import gather_evidence, on_test
 from ablation.analysis.words import reason
 from ablation.records.declaration import Declaration
@@ -26,6 +27,7 @@ EFFECTS = (
 )  # fmt: skip
 """One row per arm, the baseline first.
 
+- ``n``: complete blocks; where arms share no seeds, the arm's own runs.
 - ``effect``: arm minus baseline, in units of the metric; ``low`` and ``high``: pointwise 95 %.
 - ``p_difference``, ``p_equivalence``, ``p_failures`` (a sign test): adjusted by Holm.
 - ``seeds_likely``, ``seeds_sufficient``: sizes of a follow-up study.
@@ -61,7 +63,8 @@ REACHES = {
 }
 
 DIFFERENCES = ("arm", "seed", "difference")
-"""One row per arm and seed on which both the arm and the baseline finished."""
+"""One row per arm and seed on which both the arm and the baseline finished; of unpaired arms, one
+per finished run."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -74,6 +77,10 @@ class Judged:
     """Arm to its number of planned seeds, given the decisions so far."""
     collapsed: frozenset[tuple[str, int]] = frozenset()
     """Arm and seed of the runs that the rule ``half`` made FAILED(collapsed)."""
+    contrasts: pd.DataFrame = dataclasses.field(
+        default_factory=lambda: pd.DataFrame(columns=list(CONTRASTS))
+    )
+    """The effects of several factors: the columns ``CONTRASTS``."""
 
     @property
     def is_judged(self) -> bool:
@@ -117,7 +124,13 @@ def judge(
     arms, seeds = np.nonzero(walk.collapsed)
     pairs = zip(arms.tolist(), seeds.tolist(), strict=True)
     fallen = frozenset((evidence.arms[arm], seed) for arm, seed in pairs)
-    return Judged(frame, planned, fallen)
+    judged = Judged(frame, planned, fallen)
+    if not judged.is_judged or not declaration.paired:
+        return judged
+    found = contrasts(
+        evidence.failing(walk.collapsed), min(planned.values()), float(frame["alpha"].iloc[0])
+    )
+    return dataclasses.replace(judged, contrasts=found)
 
 
 def mark_collapsed(runs: pd.DataFrame, collapsed: frozenset[tuple[str, int]]) -> pd.DataFrame:
@@ -133,7 +146,9 @@ def mark_collapsed(runs: pd.DataFrame, collapsed: frozenset[tuple[str, int]]) ->
 def differences(
     runs: pd.DataFrame, declaration: Declaration, seeds: Mapping[str, int]
 ) -> pd.DataFrame:
-    """Returns the paired differences on test as the columns :data:`DIFFERENCES`.
+    """Returns the differences on test as the columns :data:`DIFFERENCES`.
+
+    Where arms share no seeds, they are to the mean of the baseline.
 
     Args:
         runs: A runs frame.
@@ -141,6 +156,8 @@ def differences(
         seeds: Arm to its number of planned seeds; later seeds are left out.
     """
     of = on_test(runs, declaration.metric)
+    if not declaration.paired:
+        return _to_the_mean(of, declaration)
     table = of.pivot(index="seed", columns="arm", values="value")
     table = table.reindex(columns=[arm.name for arm in declaration.arms])
     table.columns.name = "arm"
@@ -149,6 +166,14 @@ def differences(
     planned = long["arm"].map(seeds).astype("int64")
     kept = (long["arm"] != declaration.baseline) & (long["seed"] < planned)
     return pd.DataFrame(long.loc[kept, list(DIFFERENCES)].reset_index(drop=True))
+
+
+def _to_the_mean(runs: pd.DataFrame, declaration: Declaration) -> pd.DataFrame:
+    """Returns the runs less the baseline's mean: arms that share no seeds have no pairs."""
+    is_baseline = runs["arm"] == declaration.baseline
+    centre = runs.loc[is_baseline, "value"].mean()
+    rows = runs[~is_baseline].assign(difference=runs["value"] - centre)
+    return pd.DataFrame(rows[list(DIFFERENCES)].dropna().reset_index(drop=True))
 
 
 def check_frame(runs: pd.DataFrame, declaration: Declaration) -> None:
@@ -215,7 +240,7 @@ def _row(walk: stats.Walk, arm: int, declaration: Declaration) -> dict[str, Any]
     if ground == stats.Ground.INCOMPLETE:
         stage = "missing"
     return {
-        "n": int(found.n[arm]),
+        "n": int(found.runs[arm]),
         "mean": direction * found.mean[arm],
         "effect": direction * found.effect[arm] + 0.0,
         **_intervals(found, arm, direction),

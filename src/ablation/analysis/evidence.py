@@ -12,19 +12,20 @@ from numpy.typing import NDArray
 
 from ablation import stats
 from ablation.records.declaration import Declaration
+from ablation.records.examples import unpack
 from ablation.records.taken import Taken
 from ablation.tracking import COMMONEST
 
 CLOSE = 1e-6
-"""How near the mean of a run's bits must be to its value to be the scores behind it."""
+"""How near the mean of a run's scores must be to its value, or to its size above 1."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Examples:
     """Holds the runs' scores on each test example."""
 
-    scores: NDArray[np.bool_]
-    """``[arm, seed, example]``; False throughout where a run did not finish."""
+    scores: NDArray[np.bool_] | NDArray[np.float64]
+    """``[arm, seed, example]``, higher is better; 0 throughout where a run did not finish."""
     commonest: NDArray[np.bool_] | None
     """What always naming the commonest class scores, ``[example]``; None where it is unknown."""
 
@@ -99,13 +100,19 @@ class Evidence:
         """Walks the declared looks, as far as the runs reach."""
         given = self.declaration
         chance = given.chance if given.collapse == "half" else None
+        chance = None if chance is None else given.measure.direction * chance
+        if not given.paired:
+            of = self.cut(range(len(self.arms)), given.most_seeds)
+            del of["scores"]  # not by example: these verdicts are about this split
+            alpha = given.looks[0].alpha
+            return stats.walk_unpaired(**of, margin=self.margin, alpha=alpha, chance=chance)
         return stats.walk_looks(
             **self.cut(range(len(self.arms)), given.most_seeds),
             looks=[look.seeds for look in given.looks],
             spend=[look.alpha for look in given.looks],
             margin=self.margin,
             identical=self.equal,
-            chance=None if chance is None else given.measure.direction * chance,
+            chance=chance,
             absent=self._absent(),
         )
 
@@ -173,25 +180,47 @@ def _examples(frame: pd.DataFrame, evidence: Evidence) -> Examples | None:
     The whole family then goes by this split: verdicts of two scopes do not share an error rate.
     """
     given, (arms, seeds) = evidence.declaration, evidence.values.shape
-    size = round(1 / given.quantum)
     place = {arm: i for i, arm in enumerate(evidence.arms)}
-    scores, commonest = np.zeros((arms, seeds, size), np.bool_), None
+    rows, commonest = {}, None
     for arm, seed, packed in frame[["arm", "seed", "correct"]].itertuples(index=False):
-        if 8 * len(packed) < size:
+        row = _unpacked(packed, given)
+        if not len(row):
             continue
-        bits = np.unpackbits(np.frombuffer(packed, np.uint8), count=size).astype(np.bool_)
         if seed == COMMONEST:
-            is_known = given.chance is not None and abs(bits.mean() - given.chance) < CLOSE
-            commonest = bits if is_known else None
+            is_known = given.chance is not None and abs(row.mean() - given.chance) < CLOSE
+            commonest = row.astype(np.bool_) if is_known else None
         elif arm in place and 0 <= seed < seeds:
-            scores[place[arm], seed] = bits
-    finished = evidence.status == stats.Status.FINISHED
-    apart = np.abs(scores.mean(axis=-1) - evidence.values) >= CLOSE
-    failing = given.collapse == "half" or (evidence.status == stats.Status.FAILED).any()
-    lacking = commonest is None and given.floor == given.chance and failing
-    if (finished & apart).any() or lacking or size < 2:  # noqa: PLR2004 - a spread needs two
+            rows[place[arm], seed] = row
+    size = len(next(iter(rows.values()), ()))
+    if size < 2 or any(len(row) != size for row in rows.values()):  # noqa: PLR2004 - for a spread
         return None
-    return Examples(scores, commonest)
+    whole = all(row.dtype == np.bool_ for row in rows.values())
+    scores: Any = np.zeros((arms, seeds, size), np.bool_ if whole else np.float64)
+    for at, row in rows.items():
+        scores[at] = row
+    finished = evidence.status == stats.Status.FINISHED
+    known = np.where(finished, evidence.values, 0.0)
+    apart = np.abs(scores.mean(axis=-1) - known) >= CLOSE * np.maximum(1.0, np.abs(known))
+    failing = given.collapse == "half" or (evidence.status == stats.Status.FAILED).any()
+    # Where the classes are known, a failed run is right on those of the commonest one; else
+    # chance is the same number on every example.
+    lacking = commonest is None and given.quantum > 0 and given.floor == given.chance and failing
+    return None if (finished & apart).any() or lacking else Examples(scores, commonest)
+
+
+def _unpacked(packed: bytes, given: Declaration) -> NDArray[np.bool_] | NDArray[np.float64]:
+    """Returns the scores of one run, higher is better; none where the bytes are cut short."""
+    if given.quantum == 0:
+        row = unpack(packed)
+    else:  # so many bits as the quantum says
+        size = round(1 / given.quantum)
+        whole = 8 * len(packed) >= size
+        row = np.unpackbits(np.frombuffer(packed, np.uint8), count=size).astype(np.bool_)[
+            : size * whole
+        ]
+    if row.dtype == np.bool_ and given.measure.direction > 0:
+        return row.astype(np.bool_)
+    return given.measure.direction * row.astype(np.float64)
 
 
 def on_test(runs: pd.DataFrame, metric: str) -> pd.DataFrame:

@@ -6,7 +6,9 @@ import math
 from collections.abc import Sequence
 
 from ablation import stats
+from ablation.analysis.contrasts import FAMILIES, families_of
 from ablation.analysis.words import amount
+from ablation.records.declaration import Declaration
 from ablation.records.metric import METRICS
 from ablation.study.spec import Study
 
@@ -16,6 +18,9 @@ TYPICAL_NOISE = 0.01
 TYPICAL_DEVIATION = 0.1
 """Standard deviation over test examples of a mean difference in accuracy that is assumed: the
 median over the arms of the studies that ship (.00 to .18, and .47 where an arm never learns)."""
+
+FEWEST_RUNS = 3
+"""Runs of the baseline from which the noise is measured: a spread from two is no spread."""
 
 REPETITIONS = 400
 """Number of simulated studies; the standard error of a rate is at most 0.025."""
@@ -33,13 +38,14 @@ def planning(study: Study, baseline: Sequence[float], examples: int | None = Non
         return "No verdict is given on fewer than 3 seeds."
     if study.margin is None:
         return "No margin is declared, so no arm can come out EQUIVALENT but by identity."
+    metric, few = study.measure, len(baseline) < FEWEST_RUNS
+    if few and metric not in METRICS.values() and metric.unit != "points":
+        return (
+            f"The noise of {metric.title} is unknown: plan again after three runs of the baseline."
+        )
     comparisons = len(study.complete_arms) - 1
     looks, spend = zip(*study.schedule, strict=True)
-    noise, basis = TYPICAL_NOISE, "assumed; measured from three runs of the baseline on"
-    if len(baseline) >= 3:  # noqa: PLR2004 - a spread from two is no spread
-        mean = sum(baseline) / len(baseline)
-        noise = math.sqrt(sum((v - mean) ** 2 for v in baseline) / (len(baseline) - 1))
-        basis = f"from {len(baseline)} runs of the baseline"
+    noise, basis = _noise(baseline)
     row = stats.planning_row(
         looks,
         spend=spend,
@@ -51,7 +57,6 @@ def planning(study: Study, baseline: Sequence[float], examples: int | None = Non
         effects=(study.margin, 2 * study.margin),
         repetitions=REPETITIONS,
     )
-    metric = METRICS[study.metric]
     return (
         f"With a margin of {amount(study.margin, metric)} and a noise of {amount(noise, metric)} "
         f"a run ({basis}), by {looks[-1]} seeds: EQUIVALENT with {row.equivalent:.0%} where "
@@ -61,12 +66,56 @@ def planning(study: Study, baseline: Sequence[float], examples: int | None = Non
     )
 
 
+def factor_rows(study: Study, declaration: Declaration, baseline: Sequence[float]) -> list[str]:
+    """Returns what a study of several factors asks, its aliases and its power; else nothing.
+
+    Args:
+        study: The study.
+        declaration: Its declaration.
+        baseline: As in :func:`planning`.
+    """
+    noise, _ = _noise(baseline)
+    said = []
+    for family in families_of(declaration):
+        names = [row["name"] for row in family.rows]
+        line = f"{len(names)} {FAMILIES[family.name]}{'s' if len(names) > 1 else ''}"
+        if family.name not in {"main", "interaction"}:
+            line = f"{len(names)} components {FAMILIES[family.name]}"
+        if study.margin is not None and study.schedule[0].seeds > 1:
+            row = family.weights[0]
+            power = stats.power_better(
+                study.most_seeds,
+                effect=study.margin,
+                noise=max(noise, 1e-9) * math.sqrt(float((row**2).sum())),
+                comparisons=len(names),
+            )
+            line += (
+                f": one of the margin is found with {float(power):.0%} on {study.most_seeds} seeds"
+            )
+        said.append(f"{line}.")
+        said += [
+            f"Aliased: {row['name']} = {row['also'].replace('; ', ' = ')}."
+            for row in family.rows
+            if row["also"]
+        ]
+    return said
+
+
+def _noise(baseline: Sequence[float]) -> tuple[float, str]:
+    """Returns the standard deviation of one run over seeds, and what it is based on."""
+    if len(baseline) < FEWEST_RUNS:
+        return TYPICAL_NOISE, "assumed; measured from three runs of the baseline on"
+    mean = sum(baseline) / len(baseline)
+    noise = math.sqrt(sum((v - mean) ** 2 for v in baseline) / (len(baseline) - 1))
+    return noise, f"from {len(baseline)} runs of the baseline"
+
+
 def _split(study: Study, examples: int, comparisons: int) -> str:
     """Returns what the size of the test split allows, whatever the number of seeds."""
     least = stats.least_effect(
         examples=examples, deviation=TYPICAL_DEVIATION, comparisons=comparisons
     )
-    metric, margin = METRICS[study.metric], study.margin or 0.0
+    metric, margin = study.measure, study.margin or 0.0
     said = (
         f" With {examples} test examples (spread over them {amount(TYPICAL_DEVIATION, metric)}, "
         f"assumed) no number of seeds shows less than {amount(least, metric)}"

@@ -1,4 +1,4 @@
-"""The effect of factors: the response to an ordered one, the interaction of two crossed ones."""
+"""The response to an ordered factor."""
 
 from __future__ import annotations
 
@@ -23,13 +23,6 @@ interval on the same scale (none for the baseline); failed runs, Clopper-Pearson
 
 TREND = ("slope", "low", "high", "p", "n", "levels", "log")
 """One row: change of the metric per unit of the level, or per tenfold of it on the log scale."""
-
-INTERACTIONS = (
-    "first", "second", "effect", "low", "high", "adjusted_low", "adjusted_high", "p", "n",
-    "first_factor", "second_factor",
-)  # fmt: skip
-"""One row per pair of levels, baselines left out: what they do together beyond the sum of what
-each does alone; and the paths of the two factors."""
 
 FEWEST_LEVELS = 3
 """Levels from which a response is a curve."""
@@ -102,62 +95,6 @@ def trend(evidence: Evidence, seeds: int) -> pd.DataFrame:
     slope = direction * float(found.slope)
     row = (slope, low, high, float(found.p), int(found.n), int(found.used.sum()), log)
     return pd.DataFrame([row], columns=list(TREND))
-
-
-def crossed(declaration: Declaration) -> tuple[list[str], list[list[str]]] | None:
-    """Returns the two factors that the arms cross and each one's levels, the baseline's first.
-
-    Levels are given by repr. None where the arms do not vary in two fields, or leave out a pair.
-    """
-    values = {arm.name: arm.values for arm in declaration.arms}
-    base = values[declaration.baseline]
-    paths = [path for path in base if len({of.get(path) for of in values.values()}) > 1]
-    if len(paths) != 2:  # noqa: PLR2004 - an interaction is of two
-        return None
-    levels = [
-        list(dict.fromkeys([base[path], *(of[path] for of in values.values())])) for path in paths
-    ]
-    pairs = {tuple(of[path] for path in paths) for of in values.values()}
-    complete = len(pairs) == len(levels[0]) * len(levels[1]) == len(values)
-    return (paths, levels) if complete else None
-
-
-def interactions(evidence: Evidence, seeds: int, alpha: float) -> pd.DataFrame:
-    """Returns the columns :data:`INTERACTIONS`; no row where no two factors are crossed.
-
-    Args:
-        evidence: The runs.
-        seeds: Blocks that every arm was planned with; 0 where no look was reached.
-        alpha: Error rate of the family of cells.
-    """
-    found = crossed(evidence.declaration)
-    none = pd.DataFrame(columns=list(INTERACTIONS))
-    if found is None or not seeds:
-        return none
-    paths, (first, second) = found
-    at = {
-        tuple(arm.values[path] for path in paths): evidence.arms.index(arm.name)
-        for arm in evidence.declaration.arms
-    }
-    places = [at[one, two] for one in first for two in second]
-    shape = (len(first), len(second), seeds)
-    given = evidence.cut(places, seeds)
-    for name in ("values", "status", "scores"):
-        if given[name] is not None:
-            given[name] = given[name].reshape(*shape, *given[name].shape[2:])
-    cells = stats.interaction(**given, alpha=alpha)
-    direction = evidence.declaration.measure.direction
-    ends = [
-        np.sort(direction * np.stack(pair), axis=0)
-        for pair in ((cells.low, cells.high), (cells.adjusted_low, cells.adjusted_high))
-    ]
-    rows = [
-        (one, two, direction * cells.effect[i, j], *ends[0][:, i, j], *ends[1][:, i, j],
-         cells.p[i, j], int(cells.n), *paths)
-        for i, one in enumerate(first[1:])
-        for j, two in enumerate(second[1:])
-    ]  # fmt: skip
-    return pd.DataFrame(rows, columns=list(INTERACTIONS)) if rows else none
 
 
 def _literal(text: Any) -> Any:

@@ -11,7 +11,8 @@ from ablation.analysis.evidence import Evidence
 
 SENSITIVITY = ("arm", "verdict", "pooled", "half_margin", "double_margin")
 """One row per arm but the baseline: the verdict, and what the rule would say under the pooled
-standard error, with half the margin, and with double the margin."""
+standard error (no column where arms are unpaired), with half the margin, and with double the
+margin."""
 
 LOOKS = ("arm", "look", "effect", "verdict_low", "verdict_high", "verdict")
 """One row per arm and look that judged it, with the interval that the look's verdict rests on."""
@@ -36,7 +37,8 @@ def sensitivity(evidence: Evidence, walk: stats.Walk) -> pd.DataFrame:
     others = (walk.again(pooled=True), walk.again(scale=0.5), walk.again(scale=2.0))
     words = [each[1:].tolist() for each in (walk.verdict, *others)]
     rows = list(zip(evidence.arms[1:], *words, strict=True))
-    return pd.DataFrame(rows, columns=list(SENSITIVITY))
+    frame = pd.DataFrame(rows, columns=list(SENSITIVITY))
+    return frame if walk.verdicts.paired else frame.drop(columns="pooled")
 
 
 def on_this_split(evidence: Evidence) -> pd.DataFrame:
@@ -76,7 +78,12 @@ def _interval(found: stats.Verdicts, arm: int, evidence: Evidence) -> tuple[floa
 
 
 def variance(evidence: Evidence, seeds: int) -> pd.DataFrame:
-    """Returns the columns :data:`VARIANCE` over the blocks that every arm was planned with."""
+    """Returns the columns :data:`VARIANCE` over the blocks that every arm was planned with.
+
+    There is no row where arms share no seeds, because such runs have no blocks.
+    """
+    if not evidence.declaration.paired:
+        return pd.DataFrame(columns=list(VARIANCE))
     given = evidence.cut(range(len(evidence.arms)), seeds)
     status = given["status"]
     split = stats.variance_split(given["values"], status=status, floor=evidence.floor)

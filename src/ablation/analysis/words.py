@@ -45,8 +45,10 @@ def scope_note(effects: pd.DataFrame, declaration: Declaration) -> str:
         return f"{said}: the examples, too, are taken as a sample of others."
     if declaration.scope == "this_split":
         return f"{said}, as the study declares; they say nothing of other examples."
-    if not declaration.measure.counts_correct:
-        metric = declaration.measure.title
+    metric = declaration.measure.title
+    if declaration.measure.examples is None and declaration.described is not None:
+        return f"{said}: no scores by example are declared for {metric}."
+    if declaration.measure.examples is None:
         return f"{said}: {metric} is no share of examples that were classified correctly."
     return (
         f"{said}: what each run got right is not there for every finished run, or not for what a "
@@ -71,11 +73,12 @@ def _interval(row: Mapping[Any, Any], metric: Metric, *, of_size: bool = True) -
 def sentences(effects: pd.DataFrame, declaration: Declaration) -> list[str]:
     """Returns one sentence per arm except the baseline: verdict, effect, interval, reason."""
     metric = declaration.measure
-    return [_sentence(row, metric) for row in effects.iloc[1:].to_dict("records")]
+    unpaired = "" if declaration.paired else "unpaired "
+    return [_sentence(row, metric, unpaired) for row in effects.iloc[1:].to_dict("records")]
 
 
-def _sentence(row: Mapping[Any, Any], metric: Metric) -> str:
-    said = f"{row['arm']}: {row['verdict']}"
+def _sentence(row: Mapping[Any, Any], metric: Metric, unpaired: str) -> str:
+    said = f"{row['arm']}: {unpaired}{row['verdict']}"
     remarks = [LATE, *doubts(row)] if row["late"] else doubts(row)
     doubt = "".join(f"; {each}" for each in remarks)
     if math.isnan(row["effect"]) or not row["n"]:
@@ -173,7 +176,9 @@ def _follow_up(seeds: float) -> str:
     return f"a follow-up of {seeds:.0f} seeds would decide it with 80 %"
 
 
-def _too_few(row: Mapping[Any, Any], _: Declaration) -> str:
+def _too_few(row: Mapping[Any, Any], declaration: Declaration) -> str:
+    if not declaration.paired:
+        return f"a verdict needs at least {stats.FEWEST_SEEDS} runs of the arm and of the baseline"
     plural = "" if row["n"] == 1 else "s"
     return f"{row['n']} complete seed{plural}; a verdict needs at least {stats.FEWEST_SEEDS}"
 
@@ -242,7 +247,12 @@ def _failures(row: Mapping[Any, Any], _: Declaration) -> str:
     return f"{_alone(row)} (adjusted p {row['p_failures']:.2g})"
 
 
-def _alone(row: Mapping[Any, Any]) -> str:
+def _alone(row: Mapping[Any, Any], *, paired: bool = True) -> str:
+    if not paired:
+        return (
+            f"failed on {row['failed_alone']} of {row['n']} runs, "
+            f"the baseline on {row['baseline_failed_alone']}"
+        )
     return (
         f"failed alone on {row['failed_alone']} of {row['n']} seeds, "
         f"the baseline alone on {row['baseline_failed_alone']}"
@@ -253,9 +263,9 @@ def _no_spread(row: Mapping[Any, Any], _: Declaration) -> str:
     return f"zero variance: one difference on all {row['n']} seeds, and no quantum is declared"
 
 
-def _failures_object(row: Mapping[Any, Any], _: Declaration) -> str:
+def _failures_object(row: Mapping[Any, Any], declaration: Declaration) -> str:
     shown = "equivalent" if row["p_equivalence"] <= row["alpha"] else "better"
-    return f"{shown} in the mean, but it {_alone(row)}"
+    return f"{shown} in the mean, but it {_alone(row, paired=declaration.paired)}"
 
 
 def _undecided(row: Mapping[Any, Any], declaration: Declaration) -> str:

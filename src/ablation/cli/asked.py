@@ -81,7 +81,7 @@ class Seen:
 
 def look_up(plan: Plan, store: Path | None) -> Seen:
     """Returns the state of a plan, read from the mirror alone."""
-    where, metric = places(store), plan.study.metric
+    where, metric = places(store), plan.declaration.metric
     label, found, seeds = plan.label({}), {}, {}
     if where.mirror_exists:
         with mirror.reading(where.storage) as query:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ablation.cli.judging import judge
 from ablation.cli.output import escaped, show
 from ablation.cli.recorded import (
     existing,
@@ -149,10 +150,14 @@ def plan(
     show(f"{len(seen.planned)} trials are planned; {len(missing)} missing. {_budget(given.study)}")
     if seen.note:
         show(seen.note)
-    from ablation.analysis import planning  # after the tables, because loading takes a second
+    # After the tables, because loading takes a second.
+    from ablation.analysis import factor_rows, planning
 
-    examples = given.data.rows["test"] if given.declaration.can_generalise else None
-    show(planning(given.study, seen.values(study.baseline_name), examples))
+    examples = given.data.rows.get("test") if given.declaration.can_generalise else None
+    known = seen.values(study.baseline_name)
+    show(planning(given.study, known, examples))
+    for row in factor_rows(given.study, given.declaration, known):
+        show(escaped(row))
     if missing:
         show(estimate(given, seen, missing, workers or cores()))
 
@@ -178,7 +183,7 @@ def status(
         matrix.watch(given, lambda: look_up(given, store), Console(), workers=cores())
         return
     seen = look_up(given, store)
-    show(escaped(f"{seen.label}, {given.study.metric} on test by seed and arm"))
+    show(escaped(f"{seen.label}, {given.declaration.metric} on test by seed and arm"))
     show(matrix.matrix(seen, times=False))
     done = sum(seen.state(trial) in DONE for trial in seen.planned)
     show(f"{done} of {len(seen.planned)} planned trials are done. {seen.note}")
@@ -201,6 +206,7 @@ def run(
     from ablation.records.places import places
     from ablation.study.load import STUDIES, load
     from ablation.task import Redirection
+    from ablation.tracking import settled as settled_store
 
     study, where = load(name, STUDIES), places(store)  # a wrong name is refused at once
     if device == "cuda":  # likewise, and only then, since asking loads PyTorch
@@ -213,7 +219,7 @@ def run(
     arms = given.study.complete_arms
     given.study.task.check([(arm.config, given.data_by_arm[arm.name]) for arm in arms])
     _terminate_like_interrupt()
-    with seldom(), ProcessCrew(workers or cores()) as crew:
+    with seldom(), settled_store(where.tracking), ProcessCrew(workers or cores()) as crew:
         with hold(where, given.study.name) as held:
             seen = glance(given, where)
             shown = settled(given, where, seen, reports)
@@ -335,7 +341,7 @@ def report(
     if data or text or label:
         given = plan_of(load(name, STUDIES), Redirection(data=data, text=text, label=label))
         title = given.label(tracking.labels_taken(tracking.connect(uri), study))
-    with ProcessCrew(cores()) as crew:
+    with tracking.settled(uri), ProcessCrew(cores()) as crew:
         home = find_home(uri, title)
         crew.start()
         _write_report(home, where, reports, crew)
@@ -363,6 +369,23 @@ def rebuild(
         raise typer.Exit(1)
     said = "1 report is" if len(folders) == 1 else f"{len(folders)} reports are"
     show(f"{said} {'as a rebuild makes them' if check else 'rebuilt'}.")
+
+
+app.command()(judge)
+
+
+@app.command()
+def backup(
+    folder: Annotated[Path, typer.Argument(help="A new folder for the copy.")],
+    *,
+    store: Store = None,
+) -> None:
+    """Copies databases and artifacts to a new folder, while studies may run."""
+    from ablation.execute import back_up
+    from ablation.records.places import places
+
+    back_up(places(store), folder)
+    show(escaped(f"Copied to {folder}; it is a store of its own: --store {folder}"))
 
 
 @app.command()

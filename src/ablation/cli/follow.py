@@ -10,10 +10,9 @@ from ablation.study.derived import FOLLOW_UP, follow_up_of
 from ablation.study.plan import Plan, make_plan
 
 if TYPE_CHECKING:
-    from mlflow import MlflowClient
-
     from ablation.analysis.followup import Proposal
     from ablation.records.places import Places
+    from ablation.tracking import Home
 
 
 def follow_up_plan(given: Plan, where: Places) -> Plan:
@@ -28,24 +27,29 @@ def follow_up_plan(given: Plan, where: Places) -> Plan:
     """
     if not where.record_exists:
         raise _not_ended(given)
-    from ablation import tracking
-
-    client = tracking.connect(where.tracking)
-    proposal = _declared(given, client) or _proposed(given, client)
+    proposal = _declared(given, where) or _proposed(given, where)
     study = follow_up_of(given.study, proposal.arms, proposal.seeds)
     return make_plan(study, cache_folder(), is_redirected=given.is_redirected)
 
 
-def _declared(given: Plan, client: MlflowClient) -> Proposal | None:
+def _home(given: Plan, where: Places, study: str) -> Home | None:
+    """Returns where a study's runs on the plan's data are recorded, None if there are none."""
+    from ablation import tracking
+
+    client = tracking.connect(where.tracking)
+    return tracking.find_home(
+        client, study, given.label_as(study, tracking.labels_taken(client, study))
+    )
+
+
+def _declared(given: Plan, where: Places) -> Proposal | None:
     """Returns what the follow-up's own record declares, None if there is none."""
     from ablation import tracking
     from ablation.analysis.followup import Proposal
     from ablation.records.declaration import Declaration
 
-    name = given.study.name + FOLLOW_UP
-    label = given.label_as(name, tracking.labels_taken(client, name))
-    home = tracking.find_home(client, name, label)
-    known = home and tracking.declared_in(client.get_run(home.parent).data.tags)
+    home = _home(given, where, given.study.name + FOLLOW_UP)
+    known = home and tracking.declared_in(home.client.get_run(home.parent).data.tags)
     if not known:
         return None
     declared = Declaration.from_json(known[1]["declaration"])
@@ -53,14 +57,13 @@ def _declared(given: Plan, client: MlflowClient) -> Proposal | None:
     return Proposal(arms=arms, seeds=declared.most_seeds)
 
 
-def _proposed(given: Plan, client: MlflowClient) -> Proposal:
+def _proposed(given: Plan, where: Places) -> Proposal:
     """Judges the study's record and returns the follow-up that it proposes."""
     from ablation import tracking
     from ablation.analysis import judge
     from ablation.analysis.followup import propose
 
-    study, declared = given.study.name, given.declaration
-    home = tracking.find_home(client, study, given.label(tracking.labels_taken(client, study)))
+    declared, home = given.declaration, _home(given, where, given.study.name)
     if home is None or tracking.current_declaration(home)[0] != declared.hash:
         raise _not_ended(given)
     outcomes = tracking.outcomes(home)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ablation.cli.output import escaped, show
 from ablation.errors import Refused, nearest
+from ablation.records import addresses
 
 if TYPE_CHECKING:
     from ablation.records.places import Places
@@ -25,8 +26,8 @@ def existing(uri: str) -> str:
         Refused: If the address is that of an SQLite file that does not exist. (Connecting would
             create the file.)
     """
-    path = uri.removeprefix("sqlite:///")
-    if path != uri and not Path(path).exists():
+    path = addresses.file_of(uri)
+    if path is not None and not path.exists():
         raise Refused(f"Nothing is recorded in {path}.", "Run a study first: ablation list")
     return uri
 
@@ -86,7 +87,7 @@ def write_report(
         "caption": verdicts.caption,
         "columns": list(verdicts.columns),
         "rows": [[cell.text for cell in row] for row in verdicts.rows],
-        "answer": answer(content.judged.effects, content.declaration),
+        "answer": answer(content.judged.effects, content.declaration, content.judged.contrasts),
     }
     failures: tuple[type[Exception], ...] = (OSError, Refused, *tracking.failures())
     try:

@@ -99,7 +99,7 @@ def _is_mirrored(plan: Plan, places: Places, seen: Glance) -> bool:
         return False
     try:
         with mirror.reading(places.storage) as query:
-            found = mirror.trials(query, seen.label, plan.study.metric)
+            found = mirror.trials(query, seen.label, plan.declaration.metric)
     except Refused:
         return False
     shown = {key: each.outcome.run_id for key, each in found.items() if each.outcome is not None}

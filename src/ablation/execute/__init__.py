@@ -1,6 +1,7 @@
 """Walks a study's plan: a crew trains, and one process records in MLflow and Optuna."""
 
 from ablation.execute.ahead import hand_out
+from ablation.execute.backup import back_up
 from ablation.execute.crew import Crew, ExecutorCrew, ProcessCrew
 from ablation.execute.glance import Glance, glance
 from ablation.execute.session import Held, Session, hold, session
@@ -13,6 +14,7 @@ __all__ = [
     "Held",
     "ProcessCrew",
     "Session",
+    "back_up",
     "glance",
     "hand_out",
     "hold",

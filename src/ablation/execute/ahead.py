@@ -69,12 +69,22 @@ def job_of(plan: Plan, trial: Trial, folder: Path, device: str) -> Job:
     return Job(
         train=task.train,
         resolve_device=task.device,
-        config=trial.arm.config,
+        config=task.send(trial.arm.config),
         seed=trial.training_seed,
         data=plan.data_of(trial),
         device=device,
         progress=progress_of(folder, trial),
+        folder=scratch_of(folder) / progress_of(folder, trial).stem,
     )
+
+
+def scratch_of(folder: Path) -> Path:
+    """Returns the folder of the trials' own folders, which unlike the progress files are kept.
+
+    Args:
+        folder: Where the progress files lie.
+    """
+    return folder.parent.with_name("scratch") / folder.name
 
 
 def progress_of(folder: Path, trial: Trial) -> Path:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ablation import tracking
 from ablation.execute import progress_file
-from ablation.execute.ahead import progress_of
+from ablation.execute.ahead import progress_of, scratch_of
 from ablation.study.plan import Plan, Trial
 from ablation.tracking import Early, Home, Started
 
@@ -61,9 +61,11 @@ class Live:
         self.file(trial).unlink(missing_ok=True)
         return self._early.pop(trial.key, None)
 
-    def close(self) -> None:
-        """Removes the progress files."""
+    def close(self, *, complete: bool) -> None:
+        """Removes the progress files, and if the study is complete the trials' own folders."""
         shutil.rmtree(self.folder, ignore_errors=True)
+        if complete:
+            shutil.rmtree(scratch_of(self.folder), ignore_errors=True)
 
     def _show(self, trial: Trial) -> None:
         seen = progress_file.read(self.file(trial))

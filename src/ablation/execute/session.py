@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
 from ablation import mirror as mirrors
 from ablation import tracking
@@ -133,9 +133,12 @@ def session(plan: Plan, places: Places, held: Held | None = None) -> Iterator[Se
     with _explained(places), contextlib.ExitStack() as stack:
         held = held or stack.enter_context(hold(places, study))
         # Two processes that both create databases or an experiment would trip each other up.
-        with FileLock(places.folder / ".ablation/opening.lock", timeout=120):
+        with _alone(places):
+            tracking.reach(places.tracking, "MLFLOW_TRACKING_URI")
+            tracking.reach(places.storage, "ABLATION_STORAGE")
             client = tracking.connect(places.tracking, record=True)
             storage = mirrors.connect(places.storage)
+            stack.callback(mirrors.close, storage)
             label = plan.label(tracking.labels_taken(client, study))
             home = tracking.open_home(
                 client, study, label, data=plan.declaration.data, artifacts=places.artifacts
@@ -147,7 +150,7 @@ def session(plan: Plan, places: Places, held: Held | None = None) -> Iterator[Se
         except BaseException:
             _close(home, complete=False)
             raise
-        opened.live.close()
+        opened.live.close(complete=not opened.missing)
         _close(home, complete=not opened.missing)
 
 
@@ -222,6 +225,23 @@ def _lock(places: Places, study: str) -> Iterator[None]:
         raise Refused(
             f"The folder {places.folder} cannot be written: {error.strerror}.",
             "Give another one: STORE=... (--store).",
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+@contextlib.contextmanager
+def _alone(places: Places) -> Iterator[None]:
+    """Keeps other processes from creating databases and experiments in the block."""
+    lock, seconds = places.opening(), 120
+    try:
+        lock.acquire(timeout=seconds)
+    except Timeout as error:
+        raise Refused(
+            f"Another process has been opening the store {places.folder} for {seconds} seconds.",
+            "End it, or give another folder with --store.",
         ) from error
     try:
         yield

@@ -33,6 +33,8 @@ class Job:
     """``auto``, ``cpu`` or ``cuda``."""
     progress: Path | None = None
     """Path of the trial's progress file; None for no file."""
+    folder: Path | None = None
+    """Path of a folder for this trial alone; None for none."""
 
 
 def run_trial(job: Job) -> tuple[list[EpochRecord], RunResult, float, str]:
@@ -51,7 +53,7 @@ def run_trial(job: Job) -> tuple[list[EpochRecord], RunResult, float, str]:
     records: list[EpochRecord] = []
     progress_file.begin(job.progress, began, used)
     try:
-        running = job.train(job.config, job.seed, job.data, device=used)
+        running = job.train(job.config, job.seed, job.data, device=used, folder=job.folder)
         result = _exhaust(running, records, job.progress)
     except Refused:
         raise

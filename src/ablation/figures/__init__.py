@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from ablation.figures.curves import Panel, draw_curves
 from ablation.figures.style import (
+    ARMS,
     BAND,
     COLOURS,
     FAINT,
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 __all__ = [
+    "ARMS",
     "BAND",
     "COLOURS",
     "FAINT",

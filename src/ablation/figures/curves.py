@@ -43,7 +43,7 @@ class Panel:
     def title(self) -> str:
         """The heading of its panel."""
         what = self.metric.replace("_", " ")
-        return what if self.split == "probe" else f"{what} on {self.split}"
+        return what if self.split in {"probe", "epoch"} else f"{what} on {self.split}"
 
 
 def draw_curves(

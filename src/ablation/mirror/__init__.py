@@ -4,16 +4,19 @@ MLflow decides which trials are done. At every start the mirror is updated from 
 rebuilt if it contradicts MLflow.
 """
 
+from ablation.mirror.foreign import foreign_trials
 from ablation.mirror.note import keep_note
 from ablation.mirror.read import DONE, Mirrored, labels_taken, planned_seeds, reading, trials
-from ablation.mirror.write import Mirror, connect, failures, open_mirror
+from ablation.mirror.write import Mirror, close, connect, failures, open_mirror
 
 __all__ = [
     "DONE",
     "Mirror",
     "Mirrored",
+    "close",
     "connect",
     "failures",
+    "foreign_trials",
     "keep_note",
     "labels_taken",
     "open_mirror",

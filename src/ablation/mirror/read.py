@@ -17,6 +17,7 @@ from typing import Any
 from urllib.parse import quote
 
 from ablation.errors import Refused, public
+from ablation.records import addresses
 from ablation.records.outcome import Outcome
 
 LABEL, DATA, DECLARATION = "ablation.study", "ablation.data", "ablation.declaration"
@@ -59,10 +60,12 @@ def reading(url: str) -> Iterator[Query]:
     Raises:
         Refused: If the storage cannot be read.
     """
-    path = url.removeprefix("sqlite:///")
+    path = addresses.file_of(url)
     try:
-        if path != url:
-            address = f"file:{quote(path)}?mode=rw"  # reading a write-ahead log needs write access
+        if path is not None:
+            address = (
+                f"file:{quote(str(path))}?mode=rw"  # reading a write-ahead log needs write access
+            )
             with contextlib.closing(sqlite3.connect(address, timeout=60, uri=True)) as connection:
                 yield lambda query: connection.execute(query).fetchall()
             return

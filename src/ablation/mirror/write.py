@@ -6,14 +6,18 @@ import logging
 import math
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ablation.errors import Refused, public
 from ablation.mirror.read import ARM, DATA, DECLARATION, KEY, LABEL, OUTCOME, PLANNED, RUN, SEED
+from ablation.records import addresses
 from ablation.records.outcome import Outcome
+from ablation.records.paths import flatten
+from ablation.study.design import level_name, short
 from ablation.study.plan import Plan, Trial
 from ablation.study.spec import Arm
-from ablation.tracking import LOGITS, WEIGHTS
+from ablation.tracking import LOGITS, WEIGHTS, files
 
 if TYPE_CHECKING:
     from optuna.storages import RDBStorage
@@ -39,21 +43,49 @@ def connect(url: str) -> RDBStorage:
     from sqlalchemy.exc import SQLAlchemyError
 
     optuna.logging.set_verbosity(logging.ERROR)
-    sqlite = url.startswith("sqlite:")
-    options = {"connect_args": {"timeout": 60}} if sqlite else {}
+    file = addresses.file_of(url)
+    if file is not None:
+        files.create(file, lambda beside: close(_storage(beside)))
+        files.prepare(file, record=True)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-            storage = optuna.storages.RDBStorage(url, engine_kwargs=options)
-        if sqlite:
+        storage = _storage(url)
+        if file is not None:
             _tune(storage.engine)
     except (SQLAlchemyError, optuna.exceptions.OptunaError, RuntimeError, ImportError) as error:
-        raise Refused(
-            f"The Optuna storage {public(url)} cannot be used: {str(error).splitlines()[0]}",
-            "Check ABLATION_STORAGE or --store; upgrade a storage of another Optuna version with "
-            "`optuna storage upgrade`.",
-        ) from error
+        raise _unusable(url, error) from error
     return storage
+
+
+def _storage(url: str) -> RDBStorage:
+    import optuna
+
+    options = {} if addresses.file_of(url) is None else {"connect_args": {"timeout": 60}}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        return optuna.storages.RDBStorage(url, engine_kwargs=options)
+
+
+def close(storage: RDBStorage) -> None:
+    """Closes a storage's connections, and leaves an SQLite file without a write-ahead log."""
+    storage.remove_session()
+    storage.engine.dispose()
+    file = addresses.file_of(storage.url)
+    if file is not None:
+        files.settle(file)
+
+
+def _unusable(url: str, error: Exception) -> Refused:
+    where = public(url)
+    if isinstance(error, RuntimeError):  # Optuna's, for the tables of another version
+        return Refused(
+            f"The Optuna storage {where} was written by another version of Optuna.",
+            f"Upgrade it: optuna storage upgrade --storage '{where}'; or move it away: the next "
+            "run makes it anew from the record.",
+        )
+    return Refused(
+        f"The Optuna storage {where} cannot be used: {str(error).splitlines()[0]}",
+        "Check ABLATION_STORAGE or --store.",
+    )
 
 
 def failures() -> tuple[type[Exception], ...]:
@@ -91,18 +123,15 @@ class Mirror:
         storage: The Optuna storage.
         name: ``label [declaration hash]``.
         study_id: Optuna's id.
-        trials: The planned trials.
-        metric: Name of the metric that becomes the value of a finished trial.
+        plan: The plan; its metric on test becomes the value of a finished trial.
     """
 
-    def __init__(
-        self, storage: RDBStorage, name: str, study_id: int, trials: Sequence[Trial], metric: str
-    ) -> None:
-        self._storage, self._study, self._metric = storage, study_id, metric
+    def __init__(self, storage: RDBStorage, name: str, study_id: int, plan: Plan) -> None:
+        self._storage, self._study, self._metric = storage, study_id, plan.declaration.metric
         self._name = name
-        self._levels = _levels(trials)
+        self._levels = _levels(plan)
         self._names = self._levels.keys()
-        self._distributions = _distributions(trials, self._levels)
+        self._distributions = _distributions(plan.trials, self._levels)
         self._ids: dict[str, int] = {}
 
     def reconcile(
@@ -262,7 +291,7 @@ def open_mirror(storage: RDBStorage, plan: Plan, *, label: str) -> Mirror:
     for attribute, value in attributes.items():
         storage.set_study_user_attr(study_id, attribute, value)
     name_metric(storage, name, f"test {declared.measure.title}")
-    return Mirror(storage, name, study_id, plan.trials, declared.metric)
+    return Mirror(storage, name, study_id, plan)
 
 
 def _contradicts(cell: FrozenTrial, outcome: Outcome | None) -> bool:
@@ -282,13 +311,20 @@ def name_metric(storage: RDBStorage, study: str, metric: str) -> None:
         optuna.load_study(study_name=study, storage=storage).set_metric_names([metric])
 
 
-def _levels(trials: Sequence[Trial]) -> dict[str, Callable[[Arm], str]]:
+def _levels(plan: Plan) -> dict[str, Callable[[Arm], str]]:
     """Returns the parameters of a trial, each with the function that reads it off an arm.
 
-    They are the factor, or ``arm`` if the arms are listed.
+    They are the factors, or ``arm`` if the arms are listed.
     """
+    if factors := list(plan.study.factors):
+        return {short(path, factors): partial(_level_at, path) for path in factors}
+    trials = plan.trials
     paths = list(dict.fromkeys(path for trial in trials for path in trial.arm.levels))
     return {paths[0].rpartition(".")[2] if len(paths) == 1 else "arm": lambda arm: arm.name}
+
+
+def _level_at(path: str, arm: Arm) -> str:
+    return level_name(flatten(arm.config)[path])
 
 
 def _distributions(

@@ -69,7 +69,10 @@ class Declaration:
     first_seed: int = 0
     """Training seed of the first block; others follow it."""
     described: Metric | None = None
-    """The metric, where it is none of :data:`ablation.records.metric.METRICS`."""
+    """The metric, where it is none of :data:`ablation.records.metric.METRICS`; without its chance,
+    which is :attr:`chance`."""
+    paired: bool = True
+    """Whether arms share seeds and are compared seed by seed."""
 
     @property
     def measure(self) -> Metric:
@@ -79,7 +82,7 @@ class Declaration:
     @property
     def can_generalise(self) -> bool:
         """Whether verdicts may be about new test examples: asked for, and scored by example."""
-        return self.scope == "new_examples" and self.measure.counts_correct
+        return self.scope == "new_examples" and self.measure.examples is not None
 
     @property
     def most_seeds(self) -> int:
@@ -109,6 +112,7 @@ class Declaration:
             **({"scope": self.scope} if self.scope == "this_split" else {}),
             **({"first_seed": self.first_seed} if self.first_seed else {}),
             **({} if self.described is None else {"described": _described(self.described)}),
+            **({} if self.paired else {"paired": False}),
         }
 
     @classmethod
@@ -138,6 +142,7 @@ def _described(metric: Metric) -> dict[str, Any]:
         "factor": repr(metric.factor),
         "unit": metric.unit,
         "digits": metric.digits,
+        **({} if metric.examples is None else {"examples": metric.examples}),
     }
 
 

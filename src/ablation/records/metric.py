@@ -1,37 +1,55 @@
-"""Metrics: :data:`METRICS` holds everything the project knows about each."""
+"""Metrics: how the number that scores a run is named, directed and written."""
 
 from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Sequence
-from typing import Any
+import re
+
+from ablation.errors import Refused
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class Metric:
-    """A number that scores a run, and the way it is written."""
+    """A number that scores a run, and the way it is written.
+
+    Raises:
+        Refused: If the name, the chance, the factor or the digits cannot be used.
+
+    >>> Metric("bleu", unit="points").direction
+    1
+    """
 
     name: str
-    # Written with the tensors' own methods, so that this module imports no PyTorch.
-    score: Callable[[Any, Any], float] = lambda *_: math.nan
-    """Maps logits ``[texts, classes]`` and labels ``[texts]`` (class numbers) to the value. Unused
-    where the value is computed elsewhere."""
-    chance: Callable[[Sequence[int]], float] = lambda _: math.nan
-    """Maps the number of test texts per class to the value for always predicting the most
-    frequent class."""
+    """As the run returns it; ``test/bleu`` and ``bleu`` are the same metric."""
+    _: dataclasses.KW_ONLY
     lower_is_better: bool = False
-    quantum: Callable[[int], float] = lambda _: 0.0
-    """Maps the number of test texts to the step between two possible values, 0 if continuous."""
-    factor: float = 1.0
-    """Factor applied to a value before it is shown: 100 for metrics in points."""
     unit: str = ""
     """The unit of the shown value; may be empty."""
-    counts_correct: bool = False
-    """Whether a value is the share of examples classified correctly: a run's bits, one for each
-    test example, are then its scores."""
+    chance: float | None = None
+    """Value of guessing. If None, it is unknown: a failed run has no value then, so that its arm
+    is INCONCLUSIVE, and no run counts as collapsed."""
+    examples: str | None = None
+    """Name of the array, one score per test example, whose mean is the metric; None if there is
+    none. With it, verdicts are about new examples, too."""
+    factor: float = 1.0
+    """Factor applied to a value before it is shown: 100 for metrics in points."""
     digits: int = 4
     """Digits after the decimal point in tables; sentences have one fewer."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "name", plain_name(self.name))
+        if self.chance is not None and not math.isfinite(self.chance):
+            raise Refused(
+                f"The chance of the metric {self.name!r} must be finite; got {self.chance!r}.",
+                "Give the value of guessing, or leave it out.",
+            )
+        if self.digits < 1 or not self.factor > 0:
+            raise Refused(
+                f"The metric {self.name!r} needs factor > 0 and digits >= 1; got {self.factor!r} "
+                f"and {self.digits!r}.",
+                "Leave both out.",
+            )
 
     @property
     def direction(self) -> int:
@@ -48,62 +66,52 @@ class Metric:
         return self.name.replace("_", " ")
 
 
-def _accuracy(logits: Any, labels: Any) -> float:
-    value: float = (logits.argmax(dim=1) == labels).double().mean().item()
-    return value
+def plain_name(name: str) -> str:
+    """Returns a metric's name without its split, which is test.
 
+    Raises:
+        Refused: If it holds other characters than a record takes, or nothing is left of it.
 
-def _macro_f1(logits: Any, labels: Any) -> float:
-    """Returns the mean over the classes of 2 tp / (2 tp + fp + fn).
-
-    A class that is neither present nor predicted counts as 0.
+    >>> plain_name("test/accuracy"), plain_name("top-5")
+    ('accuracy', 'top-5')
     """
-    classes, predicted = logits.shape[1], logits.argmax(dim=1)
-    true_positives = labels[predicted == labels].bincount(minlength=classes).double()
-    both = labels.bincount(minlength=classes) + predicted.bincount(minlength=classes)
-    value: float = (2 * true_positives / both.clamp(min=1)).mean().item()
-    return value
-
-
-def _loss(logits: Any, labels: Any) -> float:
-    """Returns the mean cross-entropy in nats, computed in double precision."""
-    log_shares = logits.double().log_softmax(dim=1)
-    value: float = -log_shares.gather(1, labels[:, None]).mean().item()
-    return value
-
-
-def _commonest(counts: Sequence[int]) -> float:
-    return max(counts) / sum(counts)
+    plain = name.removeprefix("test/") if isinstance(name, str) else ""
+    if not re.fullmatch(r"[\w\-. :/]+", plain, re.ASCII):
+        raise Refused(
+            f"A metric's name has letters, digits and _ - . : / alone; got {name!r}.",
+            "Rename it, in the study and in what the run returns.",
+        )
+    return plain
 
 
 METRICS: dict[str, Metric] = {
     metric.name: metric
     for metric in (
-        Metric(
-            name="accuracy",
-            score=_accuracy,
-            chance=_commonest,
-            quantum=lambda rows: 1 / rows,
-            factor=100.0,
-            unit="points",
-            digits=2,
-            counts_correct=True,
-        ),
-        Metric(
-            name="macro_f1",
-            score=_macro_f1,
-            # Only the most frequent class has an F1: its precision is its share, its recall 1.
-            chance=lambda counts: 2 * _commonest(counts) / (1 + _commonest(counts)) / len(counts),
-            factor=100.0,
-            unit="points",
-            digits=2,
-        ),
-        Metric(
-            name="loss",
-            score=_loss,
-            chance=lambda counts: math.log(len(counts)),
-            lower_is_better=True,
-        ),
+        Metric("accuracy", examples="test/correct", factor=100.0, unit="points", digits=2),
+        Metric("macro_f1", factor=100.0, unit="points", digits=2),
+        Metric("loss", lower_is_better=True),
     )
 }
-"""Name to metric: all are recorded for validation and test, and a study may use any of them."""
+"""Name to metric of the text classifier: all are recorded for validation and test, and a study may
+use any of them."""
+
+SHARES = ("accuracy", "acc", "f1", "precision", "recall", "auc", "auroc")
+"""Last words of the names of metrics in [0, 1], shown in points; higher is better."""
+
+LOWER = ("loss", "error", "perplexity", "ppl", "nll", "mse", "rmse", "mae", "wer", "cer")
+"""Last words of the names of metrics of which lower is better."""
+
+
+def metric_named(name: str) -> Metric | None:
+    """Returns the metric that a name is known for, without examples; None for any other name.
+
+    >>> metric_named("test/top1_accuracy").unit, metric_named("eval_loss").direction
+    ('points', -1)
+    >>> metric_named("bleu") is None
+    True
+    """
+    plain = plain_name(name)
+    *_, last = re.split(r"[^a-z0-9]", plain.lower())
+    if last in SHARES:
+        return Metric(plain, factor=100.0, unit="points", digits=2)
+    return Metric(plain, lower_is_better=True) if last in LOWER else None

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Literal
 
 Ending = Literal["FINISHED", "FAILED"]
-Reason = Literal["nan_loss", "nan_grad", "diverged", "collapsed", "oom"]
+Reason = Literal["nan_loss", "nan_grad", "diverged", "collapsed", "oom", "nan_metric"]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -29,7 +29,8 @@ class RunResult:
     status: Ending
     reason: Reason | None = None
     epoch: int
-    """The epoch whose weights were kept; if the run failed, the last epoch that began."""
+    """The epoch whose weights were kept, 0 if none was chosen; if the run failed, the last epoch
+    that began."""
     seconds: float
     metrics: dict[str, float] = dataclasses.field(default_factory=dict)
     """``split/metric`` to value, for validation and test, at the kept epoch."""
@@ -38,7 +39,10 @@ class RunResult:
     logits_hash: str | None = None
     """SHA-256 over the test logits, in the split's order."""
     correct: bytes = b""
-    """One packed bit per test text, set if it was classified correctly; in the split's order."""
+    """One packed bit per test text, set if it was classified correctly; in the split's order. Or
+    scores by example of any kind, as :func:`ablation.records.examples.pack` packs them."""
+    log: bytes = b""
+    """What the run printed."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)

@@ -1,8 +1,9 @@
-"""Dotted paths into nested frozen dataclasses, for example ``model.attention.init_std``."""
+"""Dotted paths into nested configurations, for example ``model.attention.init_std``."""
 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from ablation.errors import Refused, nearest
@@ -20,7 +21,7 @@ def replace(config: Config, path: str, value: Any) -> Config:
     """Returns ``config`` with the field at a dotted path replaced.
 
     Args:
-        config: A configuration: a frozen dataclass, possibly nested.
+        config: A configuration: a frozen dataclass or a mapping, possibly nested.
         path: For example ``"model.attention.init_std"``.
         value: The new value; the dataclass may turn an int into a float.
 
@@ -40,7 +41,9 @@ def replace(config: Config, path: str, value: Any) -> Config:
         )
     try:
         replaced: Config = _replace(config, path, value)
-    except TypeError as error:
+    except Refused:
+        raise
+    except (TypeError, ValueError) as error:
         rule = f"{path} cannot be {value!r}."
         raise Refused(rule, f"It takes values such as {known[path]!r}.") from error
     return replaced
@@ -48,6 +51,8 @@ def replace(config: Config, path: str, value: Any) -> Config:
 
 def _replace(config: Any, path: str, value: Any) -> Any:
     head, _, rest = path.partition(".")
+    if isinstance(config, Mapping):
+        return {**config, head: _replace(config[head], rest, value) if rest else value}
     inner = _replace(getattr(config, head), rest, value) if rest else value
     return dataclasses.replace(config, **{head: inner})
 
@@ -60,10 +65,23 @@ def flatten(config: Any, prefix: str = "") -> dict[str, Any]:
     0.05
     """
     flat: dict[str, Any] = {}
-    for field in dataclasses.fields(config):
-        value = getattr(config, field.name)
-        if dataclasses.is_dataclass(value) and not isinstance(value, Level):
-            flat |= flatten(value, f"{prefix}{field.name}.")
+    for name, value in _fields(config):
+        if _is_group(value):
+            flat |= flatten(value, f"{prefix}{name}.")
         else:
-            flat[prefix + field.name] = value
+            flat[f"{prefix}{name}"] = value
     return flat
+
+
+def _fields(config: Any) -> list[tuple[str, Any]]:
+    if isinstance(config, Mapping):
+        return list(config.items())
+    return [(field.name, getattr(config, field.name)) for field in dataclasses.fields(config)]
+
+
+def _is_group(value: Any) -> bool:
+    """Returns whether a value is a group of fields; an empty mapping is a value."""
+    if isinstance(value, Mapping):
+        return bool(value)
+    is_instance = dataclasses.is_dataclass(value) and not isinstance(value, type)
+    return is_instance and not isinstance(value, Level)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 from pathlib import Path
 
 from filelock import FileLock, Timeout
+
+from ablation.records import addresses
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -36,6 +37,11 @@ class Places:
         """Returns the lock held by the process that records the study on this machine."""
         return FileLock(self.folder / ".ablation" / f"{study}.lock")
 
+    def opening(self) -> FileLock:
+        """Returns the lock held while databases and experiments are created."""
+        # No study can have a name with a hyphen, and so this lock.
+        return FileLock(self.folder / ".ablation" / "opening-store.lock")
+
     def progress(self, study: str) -> Path:
         """Returns the folder of the progress files of the study's trials."""
         return self.folder / ".ablation" / "progress" / study
@@ -52,8 +58,8 @@ class Places:
 
 
 def _may_exist(url: str) -> bool:
-    path = url.removeprefix("sqlite:///")
-    return path == url or Path(path).exists()
+    path = addresses.file_of(url)
+    return path is None or path.exists()
 
 
 def places(store: Path | None) -> Places:
@@ -63,16 +69,20 @@ def places(store: Path | None) -> Places:
         store: A folder, which overrides the environment variables. If None, they are named by
             MLFLOW_TRACKING_URI and ABLATION_STORAGE, and are in the working folder if unset.
 
+    Raises:
+        Refused: If an environment variable names no place where anything can be recorded.
+
     >>> places(Path("/runs")).tracking
     'sqlite:////runs/mlflow.db'
     """
     folder = Path.cwd() if store is None else store.absolute()
-    given = os.environ if store is None else {}
-    tracking = given.get("MLFLOW_TRACKING_URI") or f"sqlite:///{folder / 'mlflow.db'}"
-    database = tracking.removeprefix("sqlite:///")
+    tracking, storage = addresses.given() if store is None else (None, None)
+    tracking = tracking or addresses.of_file(folder / "mlflow.db")
+    database = addresses.file_of(tracking)
+    folder = folder if database is None else database.parent
     return Places(
         tracking=tracking,
-        storage=given.get("ABLATION_STORAGE") or f"sqlite:///{folder / 'optuna.db'}",
+        storage=storage or addresses.of_file(folder / "optuna.db"),
         artifacts=None if tracking.startswith("http") else folder / "mlartifacts",
-        folder=Path(database).absolute().parent if database != tracking else folder,
+        folder=folder,
     )

@@ -2,7 +2,7 @@
 
 from ablation.report.basis import Basis
 from ablation.report.build import build
-from ablation.report.content import Content, read
+from ablation.report.content import Content, is_recorded, read
 from ablation.report.gather import gather
 from ablation.report.index import index
 from ablation.report.note import brief, note
@@ -18,6 +18,7 @@ __all__ = [
     "differing",
     "gather",
     "index",
+    "is_recorded",
     "note",
     "read",
     "rebuild",

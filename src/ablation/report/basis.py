@@ -10,7 +10,7 @@ from functools import cached_property
 import pandas as pd
 
 from ablation import stats
-from ablation.analysis import mark_collapsed
+from ablation.analysis import levels_of, mark_collapsed
 from ablation.analysis.curves import bands, chosen_last, cut_short
 from ablation.analysis.evidence import Evidence, gather_evidence, on_test
 from ablation.figures import Axis
@@ -111,10 +111,22 @@ class Basis:
         """Number of seeds that every arm was judged on; 0 before the first look."""
         return self.shared_seeds if self.content.judged.is_judged else 0
 
+    @cached_property
+    def shown(self) -> pd.DataFrame:
+        """The effects as a reader sees them, the baseline first.
+
+        Levels of a numeric factor ascend; other arms come by effect, the best one first.
+        """
+        levels, arms = levels_of(self.declaration), self.effects.iloc[1:]
+        direction = self.declaration.measure.direction
+        keys = arms["arm"].map(levels) if levels else -direction * arms["effect"]
+        order = keys.sort_values(kind="stable", na_position="last").index
+        return self.effects.loc[[self.effects.index[0], *order]].reset_index(drop=True)
+
     @property
     def drawn(self) -> pd.DataFrame:
         """The effects of the arms that have a row in figures."""
-        return select_largest(self.effects)
+        return select_largest(self.shown)
 
     @property
     def coloured(self) -> Sequence[str]:

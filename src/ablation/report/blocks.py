@@ -91,7 +91,8 @@ class Page:
 
     title: str
     question: str
-    answer: str
+    answer: tuple[str, ...]
+    """The answer, sentence by sentence."""
     facts: Sequence[tuple[str, str]]
     """What was fixed, as name and value."""
     warnings: Sequence[str]

@@ -8,6 +8,7 @@ from typing import Any
 
 from ablation.report import content as contents
 from ablation.report.basis import Basis
+from ablation.report.blocks import Table
 from ablation.report.content import Content
 from ablation.report.drawing import begin_drawing, keep
 from ablation.report.page import compose
@@ -21,7 +22,12 @@ FILES = [
 ]
 """What the foot of a page links to."""
 
-OURS = frozenset({name for name, _ in FILES} | {"index.html", "examples.parquet", "figures"})
+CONTRASTS_FILE = "contrasts.csv"
+"""The effects of several factors, where a study has more than one."""
+
+OURS = frozenset(
+    {name for name, _ in FILES} | {"index.html", "examples.parquet", "figures", CONTRASTS_FILE}
+)
 """Names in a report's folder that a new report replaces."""
 
 
@@ -57,10 +63,16 @@ def fill(content: Content, folder: Path, mapping: Callable[..., Iterable[Any]] =
     drawn = begin_drawing(page, mapping)  # workers draw while this process writes
     contents.write(content, folder)
     basis.effects.to_csv(folder / "effects.csv", index=False, lineterminator="\n")
+    if len(contrasts := content.judged.contrasts):
+        contrasts.to_csv(folder / CONTRASTS_FILE, index=False, lineterminator="\n")
     texts = {
         "README.md": markdown.render(page),
-        "table.tex": latex.render(verdict_table(basis.effects, basis.scale)),
+        "table.tex": latex.render(_verdicts(basis)),
         "index.html": html.render(page, keep(drawn, folder), FILES),
     }
     for name, text in texts.items():
         (folder / name).write_text(text, encoding="utf-8")
+
+
+def _verdicts(basis: Basis) -> Table:
+    return verdict_table(basis.effects, basis.scale, paired=basis.declaration.paired)

@@ -36,7 +36,7 @@ class Content:
     """The study label; also the name of the report's folder."""
     declaration: Declaration
     wording: Mapping[str, Any]
-    """Question, title and caveats."""
+    """Question, title, caveats, and ``warnings``, sentences to read before the answer."""
     declared: Mapping[str, Mapping[str, Any]]
     """Hash to date and number of runs seen, for every declaration, oldest first."""
     current: str
@@ -54,12 +54,18 @@ class Content:
     environments: Sequence[Mapping[str, str]]
     record: Mapping[str, Any]
     """Where the runs are: ``address`` of MLflow's pages, ``experiment``; and
-    ``test_evaluations``, how often this test split was evaluated up to the last run."""
+    ``test_evaluations``, how often this test split was evaluated up to the last run. Of a table
+    from elsewhere: what the page says of its origin, name to value."""
     tables: Mapping[str, pd.DataFrame] = dataclasses.field(default_factory=dict)
     """Name to a table of the study's own, such as ``numerics``; each has a section of that name
     and, in ``study.json``, a key."""
     taken: Taken = dataclasses.field(default_factory=dict)
     """Looks that were taken although runs were missing."""
+
+    @property
+    def is_recorded(self) -> bool:
+        """Whether MLflow has the runs; else they are from a table, which :attr:`record` names."""
+        return "address" in self.record
 
     @property
     def hashes(self) -> pd.DataFrame:
@@ -165,6 +171,14 @@ def summary(folder: Path) -> dict[str, Any]:
         )
     foreign.check(folder, stored)
     return stored
+
+
+def is_recorded(folder: Path) -> bool:
+    """Returns whether a folder holds a readable report on runs that MLflow has."""
+    try:
+        return "address" in summary(folder)["record"]
+    except Refused:
+        return False
 
 
 def _wide(curves: pd.DataFrame) -> pd.DataFrame:

@@ -42,7 +42,7 @@ STUDY: Mapping[str, Any] = {
     "current": str,
     "declared": dict,
     "environments": [dict],
-    "record": {"address": str, "experiment": str, "test_evaluations": int},
+    "record": dict,
     "runs": TABLE,
     "declaration": {
         "name": str,
@@ -54,6 +54,8 @@ STUDY: Mapping[str, Any] = {
     },
 }
 """Keys of ``study.json`` and the shapes of their values; further keys are allowed."""
+RECORD = {"address": str, "experiment": str, "test_evaluations": int}
+"""Keys of its ``record`` where MLflow has the runs; of a table's record, every value is a text."""
 
 
 def read_bytes(folder: Path, name: str) -> bytes:
@@ -111,6 +113,10 @@ def check(folder: Path, stored: Mapping[str, Any]) -> None:
             the study is larger than any that can be run.
     """
     fault = next(faults(stored, STUDY, ""), "")
+    if not fault:
+        record = stored["record"]
+        shape = RECORD if "address" in record else dict.fromkeys(record, str)
+        fault = next(faults(record, shape, "record"), "")
     if fault:
         raise no_report(folder, f"study.json {fault}")
     if not LABEL.fullmatch(stored["label"]):

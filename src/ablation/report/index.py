@@ -12,10 +12,12 @@ from typing import Any
 import pandas as pd
 
 from ablation.analysis import EFFECTS, answer
+from ablation.analysis.contrasts import CONTRASTS, TEXTS
 from ablation.errors import Refused
 from ablation.records.declaration import Declaration
 from ablation.report import foreign
 from ablation.report.blocks import Block, Cell, Figure, Page, Section, Text, table, verdict_cell
+from ablation.report.build import CONTRASTS_FILE
 from ablation.report.claims import claims_of, said_of
 from ablation.report.content import summary
 from ablation.report.drawing import begin_drawing, keep
@@ -92,14 +94,30 @@ def _shown(folder: Path) -> dict[str, Any]:
         "question": stored["wording"]["question"],
         "declaration": declaration,
         "effects": effects,
-        "answer": answer(effects, declaration),
+        "answer": answer(effects, declaration, _contrasts(folder)),
         "date": max(ended, default="")[:10],
     }
 
 
 def answer_of(folder: Path, declaration: Declaration) -> str:
     """Returns the answer of a report, from its effects."""
-    return answer(_effects(folder), declaration)
+    return answer(_effects(folder), declaration, _contrasts(folder))
+
+
+def _contrasts(folder: Path) -> pd.DataFrame | None:
+    """Reads ``contrasts.csv``, which a report of several factors has; names are texts."""
+    if not (folder / CONTRASTS_FILE).exists():
+        return None
+    stored = io.BytesIO(foreign.read_bytes(folder, CONTRASTS_FILE))
+    texts = dict.fromkeys(TEXTS, str)
+    numbers = {name: [""] for name in set(CONTRASTS) - set(texts)}
+    table = pd.read_csv(stored, dtype=texts, keep_default_na=False, na_values=numbers)
+    if set(table) != set(CONTRASTS):
+        raise Refused(
+            f"{folder / CONTRASTS_FILE} has other columns than {', '.join(CONTRASTS)}.",
+            f"Rebuild the report: ablation rebuild {folder}",
+        )
+    return table
 
 
 def _effects(folder: Path) -> pd.DataFrame:
@@ -163,7 +181,9 @@ def _page(studies: Sequence[Mapping[str, Any]]) -> Page:
         known = "" if math.isnan(first["verdict_low"]) else f" ({low} to {high})"
         said = f"{first['study']}: {first['arm']} moves the metric most, by {effect} points{known}"
         said += "." if first["verdict"] in DECIDED else ", but that is not decided."
-    return Page(TITLE, QUESTION, said, [("studies", str(len(studies)))], [], [Section("", blocks)])
+    return Page(
+        TITLE, QUESTION, (said,), [("studies", str(len(studies)))], [], [Section("", blocks)]
+    )
 
 
 def _row(study: Mapping[str, Any], claims: pd.DataFrame) -> list[Cell]:

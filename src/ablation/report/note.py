@@ -49,7 +49,7 @@ def note(content: Content, closing: str = CLOSING, most: int = LIMIT) -> str:
     sizes = effects["effect"].abs().fillna(0.0).to_list()
     order = sorted(range(1, len(rows)), key=lambda place: -sizes[place])
     said = f"**{text(content.wording['question'], most // 5)}**\n\n"
-    said += text(answer(effects, declaration), most // 5)
+    said += text(answer(effects, declaration, content.judged.contrasts), most // 5)
     for kept in range(len(order), -1, -1):
         lines = [_row(COLUMNS), sides, *(rows[place] for place in sorted([0, *order[:kept]]))]
         rest = len(order) - kept

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from ablation.analysis import answer, exactly, scope_note
+from ablation.analysis import answer_sentences, exactly, scope_note
 from ablation.analysis.words import SCOPES
 from ablation.report.basis import Basis
 from ablation.report.blocks import Page, Section
@@ -25,7 +25,7 @@ def compose(basis: Basis) -> Page:
     return Page(
         title=content.wording.get("title") or content.label,
         question=content.wording["question"],
-        answer=answer(basis.effects, basis.declaration),
+        answer=tuple(answer_sentences(basis.effects, basis.declaration, content.judged.contrasts)),
         facts=_facts(basis),
         warnings=list(_warnings(basis)),
         sections=[
@@ -56,6 +56,7 @@ def _facts(basis: Basis) -> list[tuple[str, str]]:
 def _warnings(basis: Basis) -> Iterator[str]:
     """Yields what weakens the answer, to be read before it."""
     content, base = basis.content, basis.effects.iloc[0]
+    yield from content.wording.get("warnings", ())
     yield from missing_warnings(basis)
     if base["failed"]:
         yield (

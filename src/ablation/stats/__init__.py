@@ -14,7 +14,14 @@ from ablation.stats.decomposition import (
     generalise,
     variance_split,
 )
-from ablation.stats.factors import Interaction, Trend, interaction, trend
+from ablation.stats.factors import (
+    Contrasts,
+    Trend,
+    contrasts,
+    factorial_weights,
+    interaction,
+    trend,
+)
 from ablation.stats.failures import clopper_pearson, clopper_pearson_upper, sign_test
 from ablation.stats.families import Family, holm, holm_family
 from ablation.stats.followup import MOST_SEEDS, FollowUp, Seen, follow_up
@@ -41,18 +48,19 @@ from ablation.stats.shape import odd_shapes
 from ablation.stats.unpaired import unpaired_verdicts
 from ablation.stats.verdict import Sensitivity, pooled_sensitivity, verdicts
 from ablation.stats.walk import walk_looks
+from ablation.stats.walk_unpaired import walk_unpaired
 from ablation.stats.walked import Look, Spent, Walk
 
 __all__ = [
     "FEWEST_SEEDS",
     "MOST_SEEDS",
+    "Contrasts",
     "Critical",
     "Family",
     "FollowUp",
     "Generalisation",
     "Ground",
     "Holding",
-    "Interaction",
     "Look",
     "PlanningRow",
     "Reach",
@@ -71,7 +79,9 @@ __all__ = [
     "clopper_pearson",
     "clopper_pearson_upper",
     "collapsed",
+    "contrasts",
     "difference_noise",
+    "factorial_weights",
     "follow_up",
     "generalise",
     "holding_sets",
@@ -98,4 +108,5 @@ __all__ = [
     "variance_split",
     "verdicts",
     "walk_looks",
+    "walk_unpaired",
 ]

@@ -74,9 +74,10 @@ class Blocks:
         constant = highest - lowest <= self.rounding
         return np.asarray(constant.all(axis=-1, keepdims=True))
 
-    def without(self, seed: int) -> Blocks:
-        """Returns the blocks but for one seed, given by its place."""
-        kept = self.kept & (np.arange(self.kept.shape[-1]) != seed)
+    def without(self, seed: int, arms: ArrayLike = True) -> Blocks:
+        """Returns the blocks but for one seed, given by its place, of some arms, ``[arm]``."""
+        left_out = (np.arange(self.kept.shape[-1]) == seed) & np.asarray(arms)[..., None]
+        kept = self.kept & ~left_out
         scores, failed = np.where(kept, self.scores, 0.0), self.failed & kept
         return replace(self, scores=scores, kept=kept, failed=failed)
 

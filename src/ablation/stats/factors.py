@@ -1,6 +1,7 @@
-"""Questions about factors: the trend of an ordered one, the interaction of two crossed ones."""
+"""Questions about factors: the trend of an ordered one, the effects of crossed ones."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
+from itertools import combinations, product
 from typing import Final
 
 import numpy as np
@@ -149,11 +150,11 @@ def _by_example(blocks: Blocks, weights: Floats, shape: tuple[int, ...]) -> tupl
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Interaction:
-    """Differences of differences ``[..., first, second]``, first levels left out of both."""
+class Contrasts:
+    """Weighted sums of arms, each one number per seed, judged as one family: ``[..., cell]``."""
 
     effect: Floats
-    """What the two levels do together beyond the sum of what each does alone."""
+    """Mean of the sums over the seeds."""
     standard_error: Floats
     """Its standard error over seeds."""
     low: Floats
@@ -170,6 +171,93 @@ class Interaction:
     """Complete blocks, ``[...]``."""
 
 
+def contrasts(
+    values: ArrayLike,
+    weights: ArrayLike,
+    *,
+    quantum: float = 0.0,
+    status: ArrayLike | None = None,
+    floor: ArrayLike | None = None,
+    scores: ArrayLike | None = None,
+    alpha: float = 0.05,
+) -> Contrasts:
+    """Returns weighted sums of arms, such as the main effects of a factorial, as one family.
+
+    Args:
+        values: Metric ``[..., arm, seed]``.
+        weights: Weight of each arm in each sum, ``[cell, arm]``.
+        quantum: Step of the metric.
+        status: As in `verdicts`.
+        floor: As in `verdicts`.
+        scores: As in `verdicts`: the sums are then taken example by example, and are about new
+            examples too.
+        alpha: Error rate of the family of cells.
+    """
+    blocks = complete_blocks(values, status, floor, scores)
+    cells = _estimate(blocks, np.asarray(weights, dtype=np.float64), quantum)
+    family = holm_family(cells.p, alpha=alpha)
+    half = cells.critical.quantile(alpha / (2 * family.divisor)) * cells.error
+    return Contrasts(
+        effect=cells.mean,
+        standard_error=cells.error,
+        low=cells.low,
+        high=cells.high,
+        adjusted_low=cells.mean - half,
+        adjusted_high=cells.mean + half,
+        p=family.adjusted,
+        n=blocks.n[..., 0],
+    )
+
+
+def factorial_weights(
+    cells: ArrayLike, pairs: bool = False
+) -> tuple[list[tuple[int, ...]], Floats]:
+    """Returns the contrasts of arms that combine the levels of factors, level 0 the baseline's.
+
+    A main effect is the mean over the arms at a level less that over those at level 0; an
+    interaction of two levels is the difference of two such differences, the other factors
+    averaged over.
+
+    Args:
+        cells: The place of each factor's level in each arm, ``[arm, factor]``; every pair of
+            levels of two factors occurs, in equally many arms.
+        pairs: Whether interactions are wanted, not main effects.
+
+    Returns:
+        Factor and level of each contrast (of both factors for an interaction), and the weights
+        ``[cell, arm]``.
+    """
+    table = np.asarray(cells)
+    shares = [
+        [_share(table[:, factor] == level) for level in range(table[:, factor].max() + 1)]
+        for factor in range(table.shape[1])
+    ]
+    if not pairs:
+        found = {
+            (factor, level): of[level] - of[0]
+            for factor, of in enumerate(shares)
+            for level in range(1, len(of))
+        }
+        return list(found), np.array(list(found.values()))
+    both: dict[tuple[int, ...], Floats] = {}
+    for one, two in combinations(range(len(shares)), 2):
+        for first, second in product(range(1, len(shares[one])), range(1, len(shares[two]))):
+            signed = ((first, second, 1), (0, 0, 1), (first, 0, -1), (0, second, -1))
+            both[one, first, two, second] = sum(
+                (
+                    sign * _share((table[:, one] == i) & (table[:, two] == j))
+                    for i, j, sign in signed
+                ),
+                np.zeros(len(table)),
+            )
+    return list(both), np.array(list(both.values()))
+
+
+def _share(chosen: Bools) -> Floats:
+    """Returns the weights of a mean over some arms."""
+    return np.asarray(chosen / max(chosen.sum(), 1), dtype=np.float64)
+
+
 def interaction(
     values: ArrayLike,
     *,
@@ -178,11 +266,11 @@ def interaction(
     floor: ArrayLike | None = None,
     scores: ArrayLike | None = None,
     alpha: float = 0.05,
-) -> Interaction:
-    """Returns the interaction contrasts of two crossed factors, level 0 the baseline of each.
+) -> Contrasts:
+    """Returns the interaction contrasts of two crossed factors, ``[..., first - 1, second - 1]``.
 
     Args:
-        values: Metric ``[..., first, second, seed]``.
+        values: Metric ``[..., first, second, seed]``, level 0 the baseline of each factor.
         quantum: Step of the metric.
         status: `Status` of each run, of the shape of values.
         floor: As in `verdicts`.
@@ -200,29 +288,20 @@ def interaction(
         )
     *leading, first, second, seeds = table.shape
     arms = (*leading, first * second, seeds)
-    states = None if status is None else np.asarray(status).reshape(arms)
-    by_example = None if scores is None else np.asarray(scores).reshape(*arms, -1)
-    blocks = complete_blocks(table.reshape(arms), states, floor, by_example)
-    cells = _estimate(blocks, _double_differences(first, second), quantum)
-    family = holm_family(cells.p, alpha=alpha)
-    half = cells.critical.quantile(alpha / (2 * family.divisor)) * cells.error
-    shape = (*leading, first - 1, second - 1)
-    return Interaction(
-        effect=cells.mean.reshape(shape),
-        standard_error=cells.error.reshape(shape),
-        low=cells.low.reshape(shape),
-        high=cells.high.reshape(shape),
-        adjusted_low=(cells.mean - half).reshape(shape),
-        adjusted_high=(cells.mean + half).reshape(shape),
-        p=family.adjusted.reshape(shape),
-        n=blocks.n[..., 0],
+    _, weights = factorial_weights(list(np.ndindex(first, second)), pairs=True)
+    found = contrasts(
+        table.reshape(arms),
+        weights,
+        quantum=quantum,
+        status=None if status is None else np.asarray(status).reshape(arms),
+        floor=floor,
+        scores=None if scores is None else np.asarray(scores).reshape(*arms, -1),
+        alpha=alpha,
     )
-
-
-def _double_differences(first: int, second: int) -> Floats:
-    """Returns the weights ``[cell, arm]`` of each difference of differences, level 0 left out."""
-    weights = np.zeros((first - 1, second - 1, first, second))
-    for one, two in np.ndindex(first - 1, second - 1):
-        weights[one, two, [one + 1, 0], [two + 1, 0]] = 1
-        weights[one, two, [one + 1, 0], [0, two + 1]] = -1
-    return weights.reshape((first - 1) * (second - 1), first * second)
+    shape = (*leading, first - 1, second - 1)
+    reshaped = {
+        name.name: getattr(found, name.name).reshape(shape)
+        for name in fields(found)
+        if name.name != "n"
+    }
+    return replace(found, **reshaped)

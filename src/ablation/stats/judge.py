@@ -133,6 +133,7 @@ def judge(
     shape = paired.n.shape
     return Verdicts(
         n=paired.n,
+        runs=paired.n,
         missing=blocks.kept.shape[-1] - paired.n,
         alpha=np.full(shape, alpha),
         mean=paired.mean,

@@ -23,7 +23,10 @@ class Verdicts:
     """
 
     n: Ints
-    """Complete blocks, which all numbers here rest on."""
+    """Complete blocks, which all numbers here rest on; of unpaired arms, the smaller of the arm's
+    runs and the baseline's."""
+    runs: Ints
+    """Runs of the arm among them: n where arms are paired."""
     missing: Ints
     """Blocks left out, for all arms, because a run in them is missing."""
     alpha: Floats
@@ -161,7 +164,7 @@ class Verdicts:
     @property
     def failed_upper95(self) -> Floats:
         """One-sided 95 % upper bound of the failure rate (Clopper & Pearson 1934)."""
-        return clopper_pearson_upper(self.failed, self.n)
+        return clopper_pearson_upper(self.failed, self.runs)
 
     @property
     def baseline_failed(self) -> Bools:
@@ -205,7 +208,7 @@ class Verdicts:
 
     def _rate(self, counts: Ints) -> Floats:
         """Returns counts over the runs of all arms but the baseline, ``[..., 1]``."""
-        runs = np.maximum(self.n[..., 1:].sum(axis=-1, keepdims=True), 1)
+        runs = np.maximum(self.runs[..., 1:].sum(axis=-1, keepdims=True), 1)
         return np.asarray(counts[..., 1:].sum(axis=-1, keepdims=True) / runs)
 
     def _ends(self, tail: ArrayLike) -> tuple[Floats, Floats]:

@@ -45,12 +45,16 @@ def unpaired_verdicts(
     Raises:
         ValueError: As `verdicts` does.
     """
-    runs = check_runs(values, status, floor)
-    blocks = _all_runs(runs)
+    blocks = all_runs(check_runs(values, status, floor))
+    return judge_unpaired(unpaired_case(blocks, quantum), margin, alpha)
+
+
+def unpaired_case(blocks: Blocks, quantum: float) -> Case:
+    """Reduces runs that share no seeds to what the tests need."""
     paired = _compare(blocks, quantum)
     arms = np.broadcast_to(np.arange(paired.effect.shape[-1]) > 0, paired.effect.shape)
     nobody = np.zeros(arms.shape, np.bool_)
-    case = Case(
+    return Case(
         blocks=blocks,
         paired=paired,
         same=nobody,
@@ -58,11 +62,19 @@ def unpaired_verdicts(
         tested=arms,
         undefined=(paired.n > 0) & np.isnan(paired.effect),
     )
-    found = judge(case, margin, alpha, failures=_by_arm(blocks.failed))
-    return dataclasses.replace(found, paired=False)
 
 
-def _all_runs(runs: Runs) -> Blocks:
+def judge_unpaired(case: Case, margin: float | None, alpha: float) -> Verdicts:
+    """Returns the verdicts of a case of :func:`unpaired_case`.
+
+    Raises:
+        ValueError: On a margin or an alpha out of range.
+    """
+    found = judge(case, margin, alpha, failures=_by_arm(case.blocks.failed))
+    return dataclasses.replace(found, paired=False, runs=case.blocks.n)
+
+
+def all_runs(runs: Runs) -> Blocks:
     """Returns every run that is there, whatever its seed."""
     kept = runs.states != Status.MISSING
     return Blocks(

@@ -1,17 +1,20 @@
 """The result of a walk over looks, and questions to it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
+from itertools import product
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ablation.stats.arrays import Bools, Floats, Ints
+from ablation.stats.blocks import Blocks
 from ablation.stats.judge import Case, Pools, case_of, judge, pooled_spread
 from ablation.stats.record import Verdicts
 from ablation.stats.rule import FEWEST_SEEDS, Ground, Verdict
 from ablation.stats.shape import odd_shapes
+from ablation.stats.unpaired import judge_unpaired, unpaired_case
 
 _DECIDED = (Verdict.BETTER, Verdict.WORSE, Verdict.EQUIVALENT)
 
@@ -45,11 +48,25 @@ class Look:
             pooled: Whether a spread below the family's is not believed below eight seeds.
         """
         margin = None if self.verdicts.margin is None else scale * self.verdicts.margin
+        if not self.verdicts.paired:
+            return judge_unpaired(self.case, margin, self.alpha)
         spread = pooled_spread(self.case) if pooled else None
         return judge(self.case, margin, self.alpha, pools=self.pools, spread=spread)
 
-    def without(self, seed: int) -> Verdicts:
-        """Returns the verdicts at the same alpha without one seed; they decide nothing."""
+    def without_each(self) -> Iterator[Verdicts]:
+        """Yields the verdicts at the same alpha without one seed; they decide nothing.
+
+        Where arms share no seeds, a run of each arm is left out, and then one of the baseline.
+        """
+        if self.verdicts.paired:
+            yield from map(self._without, range(self.seeds))
+            return
+        is_arm = np.arange(self.judged.shape[-1]) > 0
+        for seed, side in product(range(self.seeds), (is_arm, ~is_arm)):
+            case = unpaired_case(self.case.blocks.without(seed, side), self.quantum)
+            yield judge_unpaired(case, self.verdicts.margin, self.alpha)
+
+    def _without(self, seed: int) -> Verdicts:
         blocks = self.case.blocks.without(seed)
         called = self.case.same | self.case.contradicted
         case = case_of(blocks, self.quantum, called, self.asked)
@@ -112,6 +129,8 @@ class Walk:
 
         def odd(look: Look) -> Bools:
             blocks = look.case.blocks
+            if not look.verdicts.paired:
+                return _odd_runs(blocks) & look.judged & look.case.tested
             differences = blocks.scores - blocks.scores[..., :1, :]
             return odd_shapes(differences, blocks.kept) & look.judged & look.case.tested
 
@@ -123,8 +142,8 @@ class Walk:
 
         def turned(look: Look) -> Bools:
             word, fell = look.verdicts.verdict, np.zeros(look.judged.shape, np.bool_)
-            for seed in range(look.seeds):
-                fell = fell | (look.without(seed).verdict != word)
+            for left in look.without_each():
+                fell = fell | (left.verdict != word)
             return fell & np.isin(word, _DECIDED) & look.judged & (look.verdicts.n > FEWEST_SEEDS)
 
         return np.asarray(self._last(turned))
@@ -149,6 +168,14 @@ class Walk:
         for look in self.looks[1:]:
             found = np.where(look.judged, of(look), found)
         return found
+
+
+def _odd_runs(blocks: Blocks) -> Bools:
+    """Returns the arms whose own runs, or the baseline's, are oddly shaped, ``[..., arm]``."""
+    nobody = np.zeros((*blocks.scores.shape[:-2], 1, blocks.scores.shape[-1]))
+    scores = np.concatenate([nobody, blocks.scores], axis=-2)
+    odd = odd_shapes(scores, np.concatenate([nobody > 0, blocks.kept], axis=-2))[..., 1:]
+    return np.asarray(odd | odd[..., :1])
 
 
 def _one_sided(look: Look) -> tuple[Floats, Floats, Floats]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Collection
-from typing import Final
+from typing import Any, Final
 
-from ablation.study.spec import Study
+from ablation.study.spec import OFFSET, Arm, Study
 
 FOLLOW_UP: Final = "-follow-up"
 """Ending of the name of a follow-up study."""
@@ -50,17 +50,29 @@ def _derived(
     caveats: tuple[str, ...],
 ) -> Study:
     """Returns a study of some arms of another and its baseline, at one look."""
-    kept = {*arms, study.baseline_name}
-    named = zip(study.levels, study.complete_arms, strict=False)
+    kept = [arm for arm in study.complete_arms if arm.name in {*arms, study.baseline_name}]
+    if study.factor is not None:
+        by_name = dict(zip((arm.name for arm in study.complete_arms), study.levels, strict=True))
+        asked: dict[str, Any] = {"levels": [by_name[arm.name] for arm in kept]}
+    else:
+        asked = {
+            "arms": {arm.name: {**arm.levels, **_offset(arm)} for arm in kept},
+            "baseline": study.baseline_name,
+            "factors": {},
+            "design": (),
+        }
     return dataclasses.replace(
         study,
+        **asked,
         name=name,
         title=title,
-        levels=[level for level, arm in named if arm.name in kept],
-        arms={arm: paths for arm, paths in study.arms.items() if arm in kept},
         seeds=seeds,
         looks=(),
         spend=(),
         first_seed=first_seed,
         caveats=caveats,
     )
+
+
+def _offset(arm: Arm) -> dict[str, int]:
+    return {} if arm.seed_offset is None else {OFFSET: arm.seed_offset}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.util
 import re
 import sys
@@ -49,7 +50,7 @@ def load(name: str, folder: Path) -> Study:
             f"{path} declares a study named {study.name!r}, and would take over its record.",
             f"Name it {path.stem!r}.",
         )
-    return study
+    return study if study.run is None else dataclasses.replace(study, folder=path.parent)
 
 
 def _execute(path: Path) -> Any:
@@ -61,6 +62,7 @@ def _execute(path: Path) -> Any:
     assert loaded is not None
     assert loaded.loader is not None
     module = importlib.util.module_from_spec(loaded)
+    sys.modules[loaded.name] = module  # for dataclasses and pickle, as for any other module
     try:
         loaded.loader.exec_module(module)
     except Refused as error:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ablation.errors import Refused
 from ablation.records.declaration import Declaration, DeclaredArm
+from ablation.records.metric import METRICS, Metric
 from ablation.study.identity import arm_hash, key_of
 from ablation.study.spec import Arm, Study
 from ablation.task import Prepared
@@ -26,6 +27,8 @@ class Trial:
     """12 hex digits over the arm's configuration, the data's content and user-defined code."""
     first_seed: int = 0
     """The study's ``first_seed``."""
+    sources: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    """Name to hash of each user-defined source and input."""
 
     @property
     def key(self) -> str:
@@ -103,9 +106,10 @@ def make_plan(study: Study, cache: Path, *, is_redirected: bool = False) -> Plan
             seed=seed,
             config_hash=known.config,
             first_seed=study.first_seed,
+            sources=identity.sources,
         )
         for seed in range(study.most_seeds)
-        for arm, known in zip(arms, declared, strict=True)
+        for arm, known, identity in zip(arms, declared, identities, strict=True)
     )
     return Plan(
         study=study,
@@ -118,31 +122,47 @@ def make_plan(study: Study, cache: Path, *, is_redirected: bool = False) -> Plan
 
 
 def _declare(study: Study, data: Prepared, arms: tuple[DeclaredArm, ...]) -> Declaration:
-    """Returns the study's declaration; chance and quantum follow from the test split."""
-    metric, rows = study.task.metrics[study.metric], data.rows["test"]
-    chance, quantum = metric.chance(data.test_counts()), metric.quantum(rows)
+    """Returns the study's declaration; chance and quantum are the task's.
+
+    Without a chance level, neither the floor ``chance`` nor the rule ``half`` means anything.
+    """
+    metric, rows = study.measure, data.rows.get("test")
+    chance, quantum = study.task.guess(metric.name, data)
     if study.margin is not None and study.margin < quantum:
         raise Refused(
-            f"A margin of {study.margin!r} is below the {study.metric}'s quantum on {rows} test "
+            f"A margin of {study.margin!r} is below the {metric.name}'s quantum on {rows} test "
             f"texts, {quantum:.2g}.",
             f"Declare a margin of at least {quantum:.2g}, or take data with a larger test split.",
         )
+    if chance is None and isinstance(study.collapse, float | int):
+        raise Refused(
+            f"collapse={study.collapse!r} is a distance of chance, which {metric.name!r} has not.",
+            "Give the metric a chance: Metric(..., chance=...), or leave collapse out.",
+        )
+    half = study.collapse if chance is not None else None
     return Declaration(
         name=study.name,
         arms=arms,
         baseline=study.baseline_name,
         factor=study.factor,
-        metric=study.metric,
+        metric=metric.name,
         margin=_float(study.margin),
         floor=chance if study.floor == "chance" else _float(study.floor),
         chance=chance,
-        collapse=study.collapse if isinstance(study.collapse, str) else _float(study.collapse),
+        collapse=half if isinstance(study.collapse, str) else _float(study.collapse),
         quantum=quantum,
         looks=study.schedule,
         data=data.fingerprint,
         scope=study.scope,
         first_seed=study.first_seed,
+        described=_described(metric),
     )
+
+
+def _described(metric: Metric) -> Metric | None:
+    """Returns a metric of the user's own without its chance; None for one of the table."""
+    known = METRICS.get(metric.name) == metric
+    return None if known else dataclasses.replace(metric, chance=None)
 
 
 def label_of(study: str, data: str | None, fingerprint: str, taken: Mapping[str, str]) -> str:

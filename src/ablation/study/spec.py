@@ -5,13 +5,17 @@ from __future__ import annotations
 import dataclasses
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Literal, get_args
 
 from ablation.errors import Refused, nearest
 from ablation.records.declaration import Collapse, Look, Scope
+from ablation.records.metric import Metric
 from ablation.records.paths import flatten, replace
+from ablation.study.design import Design, arms_of, level_name
 from ablation.task import Task
+from ablation.task.function import function_task
 from ablation.task.text import TEXT
 from ablation.task.text.config import RunConfig
 
@@ -39,7 +43,7 @@ class Arm:
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Study:
-    """One question. Give either ``factor`` with ``levels``, or ``arms``.
+    """One question. Give ``factor`` with ``levels``, ``factors`` with a ``design``, or ``arms``.
 
     Raises:
         Refused: If the declaration names an unknown field, metric or arm, or contradicts itself.
@@ -65,16 +69,36 @@ class Study:
     """Dotted path into the run configuration, for example ``"model.attention.init_std"``."""
     levels: Sequence[Any] = ()
     """The values of the factor, in the order of the report."""
+    factors: Mapping[str, Sequence[Any]] = dataclasses.field(default_factory=dict)
+    """Several factors: dotted path to levels. The first level of each is the baseline's; of a
+    component that can be left out it is the level with the component."""
+    design: Design | Sequence[Design] = ()
+    """How the factors make arms, one design or several united: ``one_at_a_time``,
+    ``leave_one_out`` and ``add_one_in`` (with all components and with none as their baseline),
+    ``factorial``, or ``fractional`` (resolution IV)."""
     arms: Mapping[str, Mapping[str, Any]] = dataclasses.field(default_factory=dict)
     """Explicit arms: name to the paths that the arm sets. The key ``seed_offset`` makes a copy of
     the baseline for an A/A study."""
-    baseline: Any
-    """The level (or the arm's name) that all others are compared with."""
+    baseline: Any = None
+    """The level (or the arm's name) that all others are compared with; not for ``factors``."""
     config: Any = RunConfig()  # noqa: RUF009 - it is frozen
     """The configuration that every arm starts from: the fixed hyperparameters."""
     task: Task = TEXT
-    """The task under study; the text classifier by default."""
-    metric: str = "accuracy"
+    """The task under study; the text classifier by default, and that of ``run`` if it is given."""
+    run: Callable[..., Any] | None = None
+    """A function of your own in place of the text classifier: ``run(config, seed)`` returns a
+    mapping of metrics, or yields one per epoch and returns the last."""
+    inputs: Sequence[str | Path] = ()
+    """Files and folders that ``run`` reads; their content is part of a trial's identity."""
+    version: str = ""
+    """Part of a trial's identity: change it where ``run`` changes in a way no source shows."""
+    threads: int = 1
+    """Threads that ``run`` computes with in each worker."""
+    data_field: str | None = None
+    """Dotted path of the configuration's field that names the data ``run`` trains on."""
+    folder: Path | None = None
+    """Folder of the study file; filled in when it is loaded."""
+    metric: str | Metric = "accuracy"
     """The metric of the verdict, measured on test."""
     margin: float | None = None
     """Smallest effect worth acting on, in units of the metric."""
@@ -111,14 +135,38 @@ class Study:
             raise Refused(
                 f"A study's name matches [a-z][a-z0-9_]*; got {self.name!r}.", "Rename the study."
             )
-        if (self.factor is None) == (not self.arms):
+        if [self.factor is not None, bool(self.factors), bool(self.arms)].count(True) != 1:
             raise Refused(
-                f"Study {self.name!r} must declare either a factor with levels, or arms.",
-                "Give exactly one of the two.",
+                f"Study {self.name!r} must declare a factor with levels, factors with a design, "
+                "or arms.",
+                "Give exactly one of the three.",
             )
+        if self.factors and self.baseline is not None:
+            raise Refused(
+                f"The baseline of study {self.name!r} is the first level of each factor; got "
+                f"{self.baseline!r}.",
+                "Leave baseline out, and put its levels first.",
+            )
+        if self.run is not None:
+            object.__setattr__(self, "task", _task_of(self))
+        elif isinstance(self.config, Mapping) or self.inputs or self.version or self.data_field:
+            raise Refused(
+                f"Study {self.name!r} gives a mapping as config, inputs, version or data_field, "
+                "but no run.",
+                "Give run=..., a function of your own.",
+            )
+        if isinstance(self.metric, Metric):
+            object.__setattr__(self, "metric", self.metric.name)
+        elif isinstance(self.metric, str):
+            object.__setattr__(self, "metric", self.metric.removeprefix("test/"))
         _check_budget(self)
         object.__setattr__(self, "complete_arms", _complete_arms(self))
         _check_arms(self)
+
+    @property
+    def measure(self) -> Metric:
+        """The metric of the verdict, with the way it is written."""
+        return self.task.metrics[str(self.metric)]
 
     @property
     def schedule(self) -> tuple[Look, ...]:
@@ -137,14 +185,38 @@ class Study:
     @property
     def baseline_name(self) -> str:
         """Name of the arm that all others are compared with."""
+        if self.factors:
+            return self.complete_arms[0].name
         if self.factor is None:
             return str(self.baseline)
         return level_name(_as_stored(self.config, self.factor, self.baseline))
 
 
+def _task_of(study: Study) -> Task:
+    """Returns the task of a study's own function; a copy of the study keeps its metric."""
+    assert study.run is not None
+    known = None if study.task is TEXT else study.task.metrics.get(str(study.metric))
+    return function_task(
+        study.run,
+        config=None if isinstance(study.config, RunConfig) else study.config,
+        metric=known or study.metric,
+        inputs=study.inputs,
+        version=study.version,
+        threads=study.threads,
+        data_field=study.data_field,
+        folder=study.folder,
+    )
+
+
 def _complete_arms(study: Study) -> tuple[Arm, ...]:
     """Returns the study's arms in declared order, each a complete run configuration."""
-    if study.factor is None:
+    if study.factors:
+        factors = {
+            path: [_as_stored(study.config, path, level) for level in levels]
+            for path, levels in study.factors.items()
+        }
+        declared = list(arms_of(factors, study.design).items())
+    elif study.factor is None:
         declared = [(name, dict(paths)) for name, paths in study.arms.items()]
     else:
         stored = [_as_stored(study.config, study.factor, level) for level in study.levels]
@@ -157,11 +229,6 @@ def _complete_arms(study: Study) -> tuple[Arm, ...]:
             config = replace(config, path, level)
         arms.append(Arm(name=name, config=config, levels=levels, seed_offset=offset))
     return tuple(arms)
-
-
-def level_name(level: Any) -> str:
-    """Returns the name of a level: a string as it is, any other value by its repr."""
-    return level if isinstance(level, str) else repr(level)
 
 
 def _as_stored(config: Any, path: str, level: Any) -> Any:
@@ -223,12 +290,14 @@ def _check_arms(study: Study) -> None:
         raise Refused(f"Study {study.name!r} has {len(arms)} arm(s).", "Declare at least two.")
     seen: dict[tuple[Any, int | None], str] = {}
     for arm in arms:
-        what = (arm.config, arm.seed_offset)
+        # As it is identified: two values with one repr would share their runs.
+        written = tuple((path, repr(value)) for path, value in flatten(arm.config).items())
+        what = (written, arm.seed_offset)
         if what in seen:
             raise Refused(
                 f"Arms {seen[what]!r} and {arm.name!r} of study {study.name!r} have the same "
-                "configuration.",
-                "Remove one of them.",
+                "configuration, as it is written down.",
+                "Remove one of them, or give their values different reprs.",
             )
         seen[what] = arm.name
     if study.baseline_name not in names:

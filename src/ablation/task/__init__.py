@@ -1,7 +1,8 @@
 """The record :class:`Task`: everything the harness knows about the kind of run that it ablates.
 
-Code outside a task's own package must not depend on which task it is given. The text classifier
-with attention, :data:`ablation.task.text.TEXT`, is built in.
+Code outside a task's own package must not depend on which task it is given. There are two: the
+text classifier with attention, :data:`ablation.task.text.TEXT`, and a function of the user's own,
+:func:`ablation.task.function.function_task`.
 """
 
 from __future__ import annotations
@@ -32,15 +33,12 @@ class Prepared(Protocol):
 
     @property
     def rows(self) -> Mapping[str, int]:
-        """Split to its number of rows; includes ``test``."""
-
-    def test_counts(self) -> Sequence[int]:
-        """Returns the number of test rows per class."""
+        """Split to its number of rows; empty where the harness cannot know them."""
 
     def test_commonest(self) -> bytes:
         """Returns a packed bit per test row: whether always naming the commonest class is right.
 
-        It is what a FAILED run scores at chance, example by example.
+        It is what a FAILED run scores at chance, example by example; empty where that is unknown.
         """
 
     def parameters(self) -> Mapping[str, Any]:
@@ -57,6 +55,18 @@ class Identity(NamedTuple):
     numerics: int
     """Version of the arithmetic of a training. A change that moves results raises it, so that no
     block pairs two arithmetics and no record mixes them."""
+    sources: Mapping[str, str] = {}
+    """Name to hash of each user-defined source and input among :attr:`contents`; recorded with
+    every run, so that a later start can say which of them changed."""
+
+
+class Guess(NamedTuple):
+    """What is known of a metric on test before the first run."""
+
+    chance: float | None
+    """Its value for guessing; None if unknown."""
+    quantum: float
+    """Step between two possible values; 0 if it is continuous or unknown."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -75,19 +85,25 @@ class Train(Protocol):
     """Trains one run in a worker; yields a record per epoch and returns the result."""
 
     def __call__(
-        self, config: Any, seed: int, data: Any, *, device: str
+        self, config: Any, seed: int, data: Any, *, device: str, folder: Path | None
     ) -> Generator[EpochRecord, None, RunResult]:
         """Starts the run.
 
         Args:
-            config: The arm's configuration.
+            config: The arm's configuration, as :attr:`Task.send` returned it.
             seed: Seed that every random stream of the run derives from.
             data: The data that :attr:`Task.prepare` returned for the configuration.
             device: The device that :attr:`Task.device` returned.
+            folder: Path of a folder for this trial alone, which the task creates if it needs it;
+                what an interrupted run left there is kept for the next one.
 
         Raises:
             Refused: If user-defined code does not fit.
         """
+
+
+def _unchanged(config: Any) -> Any:
+    return config
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -97,7 +113,9 @@ class Task:
     config: Any
     """The default configuration: a frozen dataclass, possibly nested."""
     metrics: Mapping[str, Metric]
-    """Name to metric, for all metrics on validation and test."""
+    """Name to metric, for all metrics that a study may name."""
+    guess: Callable[[str, Any], Guess]
+    """Returns what is known of a metric, by name, on some data."""
     data_paths: frozenset[str]
     """Dotted paths that locate the data; arms must not differ in them."""
     redirect: Callable[[Any, Redirection], Any]
@@ -119,7 +137,13 @@ class Task:
     table: Callable[[Sequence[Any]], tuple[str, Callable[[], Sequence[Mapping[str, Any]]]]]
     """Returns a digest of the inputs of the task's own table, and a function that computes its
     rows."""
+    send: Callable[[Any], Any] = _unchanged
+    """Returns the form in which a configuration is sent to a worker."""
     libraries: Sequence[str] = ()
     """Distributions whose versions are recorded with each run."""
     preload: Sequence[str] = ()
     """Modules that every worker imports at its start."""
+    environment: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    """Environment variables of the workers, unless the user has set them."""
+    threads: int = 1
+    """Threads that a worker computes with."""

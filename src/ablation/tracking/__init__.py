@@ -3,6 +3,7 @@
 from ablation.tracking.curves import CURVES, curves_frame, validation_curves
 from ablation.tracking.entities import LOGITS, WEIGHTS
 from ablation.tracking.examples import COMMONEST, EXAMPLES, examples_frame
+from ablation.tracking.foreign import foreign_runs
 from ablation.tracking.frames import (
     HASHES,
     RUNS,
@@ -12,6 +13,7 @@ from ablation.tracking.frames import (
     test_evaluations,
 )
 from ablation.tracking.parent import keep_reported, keep_taken, publish, reported_in, taken_of
+from ablation.tracking.reach import reach
 from ablation.tracking.record import (
     Early,
     Finished,
@@ -41,6 +43,7 @@ from ablation.tracking.store import (
     numerics_in,
     numerics_of,
     open_home,
+    settled,
 )
 
 __all__ = [
@@ -70,6 +73,7 @@ __all__ = [
     "examples_frame",
     "failures",
     "find_home",
+    "foreign_runs",
     "hashes_frame",
     "keep_commonest",
     "keep_numerics",
@@ -83,9 +87,11 @@ __all__ = [
     "outcomes",
     "planned",
     "publish",
+    "reach",
     "record",
     "reported_in",
     "runs_frame",
+    "settled",
     "taken_of",
     "test_evaluations",
     "validation_curves",

@@ -21,9 +21,10 @@ if TYPE_CHECKING:
 
 CURVES = ("study", "config", "arm", "seed", "split", "metric", "epoch", "value")
 """One row per run, metric and epoch, in the order of the declared arms; split is ``train``,
-``validation`` or ``probe``. Values that are not finite are left out; others have seven digits."""
+``validation``, ``epoch`` (any other measured after each epoch) or ``probe``. Values that are not
+finite are left out; others have seven digits."""
 
-SPLITS = ("train", "validation", "probe")
+SPLITS = ("train", "validation", "epoch", "probe")
 
 PER_QUERY = 500
 """Runs per database query; SQLite accepts some thousands of values in a query."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,9 @@ KEY = "ablation.key"
 REASON = "ablation.reason"
 WEIGHTS, LOGITS = "ablation.weights", "ablation.logits"
 CHOSEN = "chosen/"
-"""Prefix of validation metrics at the kept epoch; metrics without it form the curve."""
+"""Prefix of all metrics but those of test at the kept epoch; those without it form the curve."""
+SOURCES = "ablation.sources"
+"""Tag: name to hash of the user-defined sources, as JSON."""
 
 
 def tags_of(
@@ -40,6 +43,7 @@ def tags_of(
         "mlflow.parentRunId": home.parent,
         **source(),
         **{f"ablation.level.{path}": str(level) for path, level in trial.arm.levels.items()},
+        **({SOURCES: json.dumps(dict(trial.sources))} if trial.sources else {}),
         **versions,
     }
 
@@ -85,7 +89,7 @@ def finals_of(result: RunResult, began: float) -> list[Metric]:
 
     end = milliseconds(began + result.seconds)
     return [
-        Metric(CHOSEN + name if name.startswith("validation/") else name, value, end, result.epoch)
+        Metric(name if name.startswith("test/") else CHOSEN + name, value, end, result.epoch)
         for name, value in result.metrics.items()
     ]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from ablation.records.declaration import Declaration
@@ -35,6 +35,11 @@ def runs_frame(
 
     A run that collapsed by the study's criterion is FAILED and has no value.
     """
+    recorded = [
+        (f"{split}/{metric}", split, metric)
+        for split in SPLITS
+        for metric in _metrics(declaration, outcomes, split)
+    ]
     rows = [
         {
             "study": label,
@@ -43,7 +48,7 @@ def runs_frame(
             "seed": seed,
             "split": split,
             "metric": metric,
-            "value": None if collapsed else outcome.metrics.get(f"{split}/{metric}"),
+            "value": None if collapsed else outcome.metrics.get(name),
             "status": "FAILED" if collapsed else outcome.status,
             "reason": "collapsed" if collapsed else outcome.reason,
             "epoch": outcome.epoch,
@@ -52,13 +57,24 @@ def runs_frame(
         }
         for arm, seed, key, outcome in planned(declaration, outcomes)
         for collapsed in (_collapsed(declaration, outcome),)
-        for split in SPLITS
-        for metric in METRICS
+        for name, split, metric in recorded
     ]
     import pandas as pd
 
     frame = pd.DataFrame(rows, columns=list(RUNS))
     return frame.astype({"value": float, "seconds": float})
+
+
+def _metrics(
+    declaration: Declaration, outcomes: Mapping[str, Outcome], split: str
+) -> Sequence[str]:
+    """Returns the metrics of a split: those of the table, or all that some run has."""
+    if declaration.described is None:
+        return list(METRICS)
+    names = {name for outcome in outcomes.values() for name in outcome.metrics}
+    found = {name.removeprefix(f"{split}/") for name in names if name.startswith(f"{split}/")}
+    first = {declaration.metric} if split == "test" else set()
+    return [*first, *sorted(found - first)]
 
 
 def hashes_frame(declaration: Declaration, outcomes: Mapping[str, Outcome]) -> pd.DataFrame:
@@ -108,7 +124,6 @@ def test_evaluations(home: Home, data: str, outcomes: Mapping[str, Outcome], *, 
     ours = sum("test/loss" in o.metrics and o.ended <= until for o in outcomes.values())
     where = f"tags.`{KIND}` = 'trial' AND tags.`{DATA}` = '{data}' AND metrics.`test/loss` >= 0"
     where += f" AND attributes.end_time <= {until}"
-    others = (each.experiment_id for each in home.client.search_experiments())
-    return ours + sum(
-        1 for each in others if each != home.experiment for _ in search(home.client, each, where)
-    )
+    every = (each.experiment_id for each in home.client.search_experiments())
+    others = [each for each in every if each != home.experiment]
+    return ours + sum(1 for _ in search(home.client, others, where)) if others else ours

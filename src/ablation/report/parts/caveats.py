@@ -11,14 +11,17 @@ from ablation.report.blocks import Block, Bullets, Cell, Table, table
 
 def section(basis: Basis) -> Iterator[Block]:
     """Yields the caveats and the fixed hyperparameters."""
-    yield Bullets(
-        [
-            *basis.content.wording.get("caveats", ()),
+    said = list(basis.content.wording.get("caveats", ()))
+    if basis.content.is_recorded:
+        said.append(
             "The verdicts hold for the data and the fixed hyperparameters below; nothing was "
-            "tuned for any arm.",
-        ]
-    )
-    yield fixed_table(basis.declaration)
+            "tuned for any arm."
+        )
+    if said:
+        yield Bullets(said)
+    fixed = fixed_table(basis.declaration)
+    if fixed.rows:
+        yield fixed
 
 
 def fixed_table(declaration: Declaration) -> Table:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
 import pandas as pd
 
 from ablation.figures import Panel, draw_curves
+from ablation.records.declaration import Declaration
 from ablation.report.basis import COLOURED, Basis
 from ablation.report.blocks import Block, Cell, Figure, Table, Text, table
+
+MOST_PANELS = 8
+"""Curves that are drawn of a metric of the user's own."""
 
 HALF = 0.5
 """Share of runs whose chosen epoch was the last, above which training was cut short."""
@@ -18,13 +22,13 @@ HALF = 0.5
 
 def section(basis: Basis) -> Iterator[Block]:
     """Yields the learning curves."""
-    wanted = (Panel("train", "loss"), Panel("validation", basis.declaration.metric))
     recorded = panels_of(basis.bands) | panels_of(basis.cut_short)
-    panels = [panel for panel in wanted if panel in recorded]
+    panels = wanted_of(basis.declaration, recorded)
     if panels:
+        known = basis.declaration.described is None
         yield Figure(
             "curves",
-            "Loss on train and metric on validation over the epochs",
+            f"{'Loss on train and metric on validation' if known else 'Metrics'} over the epochs",
             drawing(basis, panels),
             f"Mean of the finished runs and pointwise 95 % t band, {seeds_of(basis)}; dotted "
             "lines are failed runs, to their last finite value." + note_on_grey(basis),
@@ -35,6 +39,14 @@ def section(basis: Basis) -> Iterator[Block]:
             "give more epochs before the level is blamed."
         )
         yield chosen_table(basis.chosen)
+
+
+def wanted_of(declaration: Declaration, recorded: Iterable[Panel]) -> list[Panel]:
+    """Returns the panels to draw: loss and metric, or whatever a run of its own recorded."""
+    if declaration.described is not None:
+        return [panel for panel in recorded if panel.split != "probe"][:MOST_PANELS]
+    wanted = (Panel("train", "loss"), Panel("validation", declaration.metric))
+    return [panel for panel in wanted if panel in set(recorded)]
 
 
 def chosen_table(chosen: pd.DataFrame) -> Table:

@@ -13,14 +13,15 @@ from ablation.report.blocks import Block, Text
 def section(basis: Basis) -> Iterator[Block]:
     """Yields the method in a few paragraphs."""
     yield Text(
-        "Every arm is trained with the same seeds; a difference compares two runs that share one. "
-        "BETTER and WORSE come from two-sided paired t tests, EQUIVALENT from two one-sided tests "
+        f"{_TESTS[basis.declaration.paired]}, EQUIVALENT from two one-sided tests "
         "against the margin; each family is corrected by Holm over the arms. IDENTICAL is what "
         "was seen and no claim: bit for bit the same on these seeds. Anything else is "
         "INCONCLUSIVE, which is not equality."
     )
     yield Text(f"{scope_note(basis.effects, basis.declaration)}{_critical(basis)}")
-    yield Text("The epoch is chosen on validation; test is evaluated once per run.")
+    if (basis.content.runs["epoch"] > 0).any():
+        yield Text("The epoch is chosen on validation; test is evaluated once per run.")
+    yield from _lacking(basis)
     yield from _looks(basis.declaration)
     yield from _failures(basis.declaration)
     alphas = ", ".join(dict.fromkeys(f"{alpha:g}" for alpha in basis.effects["alpha"]))
@@ -33,6 +34,16 @@ def section(basis: Basis) -> Iterator[Block]:
     )
 
 
+_TESTS = {
+    True: "Every arm is trained with the same seeds; a difference compares two runs that share "
+    "one. BETTER and WORSE come from two-sided paired t tests",
+    False: "The arms share no seeds, so their means are compared. BETTER and WORSE come from "
+    "Welch's statistic with min(n, n of the baseline) - 1 degrees of freedom, which is never "
+    "liberal",
+}
+"""How a difference is tested, by whether arms are paired."""
+
+
 def _critical(basis: Basis) -> str:
     """Returns how new examples enter the tests."""
     if basis.effects["scope"].iloc[0] != "new_examples":
@@ -41,6 +52,25 @@ def _critical(basis: Basis) -> str:
         " Seeds and examples are crossed: the error of a difference is that of both, and critical "
         "values are Cochran's (1964)."
     )
+
+
+def _lacking(basis: Basis) -> Iterator[Text]:
+    """Yields what was not recorded, and what it would be good for."""
+    declaration = basis.declaration
+    hashes = basis.content.hashes[["weights", "logits"]]
+    if basis.content.is_recorded and len(hashes) and hashes.isna().to_numpy().all():
+        yield Text(
+            "No run left a hash of its weights or its outputs, so an arm that did the very same "
+            "as the baseline cannot be told from one with equal values: return weights_hash or "
+            "logits_hash, a hexdigest, beside the metrics."
+        )
+    if declaration.chance is None:
+        yield Text(
+            "The metric has no chance level: a failed run has no value, which leaves its arm "
+            "INCONCLUSIVE, and the rule for collapsed runs is off."
+            if declaration.floor is None
+            else "The metric has no chance level, so the rule for collapsed runs is off."
+        )
 
 
 def _looks(declaration: Declaration) -> Iterator[Text]:

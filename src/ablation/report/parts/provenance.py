@@ -12,6 +12,11 @@ from ablation.report.content import Content
 def section(basis: Basis) -> Iterator[Block]:
     """Yields the origin of the runs and two ways to build the report again."""
     content = basis.content
+    if not content.is_recorded:
+        yield Bullets([f"{name}: {value}" for name, value in content.record.items()])
+        yield Text("This page is rebuilt from the files beside it alone by, in this folder,")
+        yield Command("ablation rebuild .")
+        return
     yield Bullets([*_declarations(content), *_environments(content), *_data(content)])
     yield Text("This page is rebuilt from the files beside it alone by, in this folder,")
     yield Command("ablation rebuild .")
@@ -37,5 +42,5 @@ def _data(content: Content) -> Iterator[str]:
     ended = content.details["ended"]
     if len(ended):
         yield f"last run ended: {ended.max()}"
-    evaluations = content.record["test_evaluations"]
-    yield f"evaluations of this test split, all studies, up to then: {evaluations}"
+    if evaluations := content.record["test_evaluations"]:
+        yield f"evaluations of this test split, all studies, up to then: {evaluations}"

@@ -19,13 +19,19 @@ LINKED = 2000
 def section(basis: Basis) -> Iterator[Block]:
     """Yields the runs as a matrix of arms and seeds, each linked to its page in MLflow."""
     record, scores = basis.content.record, basis.scores
+    arms = list(basis.effects["arm"])
+    if not basis.content.is_recorded:
+        by = "seed" if basis.declaration.paired else "run"
+        yield Text(f"The metric on test of every run, by arm and {by}.")
+        yield run_table(arms, scores, basis.scale, "")
+        return
     link = " Each links to its run in MLflow"
     link += " while `make ui` runs." if record["address"].startswith("http://127.0.0.1") else "."
     pages = foreign.link(record["address"], record["experiment"])
     linked = bool(pages) and len(scores) <= LINKED
     pages = pages if linked else ""
     yield Text("The metric on test of every run, by arm and seed." + (link if linked else ""))
-    yield run_table(list(basis.effects["arm"]), scores, basis.scale, pages)
+    yield run_table(arms, scores, basis.scale, pages)
 
 
 def run_table(arms: Sequence[str], scores: pd.DataFrame, scale: Scale, pages: str) -> Table:

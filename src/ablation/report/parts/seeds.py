@@ -33,7 +33,9 @@ ROOM = 80
 
 
 def section(basis: Basis) -> Iterator[Block]:
-    """Yields the seeds as lines, and what pairing gains."""
+    """Yields the seeds as lines, and what pairing gains; nothing where arms share no seeds."""
+    if not basis.declaration.paired:
+        return
     arms = order_as_declared(basis.drawn, basis.declaration)
     values = basis.scores.loc[basis.scores["arm"].isin(arms["arm"]), SHOWN]
     yield Figure(

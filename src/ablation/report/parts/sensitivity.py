@@ -34,10 +34,8 @@ def section(basis: Basis) -> Iterator[Block]:
     """Yields both as tables."""
     found = find(basis)
     if len(found.verdicts):
-        yield Text(
-            "What the rule would say under other choices; none of it decides. Pooled spread: the "
-            "larger of the arm's own spread and that of the family, below eight seeds."
-        )
+        said = "What the rule would say under other choices; none of it decides."
+        yield Text(said + (_POOLED if "pooled" in found.verdicts else ""))
         yield sensitivity_table(found.verdicts)
     if len(found.split):
         yield Text(
@@ -47,11 +45,22 @@ def section(basis: Basis) -> Iterator[Block]:
         yield split_table(found.split, basis.scale)
 
 
+_POOLED = (
+    " Pooled spread: the larger of the arm's own spread and that of the family, below eight seeds."
+)
+
+_HEADINGS = {
+    "pooled": "pooled spread",
+    "half_margin": "half the margin",
+    "double_margin": "double the margin",
+}
+
+
 def sensitivity_table(sensitivity: pd.DataFrame) -> Table:
     """Returns the verdicts beside those that other choices would give."""
     rows = [[Cell(row["arm"]), *(verdict_cell(row[name]) for name in list(sensitivity)[1:])]
             for row in sensitivity.to_dict("records")]  # fmt: skip
-    return table(["arm", "verdict", "pooled spread", "half the margin", "double the margin"], rows)
+    return table([_HEADINGS.get(name, name) for name in map(str, sensitivity)], rows)
 
 
 def split_table(split: pd.DataFrame, scale: Scale) -> Table:

@@ -23,7 +23,11 @@ LINKED = 1000
 
 def render(page: Page) -> str:
     """Returns the page as Markdown."""
-    parts = [f"# {escape(page.title)}", escape(page.question), f"**{escape(page.answer)}**"]
+    parts = [
+        f"# {escape(page.title)}",
+        escape(page.question),
+        "**" + escape(" ".join(page.answer)) + "**",
+    ]
     parts += [f"> **{escape(each)}**" for each in page.warnings]
     parts.append(" · ".join(f"{escape(name)}: {escape(value)}" for name, value in page.facts))
     for section in page.sections:

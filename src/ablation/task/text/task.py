@@ -11,10 +11,11 @@ from ablation.records.digest import digest
 from ablation.records.metric import METRICS
 from ablation.records.outcome import EpochRecord, RunResult
 from ablation.records.paths import flatten
-from ablation.task import Identity, Redirection, Task
+from ablation.task import Guess, Identity, Redirection, Task
 from ablation.task.sources import content_of, source_of
 from ablation.task.text.config import RunConfig
 from ablation.task.text.data import Encoded, prepare, read_vectors
+from ablation.task.text.metrics import SCORES
 
 DATA_PATHS = frozenset({"data.source", "data.revision", "data.text", "data.label"})
 """Dotted paths that locate the data; hashes hold the data's content instead."""
@@ -68,7 +69,18 @@ def identify(config: RunConfig) -> Identity:
     contents.append(
         None if file is None else content_of(file, "embeddings", "model.embedding_file")
     )
-    return Identity(values, contents, NUMERICS)
+    sources = {
+        name: digest(content)
+        for name, content in zip([*model.encoders, *model.poolings, file], contents, strict=True)
+        if name is not None and content is not None
+    }
+    return Identity(values, contents, NUMERICS, sources)
+
+
+def guess(metric: str, data: Encoded) -> Guess:
+    """Returns a metric for always predicting the most frequent class, and its step."""
+    score = SCORES[metric]
+    return Guess(score.chance(data.test_counts()), score.quantum(data.rows["test"]))
 
 
 def check_configs(pairs: Sequence[tuple[RunConfig, Encoded]]) -> None:
@@ -95,7 +107,7 @@ def check_configs(pairs: Sequence[tuple[RunConfig, Encoded]]) -> None:
 
 
 def train_text(
-    config: RunConfig, seed: int, data: Encoded, *, device: str
+    config: RunConfig, seed: int, data: Encoded, *, device: str, folder: Path | None = None
 ) -> Generator[EpochRecord, None, RunResult]:
     """Trains one classifier in a worker; see :func:`ablation.task.text.run.train_once`."""
     from ablation.task.text.run import train_once
@@ -136,6 +148,7 @@ def fill_table(
 TEXT = Task(
     config=RunConfig(),
     metrics=METRICS,
+    guess=guess,
     data_paths=DATA_PATHS,
     redirect=redirect,
     prepare=prepare_all,

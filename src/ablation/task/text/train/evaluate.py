@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from ablation.records.metric import METRICS
+from ablation.task.text.metrics import SCORES
 from ablation.task.text.train.batches import Documents, Texts
 
 TOKENS_PER_BATCH = 8192
@@ -39,4 +39,4 @@ def scores_of(
     logits: Float[Tensor, "texts classes"], labels: Int[Tensor, " texts"]
 ) -> dict[str, float]:
     """Returns the value of every metric by its name."""
-    return {name: metric.score(logits, labels) for name, metric in METRICS.items()}
+    return {name: score.value(logits, labels) for name, score in SCORES.items()}

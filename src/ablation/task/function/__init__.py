@@ -1,0 +1,5 @@
+"""A function of the user's own as a :class:`ablation.task.Task`."""
+
+from ablation.task.function.task import function_task
+
+__all__ = ["function_task"]

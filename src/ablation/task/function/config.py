@@ -1,0 +1,69 @@
+"""Rules for a function's configuration: frozen, and every value can be written down."""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+from collections.abc import Mapping
+from pathlib import PurePath
+from typing import Any
+
+from ablation.errors import Refused
+from ablation.records.paths import flatten
+
+PLAIN = (type(None), bool, int, float, complex, str, bytes, PurePath, enum.Enum)
+"""Types whose values have one repr, in every process."""
+
+
+def check_config(config: Any) -> None:
+    """Refuses a configuration that could change under way, or whose repr says too little.
+
+    Raises:
+        Refused: If it is neither a frozen dataclass nor a mapping, or a field of it cannot be
+            hashed or written down; names the field.
+    """
+    if not isinstance(config, Mapping) and not _is_dataclass(config):
+        raise Refused(
+            f"config must be a frozen dataclass or a mapping; got {type(config).__name__}.",
+            "Give config=Config(), or config={'learning_rate': 0.1}.",
+        )
+    _check_groups(config, "config")
+    for path, value in flatten(config).items():
+        if not _is_written(value, lists=isinstance(config, Mapping)):
+            raise Refused(
+                f"The field {path!r} of the configuration cannot be written down: it is a "
+                f"{type(value).__name__}.",
+                "Use numbers, text, None, enums, paths, and tuples of these; build anything else "
+                "in the function.",
+            )
+
+
+def _check_groups(group: Any, path: str) -> None:
+    """Checks the kind of a group of fields, and of those in it."""
+    if isinstance(group, Mapping):
+        names = [name for name in group if not isinstance(name, str) or "." in name or not name]
+        if names:
+            raise Refused(
+                f"The names in {path} must be text without a dot; got {names[0]!r}.", "Rename it."
+            )
+        inner = dict(group)
+    else:
+        if not type(group).__dataclass_params__.frozen:
+            raise Refused(
+                f"{path} is a {type(group).__name__}, which is not frozen.",
+                "Write @dataclass(frozen=True) above the class.",
+            )
+        inner = {each.name: getattr(group, each.name) for each in dataclasses.fields(group)}
+    for name, value in inner.items():
+        if isinstance(value, Mapping) or _is_dataclass(value):
+            _check_groups(value, f"{path}.{name}")
+
+
+def _is_dataclass(value: Any) -> bool:
+    return dataclasses.is_dataclass(value) and not isinstance(value, type)
+
+
+def _is_written(value: Any, *, lists: bool) -> bool:
+    if isinstance(value, tuple) or (lists and isinstance(value, list)):
+        return all(_is_written(each, lists=lists) for each in value)
+    return isinstance(value, PLAIN) or value == {}

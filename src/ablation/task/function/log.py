@@ -1,0 +1,93 @@
+"""Keeps what a trial prints: Python's streams up to a limit, other output as it comes."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+LIMIT = 1_000_000
+"""Bytes that are kept of a log; of a longer one, the first and the last half of that."""
+
+
+class Bounded(io.TextIOBase):
+    """A stream that writes to a descriptor, and keeps only the end of what exceeds a limit.
+
+    Args:
+        descriptor: Where text goes.
+        limit: Bytes until it does not.
+    """
+
+    def __init__(self, descriptor: int, limit: int = LIMIT) -> None:
+        self.descriptor, self.left, self.half = descriptor, limit // 2, limit // 2
+        self.end = bytearray()
+
+    def write(self, text: str) -> int:
+        """Writes text, or keeps it for the end of the log."""
+        given = text.encode("utf-8", "backslashreplace")
+        now, later = given[: self.left], given[self.left :]
+        if now:
+            os.write(self.descriptor, now)
+            self.left -= len(now)
+        self.end += later
+        if len(self.end) > 2 * self.half:
+            del self.end[: -self.half]
+        return len(text)
+
+    def writable(self) -> bool:
+        """Returns True."""
+        return True
+
+    def fileno(self) -> int:
+        """Returns the descriptor, for programs that are started with this stream."""
+        return self.descriptor
+
+    def finish(self) -> None:
+        """Writes the end of what did not fit."""
+        if self.end:
+            os.write(self.descriptor, b"\n[...]\n" + bytes(self.end[-self.half :]))
+
+
+@contextlib.contextmanager
+def captured(path: Path | None) -> Iterator[None]:
+    """Sends all that is printed in the block to a file, by programs started in it too.
+
+    Args:
+        path: The file, which is written anew; None captures nothing.
+    """
+    if path is None or threading.current_thread() is not threading.main_thread():
+        yield  # the streams belong to the whole process
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    kept = [os.dup(1), os.dup(2)]
+    with path.open("wb") as file:
+        os.dup2(file.fileno(), 1)
+        os.dup2(file.fileno(), 2)
+    stream = Bounded(1)
+    try:
+        with contextlib.redirect_stdout(stream), contextlib.redirect_stderr(stream):
+            yield
+    finally:
+        stream.finish()
+        for number, before in zip((1, 2), kept, strict=True):
+            os.dup2(before, number)
+            os.close(before)
+
+
+def read(path: Path | None) -> bytes:
+    """Returns a log, its first and last half if it is too long."""
+    if path is None or not path.is_file():
+        return b""
+    with path.open("rb") as file:
+        size = path.stat().st_size
+        if size <= LIMIT + LIMIT // 2:
+            return file.read()
+        first = file.read(LIMIT // 2)
+        file.seek(-LIMIT // 2, os.SEEK_END)
+        return first + b"\n[...]\n" + file.read()

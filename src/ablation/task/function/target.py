@@ -1,0 +1,125 @@
+"""The user's function as it is sent to a worker: where it is defined, not what it is."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import importlib.util
+import inspect
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from ablation.errors import Refused
+
+ARGUMENTS = (2, 3)
+"""Numbers of arguments that a function may take."""
+
+STUDY = "ablation_study_"
+"""Prefix of the modules that study files are loaded as; a worker loads them by path."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Target:
+    """A function at the top level of a module."""
+
+    module: str
+    name: str
+    file: str
+    """The module's file."""
+    places: tuple[str, ...]
+    """Folders that must be importable."""
+    takes_context: bool
+    """Whether it has a third parameter."""
+
+
+def target_of(run: Callable[..., Any], folder: Path | None) -> Target:
+    """Returns where a function is defined.
+
+    Args:
+        run: The function.
+        folder: The study's folder.
+
+    Raises:
+        Refused: If a worker could not find it, or it takes other arguments.
+    """
+    module, name = getattr(run, "__module__", None), getattr(run, "__qualname__", "")
+    file = getattr(sys.modules.get(str(module)), "__file__", None)
+    if module == "__main__" or (inspect.isfunction(run) and module and file is None):
+        raise Refused(
+            f"The function {name} is defined in a notebook or at a prompt, where no worker "
+            "process can import it.",
+            "Write it to a file, and import it from there.",
+        )
+    if module is None or file is None or not name.isidentifier() or not callable(run):
+        raise Refused(
+            f"run must be a function at the top level of a module; got {run!r}.",
+            "Write def train(config, seed): ... in a file.",
+        )
+    places = [str(folder or Path(file).parent), str(Path.cwd())]
+    top = Path(file).resolve().parents[module.count(".") + (Path(file).name == "__init__.py")]
+    return Target(
+        module=module,
+        name=name,
+        file=str(Path(file).resolve()),
+        places=tuple(dict.fromkeys([*places, str(top)])),
+        takes_context=_arguments(run) == ARGUMENTS[1],
+    )
+
+
+def _arguments(run: Callable[..., Any]) -> int:
+    """Returns the number of arguments that a function is called with.
+
+    Raises:
+        Refused: If it can be called with neither two nor three, or is a coroutine.
+    """
+    parameters = inspect.signature(run).parameters.values()
+    positional = [each for each in parameters if each.kind in {
+        inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD}]  # fmt: skip
+    needed = [each for each in parameters if each.default is inspect.Parameter.empty
+              and each.kind not in {inspect.Parameter.VAR_POSITIONAL,
+                                    inspect.Parameter.VAR_KEYWORD}]  # fmt: skip
+    keywords = [each for each in needed if each.kind is inspect.Parameter.KEYWORD_ONLY]
+    fits = len(positional) >= ARGUMENTS[0] and len(needed) <= ARGUMENTS[1] and not keywords
+    if not fits or inspect.iscoroutinefunction(run) or inspect.isasyncgenfunction(run):
+        raise Refused(
+            f"run takes (config, seed), and a third argument if it wants one; got "
+            f"{getattr(run, '__name__', run)}{inspect.signature(run)}.",
+            "Write def train(config, seed): ...",
+        )
+    return min(len(positional), ARGUMENTS[1])
+
+
+def load(target: Target) -> Callable[..., Any]:
+    """Returns the function, importing its module if this process has not yet.
+
+    Raises:
+        ImportError: If the module or the function cannot be found.
+    """
+    for place in target.places:
+        if place not in sys.path:
+            sys.path.append(place)
+    module = sys.modules.get(target.module) or _import(target)
+    try:
+        found: Callable[..., Any] = getattr(module, target.name)
+    except AttributeError as error:
+        raise ImportError(f"{target.file} has no {target.name!r}") from error
+    return found
+
+
+def _import(target: Target) -> ModuleType:
+    if not target.module.startswith(STUDY):
+        return importlib.import_module(target.module)
+    spec = importlib.util.spec_from_file_location(target.module, target.file)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[target.module] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[target.module]
+        raise
+    return module

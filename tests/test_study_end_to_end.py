@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
 import shutil
 import signal
 import sqlite3
@@ -796,3 +797,41 @@ def test_a_report_of_another_version_is_built_anew(
     monkeypatch.setattr("ablation.cli.settled._version", lambda: ["another"])
     stored.run("run", str(tiny_study))
     assert page.stat().st_mtime_ns > before
+
+
+@pytest.mark.slow
+def test_a_study_over_data_sets_trains_each_once_and_has_a_page_over_all(
+    stored: Project, tiny_study: Path, corpus: Path
+) -> None:
+    other = shutil.copytree(corpus, corpus.parent / "others")
+    text = (other / "test.csv").read_text().replace("word1 ", "word2 ")
+    (other / "test.csv").write_text(text)
+    bare, several = tiny_study.read_text(), f"seeds=1, data=({str(corpus)!r}, {str(other)!r})"
+    tiny_study.write_text(bare.replace("seeds=2", several))
+    bad = stored.run("run", str(tiny_study), "--data", f"{other},{corpus / 'none'}", code=2)
+    assert "none'" in bad
+    assert not stored.statuses()  # nothing was trained on the first set either
+    said = stored.run("run", str(tiny_study), "--data", str(other))
+    assert "data sets" not in said
+    said = stored.run("report", str(tiny_study))
+    assert "(toys and others)" in said
+    assert "Without a report yet: toys." in said
+    said = stored.run("run", str(tiny_study))
+    assert "Data set 1 of 2: toys" in said
+    assert "tiny@others: all 3 planned trials are done" in said
+    assert stored.statuses() == {"study FINISHED": 2, "trial FINISHED": 6}
+    page = stored.folder / "reports/tiny+sets/index.html"
+    built = page.stat().st_mtime_ns, page.read_bytes()
+    assert said.splitlines()[-1] == "Report: reports/tiny+sets/index.html"
+    again = stored.run("run", str(tiny_study))
+    assert again.splitlines()[-2:] == said.splitlines()[-2:]
+    assert (page.stat().st_mtime_ns, page.read_bytes()) == built
+    assert stored.statuses() == {"study FINISHED": 2, "trial FINISHED": 6}
+    both = f"{other},{corpus}"
+    for command in ("plan", "status", "report"):
+        said = stored.run(command, str(tiny_study), "--data", both)
+        own = re.search(r"^tiny[:,]", said, flags=re.MULTILINE)
+        assert own is not None
+        assert said.index("tiny@others") < own.start()
+    same = stored.run("plan", str(tiny_study), "--data", f"{other},{other}/../others", code=2)
+    assert "have the same content" in same

@@ -6,12 +6,15 @@ import contextlib
 import gc
 import os
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ablation.cli.folder import folder_of, refuse_places
 from ablation.cli.judging import judge
+from ablation.cli.new import new
 from ablation.cli.output import escaped, show
 from ablation.cli.recorded import (
     existing,
@@ -38,6 +41,8 @@ app = typer.Typer(
     help="Ablation studies of attention pooling in a text classifier, answered with evidence.",
 )
 
+MOST_WORKERS = 1000
+
 INTERRUPTED = 130
 """Exit code after Ctrl-C, the convention of shells."""
 
@@ -57,7 +62,10 @@ REPORTING = ("ablation.report", "ablation.analysis.effects")
 Name = Annotated[str, typer.Argument(help="A study in studies/, or the path of a study file.")]
 Data = Annotated[
     str | None,
-    typer.Option(help="Other data: a local folder or file, or a Hub id like owner/name@commit."),
+    typer.Option(
+        help="Other data: a local folder or file, or a Hub id like owner/name@commit; several "
+        "with commas between them."
+    ),
 ]
 Text = Annotated[str | None, typer.Option(help="Name of the text column.")]
 Label = Annotated[str | None, typer.Option(help="Name of the class column.")]
@@ -65,10 +73,11 @@ Seeds = Annotated[int | None, typer.Option(help="Train each arm with this many s
 Store = Annotated[
     Path | None,
     typer.Option(
-        help="Folder for mlflow.db, optuna.db and the artifacts; overrides the environment."
+        parser=folder_of,
+        help="Folder for mlflow.db, optuna.db and the artifacts; overrides the environment.",
     ),
 ]
-Reports = Annotated[Path, typer.Option(help="Folder for the reports.")]
+Reports = Annotated[Path, typer.Option(parser=folder_of, help="Folder for the reports.")]
 Workers = Annotated[
     int | None, typer.Option(help="Number of training processes; one per core if unset.")
 ]
@@ -129,16 +138,23 @@ def plan(
     store: Store = None, workers: Workers = None,
 ) -> None:  # fmt: skip
     """Prints a study's arms, the finished and missing trials, and an estimate of the time."""
-    from rich.table import Table
-
-    from ablation.cli.asked import cores, estimate, look_up, plan_of
-    from ablation.mirror import DONE
+    from ablation.cli.sets import plans_of
     from ablation.study.load import STUDIES, load
     from ablation.task import Redirection
 
-    study = load(name, STUDIES)
-    given = plan_of(study, Redirection(data=data, text=text, label=label), seeds)
-    seen = look_up(given, store)
+    other = Redirection(data=data, text=text, label=label)
+    for given in plans_of(load(name, STUDIES), other, seeds):
+        _show_plan(given, store, workers)
+
+
+def _show_plan(given: Plan, store: Path | None, workers: int | None) -> None:
+    """Prints one data set's arms, trials and estimate of the time."""
+    from rich.table import Table
+
+    from ablation.cli.asked import cores, estimate, look_up
+    from ablation.mirror import DONE
+
+    study, seen = given.study, look_up(given, store)
     table = Table("arm", "config", "seeds", "done", "missing", box=None)
     for arm, config in dict.fromkeys((t.arm.name, t.config_hash) for t in given.trials):
         states = [seen.state(trial) for trial in seen.planned if trial.arm.name == arm]
@@ -172,21 +188,24 @@ def status(
     from rich.console import Console
 
     from ablation.cli import matrix
-    from ablation.cli.asked import cores, look_up, plan_of
+    from ablation.cli.asked import cores, look_up
+    from ablation.cli.sets import plans_of
     from ablation.mirror import DONE
     from ablation.study.load import STUDIES, load
     from ablation.task import Redirection
 
     other = Redirection(data=data, text=text, label=label)
-    given = plan_of(load(name, STUDIES), other, seeds)
-    if watch:
-        matrix.watch(given, lambda: look_up(given, store), Console(), workers=cores())
-        return
-    seen = look_up(given, store)
-    show(escaped(f"{seen.label}, {given.declaration.metric} on test by seed and arm"))
-    show(matrix.matrix(seen, times=False))
-    done = sum(seen.state(trial) in DONE for trial in seen.planned)
-    show(f"{done} of {len(seen.planned)} planned trials are done. {seen.note}")
+    for given in plans_of(load(name, STUDIES), other, seeds):
+        look = partial(look_up, given, store)
+        if watch:
+            if not matrix.watch(given, look, Console(), workers=cores()):
+                return
+            continue
+        seen = look()
+        show(escaped(f"{seen.label}, {given.declaration.metric} on test by seed and arm"))
+        show(matrix.matrix(seen, times=False))
+        done = sum(seen.state(trial) in DONE for trial in seen.planned)
+        show(f"{done} of {len(seen.planned)} planned trials are done. {seen.note}")
 
 
 @app.command()
@@ -197,10 +216,10 @@ def run(
 ) -> None:  # fmt: skip
     """Runs the missing trials of a study, records them and writes the report."""
     _refuse_options(device, workers)
-    from ablation.cli.asked import cores, plan_of
+    from ablation.cli.asked import cores
     from ablation.cli.follow import follow_up_plan
-    from ablation.cli.settled import settled
-    from ablation.execute import ProcessCrew, glance, hold
+    from ablation.cli.sets import heading, plans_of, write_over_sets
+    from ablation.execute import ProcessCrew
     from ablation.execute.crew import prepare_pool
     from ablation.execute.garbage import loading, seldom
     from ablation.records.places import places
@@ -214,26 +233,49 @@ def run(
     if not where.record_exists:  # else there may be nothing to train, as is told in no time
         prepare_pool(*study.task.preload)
     with loading():
-        given = plan_of(study, Redirection(data=data, text=text, label=label), seeds)
-        given = follow_up_plan(given, where) if follow_up else given
-    arms = given.study.complete_arms
-    given.study.task.check([(arm.config, given.data_by_arm[arm.name]) for arm in arms])
+        plans = plans_of(study, Redirection(data=data, text=text, label=label), seeds)
+        if follow_up:
+            plans = tuple(follow_up_plan(given, where) for given in plans)
+    for given in plans:  # before anything trains, on whichever data
+        arms = given.study.complete_arms
+        given.study.task.check([(arm.config, given.data_by_arm[arm.name]) for arm in arms])
     _terminate_like_interrupt()
     with seldom(), settled_store(where.tracking), ProcessCrew(workers or cores()) as crew:
-        with hold(where, given.study.name) as held:
-            seen = glance(given, where)
-            shown = settled(given, where, seen, reports)
-            if seen is not None and shown is not None:
-                show(escaped(_all_done(seen.label, shown["trials"])))
-                show_report(seen.label, shown, reports)
-                return
-            prepare_pool(*study.task.preload)
-            opened, idle = _carry_out(given, crew, where, held, seen, device=device)
-        if opened.missing:
-            names = ", ".join(f"{t.arm.name} seed {t.seed}" for t in opened.missing[:10])
-            show(escaped(f"{len(opened.missing)} planned trials are missing: {names}"))
-            raise typer.Exit(1)
-        _write_report(opened.home, where, reports, None if idle else crew)
+        for place, given in enumerate(plans):
+            if which := heading(plans, place):
+                show(escaped(which))
+            _run_on(given, crew, where, reports, device=device)
+            over = write_over_sets(plans, reports, crew.map)
+    if over:
+        show(escaped(over))
+
+
+def _run_on(given: Plan, crew: ProcessCrew, where: Places, reports: Path, *, device: str) -> None:
+    """Runs what is missing on one data set and writes its report.
+
+    Raises:
+        Exit: If trials are missing at the end, or after Ctrl-C.
+    """
+    from ablation.cli.settled import settled
+    from ablation.execute import glance, hold
+    from ablation.execute.crew import prepare_pool
+
+    seen = glance(given, where)
+    shown = settled(given, where, seen, reports)
+    if seen is not None and shown is not None:  # a store on a read-only disk may be so, too
+        show(escaped(_all_done(seen.label, shown["trials"])))
+        show_report(seen.label, shown, reports)
+        return
+    with hold(where, given.study.name) as held:
+        seen = glance(given, where)  # again: another process may have been recording
+        refuse_places(reports)
+        prepare_pool(*given.study.task.preload)
+        opened, idle = _carry_out(given, crew, where, held, seen, device=device)
+    if opened.missing:
+        names = ", ".join(f"{t.arm.name} seed {t.seed}" for t in opened.missing[:10])
+        show(escaped(f"{len(opened.missing)} planned trials are missing: {names}"))
+        raise typer.Exit(1)
+    _write_report(opened.home, where, reports, None if idle else crew)
 
 
 def _carry_out(
@@ -323,11 +365,11 @@ def report(
     if name is None:
         from ablation.report import index
 
-        reports.mkdir(parents=True, exist_ok=True)
         show(escaped(f"All studies: {index(reports)}"))
         return
     from ablation import tracking
-    from ablation.cli.asked import cores, plan_of
+    from ablation.cli.asked import cores
+    from ablation.cli.sets import plans_to_report, write_over_sets
     from ablation.execute.crew import ProcessCrew, prepare_pool
     from ablation.records.places import places
     from ablation.study.load import STUDIES, load
@@ -338,13 +380,17 @@ def report(
     prepare_pool(*DRAWING)  # while this process loads MLflow and reads the record
     study = load(name, STUDIES).name if name.endswith(".py") else name.partition("@")[0]
     title = study if name.endswith(".py") else name
-    if data or text or label:
-        given = plan_of(load(name, STUDIES), Redirection(data=data, text=text, label=label))
-        title = given.label(tracking.labels_taken(tracking.connect(uri), study))
+    plans = plans_to_report(name, Redirection(data=data, text=text, label=label))
+    taken = tracking.labels_taken(tracking.connect(uri), study) if plans else {}
+    titles = [plan.label(taken) for plan in plans] or [title]
     with tracking.settled(uri), ProcessCrew(cores()) as crew:
-        home = find_home(uri, title)
-        crew.start()
-        _write_report(home, where, reports, crew)
+        for each in [title for title in titles if title in taken] or titles[:1]:
+            home = find_home(uri, each)
+            crew.start()
+            _write_report(home, where, reports, crew)
+        over = write_over_sets(plans, reports, crew.map) if plans else ""
+    if over:
+        show(escaped(over))
 
 
 @app.command()
@@ -372,11 +418,12 @@ def rebuild(
 
 
 app.command()(judge)
+app.command()(new)
 
 
 @app.command()
 def backup(
-    folder: Annotated[Path, typer.Argument(help="A new folder for the copy.")],
+    to: Annotated[Path, typer.Argument(metavar="FOLDER", help="A new folder for the copy.")],
     *,
     store: Store = None,
 ) -> None:
@@ -384,8 +431,8 @@ def backup(
     from ablation.execute import back_up
     from ablation.records.places import places
 
-    back_up(places(store), folder)
-    show(escaped(f"Copied to {folder}; it is a store of its own: --store {folder}"))
+    back_up(places(store), to)
+    show(escaped(f"Copied to {to}; it is a store of its own: --store {to}"))
 
 
 @app.command()
@@ -399,6 +446,8 @@ def ui(
     from ablation.cli import pages
     from ablation.records.places import places
 
+    if not 0 < port < 1 << 16:
+        raise Refused(f"There is no port {port}.", "Give a port from 1024 to 65535.")
     uri = existing(places(store).tracking)
     page = "" if name is None else page_of(uri, name)
     if uri.startswith("http"):
@@ -419,14 +468,26 @@ def ui(
 
 def main() -> None:
     """Runs the command line; a `Refused` is printed as two lines and exits with code 2."""
+    from ablation.cli import process
+
+    process.prepare()
     try:
-        app()
+        sys.exit(app(standalone_mode=len(sys.argv) == 1))  # without arguments it shows the help
     except Refused as error:
-        sys.stderr.write(f"{error.rule}\n{error.way_out}\n")
+        process.say(error)
         raise SystemExit(2) from None
     except BrokenPipeError:  # the reader of the output, such as `head`, has ended
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(1) from None
+    except (OSError, MemoryError) as error:
+        process.say(process.refused_by_system(error))
+        raise SystemExit(2) from None
+    except Exception as error:
+        if (misuse := process.misused(error)) is None:
+            process.say_fault()
+            raise SystemExit(1) from None
+        process.say(misuse)
+        raise SystemExit(2) from None
     finally:
         # Else the collector looks through all libraries once more at the end: 0.3 s.
         gc.freeze()
@@ -435,9 +496,10 @@ def main() -> None:
 def _refuse_options(device: str, workers: int | None) -> None:
     if device not in {"auto", "cpu", "cuda"}:
         raise Refused(f"No device {device!r}.", "Give auto, cpu or cuda.")
-    if workers is not None and workers < 1:
+    if workers is not None and not 1 <= workers <= MOST_WORKERS:
         raise Refused(
-            f"At least 1 worker is needed; got {workers}.", "Leave --workers out for one per core."
+            f"1 to {MOST_WORKERS} workers are possible; got {workers}.",
+            "Leave --workers out for one per core.",
         )
 
 

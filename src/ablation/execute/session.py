@@ -18,6 +18,7 @@ from ablation.analysis.due import decide_looks, due_trials
 from ablation.errors import Refused, public
 from ablation.execute.live import Live
 from ablation.execute.stamp import stamp
+from ablation.records.causes import refusal
 from ablation.records.outcome import Outcome
 from ablation.records.taken import Absent, Taken
 from ablation.tracking import Finished, Home
@@ -258,9 +259,4 @@ def _explained(places: Places) -> Iterator[None]:
     except BrokenPipeError:
         raise  # of the terminal, not of the record
     except failures as error:
-        first = next(iter(str(error).strip().splitlines()), "")
-        raise Refused(
-            f"The record in {public(places.tracking)} failed ({type(error).__name__}): {first}",
-            "Free disk space or make the server reachable, then run the same command again; "
-            "recorded trials are kept.",
-        ) from error
+        raise refusal(error, f"The record in {public(places.tracking)} failed") from error

@@ -47,7 +47,7 @@ SELECTIONS = (*METRICS, "last")
 class Constant(Level):
     """An initialisation: every entry is ``value``."""
 
-    value: float = rules.number("finite", math.isfinite)
+    value: float = rules.number("finite in float32", rules.fits_float32)
 
     def __post_init__(self) -> None:
         rules.obey(self)
@@ -60,7 +60,7 @@ class Constant(Level):
 class Normal(Level):
     """An initialisation: independent draws from N(0, ``std`` squared)."""
 
-    std: float = rules.number("finite and >= 0", rules.is_not_negative)
+    std: float = rules.number(rules.NOT_NEGATIVE, rules.is_not_negative)
 
     def __post_init__(self) -> None:
         rules.obey(self)
@@ -73,7 +73,7 @@ class Normal(Level):
 class Uniform(Level):
     """An initialisation: independent draws from U(-``bound``, ``bound``)."""
 
-    bound: float = rules.number("finite and >= 0", rules.is_not_negative)
+    bound: float = rules.number(rules.NOT_NEGATIVE, rules.is_not_negative)
 
     def __post_init__(self) -> None:
         rules.obey(self)

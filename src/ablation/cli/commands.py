@@ -81,6 +81,13 @@ Reports = Annotated[Path, typer.Option(parser=folder_of, help="Folder for the re
 Workers = Annotated[
     int | None, typer.Option(help="Number of training processes; one per core if unset.")
 ]
+FollowUp = Annotated[
+    bool,
+    typer.Option(
+        "--follow-up",
+        help="Run the follow-up study that the report proposes: its open arms, on fresh seeds.",
+    ),
+]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
 
 
@@ -205,11 +212,12 @@ def status(
 def run(
     name: Name, *, data: Data = None, text: Text = None, label: Label = None, seeds: Seeds = None,
     workers: Workers = None, device: Device = "auto", store: Store = None,
-    reports: Reports = Path("reports"),
+    reports: Reports = Path("reports"), follow_up: FollowUp = False,
 ) -> None:  # fmt: skip
     """Runs the missing trials of a study, records them and writes the report."""
     _refuse_options(device, workers)
     from ablation.cli.asked import cores
+    from ablation.cli.follow import follow_up_plan
     from ablation.cli.sets import heading, plans_of, write_over_sets
     from ablation.execute import ProcessCrew
     from ablation.execute.crew import prepare_pool
@@ -226,6 +234,8 @@ def run(
         prepare_pool(*study.task.preload)
     with loading():
         plans = plans_of(study, Redirection(data=data, text=text, label=label), seeds)
+        if follow_up:
+            plans = tuple(follow_up_plan(given, where) for given in plans)
     for given in plans:  # before anything trains, on whichever data
         arms = given.study.complete_arms
         given.study.task.check([(arm.config, given.data_by_arm[arm.name]) for arm in arms])

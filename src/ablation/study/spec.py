@@ -123,6 +123,8 @@ class Study:
     seeds and new test examples; ``this_split``, new seeds on this very test split."""
     seeds: int = 8
     """Number of blocks: each arm is trained once with each of the seeds 0, 1, ..., seeds - 1."""
+    first_seed: int = 0
+    """Training seed of the first block: block s of the record trains with ``first_seed + s``."""
     looks: Sequence[int] = ()
     """Numbers of seeds at which to look, ascending; only undecided arms get more. Replaces
     ``seeds``."""
@@ -138,7 +140,8 @@ class Study:
 
     def __post_init__(self) -> None:
         check_kinds(self, "a study")
-        if not re.fullmatch(r"[a-z][a-z0-9_]{0,99}", self.name):
+        # The ending of a derived study's name is one that no file's can have by accident.
+        if not re.fullmatch(r"[a-z][a-z0-9_]{0,99}(-follow-up)?", self.name):
             raise Refused(
                 f"A study's name matches [a-z][a-z0-9_]* and has at most 100 letters; got "
                 f"{shown(self.name)}.",
@@ -261,6 +264,8 @@ def _check_budget(study: Study) -> None:
             f"A study has at most {MOST_SEEDS:,} seeds; got {max((study.seeds, *study.looks)):,}.",
             "Give fewer: a hundred show what can be shown.",
         )
+    if study.first_seed < 0:
+        raise Refused(f"first_seed must be >= 0; got {study.first_seed}.", "Change first_seed.")
     if len(set(study.data)) < len(study.data):
         raise Refused(
             f"data names each data set once, in a tuple; got {shown(study.data)}.",

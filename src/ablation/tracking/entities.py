@@ -65,6 +65,8 @@ def parameters_of(trial: Trial, data: Prepared) -> list[Param]:
     from mlflow.entities import Param
 
     named = {"arm": trial.arm.name, "seed": trial.seed}
+    if trial.training_seed != trial.seed:
+        named["training_seed"] = trial.training_seed
     parameters = {**flatten(trial.arm.config), **named, **data.parameters()}
     return [Param(name, str(value)) for name, value in parameters.items()]
 

@@ -32,7 +32,7 @@ def test_verdicts_and_their_words() -> None:
         assert f"{advice} {NASTY[place]}: {mean:.1f} %, {points:.1f} points {side} base (" in said
     assert f"Within 2 points of base: {NASTY[2]}." in said
     assert f"Not known yet: {NASTY[3]}; " in said
-    assert said.endswith(" would decide it with 80 %.")
+    assert said.endswith(" would decide it with 80 % (ablation run s --follow-up).")
     assert len(sentences(found, declared)) == 4
 
 

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from ablation.analysis.contrasts import decided
+from ablation.analysis.followup import propose
 from ablation.analysis.response import levels_of
 from ablation.analysis.words import FAILURES, REACHES, amount, exactly
 from ablation.records.declaration import Declaration
@@ -245,7 +246,14 @@ def _open(arms: pd.DataFrame, declaration: Declaration) -> Iterator[str]:
         f"{_named(rows[[step == each for each in steps]], declaration)}{step}"
         for step in dict.fromkeys(steps)
     ]
-    yield f"Not known yet: {'; '.join(clauses)}"
+    yield f"Not known yet: {'; '.join(clauses)}{_command(arms, declaration)}"
+
+
+def _command(arms: pd.DataFrame, declaration: Declaration) -> str:
+    """Returns the command that runs the follow-up study, where there is one to run."""
+    if declaration.first_seed or propose(arms) is None:
+        return ""
+    return f" (ablation run {declaration.name} --follow-up)"
 
 
 def _next(row: Mapping[Any, Any]) -> str:

@@ -6,7 +6,7 @@ import contextlib
 import dataclasses
 import shutil
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,12 +16,13 @@ from ablation import mirror as mirrors
 from ablation import tracking
 from ablation.analysis.due import decide_looks, due_trials
 from ablation.errors import Refused, public
+from ablation.execute.attempts import Attempts
 from ablation.execute.live import Live
 from ablation.execute.stamp import stamp
 from ablation.records.causes import refusal
 from ablation.records.outcome import Outcome
 from ablation.records.taken import Absent, Taken
-from ablation.tracking import Finished, Home, Outdated
+from ablation.tracking import Finished, Home, Outdated, Unfinished
 
 if TYPE_CHECKING:
     from ablation.mirror import Mirror
@@ -47,6 +48,10 @@ class Session:
     """Commit and library versions, as tags."""
     outdated: Outdated | None = None
     """Trials that only a change of sources made due again, or would have."""
+    wanted: Callable[[Trial], bool] = lambda _: True
+    """Whether this start trains a trial; the others that are due stay missing."""
+    attempts: Attempts = dataclasses.field(default_factory=Attempts)
+    """The failures of this start."""
     taken: Taken = dataclasses.field(default_factory=dict)
     """Looks that were taken although runs were missing."""
 
@@ -72,9 +77,16 @@ class Session:
         return tuple(trial for trial in self.trials if trial.key not in self.outcomes)
 
     @property
+    def left(self) -> tuple[Trial, ...]:
+        """The missing trials that this start still trains."""
+        return tuple(
+            t for t in self.missing if self.wanted(t) and not self.attempts.is_given_up(t)
+        )
+
+    @property
     def given_up(self) -> Absent:
-        """Arm and seed of the missing trials that this start trains no more."""
-        return frozenset()
+        """Arm and seed of the missing trials that this start trains no more: they failed."""
+        return self.attempts.given_up(self.missing)
 
     @property
     def failed(self) -> int:
@@ -91,6 +103,14 @@ class Session:
         self.outcomes[trial.key] = outcome
         self.mirror.finish(trial, outcome, _curve(finished, self.plan.declaration.metric))
         return outcome
+
+    def record_failure(self, ended: Unfinished) -> bool:
+        """Records a training without an outcome; returns whether the trial is tried again."""
+        trial = ended.trial
+        data, early = self.plan.data_of(trial), self.live.take(trial)
+        tracking.record_failure(self.home, ended, data, self.versions, early)
+        self.mirror.wait(trial)
+        return self.attempts.note(trial, ended.failure)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -122,7 +142,12 @@ def hold(places: Places, study: str) -> Iterator[Held]:
 
 @contextlib.contextmanager
 def session(
-    plan: Plan, places: Places, held: Held | None = None, *, keep: bool = False
+    plan: Plan,
+    places: Places,
+    held: Held | None = None,
+    wanted: Callable[[Trial], bool] = lambda _: True,
+    *,
+    keep: bool = False,
 ) -> Iterator[Session]:
     """Opens the record of a study, declares it, and reconciles what an earlier end left behind.
 
@@ -130,6 +155,7 @@ def session(
         plan: The plan.
         places: Where it is recorded.
         held: The study's lock; None takes it.
+        wanted: Whether a trial is to be trained in this start.
         keep: Whether results under earlier sources are taken as they are.
 
     Raises:
@@ -152,6 +178,7 @@ def session(
         try:
             mirror = mirrors.open_mirror(storage, plan, label=label)
             opened = _open(plan, home, mirror, held, keep=keep)
+            opened.wanted = wanted
             yield opened
         except BaseException:
             _close(home, complete=False)

@@ -152,5 +152,5 @@ def _result(returned: Any, metric: Metric) -> RunResult:
 def _set_threads(threads: int) -> None:
     """Makes PyTorch, where the function has imported it, compute with so many threads."""
     torch = sys.modules.get("torch")
-    if torch is not None:
+    if torch is not None and torch.get_num_threads() != threads:
         torch.set_num_threads(threads)

@@ -197,7 +197,7 @@ def test_the_page_over_all_studies_shows_the_matrix_and_no_damaged_one(five: Pat
     (five.parent / "bad").mkdir()
     for text in (
         "[]",
-        '{"study": 1}',
+        '{"study": 1, "title": "", "answer": "", "sets": {}}',
         "{",
         '{"study": "", "title": "", "answer": "", "sets": []}',
     ):

@@ -8,10 +8,12 @@ import os
 import sys
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ablation.cli import asjson
+from ablation.cli.asjson import Json, show_json, verdicts_of
 from ablation.cli.judging import judge
 from ablation.cli.new import new
 from ablation.cli.output import escaped, show
@@ -124,7 +126,7 @@ def list_() -> None:
 @app.command()
 def plan(
     name: Name, *, data: Data = None, text: Text = None, label: Label = None, seeds: Seeds = None,
-    store: Store = None, workers: Workers = None,
+    store: Store = None, workers: Workers = None, as_json: Json = False,
 ) -> None:  # fmt: skip
     """Prints a study's arms, the finished and missing trials, and an estimate of the time."""
     from ablation.cli.sets import plans_of
@@ -132,7 +134,13 @@ def plan(
     from ablation.task import Redirection
 
     other = Redirection(data=data, text=text, label=label)
-    for given in plans_of(load(name, STUDIES), other, seeds):
+    plans = plans_of(load(name, STUDIES), other, seeds)
+    if as_json:
+        from ablation.cli.asked import look_up
+
+        show_json({"plans": [asjson.plan_of(given, look_up(given, store)) for given in plans]})
+        return
+    for given in plans:
         _show_plan(given, store, workers)
 
 
@@ -172,6 +180,7 @@ def status(
     name: Name, *, data: Data = None, text: Text = None, label: Label = None, seeds: Seeds = None,
     store: Store = None,
     watch: Annotated[bool, typer.Option(help="Update it until all trials are done.")] = False,
+    as_json: Json = False,
 ) -> None:  # fmt: skip
     """Prints a study's results as a matrix of arms and seeds."""
     from rich.console import Console
@@ -184,7 +193,11 @@ def status(
     from ablation.task import Redirection
 
     other = Redirection(data=data, text=text, label=label)
-    for given in plans_of(load(name, STUDIES), other, seeds):
+    plans = plans_of(load(name, STUDIES), other, seeds)
+    if as_json:
+        show_json({"studies": [asjson.status_of(given, look_up(given, store)) for given in plans]})
+        return
+    for given in plans:
         look = partial(look_up, given, store)
         if watch:
             if not matrix.watch(given, look, Console(), workers=cores()):
@@ -343,18 +356,19 @@ def report(
         str | None,
         typer.Argument(help="A study, or the path of its file; if unset, the overview page."),
     ] = None, *, data: Data = None, text: Text = None, label: Label = None, store: Store = None,
-    reports: Reports = Path("reports"),
+    reports: Reports = Path("reports"), as_json: Json = False,
 ) -> None:  # fmt: skip
     """Builds a study's report from its record, or the overview page of all reports."""
     if name is None:
         from ablation.report import index
 
         reports.mkdir(parents=True, exist_ok=True)
-        show(escaped(f"All studies: {index(reports)}"))
+        path = index(reports)
+        show_json({"index": str(path)}) if as_json else show(escaped(f"All studies: {path}"))
         return
     from ablation import tracking
     from ablation.cli.asked import cores
-    from ablation.cli.sets import plans_to_report, write_over_sets
+    from ablation.cli.sets import ENDING, plans_to_report, write_over_sets
     from ablation.execute.crew import ProcessCrew, prepare_pool
     from ablation.records.places import places
     from ablation.study.load import STUDIES, load
@@ -368,14 +382,27 @@ def report(
     plans = plans_to_report(name, Redirection(data=data, text=text, label=label))
     taken = tracking.labels_taken(tracking.connect(uri), study) if plans else {}
     titles = [plan.label(taken) for plan in plans] or [title]
-    with tracking.settled(uri), ProcessCrew(cores()) as crew:
-        for each in [title for title in titles if title in taken] or titles[:1]:
+    with _quiet(as_json), tracking.settled(uri), ProcessCrew(cores()) as crew:
+        built = [title for title in titles if title in taken] or titles[:1]
+        for each in built:
             home = find_home(uri, each)
             crew.start()
             _write_report(home, where, reports, crew)
         over = write_over_sets(plans, reports, crew.map) if plans else ""
-    if over:
+    if as_json:
+        from ablation.report import read
+
+        folders = [reports / each for each in built]
+        told = [verdicts_of(read(folder), folder) for folder in folders]
+        page = asjson.over_sets_of(reports / f"{study}{ENDING}") if over else None
+        show_json({"judged": told, "over_sets": page})
+    elif over:
         show(escaped(over))
+
+
+def _quiet(as_json: bool) -> contextlib.AbstractContextManager[Any]:
+    """Leaves the standard output to one JSON object, if that is asked for."""
+    return asjson.elsewhere() if as_json else contextlib.nullcontext()
 
 
 @app.command()

@@ -9,10 +9,11 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import BrokenExecutor, Executor, Future, ThreadPoolExecutor
-from concurrent.futures.process import ProcessPoolExecutor
+from concurrent.futures import BrokenExecutor, Executor, Future
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self
+
+from ablation.execute.processes import Limits, Processes
 
 if TYPE_CHECKING:
     from multiprocessing.context import BaseContext
@@ -25,8 +26,16 @@ class Crew(Protocol):
     def at_once(self) -> int:
         """Number of workers."""
 
-    def submit(self, fn: Callable[..., Any], /, *args: Any) -> Future[Any]:
-        """Runs a function on one of the workers and returns its future."""
+    def submit(
+        self, fn: Callable[..., Any], /, *args: Any, limits: Limits | None = None
+    ) -> Future[Any]:
+        """Runs a function on one of the workers and returns its future.
+
+        Args:
+            fn: The function.
+            *args: Its arguments.
+            limits: Limits of the call, for crews that can end a worker.
+        """
 
     def map(self, fn: Callable[..., Any], /, *iterables: Iterable[Any]) -> Iterable[Any]:
         """Runs a function on every item in parallel and returns the results in order."""
@@ -56,8 +65,10 @@ class ExecutorCrew:
         self.executor, self.at_once = executor, at_once
         self._submitted: list[Future[Any]] = []
 
-    def submit(self, fn: Callable[..., Any], /, *args: Any) -> Future[Any]:
-        """Runs a function on one of the workers and returns its future."""
+    def submit(
+        self, fn: Callable[..., Any], /, *args: Any, limits: Limits | None = None
+    ) -> Future[Any]:
+        """Runs a function on one of the workers; limits are the executor's own business."""
         self._submitted = [future for future in self._submitted if not future.done()]
         future = self.executor.submit(fn, *args)
         self._submitted.append(future)
@@ -91,22 +102,26 @@ class ProcessCrew:
 
     def __init__(self, at_once: int) -> None:
         self.at_once = at_once
-        # In a thread, because a pool waits until its first processes have loaded their modules.
-        self._starter = ThreadPoolExecutor(1)
-        self._started: Future[Executor] | None = None
+        self._executor: Executor | None = None
 
-    def start(self) -> None:
+    def start(self) -> Executor:
         """Starts the processes, which load their modules while this process goes on."""
-        if self._started is None:
-            self._started = self._starter.submit(pool, self.at_once)
+        if self._executor is None:
+            self._executor = pool(self.at_once)
+        return self._executor
 
-    def submit(self, fn: Callable[..., Any], /, *args: Any) -> Future[Any]:
-        """Runs a function in one of the processes and returns its future."""
-        return self._executor().submit(fn, *args)
+    def submit(
+        self, fn: Callable[..., Any], /, *args: Any, limits: Limits | None = None
+    ) -> Future[Any]:
+        """Runs a function in one of the processes, which is ended if it exceeds the limits."""
+        executor = self.start()
+        if limits is not None and isinstance(executor, Processes):
+            return executor.submit_limited(limits, fn, *args)
+        return executor.submit(fn, *args)
 
     def map(self, fn: Callable[..., Any], /, *iterables: Iterable[Any]) -> Iterable[Any]:
         """Runs a function on every item in parallel and returns the results in order."""
-        return self._executor().map(fn, *iterables)
+        return self.start().map(fn, *iterables)
 
     def is_broken(self, error: BaseException) -> bool:
         """Returns whether an error means that a process died."""
@@ -114,14 +129,8 @@ class ProcessCrew:
 
     def end(self) -> None:
         """Ends the processes of this crew only."""
-        if self._started is not None:
-            executor = self._started.result()
-            # Private, but the only way to end a pool's processes before Python 3.14.
-            processes = getattr(executor, "_processes", None) or {}
-            for process in list(processes.values()):
-                process.terminate()
-            executor.shutdown(wait=True, cancel_futures=True)
-        self._starter.shutdown()
+        if self._executor is not None:
+            self._executor.shutdown(wait=True, cancel_futures=True)
 
     def __enter__(self) -> Self:
         return self
@@ -133,11 +142,6 @@ class ProcessCrew:
         trace: TracebackType | None,
     ) -> None:
         self.end()
-
-    def _executor(self) -> Executor:
-        self.start()
-        assert self._started is not None
-        return self._started.result()
 
 
 def prepare_pool(*modules: str) -> BaseContext:
@@ -176,11 +180,8 @@ ENVIRONMENT = {
 
 def pool(workers: int) -> Executor:
     """Returns a pool of processes that have torch loaded and end when this process ends."""
-    executor = ProcessPoolExecutor(workers, prepare_pool(), initializer=_begin_worker)
     with _without_interrupts(), _variables(ENVIRONMENT):
-        for _ in range(workers):
-            executor.submit(_warm)
-    return executor
+        return Processes(workers, prepare_pool(), _begin_worker)
 
 
 @contextlib.contextmanager
@@ -219,10 +220,6 @@ def _begin_worker() -> None:
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
-
-
-def _warm() -> None:
-    """Does nothing: a process that has been asked for is there."""
 
 
 def load(*modules: str) -> None:

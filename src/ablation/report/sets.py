@@ -12,13 +12,13 @@ import pandas as pd
 
 from ablation.analysis.sets import Sets, answer_over, cells_of, combine
 from ablation.analysis.words import exactly
+from ablation.records.whole import replacing
 from ablation.report.basis import Basis
 from ablation.report.blocks import Command, Page, Section, Text
 from ablation.report.content import read
 from ablation.report.drawing import begin_drawing, keep
 from ablation.report.numbers import Scale
 from ablation.report.parts import sets as parts
-from ablation.report.place import replacing
 from ablation.report.render import html, latex, markdown
 
 FILES = [(name, name) for name in ("README.md", "table.tex", "sets.csv", "over.csv", "sets.json")]

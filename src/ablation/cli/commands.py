@@ -92,6 +92,10 @@ FollowUp = Annotated[
     ),
 ]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
+KeepResults = Annotated[
+    bool,
+    typer.Option("--keep-results", help="Keep results of trials whose sources changed since."),
+]
 Only = Annotated[
     list[str] | None,
     typer.Option(help="Train a part: arm=NAME or seed=NUMBER; may be given several times."),
@@ -237,7 +241,7 @@ def run(
     name: Name, *, data: Data = None, text: Text = None, label: Label = None, seeds: Seeds = None,
     workers: Workers = None, device: Device = "auto", store: Store = None,
     reports: Reports = Path("reports"), follow_up: FollowUp = False, only: Only = None,
-    timeout: Timeout = None, fail_fast: FailFast = False,
+    timeout: Timeout = None, fail_fast: FailFast = False, keep_results: KeepResults = False,
 ) -> None:  # fmt: skip
     """Runs the missing trials of a study, records them and writes the report."""
     _refuse_options(device, workers, timeout)
@@ -259,7 +263,7 @@ def run(
     if device == "cuda":  # likewise, and only then, since asking loads PyTorch
         study.task.device(device)
     if not where.record_exists:  # else there may be nothing to train, as is told in no time
-        prepare_pool(*study.task.preload)
+        prepare_pool(*study.task.preload, environment=study.task.environment)
     with loading():
         plans = plans_of(study, Redirection(data=data, text=text, label=label), seeds)
         if follow_up:
@@ -270,9 +274,16 @@ def run(
         with alone(0):  # user-defined code may set anything for the process
             given.study.task.check([(arm.config, given.data_by_arm[arm.name]) for arm in arms])
     _terminate_like_interrupt()
-    orders = Orders(device=device, timeout=timeout, fail_fast=fail_fast, wanted=wanted)
+    orders = Orders(
+        device=device,
+        timeout=timeout,
+        fail_fast=fail_fast,
+        wanted=wanted,
+        keep_results=keep_results,
+    )
     complete = []
-    with seldom(), settled_store(where.tracking), ProcessCrew(workers or cores()) as crew:
+    at_once = workers or max(1, cores() // study.task.threads)
+    with seldom(), settled_store(where.tracking), ProcessCrew(at_once) as crew:
         for place, given in enumerate(plans):
             if which := heading(plans, place):
                 show(escaped(which))
@@ -308,7 +319,8 @@ def _run_on(given: Plan, crew: ProcessCrew, where: Places, reports: Path, orders
     with hold(where, given.study.name) as held:
         seen = glance(given, where)  # again: another process may have been recording
         refuse_places(reports)
-        prepare_pool(*given.study.task.preload)
+        task = given.study.task
+        prepare_pool(*task.preload, environment=task.environment)
         opened, idle = _carry_out(given, crew, where, held, seen=seen, orders=orders)
     if opened.outcomes:
         _write_report(opened.home, where, reports, None if idle else crew)
@@ -337,6 +349,11 @@ def _carry_out(
 
     opened: Session | None = None
     try:
+        outdated = None if seen is None else seen.outdated(given)
+        if outdated is not None:
+            show(escaped(outdated.told(keep=orders.keep_results)))
+            if orders.keep_results and seen is not None:
+                seen = seen.keeping(outdated.hashes)
         missing = [] if seen is None else seen.missing(given)
         missing, handed = [trial for trial in missing if orders.wanted(trial)], None
         if missing:
@@ -344,7 +361,11 @@ def _carry_out(
             handed = hand_out(crew, given, missing, folder, device=device, timeout=timeout)
         with contextlib.ExitStack() as record:
             with loading():  # it takes seconds, in which the workers load and train
-                opened = record.enter_context(session(given, where, held, orders.wanted))
+                opened = record.enter_context(
+                    session(given, where, held, orders.wanted, keep=orders.keep_results)
+                )
+            if outdated is None and opened.outdated is not None:  # of a record on a server
+                show(escaped(opened.outdated.told(keep=orders.keep_results)))
             if screening := _screening(given.study):
                 show(screening)
             idle = not opened.left

@@ -14,6 +14,7 @@ from ablation.analysis import EFFECTS, answer
 from ablation.analysis.contrasts import CONTRASTS, TEXTS
 from ablation.errors import Refused
 from ablation.records.declaration import Declaration
+from ablation.records.whole import replace_text, writable
 from ablation.report import foreign
 from ablation.report.blocks import Block, Cell, Figure, Page, Section, Text, table
 from ablation.report.build import CONTRASTS_FILE
@@ -22,7 +23,6 @@ from ablation.report.content import summary
 from ablation.report.drawing import begin_drawing, keep
 from ablation.report.numbers import Scale, minus
 from ablation.report.overview import draw_overview, overview
-from ablation.report.place import replace_text, writable
 from ablation.report.render import html, markdown
 from ablation.report.sets import blocks_over, stored_over
 from ablation.report.standing import standing_of

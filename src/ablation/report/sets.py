@@ -13,6 +13,7 @@ import pandas as pd
 from ablation.analysis.sets import Sets, answer_over, cells_of, combine
 from ablation.analysis.words import exactly
 from ablation.errors import Refused
+from ablation.records.whole import replacing
 from ablation.report import foreign
 from ablation.report.basis import Basis
 from ablation.report.blocks import Block, Cell, Command, Page, Section, Text, table
@@ -20,7 +21,6 @@ from ablation.report.content import read
 from ablation.report.drawing import begin_drawing, keep
 from ablation.report.numbers import Scale
 from ablation.report.parts import sets as parts
-from ablation.report.place import replacing
 from ablation.report.render import html, latex, markdown
 
 FILES = [(name, name) for name in ("README.md", "table.tex", "sets.csv", "over.csv", "sets.json")]
@@ -103,7 +103,10 @@ def compose(wanted: Wanted, sets: Sets, bases: Mapping[str, Basis]) -> Page:
             ("margin", "none" if margin is None else exactly(margin, scale.metric)),
             ("data sets", ", ".join(sets.names)),
         ],
-        warnings=warnings if missing else [],
+        warnings=[
+            *next(iter(bases.values())).content.wording.get("warnings", ()),
+            *(warnings if missing else []),
+        ],
         sections=[
             Section(
                 "", [parts.matrix(sets.names, sets.cells, scale), parts.over_table(sets, scale)]

@@ -15,7 +15,7 @@ import typer
 from ablation.cli.folder import folder_of, refuse_places
 from ablation.cli.judging import judge
 from ablation.cli.new import new
-from ablation.cli.output import escaped, show
+from ablation.cli.output import escaped, show, show_data
 from ablation.cli.recorded import (
     existing,
     find_home,
@@ -155,6 +155,7 @@ def _show_plan(given: Plan, store: Path | None, workers: int | None) -> None:
         table.add_row(*map(escaped, (arm, config, len(states), done, len(states) - done)))
     show(escaped(f"{seen.label}: {study.question}"))
     show(table)
+    show_data(given)
     missing = [trial for trial in seen.planned if seen.state(trial) not in DONE]
     show(f"{len(seen.planned)} trials are planned; {len(missing)} missing. {_budget(given.study)}")
     if seen.note:
@@ -228,7 +229,9 @@ def run(
         plans = plans_of(study, Redirection(data=data, text=text, label=label), seeds)
     for given in plans:  # before anything trains, on whichever data
         arms = given.study.complete_arms
-        given.study.task.check([(arm.config, given.data_by_arm[arm.name]) for arm in arms])
+        pairs = [(arm.config, given.data_by_arm[arm.name]) for arm in arms]
+        for warning in given.study.task.check(pairs):
+            show(escaped(f"Warning: {warning}"))
     _terminate_like_interrupt()
     with seldom(), settled_store(where.tracking), ProcessCrew(workers or cores()) as crew:
         for place, given in enumerate(plans):
@@ -259,6 +262,7 @@ def _run_on(given: Plan, crew: ProcessCrew, where: Places, reports: Path, *, dev
     with hold(where, given.study.name) as held:
         seen = glance(given, where)  # again: another process may have been recording
         refuse_places(reports)
+        show_data(given)
         prepare_pool(*given.study.task.preload)
         opened, idle = _carry_out(given, crew, where, held, seen, device=device)
     if opened.missing:

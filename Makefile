@@ -8,6 +8,7 @@ READY := $(VENV)/.ready
 OPTIONS = $(if $(DATA),--data "$(DATA)") $(if $(TEXT),--text "$(TEXT)") $(if $(LABEL),--label "$(LABEL)")
 PLACES = $(if $(STORE),--store "$(STORE)") $(if $(REPORTS),--reports "$(REPORTS)")
 BUDGET = $(if $(SEEDS),--seeds "$(SEEDS)") $(if $(WORKERS),--workers "$(WORKERS)") $(if $(DEVICE),--device "$(DEVICE)")
+FOLLOWED = $(if $(FOLLOW_UP),--follow-up)
 
 .PHONY: setup study report reports-check samples readme ui dashboard calibration bench bench-report
 .PHONY: bench-step bench-overhead bench-scaling bench-growth check test test-browser test-all clean
@@ -31,7 +32,7 @@ setup: $(READY)
 
 study: $(READY)
 ifdef NAME
-	@$(BIN)/python -P -m ablation run "$(NAME)" $(OPTIONS) $(BUDGET) $(PLACES)
+	@$(BIN)/python -P -m ablation run "$(NAME)" $(OPTIONS) $(BUDGET) $(PLACES) $(FOLLOWED)
 else
 	@$(BIN)/python -P -m ablation list
 endif

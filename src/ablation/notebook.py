@@ -188,7 +188,9 @@ def run(
     from ablation.cli.progress import follow
     from ablation.cli.recorded import write_report
     from ablation.execute import ProcessCrew, session
+    from ablation.execute.alone import alone
     from ablation.execute.garbage import loading
+    from ablation.execute.walk import Orders
     from ablation.records.places import places
     from ablation.study.load import STUDIES
     from ablation.study.load import load as load_study
@@ -198,12 +200,16 @@ def run(
     with loading():
         given = plan_of(asked, Redirection(), seeds)
     arms = given.study.complete_arms
-    given.study.task.check([(arm.config, given.data_by_arm[arm.name]) for arm in arms])
+    with alone(0):  # user-defined code may set anything for the process
+        given.study.task.check([(arm.config, given.data_by_arm[arm.name]) for arm in arms])
     where = places(None if store is None else Path(store))
     with _main_unknown(), ProcessCrew(workers or cores()) as crew:
         with session(given, where) as opened:
-            for _ in follow(opened, crew, None, device=device):
+            for _ in follow(opened, crew, None, Orders(device=device)):
                 pass
+        if not opened.outcomes:
+            failures = "; ".join(opened.attempts.summary())
+            raise Refused(f"No trial has an outcome. {failures}", "Fix it and run it again.")
         write_report(opened.home, where, Path(reports), crew.map)
     return Loaded(report.read(Path(reports) / opened.home.label))
 

@@ -152,7 +152,7 @@ def test_a_class_that_a_split_lacks_is_named(
     ("text", "words"),
     [
         ('he said \\"no\\" {}', "hold a backslash before a quote"),
-        ('one "\nred {},warm\nblue', "hold a quote and a line break"),
+        ('one "\nred {},warm\nblue', "hold a line that ends in a class"),
         ('"a text {}"', "begin and end with a quote"),
     ],
 )

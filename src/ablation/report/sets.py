@@ -101,7 +101,10 @@ def compose(wanted: Wanted, sets: Sets, bases: Mapping[str, Basis]) -> Page:
             ("margin", "none" if margin is None else exactly(margin, scale.metric)),
             ("data sets", ", ".join(sets.names)),
         ],
-        warnings=warnings if missing else [],
+        warnings=[
+            *next(iter(bases.values())).content.wording.get("warnings", ()),
+            *(warnings if missing else []),
+        ],
         sections=[
             Section("", [parts.matrix(sets, scale), parts.over_table(sets, scale)]),
             Section("Data sets", [parts.sets_table(bases)]),

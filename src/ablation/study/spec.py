@@ -123,11 +123,19 @@ class Study:
     seeds and new test examples; ``this_split``, new seeds on this very test split."""
     seeds: int = 8
     """Number of blocks: each arm is trained once with each of the seeds 0, 1, ..., seeds - 1."""
+    first_seed: int = 0
+    """Training seed of the first block: block s of the record trains with ``first_seed + s``."""
     looks: Sequence[int] = ()
     """Numbers of seeds at which to look, ascending; only undecided arms get more. Replaces
     ``seeds``."""
     spend: Sequence[float] = ()
     """Error rate spent at each look; by default, ascending shares of 0.05."""
+    timeout: float | None = None
+    """Seconds that a trial may take; one that takes longer is FAILED(timeout), an outcome. Part
+    of the trials' keys if it is set."""
+    memory: float | None = None
+    """GiB of resident memory that a trial's process may have, PyTorch included; one that has more
+    is FAILED(oom), an outcome. Part of the trials' keys if it is set."""
     numerics: bool = False
     """Whether the report shows the task's own table. For the text classifier it is computed
     without training: the effect of each fill of the arms in each dtype."""
@@ -138,7 +146,8 @@ class Study:
 
     def __post_init__(self) -> None:
         check_kinds(self, "a study")
-        if not re.fullmatch(r"[a-z][a-z0-9_]{0,99}", self.name):
+        # The ending of a derived study's name is one that no file's can have by accident.
+        if not re.fullmatch(r"[a-z][a-z0-9_]{0,99}(-follow-up)?", self.name):
             raise Refused(
                 f"A study's name matches [a-z][a-z0-9_]* and has at most 100 letters; got "
                 f"{shown(self.name)}.",
@@ -169,6 +178,7 @@ class Study:
         elif isinstance(self.metric, str):
             object.__setattr__(self, "metric", self.metric.removeprefix("test/"))
         _check_budget(self)
+        _check_limits(self)
         object.__setattr__(self, "complete_arms", _complete_arms(self))
         _check_arms(self)
 
@@ -243,6 +253,13 @@ def _as_stored(config: Any, path: str, level: Any) -> Any:
     return flatten(replace(config, path, level))[path]
 
 
+def _check_limits(study: Study) -> None:
+    for name, unit in {"timeout": "seconds", "memory": "GiB"}.items():
+        limit = getattr(study, name)
+        if limit is not None and not 0 < limit < float("inf"):
+            raise Refused(f"{name} must be > 0; got {limit!r}.", f"Give {unit}, or None.")
+
+
 def _check_budget(study: Study) -> None:
     known = study.task.metrics
     if study.metric not in known:
@@ -261,6 +278,8 @@ def _check_budget(study: Study) -> None:
             f"A study has at most {MOST_SEEDS:,} seeds; got {max((study.seeds, *study.looks)):,}.",
             "Give fewer: a hundred show what can be shown.",
         )
+    if study.first_seed < 0:
+        raise Refused(f"first_seed must be >= 0; got {study.first_seed}.", "Change first_seed.")
     if len(set(study.data)) < len(study.data):
         raise Refused(
             f"data names each data set once, in a tuple; got {shown(study.data)}.",

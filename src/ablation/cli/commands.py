@@ -256,13 +256,17 @@ def _run_on(given: Plan, crew: ProcessCrew, where: Places, reports: Path, *, dev
     Raises:
         Exit: If trials are missing at the end, or after Ctrl-C.
     """
+    from ablation.cli.follow import fresh_plan
     from ablation.cli.settled import settled
     from ablation.execute import glance, hold
     from ablation.execute.crew import prepare_pool
 
     seen = glance(given, where)
     shown = settled(given, where, seen, reports)
-    if seen is not None and shown is not None:  # a store on a read-only disk may be so, too
+    is_told = shown is not None and not given.study.confirm  # else its fresh runs may be missing
+    if (
+        seen is not None and shown is not None and is_told
+    ):  # a store on a read-only disk may be so, too
         show(escaped(_all_done(seen.label, shown["trials"])))
         show_report(seen.label, shown, reports)
         return
@@ -275,6 +279,10 @@ def _run_on(given: Plan, crew: ProcessCrew, where: Places, reports: Path, *, dev
         names = ", ".join(f"{t.arm.name} seed {t.seed}" for t in opened.missing[:10])
         show(escaped(f"{len(opened.missing)} planned trials are missing: {names}"))
         raise typer.Exit(1)
+    if fresh := fresh_plan(given, opened.home):
+        show(f"The arms that were decided run once more, on {given.study.confirm} fresh seeds.")
+        with hold(where, fresh.study.name) as held:
+            _carry_out(fresh, crew, where, held, glance(fresh, where), device=device)
     _write_report(opened.home, where, reports, None if idle else crew)
 
 

@@ -155,6 +155,7 @@ def _declare(study: Study, data: Prepared, arms: tuple[DeclaredArm, ...]) -> Dec
         data=data.fingerprint,
         scope=study.scope,
         first_seed=study.first_seed,
+        confirm=study.confirm,
         described=_described(metric),
     )
 

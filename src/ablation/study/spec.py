@@ -28,6 +28,8 @@ OFFSET = "seed_offset"
 
 
 MOST_SEEDS, MOST_TRIALS, MOST_OFFSET = 10_000, 1_000_000, 10**9
+FEWEST_CONFIRMED = 3
+"""Fresh seeds below which there is no estimate worth its interval."""
 MOST_LETTERS = 200
 """Of an arm's name."""
 
@@ -125,6 +127,9 @@ class Study:
     """Number of blocks: each arm is trained once with each of the seeds 0, 1, ..., seeds - 1."""
     first_seed: int = 0
     """Training seed of the first block: block s of the record trains with ``first_seed + s``."""
+    confirm: int = 0
+    """Fresh seeds on which the arms that were decided, and the baseline, run once more: they take
+    no part in the verdicts, and so their estimate of a difference is not the luckiest one."""
     looks: Sequence[int] = ()
     """Numbers of seeds at which to look, ascending; only undecided arms get more. Replaces
     ``seeds``."""
@@ -141,7 +146,7 @@ class Study:
     def __post_init__(self) -> None:
         check_kinds(self, "a study")
         # The ending of a derived study's name is one that no file's can have by accident.
-        if not re.fullmatch(r"[a-z][a-z0-9_]{0,99}(-follow-up)?", self.name):
+        if not re.fullmatch(r"[a-z][a-z0-9_]{0,99}(-follow-up|-fresh)?", self.name):
             raise Refused(
                 f"A study's name matches [a-z][a-z0-9_]* and has at most 100 letters; got "
                 f"{shown(self.name)}.",
@@ -266,6 +271,12 @@ def _check_budget(study: Study) -> None:
         )
     if study.first_seed < 0:
         raise Refused(f"first_seed must be >= 0; got {study.first_seed}.", "Change first_seed.")
+    if study.confirm and not FEWEST_CONFIRMED <= study.confirm <= MOST_SEEDS:
+        raise Refused(
+            f"confirm must be 0, or {FEWEST_CONFIRMED} to {MOST_SEEDS:,} seeds; got "
+            f"{study.confirm}.",
+            "Give as many as the study has seeds.",
+        )
     if len(set(study.data)) < len(study.data):
         raise Refused(
             f"data names each data set once, in a tuple; got {shown(study.data)}.",

@@ -188,22 +188,33 @@ def run(
     from ablation.cli.progress import follow
     from ablation.cli.recorded import write_report
     from ablation.execute import ProcessCrew, session
+    from ablation.execute.alone import alone
     from ablation.execute.garbage import loading
+    from ablation.execute.walk import Orders
     from ablation.records.places import places
     from ablation.study.load import STUDIES
     from ablation.study.load import load as load_study
     from ablation.task import Redirection
 
     asked = load_study(study, STUDIES) if isinstance(study, str) else study
+    if len(asked.data) > 1:
+        raise Refused(
+            f"Study {asked.name!r} names {len(asked.data)} data sets, and a call runs one.",
+            "Use the command: ablation run NAME; or one call for each, with data=(...).",
+        )
     with loading():
-        given = plan_of(asked, Redirection(), seeds)
+        given = plan_of(asked, Redirection(data=next(iter(asked.data), None)), seeds)
     arms = given.study.complete_arms
-    given.study.task.check([(arm.config, given.data_by_arm[arm.name]) for arm in arms])
+    with alone(0):  # user-defined code may set anything for the process
+        given.study.task.check([(arm.config, given.data_by_arm[arm.name]) for arm in arms])
     where = places(None if store is None else Path(store))
     with _main_unknown(), ProcessCrew(workers or cores()) as crew:
         with session(given, where) as opened:
-            for _ in follow(opened, crew, None, device=device):
+            for _ in follow(opened, crew, None, Orders(device=device)):
                 pass
+        if not opened.outcomes:
+            failures = "; ".join(opened.attempts.summary())
+            raise Refused(f"No trial has an outcome. {failures}", "Fix it and run it again.")
         write_report(opened.home, where, Path(reports), crew.map)
     return Loaded(report.read(Path(reports) / opened.home.label))
 

@@ -8,14 +8,16 @@ import os
 import sys
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ablation.cli import asjson
+from ablation.cli.asjson import Json, show_json, verdicts_of
 from ablation.cli.folder import folder_of, refuse_places
 from ablation.cli.judging import judge
 from ablation.cli.new import new
-from ablation.cli.output import escaped, show
+from ablation.cli.output import escaped, show, show_data
 from ablation.cli.recorded import (
     existing,
     find_home,
@@ -27,6 +29,7 @@ from ablation.errors import Refused, public
 
 if TYPE_CHECKING:
     from ablation.execute import Glance, Held, ProcessCrew, Session
+    from ablation.execute.walk import Orders
     from ablation.records.places import Places
     from ablation.study.plan import Plan
     from ablation.study.spec import Study
@@ -89,6 +92,20 @@ FollowUp = Annotated[
     ),
 ]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
+KeepResults = Annotated[
+    bool,
+    typer.Option("--keep-results", help="Keep results of trials whose sources changed since."),
+]
+Only = Annotated[
+    list[str] | None,
+    typer.Option(help="Train a part: arm=NAME or seed=NUMBER; may be given several times."),
+]
+Timeout = Annotated[
+    float | None, typer.Option(help="Seconds after which a trial is ended, and tried again.")
+]
+FailFast = Annotated[
+    bool, typer.Option("--fail-fast", help="Stop at the first trial that raises or is lost.")
+]
 
 
 def _version(wanted: bool) -> None:
@@ -135,7 +152,7 @@ def list_() -> None:
 @app.command()
 def plan(
     name: Name, *, data: Data = None, text: Text = None, label: Label = None, seeds: Seeds = None,
-    store: Store = None, workers: Workers = None,
+    store: Store = None, workers: Workers = None, as_json: Json = False,
 ) -> None:  # fmt: skip
     """Prints a study's arms, the finished and missing trials, and an estimate of the time."""
     from ablation.cli.sets import plans_of
@@ -143,7 +160,13 @@ def plan(
     from ablation.task import Redirection
 
     other = Redirection(data=data, text=text, label=label)
-    for given in plans_of(load(name, STUDIES), other, seeds):
+    plans = plans_of(load(name, STUDIES), other, seeds)
+    if as_json:
+        from ablation.cli.asked import look_up
+
+        show_json({"plans": [asjson.plan_of(given, look_up(given, store)) for given in plans]})
+        return
+    for given in plans:
         _show_plan(given, store, workers)
 
 
@@ -162,6 +185,7 @@ def _show_plan(given: Plan, store: Path | None, workers: int | None) -> None:
         table.add_row(*map(escaped, (arm, config, len(states), done, len(states) - done)))
     show(escaped(f"{seen.label}: {study.question}"))
     show(table)
+    show_data(given)
     missing = [trial for trial in seen.planned if seen.state(trial) not in DONE]
     show(f"{len(seen.planned)} trials are planned; {len(missing)} missing. {_budget(given.study)}")
     if seen.note:
@@ -183,6 +207,7 @@ def status(
     name: Name, *, data: Data = None, text: Text = None, label: Label = None, seeds: Seeds = None,
     store: Store = None,
     watch: Annotated[bool, typer.Option(help="Update it until all trials are done.")] = False,
+    as_json: Json = False,
 ) -> None:  # fmt: skip
     """Prints a study's results as a matrix of arms and seeds."""
     from rich.console import Console
@@ -195,7 +220,11 @@ def status(
     from ablation.task import Redirection
 
     other = Redirection(data=data, text=text, label=label)
-    for given in plans_of(load(name, STUDIES), other, seeds):
+    plans = plans_of(load(name, STUDIES), other, seeds)
+    if as_json:
+        show_json({"studies": [asjson.status_of(given, look_up(given, store)) for given in plans]})
+        return
+    for given in plans:
         look = partial(look_up, given, store)
         if watch:
             if not matrix.watch(given, look, Console(), workers=cores()):
@@ -212,16 +241,20 @@ def status(
 def run(
     name: Name, *, data: Data = None, text: Text = None, label: Label = None, seeds: Seeds = None,
     workers: Workers = None, device: Device = "auto", store: Store = None,
-    reports: Reports = Path("reports"), follow_up: FollowUp = False,
+    reports: Reports = Path("reports"), follow_up: FollowUp = False, only: Only = None,
+    timeout: Timeout = None, fail_fast: FailFast = False, keep_results: KeepResults = False,
 ) -> None:  # fmt: skip
     """Runs the missing trials of a study, records them and writes the report."""
-    _refuse_options(device, workers)
+    _refuse_options(device, workers, timeout)
     from ablation.cli.asked import cores
     from ablation.cli.follow import follow_up_plan
+    from ablation.cli.part import part_of
     from ablation.cli.sets import heading, plans_of, write_over_sets
     from ablation.execute import ProcessCrew
+    from ablation.execute.alone import alone
     from ablation.execute.crew import prepare_pool
     from ablation.execute.garbage import loading, seldom
+    from ablation.execute.walk import Orders
     from ablation.records.places import places
     from ablation.study.load import STUDIES, load
     from ablation.task import Redirection
@@ -231,59 +264,98 @@ def run(
     if device == "cuda":  # likewise, and only then, since asking loads PyTorch
         study.task.device(device)
     if not where.record_exists:  # else there may be nothing to train, as is told in no time
-        prepare_pool(*study.task.preload)
+        prepare_pool(*study.task.preload, environment=study.task.environment)
     with loading():
         plans = plans_of(study, Redirection(data=data, text=text, label=label), seeds)
         if follow_up:
             plans = tuple(follow_up_plan(given, where) for given in plans)
+    wanted = part_of(plans[0], only or ())
     for given in plans:  # before anything trains, on whichever data
         arms = given.study.complete_arms
-        given.study.task.check([(arm.config, given.data_by_arm[arm.name]) for arm in arms])
+        pairs = [(arm.config, given.data_by_arm[arm.name]) for arm in arms]
+        with alone(0):  # user-defined code may set anything for the process
+            warnings = given.study.task.check(pairs)
+        for warning in warnings:
+            show(escaped(f"Warning: {warning}"))
     _terminate_like_interrupt()
-    with seldom(), settled_store(where.tracking), ProcessCrew(workers or cores()) as crew:
+    orders = Orders(
+        device=device,
+        timeout=timeout,
+        fail_fast=fail_fast,
+        wanted=wanted,
+        keep_results=keep_results,
+    )
+    complete = []
+    at_once = workers or max(1, cores() // study.task.threads)
+    with seldom(), settled_store(where.tracking), ProcessCrew(at_once) as crew:
         for place, given in enumerate(plans):
             if which := heading(plans, place):
                 show(escaped(which))
-            _run_on(given, crew, where, reports, device=device)
+            complete.append(_run_on(given, crew, where, reports, orders))
             over = write_over_sets(plans, reports, crew.map)
+            if fail_fast and not complete[-1]:
+                break
     if over:
         show(escaped(over))
+    if not all(complete):
+        raise typer.Exit(1)
 
 
-def _run_on(given: Plan, crew: ProcessCrew, where: Places, reports: Path, *, device: str) -> None:
+def _run_on(given: Plan, crew: ProcessCrew, where: Places, reports: Path, orders: Orders) -> bool:
     """Runs what is missing on one data set and writes its report.
 
+    Returns:
+        Whether every trial that was wanted has an outcome.
+
     Raises:
-        Exit: If trials are missing at the end, or after Ctrl-C.
+        Exit: After Ctrl-C.
     """
-    from ablation.cli.follow import fresh_plan
     from ablation.cli.settled import settled
     from ablation.execute import glance, hold
     from ablation.execute.crew import prepare_pool
 
     seen = glance(given, where)
     shown = settled(given, where, seen, reports)
-    is_told = shown is not None and not given.study.confirm  # else its fresh runs may be missing
-    if (
-        seen is not None and shown is not None and is_told
-    ):  # a store on a read-only disk may be so, too
+    # A store on a read-only disk may be so, too; of a study that asks for fresh runs, these may
+    # still be missing.
+    if seen is not None and shown is not None and not given.study.confirm:
         show(escaped(_all_done(seen.label, shown["trials"])))
         show_report(seen.label, shown, reports)
-        return
+        return True
     with hold(where, given.study.name) as held:
         seen = glance(given, where)  # again: another process may have been recording
         refuse_places(reports)
-        prepare_pool(*given.study.task.preload)
-        opened, idle = _carry_out(given, crew, where, held, seen, device=device)
+        show_data(given)
+        task = given.study.task
+        prepare_pool(*task.preload, environment=task.environment)
+        opened, idle = _carry_out(given, crew, where, held, seen=seen, orders=orders)
+    failed, left = opened.attempts.summary(), bool(opened.left)
+    if opened.outcomes:
+        if again := _run_fresh(given, opened.home, crew, where, orders):
+            failed, left = [*failed, *again.attempts.summary()], left or bool(again.left)
+        _write_report(opened.home, where, reports, None if idle else crew)
+    for line in failed:
+        show(escaped(line))
     if opened.missing:
         names = ", ".join(f"{t.arm.name} seed {t.seed}" for t in opened.missing[:10])
         show(escaped(f"{len(opened.missing)} planned trials are missing: {names}"))
-        raise typer.Exit(1)
-    if fresh := fresh_plan(given, opened.home):
-        show(f"The arms that were decided run once more, on {given.study.confirm} fresh seeds.")
-        with hold(where, fresh.study.name) as held:
-            _carry_out(fresh, crew, where, held, glance(fresh, where), device=device)
-    _write_report(opened.home, where, reports, None if idle else crew)
+    return not failed and not left
+
+
+def _run_fresh(
+    given: Plan, home: Home, crew: ProcessCrew, where: Places, orders: Orders
+) -> Session | None:
+    """Runs what was decided once more on fresh seeds, where the study asks for that."""
+    from ablation.cli.follow import fresh_plan
+    from ablation.execute import glance, hold
+
+    fresh = fresh_plan(given, home)
+    if fresh is None:
+        return None
+    show(f"The arms that were decided run once more, on {given.study.confirm} fresh seeds.")
+    with hold(where, fresh.study.name) as held:
+        seen = glance(fresh, where)
+        return _carry_out(fresh, crew, where, held, seen=seen, orders=orders)[0]
 
 
 def _carry_out(
@@ -291,9 +363,9 @@ def _carry_out(
     crew: ProcessCrew,
     where: Places,
     held: Held,
-    seen: Glance | None,
     *,
-    device: str,
+    seen: Glance | None,
+    orders: Orders,
 ) -> tuple[Session, bool]:
     """Trains and records the missing trials; returns the session and whether none was missing."""
     from ablation.cli.progress import follow
@@ -302,20 +374,30 @@ def _carry_out(
 
     opened: Session | None = None
     try:
+        outdated = None if seen is None else seen.outdated(given)
+        if outdated is not None:
+            show(escaped(outdated.told(keep=orders.keep_results)))
+            if orders.keep_results and seen is not None:
+                seen = seen.keeping(outdated.hashes)
         missing = [] if seen is None else seen.missing(given)
-        handed = None
+        missing, handed = [trial for trial in missing if orders.wanted(trial)], None
         if missing:
-            handed = hand_out(crew, given, missing, held.progress, device=device)
+            device, timeout, folder = orders.device, orders.timeout, held.progress
+            handed = hand_out(crew, given, missing, folder, device=device, timeout=timeout)
         with contextlib.ExitStack() as record:
             with loading():  # it takes seconds, in which the workers load and train
-                opened = record.enter_context(session(given, where, held))
+                opened = record.enter_context(
+                    session(given, where, held, orders.wanted, keep=orders.keep_results)
+                )
+            if outdated is None and opened.outdated is not None:  # of a record on a server
+                show(escaped(opened.outdated.told(keep=orders.keep_results)))
             if screening := _screening(given.study):
                 show(screening)
-            idle = not opened.missing
-            if idle:
+            idle = not opened.left
+            if not opened.missing:
                 show(escaped(_all_done(opened.home.label, len(opened.trials))))
             else:
-                steps = follow(opened, crew, handed, device=device)
+                steps = follow(opened, crew, handed, orders)
                 for left in record.enter_context(contextlib.closing(steps)):
                     if left <= crew.at_once:
                         _load_for_the_report(crew)
@@ -367,17 +449,18 @@ def report(
         str | None,
         typer.Argument(help="A study, or the path of its file; if unset, the overview page."),
     ] = None, *, data: Data = None, text: Text = None, label: Label = None, store: Store = None,
-    reports: Reports = Path("reports"),
+    reports: Reports = Path("reports"), as_json: Json = False,
 ) -> None:  # fmt: skip
     """Builds a study's report from its record, or the overview page of all reports."""
     if name is None:
         from ablation.report import index
 
-        show(escaped(f"All studies: {index(reports)}"))
+        path = index(reports)
+        show_json({"index": str(path)}) if as_json else show(escaped(f"All studies: {path}"))
         return
     from ablation import tracking
     from ablation.cli.asked import cores
-    from ablation.cli.sets import plans_to_report, write_over_sets
+    from ablation.cli.sets import ENDING, plans_to_report, write_over_sets
     from ablation.execute.crew import ProcessCrew, prepare_pool
     from ablation.records.places import places
     from ablation.study.load import STUDIES, load
@@ -391,14 +474,27 @@ def report(
     plans = plans_to_report(name, Redirection(data=data, text=text, label=label))
     taken = tracking.labels_taken(tracking.connect(uri), study) if plans else {}
     titles = [plan.label(taken) for plan in plans] or [title]
-    with tracking.settled(uri), ProcessCrew(cores()) as crew:
-        for each in [title for title in titles if title in taken] or titles[:1]:
+    with _quiet(as_json), tracking.settled(uri), ProcessCrew(cores()) as crew:
+        built = [title for title in titles if title in taken] or titles[:1]
+        for each in built:
             home = find_home(uri, each)
             crew.start()
             _write_report(home, where, reports, crew)
         over = write_over_sets(plans, reports, crew.map) if plans else ""
-    if over:
+    if as_json:
+        from ablation.report import read
+
+        folders = [reports / each for each in built]
+        told = [verdicts_of(read(folder), folder) for folder in folders]
+        page = asjson.over_sets_of(reports / f"{study}{ENDING}") if over else None
+        show_json({"judged": told, "over_sets": page})
+    elif over:
         show(escaped(over))
+
+
+def _quiet(as_json: bool) -> contextlib.AbstractContextManager[Any]:
+    """Leaves the standard output to one JSON object, if that is asked for."""
+    return asjson.elsewhere() if as_json else contextlib.nullcontext()
 
 
 @app.command()
@@ -501,7 +597,7 @@ def main() -> None:
         gc.freeze()
 
 
-def _refuse_options(device: str, workers: int | None) -> None:
+def _refuse_options(device: str, workers: int | None, timeout: float | None) -> None:
     if device not in {"auto", "cpu", "cuda"}:
         raise Refused(f"No device {device!r}.", "Give auto, cpu or cuda.")
     if workers is not None and not 1 <= workers <= MOST_WORKERS:
@@ -509,6 +605,8 @@ def _refuse_options(device: str, workers: int | None) -> None:
             f"1 to {MOST_WORKERS} workers are possible; got {workers}.",
             "Leave --workers out for one per core.",
         )
+    if timeout is not None and not timeout > 0:
+        raise Refused(f"--timeout must be > 0; got {timeout!r}.", "Give seconds, or leave it out.")
 
 
 def _budget(study: Study) -> str:
@@ -529,10 +627,13 @@ def _screening(study: Study) -> str:
 
 
 def _terminate_like_interrupt() -> None:
-    """Makes SIGTERM act like Ctrl-C: workers and servers are ended, runs are closed."""
+    """Makes TERM, HUP and QUIT act like Ctrl-C: workers and servers are ended, runs are closed."""
     import signal
 
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    signal.signal(signal.SIGTERM, interrupt)
+    for name in ("SIGTERM", "SIGHUP", "SIGQUIT"):
+        which = getattr(signal, name, None)
+        if which is not None and signal.getsignal(which) != signal.SIG_IGN:  # as nohup has it
+            signal.signal(which, interrupt)

@@ -6,7 +6,7 @@ import contextlib
 import dataclasses
 import shutil
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,12 +16,13 @@ from ablation import mirror as mirrors
 from ablation import tracking
 from ablation.analysis.due import decide_looks, due_trials
 from ablation.errors import Refused, public
+from ablation.execute.attempts import Attempts
 from ablation.execute.live import Live
 from ablation.execute.stamp import stamp
 from ablation.records.causes import refusal
 from ablation.records.outcome import Outcome
 from ablation.records.taken import Absent, Taken
-from ablation.tracking import Finished, Home
+from ablation.tracking import Finished, Home, Outdated, Unfinished
 
 if TYPE_CHECKING:
     from ablation.mirror import Mirror
@@ -45,6 +46,12 @@ class Session:
     """Shows long trainings while they run."""
     versions: Mapping[str, str]
     """Commit and library versions, as tags."""
+    outdated: Outdated | None = None
+    """Trials that only a change of sources made due again, or would have."""
+    wanted: Callable[[Trial], bool] = lambda _: True
+    """Whether this start trains a trial; the others that are due stay missing."""
+    attempts: Attempts = dataclasses.field(default_factory=Attempts)
+    """The failures of this start."""
     taken: Taken = dataclasses.field(default_factory=dict)
     """Looks that were taken although runs were missing."""
 
@@ -70,9 +77,16 @@ class Session:
         return tuple(trial for trial in self.trials if trial.key not in self.outcomes)
 
     @property
+    def left(self) -> tuple[Trial, ...]:
+        """The missing trials that this start still trains."""
+        return tuple(
+            t for t in self.missing if self.wanted(t) and not self.attempts.is_given_up(t)
+        )
+
+    @property
     def given_up(self) -> Absent:
-        """Arm and seed of the missing trials that this start trains no more."""
-        return frozenset()
+        """Arm and seed of the missing trials that this start trains no more: they failed."""
+        return self.attempts.given_up(self.missing)
 
     @property
     def failed(self) -> int:
@@ -89,6 +103,14 @@ class Session:
         self.outcomes[trial.key] = outcome
         self.mirror.finish(trial, outcome, _curve(finished, self.plan.declaration.metric))
         return outcome
+
+    def record_failure(self, ended: Unfinished) -> bool:
+        """Records a training without an outcome; returns whether the trial is tried again."""
+        trial = ended.trial
+        data, early = self.plan.data_of(trial), self.live.take(trial)
+        tracking.record_failure(self.home, ended, data, self.versions, early)
+        self.mirror.wait(trial)
+        return self.attempts.note(trial, ended.failure)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -119,13 +141,22 @@ def hold(places: Places, study: str) -> Iterator[Held]:
 
 
 @contextlib.contextmanager
-def session(plan: Plan, places: Places, held: Held | None = None) -> Iterator[Session]:
+def session(
+    plan: Plan,
+    places: Places,
+    held: Held | None = None,
+    wanted: Callable[[Trial], bool] = lambda _: True,
+    *,
+    keep: bool = False,
+) -> Iterator[Session]:
     """Opens the record of a study, declares it, and reconciles what an earlier end left behind.
 
     Args:
         plan: The plan.
         places: Where it is recorded.
         held: The study's lock; None takes it.
+        wanted: Whether a trial is to be trained in this start.
+        keep: Whether results under earlier sources are taken as they are.
 
     Raises:
         Refused: If the record cannot be used, or another process is using it.
@@ -146,7 +177,8 @@ def session(plan: Plan, places: Places, held: Held | None = None) -> Iterator[Se
             )
         try:
             mirror = mirrors.open_mirror(storage, plan, label=label)
-            opened = _open(plan, home, mirror, held)
+            opened = _open(plan, home, mirror, held, keep=keep)
+            opened.wanted = wanted
             yield opened
         except BaseException:
             _close(home, complete=False)
@@ -155,13 +187,17 @@ def session(plan: Plan, places: Places, held: Held | None = None) -> Iterator[Se
         _close(home, complete=not opened.missing)
 
 
-def _open(plan: Plan, home: Home, mirror: Mirror, held: Held) -> Session:
+def _open(plan: Plan, home: Home, mirror: Mirror, held: Held, *, keep: bool) -> Session:
     """Declares the study, and brings the mirror and the plan into line with the record."""
     study = plan.study
     tracking.close_unfinished(home)
     outcomes = tracking.outcomes(home)
+    outdated = tracking.outdated_of(home, plan, outcomes)
+    if keep and outdated is not None:
+        tracking.keep(home, outdated.hashes)
+        outcomes = tracking.outcomes(home)
     # As of the lock: a worker may have begun with a trial since, but none earlier.
-    tracking.declare(home, plan.declaration, wording_of(study), seen=len(outcomes), at=held.since)
+    tracking.declare(home, plan.declaration, wording_of(plan), seen=len(outcomes), at=held.since)
     tracking.describe_data(home, plan.data)
     tracking.keep_commonest(home, plan.data.test_commonest())
     _keep_table(study, home)
@@ -176,6 +212,7 @@ def _open(plan: Plan, home: Home, mirror: Mirror, held: Held) -> Session:
         mirror=mirror,
         outcomes=outcomes,
         live=Live(home, held.progress, plan, versions),
+        outdated=outdated,
         versions=versions,
         taken=tracking.taken_of(home, plan.declaration.hash),
     )
@@ -191,9 +228,12 @@ def _curve(finished: Finished, metric: str) -> dict[int, float]:
     }
 
 
-def wording_of(study: Study) -> dict[str, Any]:
-    """Returns what a study says in words, which is no part of its declaration."""
-    return {"question": study.question, "title": study.title, "caveats": list(study.caveats)}
+def wording_of(plan: Plan) -> dict[str, Any]:
+    """Returns what a study and its data say in words, which is no part of its declaration."""
+    study, notes = plan.study, plan.study.task.notes(plan.data)
+    data = {"data": list(notes.read), "data_warnings": list(notes.warnings)}
+    words = {"question": study.question, "title": study.title, "caveats": list(study.caveats)}
+    return words | {name: said for name, said in data.items() if said}
 
 
 def _keep_table(study: Study, home: Home) -> None:

@@ -12,7 +12,7 @@ from ablation.records.declaration import Declaration, DeclaredArm
 from ablation.records.metric import METRICS, Metric
 from ablation.study.identity import arm_hash, key_of
 from ablation.study.spec import Arm, Study
-from ablation.task import Prepared
+from ablation.task import Identity, Prepared
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -90,7 +90,7 @@ def make_plan(study: Study, cache: Path, *, is_redirected: bool = False) -> Plan
     """
     arms = study.complete_arms
     data, *by_arm = study.task.prepare([study.config, *(arm.config for arm in arms)], cache)
-    identities = [study.task.identify(arm.config) for arm in arms]
+    identities = [_limited(study, study.task.identify(arm.config)) for arm in arms]
     declared = tuple(
         DeclaredArm(
             name=arm.name,
@@ -119,6 +119,13 @@ def make_plan(study: Study, cache: Path, *, is_redirected: bool = False) -> Plan
         is_redirected=is_redirected,
         trials=trials,
     )
+
+
+def _limited(study: Study, identity: Identity) -> Identity:
+    """Returns an arm's identity with the limits that the study declares for a trial, if any."""
+    limits = {"timeout": study.timeout, "memory": study.memory}
+    given = {name: repr(float(limit)) for name, limit in limits.items() if limit is not None}
+    return identity._replace(values={**identity.values, **given}) if given else identity
 
 
 def _declare(study: Study, data: Prepared, arms: tuple[DeclaredArm, ...]) -> Declaration:

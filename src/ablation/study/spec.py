@@ -135,6 +135,12 @@ class Study:
     ``seeds``."""
     spend: Sequence[float] = ()
     """Error rate spent at each look; by default, ascending shares of 0.05."""
+    timeout: float | None = None
+    """Seconds that a trial may take; one that takes longer is FAILED(timeout), an outcome. Part
+    of the trials' keys if it is set."""
+    memory: float | None = None
+    """GiB of resident memory that a trial's process may have, PyTorch included; one that has more
+    is FAILED(oom), an outcome. Part of the trials' keys if it is set."""
     numerics: bool = False
     """Whether the report shows the task's own table. For the text classifier it is computed
     without training: the effect of each fill of the arms in each dtype."""
@@ -177,6 +183,7 @@ class Study:
         elif isinstance(self.metric, str):
             object.__setattr__(self, "metric", self.metric.removeprefix("test/"))
         _check_budget(self)
+        _check_limits(self)
         object.__setattr__(self, "complete_arms", _complete_arms(self))
         _check_arms(self)
 
@@ -249,6 +256,13 @@ def _complete_arms(study: Study) -> tuple[Arm, ...]:
 def _as_stored(config: Any, path: str, level: Any) -> Any:
     """Returns the level as the configuration stores it: an int in a float field as a float."""
     return flatten(replace(config, path, level))[path]
+
+
+def _check_limits(study: Study) -> None:
+    for name, unit in {"timeout": "seconds", "memory": "GiB"}.items():
+        limit = getattr(study, name)
+        if limit is not None and not 0 < limit < float("inf"):
+            raise Refused(f"{name} must be > 0; got {limit!r}.", f"Give {unit}, or None.")
 
 
 def _check_budget(study: Study) -> None:

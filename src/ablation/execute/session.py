@@ -190,6 +190,7 @@ def _open(plan: Plan, home: Home, mirror: Mirror, held: Held) -> Session:
     # As of the lock: a worker may have begun with a trial since, but none earlier.
     tracking.declare(home, plan.declaration, wording_of(study), seen=len(outcomes), at=held.since)
     tracking.describe_data(home, plan.data)
+    tracking.keep_about(home, _about(plan))
     tracking.keep_commonest(home, plan.data.test_commonest())
     _keep_table(study, home)
     mirror.reconcile(
@@ -208,6 +209,14 @@ def _open(plan: Plan, home: Home, mirror: Mirror, held: Held) -> Session:
     )
     opened.look()
     return opened
+
+
+def _about(plan: Plan) -> dict[str, Any]:
+    """Returns what the task says of the data; no text where the study does not show any."""
+    said = plan.study.task.about(plan.data)
+    return {
+        name: value for name, value in said.items() if name != "texts" or plan.study.show_texts
+    }
 
 
 def _curve(finished: Finished, metric: str) -> dict[int, float]:

@@ -9,6 +9,7 @@ import pandas as pd
 
 from ablation import tracking
 from ablation.analysis import judge
+from ablation.analysis.attention import disagreements
 from ablation.errors import public
 from ablation.records.declaration import Declaration
 from ablation.records.outcome import Outcome
@@ -23,6 +24,9 @@ ENVIRONMENT = {
 """What a run's environment is told by, and the tag that keeps it; libraries follow by name."""
 
 LIBRARY = "ablation.version."
+
+MOST_SHADED = 8
+"""Arms whose weights are shown over the words of a text."""
 
 PAGES = "http://127.0.0.1:5000"
 """Where ``ablation ui`` shows the runs of a store that is no server."""
@@ -43,6 +47,12 @@ def gather(home: Home) -> Content:
     kept = {key: outcome for key, outcome in outcomes.items() if outcome.run_id in used}
     environments, details = _details(declared, kept)
     numerics = tracking.numerics(home)
+    kept_examples = _within(examples, judged.seeds)
+    about = tracking.about_of(home)
+    if texts := about.pop("texts", []):
+        weights = tracking.attention_frame(home, declared, kept)
+        arms = [arm.name for arm in declared.arms][:MOST_SHADED]
+        texts = disagreements(weights, kept_examples, texts, arms)
     return Content(
         label=home.label,
         declaration=declared,
@@ -53,7 +63,8 @@ def gather(home: Home) -> Content:
         judged=judged,
         taken=taken,
         curves=tracking.curves_frame(home, declared, kept),
-        examples=_within(examples, judged.seeds),
+        examples=kept_examples,
+        about=about | {"texts": texts} if about else {},
         details=details,
         environments=environments,
         record={

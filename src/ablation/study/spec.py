@@ -121,6 +121,9 @@ class Study:
     scope: Scope = "new_examples"
     """What verdicts are about, where the metric is a mean over examples: ``new_examples``, new
     seeds and new test examples; ``this_split``, new seeds on this very test split."""
+    show_texts: bool = True
+    """Whether the report may show test texts, with the weights that each arm gives to their
+    words."""
     seeds: int = 8
     """Number of blocks: each arm is trained once with each of the seeds 0, 1, ..., seeds - 1."""
     first_seed: int = 0

@@ -2,7 +2,7 @@
 
 from ablation.tracking.curves import CURVES, curves_frame, validation_curves
 from ablation.tracking.entities import LOGITS, WEIGHTS
-from ablation.tracking.examples import COMMONEST, EXAMPLES, examples_frame
+from ablation.tracking.examples import COMMONEST, EXAMPLES, attention_frame, examples_frame
 from ablation.tracking.foreign import foreign_runs
 from ablation.tracking.frames import (
     HASHES,
@@ -30,6 +30,7 @@ from ablation.tracking.record import (
 from ablation.tracking.store import (
     LABEL,
     Home,
+    about_of,
     connect,
     current_declaration,
     declarations,
@@ -38,6 +39,7 @@ from ablation.tracking.store import (
     describe_data,
     failures,
     find_home,
+    keep_about,
     keep_commonest,
     keep_numerics,
     labels_taken,
@@ -62,7 +64,9 @@ __all__ = [
     "Home",
     "Started",
     "Unfinished",
+    "about_of",
     "append",
+    "attention_frame",
     "begin",
     "close",
     "close_unfinished",
@@ -78,6 +82,7 @@ __all__ = [
     "find_home",
     "foreign_runs",
     "hashes_frame",
+    "keep_about",
     "keep_commonest",
     "keep_numerics",
     "keep_reported",

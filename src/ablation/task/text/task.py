@@ -16,6 +16,7 @@ from ablation.task.sources import content_of, source_of
 from ablation.task.text.config import RunConfig
 from ablation.task.text.data import Encoded, prepare, read_vectors
 from ablation.task.text.metrics import SCORES
+from ablation.task.text.shown import about
 
 DATA_PATHS = frozenset({"data.source", "data.revision", "data.text", "data.label"})
 """Dotted paths that locate the data; hashes hold the data's content instead."""
@@ -158,6 +159,7 @@ TEXT = Task(
     device=resolve_device,
     seconds=seconds,
     table=fill_table,
+    about=about,
     libraries=("torch", "datasets", "tokenizers", "sentencex"),
     preload=("ablation.task.text.run",),
 )

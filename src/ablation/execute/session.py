@@ -22,7 +22,7 @@ from ablation.execute.stamp import stamp
 from ablation.records.causes import refusal
 from ablation.records.outcome import Outcome
 from ablation.records.taken import Absent, Taken
-from ablation.tracking import Finished, Home, Unfinished
+from ablation.tracking import Finished, Home, Outdated, Unfinished
 
 if TYPE_CHECKING:
     from ablation.mirror import Mirror
@@ -46,6 +46,8 @@ class Session:
     """Shows long trainings while they run."""
     versions: Mapping[str, str]
     """Commit and library versions, as tags."""
+    outdated: Outdated | None = None
+    """Trials that only a change of sources made due again, or would have."""
     wanted: Callable[[Trial], bool] = lambda _: True
     """Whether this start trains a trial; the others that are due stay missing."""
     attempts: Attempts = dataclasses.field(default_factory=Attempts)
@@ -144,6 +146,8 @@ def session(
     places: Places,
     held: Held | None = None,
     wanted: Callable[[Trial], bool] = lambda _: True,
+    *,
+    keep: bool = False,
 ) -> Iterator[Session]:
     """Opens the record of a study, declares it, and reconciles what an earlier end left behind.
 
@@ -152,6 +156,7 @@ def session(
         places: Where it is recorded.
         held: The study's lock; None takes it.
         wanted: Whether a trial is to be trained in this start.
+        keep: Whether results under earlier sources are taken as they are.
 
     Raises:
         Refused: If the record cannot be used, or another process is using it.
@@ -172,7 +177,7 @@ def session(
             )
         try:
             mirror = mirrors.open_mirror(storage, plan, label=label)
-            opened = _open(plan, home, mirror, held)
+            opened = _open(plan, home, mirror, held, keep=keep)
             opened.wanted = wanted
             yield opened
         except BaseException:
@@ -182,13 +187,17 @@ def session(
         _close(home, complete=not opened.missing)
 
 
-def _open(plan: Plan, home: Home, mirror: Mirror, held: Held) -> Session:
+def _open(plan: Plan, home: Home, mirror: Mirror, held: Held, *, keep: bool) -> Session:
     """Declares the study, and brings the mirror and the plan into line with the record."""
     study = plan.study
     tracking.close_unfinished(home)
     outcomes = tracking.outcomes(home)
+    outdated = tracking.outdated_of(home, plan, outcomes)
+    if keep and outdated is not None:
+        tracking.keep(home, outdated.hashes)
+        outcomes = tracking.outcomes(home)
     # As of the lock: a worker may have begun with a trial since, but none earlier.
-    tracking.declare(home, plan.declaration, wording_of(study), seen=len(outcomes), at=held.since)
+    tracking.declare(home, plan.declaration, wording_of(plan), seen=len(outcomes), at=held.since)
     tracking.describe_data(home, plan.data)
     tracking.keep_about(home, _about(plan))
     tracking.keep_commonest(home, plan.data.test_commonest())
@@ -204,6 +213,7 @@ def _open(plan: Plan, home: Home, mirror: Mirror, held: Held) -> Session:
         mirror=mirror,
         outcomes=outcomes,
         live=Live(home, held.progress, plan, versions),
+        outdated=outdated,
         versions=versions,
         taken=tracking.taken_of(home, plan.declaration.hash),
     )
@@ -227,9 +237,12 @@ def _curve(finished: Finished, metric: str) -> dict[int, float]:
     }
 
 
-def wording_of(study: Study) -> dict[str, Any]:
-    """Returns what a study says in words, which is no part of its declaration."""
-    return {"question": study.question, "title": study.title, "caveats": list(study.caveats)}
+def wording_of(plan: Plan) -> dict[str, Any]:
+    """Returns what a study and its data say in words, which is no part of its declaration."""
+    study, notes = plan.study, plan.study.task.notes(plan.data)
+    data = {"data": list(notes.read), "data_warnings": list(notes.warnings)}
+    words = {"question": study.question, "title": study.title, "caveats": list(study.caveats)}
+    return words | {name: said for name, said in data.items() if said}
 
 
 def _keep_table(study: Study, home: Home) -> None:

@@ -70,9 +70,13 @@ def _warnings(basis: Basis) -> Iterator[str]:
     if basis.declaration.can_generalise and base["scope"] == "this_split":
         yield scope_note(basis.effects, basis.declaration)
     yield from _doubts(basis)
+    yield from content.wording.get("data_warnings", ())
     seen = content.declared[content.current]["runs_seen"]
     if seen:
         yield f"This declaration was made when {seen} runs had been seen."
+    if kept := content.record.get("kept"):
+        arms = _named([f"{arm} ({then}, now {now})" for arm, then, now in kept])
+        yield f"Sources changed after runs that are taken as they are, of {arms}: --keep-results."
     if basis.declaration.margin is None:
         yield "No margin is declared, so no arm can be equivalent but by identity."
     mixed = [name for name, values in content.provenance.items() if len(values) > 1]

@@ -12,6 +12,14 @@ from ablation.tracking.frames import (
     runs_frame,
     test_evaluations,
 )
+from ablation.tracking.kept import (
+    Outdated,
+    find_outdated,
+    keep,
+    kept_in,
+    outdated_of,
+    with_kept,
+)
 from ablation.tracking.parent import keep_reported, keep_taken, publish, reported_in, taken_of
 from ablation.tracking.reach import reach
 from ablation.tracking.record import (
@@ -62,6 +70,7 @@ __all__ = [
     "Early",
     "Finished",
     "Home",
+    "Outdated",
     "Started",
     "Unfinished",
     "about_of",
@@ -80,19 +89,23 @@ __all__ = [
     "examples_frame",
     "failures",
     "find_home",
+    "find_outdated",
     "foreign_runs",
     "hashes_frame",
+    "keep",
     "keep_about",
     "keep_commonest",
     "keep_numerics",
     "keep_reported",
     "keep_taken",
+    "kept_in",
     "labels_taken",
     "numerics",
     "numerics_in",
     "numerics_of",
     "open_home",
     "outcomes",
+    "outdated_of",
     "planned",
     "publish",
     "reach",
@@ -104,4 +117,5 @@ __all__ = [
     "taken_of",
     "test_evaluations",
     "validation_curves",
+    "with_kept",
 ]

@@ -23,6 +23,7 @@ from ablation.tracking.entities import (
     result_tags,
     tags_of,
 )
+from ablation.tracking.kept import kept_in, with_kept
 from ablation.tracking.store import KIND, LABEL, Home, search
 
 if TYPE_CHECKING:
@@ -83,8 +84,13 @@ def outcomes(home: Home) -> dict[str, Outcome]:
     """Returns key to outcome for every finished trial of the label.
 
     A trial is finished if a run of it FINISHED, or FAILED with a recorded reason. Of two such
-    runs the older one always counts.
+    runs the older one always counts. Results that were taken as they are although sources changed
+    are there under both keys.
     """
+    return with_kept(_recorded(home), kept_in(home.client.get_run(home.parent).data.tags))
+
+
+def _recorded(home: Home) -> dict[str, Outcome]:
     if not home.shared:
         with tables.reading(str(home.client.tracking_uri)) as query:
             return tables.outcomes(query, home.experiment, home.label)

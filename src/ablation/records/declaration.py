@@ -22,6 +22,19 @@ class Look(NamedTuple):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Searched:
+    """How the values of some hyperparameters were found before the first run."""
+
+    kind: Literal["once", "per_replicate", "search"]
+    """Tuned for each arm, or in every block anew; or a joint search whose best are the arms."""
+    space: Mapping[str, str]
+    """Dotted path to the range's repr."""
+    trials: int
+    """Of each arm's tuning, or of the search."""
+    pruner: str
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class DeclaredArm:
     """The name and the complete configuration of one arm."""
 

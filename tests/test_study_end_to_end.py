@@ -537,7 +537,7 @@ def test_a_collapse_criterion_judges_runs_that_are_there(
     assert "The baseline itself failed on 2 of 2 seeds" in report
 
 
-def test_replaced_data_are_recorded_under_a_label_of_their_own(
+def test_replaced_data_are_recorded_under_a_label_and_in_an_experiment_of_their_own(
     stored: Project, tiny_study: Path, corpus: Path
 ) -> None:
     other = corpus.rename(corpus.parent / "others")
@@ -548,6 +548,14 @@ def test_replaced_data_are_recorded_under_a_label_of_their_own(
     options = ("--data", str(other), "--text", "words", "--label", "colour", "--seeds", "1")
     stored.run("run", str(tiny_study), *options)
     assert {row["study"] for row in stored.runs("tiny@others")} == {"tiny@others"}
+    found = stored.client.get_experiment_by_name("tiny@others")
+    assert found is not None
+    assert len(stored.client.search_runs([found.experiment_id])) == 4
+    # In an older layout the study's experiment holds all labels: nothing is trained again.
+    stored.client.rename_experiment(found.experiment_id, "tiny")
+    shutil.rmtree(stored.folder / "reports/tiny@others")
+    assert "nothing to run" in stored.run("run", str(tiny_study), *options)
+    assert len(stored.client.search_runs([found.experiment_id])) == 4
     stored.run("report", "tiny@others")
 
 

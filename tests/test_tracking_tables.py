@@ -27,9 +27,14 @@ METRICS = {
 def home(tmp_path: Path, empty_store: Path) -> Home:
     shutil.copytree(empty_store, tmp_path / "store")
     client = tracking.connect(f"sqlite:///{tmp_path / 'store/mlflow.db'}")
-    tracking.open_home(client, "other", "other", data="e", artifacts=tmp_path)
-    tracking.open_home(client, "tiny", "tiny@else", data="f", artifacts=tmp_path)
-    return tracking.open_home(client, "tiny", "tiny", data="d", artifacts=tmp_path)
+    for study, label, data in (("other", "other", "e"), ("tiny2", "tiny2", "g"),
+                               ("tiny", "tiny@else", "f")):  # fmt: skip
+        tracking.open_home(client, study, label, data=data, artifacts=tmp_path)
+    found = tracking.open_home(client, "tiny", "tiny", data="d", artifacts=tmp_path)
+    # An older layout: every label in the study's experiment.
+    tags = {"ablation.kind": "study", "ablation.study": "tiny@old", "ablation.data": "o"}
+    client.create_run(found.experiment, tags=tags, start_time=1)
+    return found
 
 
 def add(home: Home, key: str, *, status: str, start: int, label: str = "", **more: str) -> str:
@@ -87,10 +92,20 @@ def test_parents_by_sql_are_those_of_the_client(filled: Home) -> None:
     client.set_tag(filled.parent, "ablation.declaration", "h")
     tracking.close(filled, complete=True)
     with tables.reading(client.tracking_uri) as query:
-        assert tables.experiment_of(query, "tiny") == filled.experiment
-        assert tables.experiment_of(query, "none") is None
-        rows = tables.runs(query, filled.experiment, "study")
+        rows = tables.parents(query, "tiny")
+        assert tables.parents(query, "none") == []
+    assert {row.tags["ablation.study"]: row.tags["ablation.data"] for row in rows} == {
+        "tiny": "d", "tiny@else": "f", "tiny@old": "o",
+    }  # fmt: skip
     assert tables.labels_taken(rows) == tracking.labels_taken(client, "tiny")
+    for label in ("tiny", "tiny@else", "tiny@old"):
+        home = tracking.find_home(client, "tiny", label)
+        assert home is not None
+        assert [home.parent, home.experiment] == next(
+            [row.run_id, row.experiment] for row in rows if row.tags["ablation.study"] == label
+        )
+        name = client.get_experiment(home.experiment).name
+        assert name == ("tiny" if label == "tiny@old" else label)
     for row in rows:
         run = client.get_run(row.run_id)
         assert dict(row.tags) == run.data.tags
@@ -101,12 +116,12 @@ def test_parents_by_sql_are_those_of_the_client(filled: Home) -> None:
 def test_a_deleted_experiment_is_refused_as_by_the_client(filled: Home) -> None:
     filled.client.delete_experiment(filled.experiment)
     with pytest.raises(Refused) as by_client:
-        tracking.labels_taken(filled.client, "tiny")
+        tracking.find_home(filled.client, "tiny", "tiny")
     with (
         tables.reading(filled.client.tracking_uri) as query,
         pytest.raises(Refused) as by_sql,
     ):
-        tables.experiment_of(query, "tiny")
+        tables.refuse_deleted(query, "tiny")
     assert str(by_sql.value) == str(by_client.value)
 
 

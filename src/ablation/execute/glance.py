@@ -51,7 +51,7 @@ def glance(plan: Plan, places: Places) -> Glance | None:
         places: Where it is recorded.
 
     Raises:
-        Refused: If the study's experiment was deleted in the UI but not for good.
+        Refused: If the label's experiment was deleted in the UI but not for good.
     """
     if not places.record_exists:
         return Glance(label=plan.label({}), outcomes={})
@@ -64,17 +64,16 @@ def glance(plan: Plan, places: Places) -> Glance | None:
 
 
 def _of_record(plan: Plan, places: Places) -> Glance:
-    study = plan.study.name
     with tables.reading(places.tracking) as query:
-        experiment = tables.experiment_of(query, study)
-        parents = [] if experiment is None else tables.runs(query, experiment, "study")
+        parents = tables.parents(query, plan.study.name)
         label = plan.label(tables.labels_taken(parents))
-        ours = [row for row in parents if row.tags[tracking.LABEL] == label]
-        if experiment is None or not ours:
+        ours = next((row for row in parents if row.tags[tracking.LABEL] == label), None)
+        if ours is None:
+            tables.refuse_deleted(query, label)
             return Glance(label=label, outcomes={})
-        done = tables.outcomes(query, experiment, label)
+        done = tables.outcomes(query, ours.experiment, label)
     planned = _planned(plan, places, label)
-    return Glance(label=label, outcomes=done, planned=planned, parent=ours[0])
+    return Glance(label=label, outcomes=done, planned=planned, parent=ours)
 
 
 def _planned(plan: Plan, places: Places, label: str) -> Mapping[str, int]:

@@ -124,7 +124,6 @@ def test_evaluations(home: Home, data: str, outcomes: Mapping[str, Outcome], *, 
     ours = sum("test/loss" in o.metrics and o.ended <= until for o in outcomes.values())
     where = f"tags.`{KIND}` = 'trial' AND tags.`{DATA}` = '{data}' AND metrics.`test/loss` >= 0"
     where += f" AND attributes.end_time <= {until}"
-    others = (each.experiment_id for each in home.client.search_experiments())
-    return ours + sum(
-        1 for each in others if each != home.experiment for _ in search(home.client, each, where)
-    )
+    every = (each.experiment_id for each in home.client.search_experiments())
+    others = [each for each in every if each != home.experiment]
+    return ours + sum(1 for _ in search(home.client, others, where)) if others else ours

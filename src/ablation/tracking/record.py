@@ -73,7 +73,7 @@ def outcomes(home: Home) -> dict[str, Outcome]:
         with tables.reading(str(home.client.tracking_uri)) as query:
             return tables.outcomes(query, home.experiment, home.label)
     found: dict[str, Outcome] = {}
-    children = search(home.client, home.experiment, _children(home))
+    children = search(home.client, [home.experiment], _children(home))
     for run in sorted(children, key=lambda run: (run.info.start_time, run.info.run_id)):
         if (outcome := _outcome(run)) is not None:
             found.setdefault(run.data.tags[KEY], outcome)
@@ -83,7 +83,7 @@ def outcomes(home: Home) -> dict[str, Outcome]:
 def close_unfinished(home: Home) -> int:
     """Marks every interrupted run of the label as KILLED; returns their number."""
     open_runs = list(
-        search(home.client, home.experiment, f"{_children(home)} AND status = 'RUNNING'")
+        search(home.client, [home.experiment], f"{_children(home)} AND status = 'RUNNING'")
     )
     for run in open_runs:
         home.client.set_terminated(run.info.run_id, status="KILLED")
@@ -190,7 +190,7 @@ def _known(home: Home, trial: Trial) -> Outcome | None:
     if not home.shared:  # an SQLite file has a lock beside it, so no other conductor
         return None
     where = f"{_children(home)} AND tags.`{KEY}` = '{trial.key}' AND status != 'KILLED'"
-    found = (_outcome(run) for run in search(home.client, home.experiment, where))
+    found = (_outcome(run) for run in search(home.client, [home.experiment], where))
     return next((outcome for outcome in found if outcome is not None), None)
 
 

@@ -1,4 +1,4 @@
-"""The MLflow store: connecting, one experiment per study, one parent run per study label."""
+"""The MLflow store: connecting, one experiment and one parent run per study label."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from ablation.tracking import files, notes
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
-    from mlflow.entities import Run
+    from mlflow.entities import Experiment, Run
 
 KIND = "ablation.kind"
 LABEL = "ablation.study"
@@ -75,7 +75,7 @@ class Home:
 
     client: MlflowClient
     experiment: str
-    """MLflow's id of the study's experiment."""
+    """MLflow's id of the experiment that holds the runs."""
     label: str
     """The study's name, with ``@data`` if its data were replaced."""
     parent: str
@@ -198,18 +198,48 @@ def _sync_less(path: Path) -> None:
     event.listen(Pool, "connect", set_up)
 
 
-def experiment_of(client: MlflowClient, study: str) -> str | None:
-    """Returns the id of the study's experiment, or None if it does not exist.
+def belongs(experiment: str, study: str) -> bool:
+    """Returns whether runs of the study may be in an experiment of that name.
 
-    Raises:
-        Refused: If the experiment was deleted in the UI, but not permanently.
+    One experiment per label, named by it; an older layout has all labels in the study's.
+
+    >>> belongs("init_std@trec", "init_std"), belongs("init_std2", "init_std")
+    (True, False)
     """
-    found = client.get_experiment_by_name(study)
-    if found is None:
-        return None
-    if found.lifecycle_stage == "deleted":
-        raise deleted(study, found.experiment_id)
-    return str(found.experiment_id)
+    return experiment == study or experiment.startswith(f"{study}@")
+
+
+def _experiments(client: MlflowClient, study: str) -> dict[str, Experiment]:
+    """Returns name to experiment for all that may hold runs of the study, deleted ones too."""
+    from mlflow.entities import ViewType
+
+    if not re.fullmatch(r"\w+", study):  # typed by the user, perhaps with a quote
+        return {}
+    found: dict[str, Experiment] = {}
+    token = None
+    while True:
+        page = client.search_experiments(
+            ViewType.ALL, filter_string=f"name LIKE '{study}%'", page_token=token
+        )
+        found |= {each.name: each for each in page if belongs(each.name, study)}
+        if not (token := page.token):
+            return found
+
+
+def _parents(
+    client: MlflowClient, experiments: Mapping[str, Experiment], where: str = ""
+) -> list[Run]:
+    """Returns the parent runs in the experiments that are not deleted, oldest first.
+
+    Args:
+        client: The store.
+        experiments: Name to experiment.
+        where: More of the filter.
+    """
+    active = [e.experiment_id for e in experiments.values() if e.lifecycle_stage == "active"]
+    found = search(client, active, f"tags.`{KIND}` = 'study'{where}") if active else ()
+    # Oldest first, so that every start chooses the same one.
+    return sorted(found, key=lambda run: (run.info.start_time, run.info.run_id))
 
 
 def deleted(study: str, experiment: object) -> Refused:
@@ -223,10 +253,7 @@ def deleted(study: str, experiment: object) -> Refused:
 
 def labels_taken(client: MlflowClient, study: str) -> dict[str, str]:
     """Returns label to data fingerprint for every parent run of the study."""
-    experiment = experiment_of(client, study)
-    if experiment is None:
-        return {}
-    parents = search(client, experiment, f"tags.`{KIND}` = 'study'")
+    parents = _parents(client, _experiments(client, study))
     return {run.data.tags[LABEL]: run.data.tags[DATA] for run in parents}
 
 
@@ -237,33 +264,42 @@ def open_home(
 
     Args:
         client: The store.
-        study: Name of the study, and of the experiment.
-        label: Label of the parent run.
+        study: Name of the study.
+        label: Label of the parent run, and name of a new experiment.
         data: Fingerprint of the data.
         artifacts: Folder for the artifacts of a new experiment; None lets the server choose.
     """
-    experiment = experiment_of(client, study)
-    if experiment is None:
-        place = None if artifacts is None else (artifacts.absolute() / study).as_uri()
-        experiment = client.create_experiment(study, artifact_location=place)
     home = find_home(client, study, label)
     if home is not None:
         return home
+    found = client.get_experiment_by_name(label)
+    place = None if artifacts is None else (artifacts.absolute() / label).as_uri()
+    experiment = (
+        client.create_experiment(label, artifact_location=place)
+        if found is None
+        else str(found.experiment_id)
+    )
     tags = {KIND: "study", LABEL: label, DATA: data, "ablation.name": study, **source()}
     parent = client.create_run(experiment, tags=tags, run_name=label)
     return Home(client, experiment, label, parent.info.run_id)
 
 
 def find_home(client: MlflowClient, study: str, label: str) -> Home | None:
-    """Returns the home of a label, or None if it has no runs."""
-    experiment = experiment_of(client, study)
-    if experiment is None or not re.fullmatch(r"[\w.@-]+", label):
+    """Returns the home of a label, or None if it has no runs.
+
+    Raises:
+        Refused: If the label's experiment was deleted in the UI, but not permanently.
+    """
+    if not re.fullmatch(r"[\w.@-]+", label):
         return None
-    where = f"tags.`{KIND}` = 'study' AND tags.`{LABEL}` = '{label}'"
-    parents = list(search(client, experiment, where))
-    # Oldest first, so that every start chooses the same one.
-    parents.sort(key=lambda run: (run.info.start_time, run.info.run_id))
-    return Home(client, experiment, label, parents[0].info.run_id) if parents else None
+    found = _experiments(client, study)
+    parents = _parents(client, found, f" AND tags.`{LABEL}` = '{label}'")
+    if parents:
+        info = parents[0].info
+        return Home(client, str(info.experiment_id), label, info.run_id)
+    if label in found and found[label].lifecycle_stage == "deleted":
+        raise deleted(label, found[label].experiment_id)
+    return None
 
 
 def declare(
@@ -399,11 +435,11 @@ def numerics(home: Home) -> dict[str, list[Any]] | None:
     return json.loads(long_in(tags, NUMERICS)) if tags.get(f"{NUMERICS}.of") else None
 
 
-def search(client: MlflowClient, experiment: str, where: str) -> Iterator[Run]:
-    """Yields every run of the experiment that matches the filter."""
+def search(client: MlflowClient, experiments: list[str], where: str) -> Iterator[Run]:
+    """Yields every run of the experiments that matches the filter."""
     token = None
     while True:
-        page = client.search_runs([experiment], where, max_results=1000, page_token=token)
+        page = client.search_runs(experiments, where, max_results=1000, page_token=token)
         yield from page
         token = page.token
         if not token:

@@ -15,7 +15,7 @@ from urllib.parse import quote
 from ablation.records import addresses
 from ablation.records.outcome import Outcome
 from ablation.tracking.entities import CHOSEN, KEY, outcome_of
-from ablation.tracking.store import DATA, KIND, LABEL, deleted
+from ablation.tracking.store import DATA, KIND, LABEL, belongs, deleted
 
 Query = Callable[..., list[Any]]
 """Takes SQL and named values, and returns the rows."""
@@ -28,13 +28,13 @@ SELECT t.run_uuid, t.key, t.value
 FROM runs r
 JOIN tags k ON k.run_uuid = r.run_uuid AND k.key = :kind_name AND k.value = :kind
 JOIN tags t ON t.run_uuid = r.run_uuid
-WHERE r.experiment_id = :experiment AND r.lifecycle_stage = 'active'
+WHERE r.experiment_id IN ({experiments}) AND r.lifecycle_stage = 'active'
 """
 _RUNS = """
-SELECT r.run_uuid, r.status, r.start_time, r.end_time
+SELECT r.run_uuid, r.experiment_id, r.status, r.start_time, r.end_time
 FROM runs r
 JOIN tags k ON k.run_uuid = r.run_uuid AND k.key = :kind_name AND k.value = :kind
-WHERE r.experiment_id = :experiment AND r.lifecycle_stage = 'active'
+WHERE r.experiment_id IN ({experiments}) AND r.lifecycle_stage = 'active'
 ORDER BY r.start_time, r.run_uuid
 """
 _FINALS = """
@@ -44,7 +44,7 @@ JOIN latest_metrics m ON m.run_uuid = r.run_uuid
 WHERE r.experiment_id = :experiment AND r.lifecycle_stage = 'active'
 AND (m.key LIKE 'test/%' OR m.key LIKE :chosen)
 """
-_EXPERIMENT = "SELECT experiment_id, lifecycle_stage FROM experiments WHERE name = :name"
+_EXPERIMENTS = "SELECT name, experiment_id, lifecycle_stage FROM experiments"
 _POINTS = """
 SELECT run_uuid, key, step, value FROM metrics WHERE NOT is_nan AND run_uuid IN ({runs})
 """
@@ -55,6 +55,7 @@ class Row:
     """A run as the tables have it."""
 
     run_id: str
+    experiment: str
     status: str
     start_time: int
     end_time: int | None
@@ -77,34 +78,41 @@ def reading(uri: str) -> Iterator[Query]:
         yield lambda sql, **values: connection.execute(sql, values).fetchall()
 
 
-def experiment_of(query: Query, study: str) -> str | None:
-    """Returns the id of the study's experiment, None if it is missing.
-
-    Raises:
-        Refused: If the experiment was deleted in the UI but not for good.
-    """
-    for experiment, stage in query(_EXPERIMENT, name=study):
-        if stage == "deleted":
-            raise deleted(study, experiment)
-        return str(experiment)
-    return None
+def parents(query: Query, study: str) -> list[Row]:
+    """Returns the parent runs of a study's labels, oldest first, wherever they are."""
+    found = [
+        str(experiment)
+        for name, experiment, stage in query(_EXPERIMENTS)
+        if stage == "active" and belongs(name, study)
+    ]
+    return runs(query, found, "study")
 
 
-def runs(query: Query, experiment: str, kind: str) -> list[Row]:
-    """Returns the runs of an experiment that were not deleted, oldest first.
+def refuse_deleted(query: Query, label: str) -> None:
+    """Raises `Refused` if the label's experiment was deleted in the UI but not for good."""
+    for name, experiment, stage in query(_EXPERIMENTS):
+        if name == label and stage == "deleted":
+            raise deleted(label, experiment)
+
+
+def runs(query: Query, experiments: Sequence[str], kind: str) -> list[Row]:
+    """Returns the runs of some experiments that were not deleted, oldest first.
 
     Args:
         query: Reads the record.
-        experiment: MLflow's id of the experiment.
+        experiments: MLflow's ids of the experiments.
         kind: ``study`` for parent runs, ``trial`` for the others.
     """
-    wanted = {"experiment": int(experiment), "kind_name": KIND, "kind": kind}
+    among = ", ".join(str(int(each)) for each in experiments)
+    wanted = {"kind_name": KIND, "kind": kind}
     tags: dict[str, dict[str, str]] = {}
-    for run, name, value in query(_TAGGED, **wanted):
+    for run, name, value in query(_TAGGED.format(experiments=among), **wanted):
         tags.setdefault(run, {})[name] = value
     return [
-        Row(run, status, began, ended, tags[run])
-        for run, status, began, ended in query(_RUNS, **wanted)
+        Row(run, str(experiment), status, began, ended, tags[run])
+        for run, experiment, status, began, ended in query(
+            _RUNS.format(experiments=among), **wanted
+        )
     ]
 
 
@@ -115,7 +123,7 @@ def labels_taken(parents: Iterable[Row]) -> dict[str, str]:
 
 def outcomes(query: Query, experiment: str, label: str) -> dict[str, Outcome]:
     """Returns key to outcome for every trial of the label that is done; the oldest run counts."""
-    children = [row for row in runs(query, experiment, "trial") if row.tags.get(LABEL) == label]
+    children = [row for row in runs(query, [experiment], "trial") if row.tags.get(LABEL) == label]
     metrics: dict[str, dict[str, float]] = {row.run_id: {} for row in children}
     for run, name, value, is_nan in query(
         _FINALS, experiment=int(experiment), chosen=f"{CHOSEN}%"

@@ -125,12 +125,16 @@ def plan(
     from rich.table import Table
 
     from ablation.cli.asked import cores, estimate, look_up, plan_of
+    from ablation.cli.searched import with_searches
     from ablation.mirror import DONE
     from ablation.study.load import STUDIES, load
     from ablation.task import Redirection
 
     study = load(name, STUDIES)
     given = plan_of(study, Redirection(data=data, text=text, label=label), seeds)
+    given, said = with_searches(given, store)
+    for line in said:
+        show(escaped(line))
     seen = look_up(given, store)
     table = Table("arm", "config", "seeds", "done", "missing", box=None)
     for arm, config in dict.fromkeys((t.arm.name, t.config_hash) for t in given.trials):
@@ -166,12 +170,15 @@ def status(
 
     from ablation.cli import matrix
     from ablation.cli.asked import cores, look_up, plan_of
+    from ablation.cli.searched import with_searches
     from ablation.mirror import DONE
     from ablation.study.load import STUDIES, load
     from ablation.task import Redirection
 
     other = Redirection(data=data, text=text, label=label)
-    given = plan_of(load(name, STUDIES), other, seeds)
+    given, said = with_searches(plan_of(load(name, STUDIES), other, seeds), store)
+    for line in said:
+        show(escaped(line))
     if watch:
         matrix.watch(given, lambda: look_up(given, store), Console(), workers=cores())
         return
@@ -211,6 +218,9 @@ def run(
     given.study.task.check([(arm.config, given.data_by_arm[arm.name]) for arm in arms])
     _terminate_like_interrupt()
     with seldom(), settled_store(where.tracking), ProcessCrew(workers or cores()) as crew:
+        given = _search_first(given, crew, where, device=device)
+        if given.study.tune:
+            _run_shared(given, crew, where, device=device)
         with hold(where, given.study.name) as held:
             seen = glance(given, where)
             shown = settled(given, where, seen, reports)
@@ -225,6 +235,37 @@ def run(
             show(escaped(f"{len(opened.missing)} planned trials are missing: {names}"))
             raise typer.Exit(1)
         _write_report(opened.home, where, reports, None if idle else crew)
+
+
+def _search_first(given: Plan, crew: ProcessCrew, where: Places, *, device: str) -> Plan:
+    """Carries out tunings or a search; returns the plan of what they found."""
+    if not (given.study.tune or given.study.search):
+        return given
+    from ablation.cli.asked import cache_folder
+    from ablation.cli.searched import search_first
+
+    try:
+        return search_first(given, crew, where, cache_folder(), device=device)
+    except KeyboardInterrupt:
+        show("\nStopped: recorded tuning trials are kept. Run the same command again to go on.")
+        raise typer.Exit(INTERRUPTED) from None
+
+
+def _run_shared(given: Plan, crew: ProcessCrew, where: Places, *, device: str) -> None:
+    """Runs the arms of a tuned study at their shared hyperparameters, as a study beside it."""
+    from ablation.cli.asked import cache_folder
+    from ablation.execute import glance, hold
+    from ablation.execute.crew import prepare_pool
+    from ablation.study.plan import make_plan
+    from ablation.study.searched import shared
+
+    beside = make_plan(shared(given.study), cache_folder(), is_redirected=given.is_redirected)
+    with hold(where, beside.study.name) as held:
+        seen = glance(beside, where)
+        done = seen is not None and seen.parent is not None and seen.parent.status == "FINISHED"
+        if seen is None or not done or seen.missing(beside):
+            prepare_pool(*given.study.task.preload)
+            _carry_out(beside, crew, where, held, seen, device=device)
 
 
 def _carry_out(

@@ -32,6 +32,8 @@ class Searched:
     trials: int
     """Of each arm's tuning, or of the search."""
     pruner: str
+    names: tuple[str, ...]
+    """What identifies each search."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -84,6 +86,8 @@ class Declaration:
     which is :attr:`chance`."""
     paired: bool = True
     """Whether arms share seeds and are compared seed by seed."""
+    searched: Searched | None = None
+    """How hyperparameters were tuned or arms found; None if nothing was."""
 
     @property
     def measure(self) -> Metric:
@@ -123,6 +127,7 @@ class Declaration:
             **({"scope": self.scope} if self.scope == "this_split" else {}),
             **({} if self.described is None else {"described": _described(self.described)}),
             **({} if self.paired else {"paired": False}),
+            **({} if self.searched is None else {"searched": _searched(self.searched)}),
         }
 
     @classmethod
@@ -140,10 +145,18 @@ class Declaration:
         if "described" in stored:
             told = stored["described"] | {"factor": float(stored["described"]["factor"])}
             given["described"] = Metric(name=stored["metric"], **told)
+        if "searched" in stored:
+            given["searched"] = Searched(
+                **stored["searched"] | {"names": tuple(stored["searched"]["names"])}
+            )
         return cls(**given)
 
 
 _NUMBERS = ("margin", "floor", "chance", "collapse", "quantum")
+
+
+def _searched(searched: Searched) -> dict[str, Any]:
+    return dataclasses.asdict(searched) | {"names": list(searched.names)}
 
 
 def _described(metric: Metric) -> dict[str, Any]:

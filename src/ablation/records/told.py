@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 State = Literal["COMPLETE", "PRUNED", "FAIL"]
@@ -15,6 +15,10 @@ class Told:
     """A trial of a search that has ended; test had no part in it."""
 
     number: int
+    arm: str
+    """The arm that was tuned; of a joint search the baseline."""
+    replicate: int | None = None
+    """The block that it was tuned for; None for all of them."""
     point: Mapping[str, float | str]
     """Parameter to a number, or to the name of a value."""
     values: Mapping[str, str]
@@ -26,6 +30,8 @@ class Told:
     state: State
     seed: int
     seconds: float
+    edges: Sequence[str] = ()
+    """Paths whose value is near an end of its range."""
     reason: str = ""
     """Why it failed."""
 
@@ -38,13 +44,13 @@ class Told:
     def from_text(cls, text: str) -> Told:
         """Returns what :meth:`to_text` wrote.
 
-        >>> told = Told(number=0, point={"a": 0.1}, values={"a": "0.1"}, curve={1: 0.5},
-        ...     value=0.5, state="COMPLETE", seed=10_000, seconds=1.5)
+        >>> told = Told(number=0, arm="mean", edges=["a"], point={"a": 0.1}, values={"a": "0.1"},
+        ...     curve={1: 0.5}, value=0.5, state="COMPLETE", seed=10_000, seconds=1.5)
         >>> Told.from_text(told.to_text()) == told
         True
         """
         stored: dict[str, Any] = json.loads(text)
-        return cls(**stored | {"curve": {epoch: value for epoch, value in stored["curve"]}})
+        return cls(**stored | {"curve": dict(stored["curve"])})
 
 
 def best_of(told: Mapping[int, Told], direction: int, most: int = 1) -> list[Told]:

@@ -11,6 +11,7 @@ from ablation.report.blocks import Page, Section
 from ablation.report.missing import missing_warnings
 from ablation.report.parts import parts_of
 from ablation.report.parts.curves import HALF
+from ablation.report.parts.searched import at_edges
 
 SCREENING = 5
 """Seeds below which a study is a screening."""
@@ -70,6 +71,8 @@ def _warnings(basis: Basis) -> Iterator[str]:
     seen = content.declared[content.current]["runs_seen"]
     if seen:
         yield f"This declaration was made when {seen} runs had been seen."
+    if edges := at_edges(basis):
+        yield f"A tuned value is at the edge of its range: {'; '.join(edges)}. Widen the range."
     if basis.declaration.margin is None:
         yield "No margin is declared, so no arm can be equivalent but by identity."
     mixed = [name for name, values in content.provenance.items() if len(values) > 1]

@@ -12,6 +12,7 @@ import numpy as np
 
 from ablation.records.digest import digest
 from ablation.records.told import Told
+from ablation.search.prune import WAYS
 from ablation.study.design import level_name
 from ablation.study.space import LogUniform, Space, When, choose
 
@@ -84,8 +85,7 @@ def study_of(space: Space, told: Sequence[Told], direction: int, sampler: Any = 
     import optuna
 
     optuna.logging.set_verbosity(logging.ERROR)
-    way = "maximize" if direction > 0 else "minimize"
-    study = optuna.create_study(sampler=sampler, direction=way)
+    study = optuna.create_study(sampler=sampler, direction=WAYS[direction > 0])
     distributions = distributions_of(space)
     study.add_trials([frozen(each, distributions) for each in told])
     return study

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from ablation.records.told import Told
+
+WAYS: tuple[Literal["minimize"], Literal["maximize"]] = ("minimize", "maximize")
+"""Optuna's names of a direction."""
 
 
 def _successive_halving() -> Any:
@@ -49,15 +52,14 @@ class Pruning:
         import optuna
 
         optuna.logging.set_verbosity(logging.ERROR)
-        way = "maximize" if direction > 0 else "minimize"
-        study = optuna.create_study(direction=way, pruner=PRUNERS[pruner]())
+        study = optuna.create_study(direction=WAYS[direction > 0], pruner=PRUNERS[pruner]())
         for each in told:  # replayed, because a pruner may keep what it saw on the way
             trial = study.ask()
             for epoch, value in each.curve.items():
                 trial.report(value, epoch)
                 trial.should_prune()
-            value = each.value if each.state == "COMPLETE" else None
-            study.tell(trial, value, state=optuna.trial.TrialState[each.state])
+            final = each.value if each.state == "COMPLETE" else None
+            study.tell(trial, final, state=optuna.trial.TrialState[each.state])
         self._trial = study.ask()
 
     def should_stop(self, epoch: int, value: float) -> bool:

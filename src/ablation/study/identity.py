@@ -27,4 +27,6 @@ def arm_hash(arm: Arm, identity: Identity, fingerprint: str) -> str:
         fingerprint: Hash of the content of the data.
     """
     plain = digest(identity.values, fingerprint, identity.contents, identity.numerics)
+    if arm.procedure:
+        plain = digest(plain, arm.procedure)
     return plain if arm.seed_offset is None else digest(plain, "copy", arm.seed_offset)

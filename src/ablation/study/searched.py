@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from ablation.errors import Refused, nearest
 from ablation.records.declaration import Searched
 from ablation.records.digest import digest
 from ablation.records.paths import replace
+from ablation.records.told import Told
 from ablation.study.space import Space, check_space
 
 if TYPE_CHECKING:
-    from ablation.study.plan import Plan
     from ablation.study.spec import Study
 
 Tuning = Literal["once", "per_replicate"]
@@ -56,9 +56,13 @@ class Search:
         return TUNING_SEEDS + PER_REPLICATE * (self.replicate or 0) + number
 
 
-def searches_of(plan: Plan) -> list[Search]:
-    """Returns the searches that a plan's study takes before its trials can be planned."""
-    study = plan.study
+def searches_of(study: Study, fingerprint: str) -> list[Search]:
+    """Returns the searches that a study takes before its trials can be planned.
+
+    Args:
+        study: The study, before or after what they found is filled in.
+        fingerprint: Hash of the content of the data.
+    """
     space = study.search or study.tune
     if not space:
         return []
@@ -70,20 +74,42 @@ def searches_of(plan: Plan) -> list[Search]:
         for arm in arms:
             identity = study.task.identify(arm.config)
             values = {path: each for path, each in identity.values.items() if path not in space}
-            decides = (values, identity.contents, identity.numerics, plan.data.fingerprint,
+            decides = (values, identity.contents, identity.numerics, fingerprint,
                        {path: repr(given) for path, given in space.items()}, study.pruner,
                        study.measure.name, replicate, arm.seed_offset)  # fmt: skip
             found.append(
                 Search(
-                    name=f"{study.name}/{digest(*decides)}", arm=arm.name, replicate=replicate,
-                    config=arm.config, space=space, pruner=study.pruner,
+                    name=f"{study.name}/{digest(*decides)}",
+                    arm=arm.name,
+                    replicate=replicate,
+                    config=arm.config,
+                    space=space,
+                    pruner=study.pruner,
                     trials=study.search_trials if study.search else study.tuning_trials,
-                )  # fmt: skip
+                )
             )
     return found
 
 
-def searched_of(study: Study) -> Searched | None:
+Runs = dict[int, tuple[Told, str]]
+"""Number to trial and run id."""
+
+
+def group_told(
+    searches: Sequence[Search], found: Mapping[str, tuple[Told, str]]
+) -> dict[str, Runs]:
+    """Returns the name of each search to its trials, from those of a record."""
+    return {
+        search.name: {
+            number: found[search.key(number)]
+            for number in range(search.trials)
+            if search.key(number) in found
+        }
+        for search in searches
+    }
+
+
+def searched_of(study: Study, fingerprint: str) -> Searched | None:
     """Returns what the declaration says of a study's tuning or search."""
     space = study.search or study.tune
     if not space:
@@ -93,7 +119,22 @@ def searched_of(study: Study) -> Searched | None:
         space={path: repr(given) for path, given in space.items()},
         trials=study.search_trials if study.search else study.tuning_trials,
         pruner=study.pruner,
+        names=tuple(search.name for search in searches_of(study, fingerprint)),
     )
+
+
+def procedure_of(study: Study) -> str:
+    """Returns a hash of how arms are tuned in every block; empty if they are not."""
+    if not study.tune or study.tuning != "per_replicate":
+        return ""
+    space = {path: repr(given) for path, given in study.tune.items()}
+    return digest(space, study.tuning_trials, study.pruner, study.measure.name)
+
+
+def declared_values(study: Study, values: Mapping[str, str]) -> dict[str, str]:
+    """Returns the values that are declared of an arm; those tuned in every block have none."""
+    every_block = study.tune if study.tuning == "per_replicate" else {}
+    return dict(values) | dict.fromkeys(every_block, "tuned in every block")
 
 
 def configured(config: Any, values: Mapping[str, Any]) -> Any:
@@ -107,8 +148,9 @@ def shared(study: Study) -> Study:
     """Returns the study of the same arms at their shared hyperparameters, nothing tuned."""
     title = f"{study.title or study.name}, nothing tuned"
     return dataclasses.replace(
-        study, name=f"{study.name}_shared", title=title, tune={}, tuned={}, tuning="once"
-    )
+        study, name=f"{study.name}_shared", title=title, tune={}, tuned={}, tuned_by_block={},
+        tuning="once",
+    )  # fmt: skip
 
 
 def check_search(study: Study) -> None:

@@ -14,7 +14,14 @@ from ablation.records.declaration import Collapse, Look, Scope
 from ablation.records.metric import Metric
 from ablation.records.paths import flatten, replace
 from ablation.study.design import Design, arms_of, level_name
-from ablation.study.searched import BASELINE, Tuned, Tuning, check_search
+from ablation.study.searched import (
+    BASELINE,
+    Tuned,
+    Tuning,
+    check_search,
+    configured,
+    procedure_of,
+)
 from ablation.study.space import Space
 from ablation.task import Task
 from ablation.task.function import function_task
@@ -41,6 +48,10 @@ class Arm:
     seed_offset: int | None = None
     """Added to the seed of every block: makes the arm a copy with other draws, or with the same
     draws at 0. For A/A studies only."""
+    by_seed: Mapping[int, Any] = dataclasses.field(default_factory=dict)
+    """Seed to the configuration of its block, for an arm that is tuned in every block."""
+    procedure: str = ""
+    """How it was tuned in every block: a part of the identity of its trials."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -141,6 +152,10 @@ class Study:
     ``none``."""
     tuned: Tuned = dataclasses.field(default_factory=dict)
     """Arm to the values that were found; filled in when the tuning or the search is done."""
+    tuned_by_block: Mapping[tuple[str, int], Mapping[str, Any]] = dataclasses.field(
+        default_factory=dict
+    )
+    """Likewise arm and seed to values, of a tuning in every block."""
     numerics: bool = False
     """Whether the report shows the task's own table. For the text classifier it is computed
     without training: the effect of each fill of the arms in each dtype."""
@@ -249,9 +264,21 @@ def _complete_arms(study: Study) -> tuple[Arm, ...]:
         config = study.config
         offset = levels.pop(OFFSET, None)
         tuned = {} if study.search else study.tuned.get(name, {})
+        of_blocks = {
+            seed: values for (of, seed), values in study.tuned_by_block.items() if of == name
+        }
         for path, level in (levels | dict(tuned)).items():
             config = replace(config, path, level)
-        arms.append(Arm(name=name, config=config, levels=levels, seed_offset=offset))
+        arms.append(
+            Arm(
+                name=name,
+                config=config,
+                levels=levels,
+                seed_offset=offset,
+                by_seed={seed: configured(config, of) for seed, of in of_blocks.items()},
+                procedure=procedure_of(study),
+            )
+        )
     return tuple(arms)
 
 

@@ -137,6 +137,9 @@ class Task:
     table: Callable[[Sequence[Any]], tuple[str, Callable[[], Sequence[Mapping[str, Any]]]]]
     """Returns a digest of the inputs of the task's own table, and a function that computes its
     rows."""
+    epochs: Callable[[Any], int] | None = None
+    """Returns the epoch after which a training only evaluates test, which tuning leaves out; None
+    if that is unknown."""
     send: Callable[[Any], Any] = _unchanged
     """Returns the form in which a configuration is sent to a worker."""
     libraries: Sequence[str] = ()

@@ -25,6 +25,14 @@ from ablation.tracking.record import (
     outcomes,
     record,
 )
+from ablation.tracking.searched import (
+    Ended,
+    importances_of,
+    keep_importances,
+    record_told,
+    told_at,
+    told_of,
+)
 from ablation.tracking.store import (
     LABEL,
     Home,
@@ -56,6 +64,7 @@ __all__ = [
     "RUNS",
     "WEIGHTS",
     "Early",
+    "Ended",
     "Finished",
     "Home",
     "Started",
@@ -75,7 +84,9 @@ __all__ = [
     "find_home",
     "foreign_runs",
     "hashes_frame",
+    "importances_of",
     "keep_commonest",
+    "keep_importances",
     "keep_numerics",
     "keep_reported",
     "keep_taken",
@@ -89,10 +100,13 @@ __all__ = [
     "publish",
     "reach",
     "record",
+    "record_told",
     "reported_in",
     "runs_frame",
     "settled",
     "taken_of",
     "test_evaluations",
+    "told_at",
+    "told_of",
     "validation_curves",
 ]

@@ -65,7 +65,7 @@ def parameters_of(trial: Trial, data: Prepared) -> list[Param]:
     from mlflow.entities import Param
 
     named = {"arm": trial.arm.name, "seed": trial.seed}
-    parameters = {**flatten(trial.arm.config), **named, **data.parameters()}
+    parameters = {**flatten(trial.config), **named, **data.parameters()}
     return [Param(name, str(value)) for name, value in parameters.items()]
 
 

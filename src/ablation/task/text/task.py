@@ -157,6 +157,7 @@ TEXT = Task(
     train=train_text,
     device=resolve_device,
     seconds=seconds,
+    epochs=lambda config: int(config.train.epochs),
     table=fill_table,
     libraries=("torch", "datasets", "tokenizers", "sentencex"),
     preload=("ablation.task.text.run",),

@@ -166,10 +166,10 @@ def test_the_dashboard_shows_a_search_as_optuna_would(store: Path, tmp_path: Pat
     arms = filled_in(plan, look_up_searches(plan, places(store)), tmp_path).study.complete_arms
     assert [arm.name for arm in arms] == ["baseline", "best 1", "best 2", "best 3"]
     assert arms[1].config.bias == choose(SPACE, Recalled(shown.best_trial.params))["bias"]
-    assert set(optuna.importance.get_param_importances(shown)) <= {"bias is 0", "bias", "sides"}
+    assert set(optuna.importance.get_param_importances(shown)) <= {"bias is 0", *SPACE}
 
 
-@pytest.mark.parametrize("tuning", ["once", "per_replicate"])
+@pytest.mark.parametrize("tuning", ["once", pytest.param("per_replicate", marks=pytest.mark.slow)])
 def test_tuned_arms_are_planned_trained_judged_and_reported(
     store: Path, tmp_path: Path, tuning: str
 ) -> None:
@@ -223,16 +223,16 @@ def test_asks_stay_in_the_space_and_depend_on_what_is_told_before_alone(directio
             seed=0, seconds=1.0,
         )  # fmt: skip
     assert points[0] != choose(SPACE, Recalled(ask(SPACE, {}, 0, name="t", direction=direction)))
-    late = [abs(math.log10((each["bias"] or 1e-4) / 0.1)) for each in points[12:]]
-    early = [abs(math.log10((each["bias"] or 1e-4) / 0.1)) for each in points[:12]]
-    assert np.mean(late) < np.mean(early)
+    found = [worth(Loaded(**values)) for values in points]
+    assert np.mean(found[8:]) > np.mean(found[:8]) + 0.05  # the first eight are quasi-random
 
 
 @pytest.mark.parametrize("pruner", sorted(PRUNERS))
 def test_a_hopeless_trial_is_pruned_and_the_best_is_not(pruner: str) -> None:
     told = [
-        Told(number=n, arm="a", point={}, values={}, curve={e: 0.1 * n + 0.1 * e for e in (1, 2, 3, 4)},
-             value=0.1 * n + 0.4, state="COMPLETE", seed=0, seconds=1.0)
+        Told(number=n, arm="a", point={}, values={},
+             curve={e: 0.1 * n + 0.1 * e for e in (1, 2, 3, 4)}, value=0.1 * n + 0.4,
+             state="COMPLETE", seed=0, seconds=1.0)
         for n in range(6)
     ]  # fmt: skip
     for direction, worst, best in ((1, -9.0, 9.0), (-1, 9.0, -9.0)):

@@ -91,7 +91,7 @@ class Uneven(ExecutorCrew):
         super().__init__(ThreadPoolExecutor(3), at_once=3)
         self.left = most
 
-    def submit(self, fn: Any, /, *args: Any) -> Future[Any]:
+    def submit(self, fn: Any, /, *args: Any, limits: Any = None) -> Future[Any]:
         self.left -= 1
         if self.left < 0:
             raise KeyboardInterrupt

@@ -6,6 +6,8 @@ import dataclasses
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+import typer
+
 from ablation import tracking
 from ablation.cli.asked import cache_folder
 from ablation.cli.output import escaped, show
@@ -13,14 +15,18 @@ from ablation.errors import Refused
 from ablation.records.places import places
 from ablation.records.told import Told, best_of
 from ablation.study.plan import Plan, make_plan
-from ablation.study.searched import Search, group_told, searches_of
+from ablation.study.searched import Search, group_told, searches_of, shared
 from ablation.study.space import Recalled, choose
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from ablation.execute import ProcessCrew
+    from ablation.execute.walk import Orders
     from ablation.records.places import Places
+
+INTERRUPTED = 130
+"""Exit code after Ctrl-C, the convention of shells."""
 
 LINES = 10
 """Lines of progress."""
@@ -70,7 +76,8 @@ def filled_in(given: Plan, known: Known, cache: Path) -> Plan:
         Refused: If no trial of a search was completed.
     """
     study, direction = given.study, given.declaration.measure.direction
-    found: dict[Any, dict[str, Any]] = {}
+    found: dict[str, Any] = {}
+    blocks: dict[str, list[Any]] = {}
     for search in known.searches:
         best = best_of(known.told[search.name], direction, study.best if study.search else 1)
         if not best:
@@ -81,13 +88,11 @@ def filled_in(given: Plan, known: Known, cache: Path) -> Plan:
         values = [choose(search.space, Recalled(each.point)) for each in best]
         if study.search:
             found |= {f"best {place}": each for place, each in enumerate(values, start=1)}
-        else:
-            at = search.arm if search.replicate is None else (search.arm, search.replicate)
-            found[at] = values[0]
-    if study.tuning == "per_replicate":
-        study = dataclasses.replace(study, tuned_by_block=found)
-    else:
-        study = dataclasses.replace(study, tuned=found)
+        elif search.replicate is None:
+            found[search.arm] = values[0]
+        else:  # block by block, in their order
+            blocks.setdefault(search.arm, []).append(values[0])
+    study = dataclasses.replace(study, tuned=found, tuned_by_block=blocks)
     return make_plan(study, cache, is_redirected=given.is_redirected)
 
 
@@ -107,31 +112,44 @@ def with_searches(given: Plan, store: Path | None) -> tuple[Plan, list[str]]:
     return filled_in(given, known, cache_folder()), [said]
 
 
-def search_first(
-    given: Plan, crew: ProcessCrew, where: Places, cache: Path, *, device: str
-) -> Plan:
-    """Carries out what is missing of a plan's searches; returns the plan of what they found."""
+def plan_of_shared(given: Plan) -> Plan:
+    """Returns the plan of a tuned study's arms at their shared hyperparameters."""
+    return make_plan(shared(given.study), cache_folder(), is_redirected=given.is_redirected)
+
+
+def search_first(given: Plan, crew: ProcessCrew, where: Places, orders: Orders) -> Plan:
+    """Carries out what is missing of a plan's searches; returns the plan of what they found.
+
+    Raises:
+        Exit: After Ctrl-C.
+    """
     known = look_up_searches(given, where)
     if not known.searches:
         return given
     if known.left:
-        _carry_out(given, crew, where, device=device)
+        try:
+            _carry_out(given, crew, where, orders)
+        except KeyboardInterrupt:
+            crew.end()
+            show("\nStopped: tuning trials that are done are kept. Run the same command again.")
+            raise typer.Exit(INTERRUPTED) from None
         known = look_up_searches(given, where)
-    return filled_in(given, known, cache)
+    return filled_in(given, known, cache_folder())
 
 
-def _carry_out(given: Plan, crew: ProcessCrew, where: Places, *, device: str) -> None:
+def _carry_out(given: Plan, crew: ProcessCrew, where: Places, orders: Orders) -> None:
     from contextlib import closing
 
     from ablation.execute.crew import prepare_pool
     from ablation.execute.searching import carry_out, searching
 
-    prepare_pool(*given.study.task.preload)
+    task = given.study.task
+    prepare_pool(*task.preload, environment=task.environment)
     crew.start()
     with searching(given, where) as opened:
         total = sum(search.trials for search in opened.searches)
         every = max(1, opened.left // LINES)
-        with closing(carry_out(opened, crew, device=device)) as trials:
+        with closing(carry_out(opened, crew, device=orders.device)) as trials:
             for _ in trials:
                 done = total - opened.left
                 if done % every == 0 or not opened.left:

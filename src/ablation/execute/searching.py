@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+from collections import Counter
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from typing import TYPE_CHECKING, Any
@@ -28,11 +29,12 @@ from ablation.study.space import Recalled, at_edge, choose
 from ablation.tracking import Ended, Home
 
 if TYPE_CHECKING:
-    from optuna.storages import RDBStorage
-
     from ablation.execute.crew import Crew
     from ablation.records.places import Places
     from ablation.study.plan import Plan
+
+RETRIES = 2
+"""Times that a trial is tried again after its worker was lost."""
 
 
 @dataclasses.dataclass(kw_only=True, slots=True)
@@ -42,7 +44,7 @@ class Searching:
     plan: Plan
     searches: Sequence[Search]
     home: Home
-    storage: RDBStorage
+    storage: Any
     told: dict[str, Runs]
     """Name of a search to its trials; grows as trials are recorded."""
     versions: Mapping[str, str]
@@ -119,13 +121,19 @@ def carry_out(opened: Searching, crew: Crew, *, device: str) -> Generator[Told]:
         Refused: If user-defined code fails, or a worker dies; recorded trials are kept.
     """
     running: dict[Future[Any], tuple[Search, int, Mapping[str, Any]]] = {}
+    lost: Counter[tuple[str, int]] = Counter()
     try:
         while opened.left:
             _refill(opened, crew, running, device)
             for future in wait(running, return_when=FIRST_COMPLETED).done:
                 search, number, point = running.pop(future)
                 tried = _result(crew, future, search, number)
-                yield opened.record(search, number, point, tried)
+                if tried is not None:
+                    yield opened.record(search, number, point, tried)
+                    continue
+                lost[search.name, number] += 1  # the crew has another worker by now
+                if lost[search.name, number] > RETRIES:
+                    raise _lost(search, number)
     except BaseException:
         crew.end()  # workers must not go on while the record is closed
         raise
@@ -194,14 +202,15 @@ def _attempt(
     )  # fmt: skip
 
 
-def _result(crew: Crew, future: Future[Any], search: Search, number: int) -> Tried:
+def _result(crew: Crew, future: Future[Any], search: Search, number: int) -> Tried | None:
+    """Returns how a trial ended; None if its worker was lost."""
     try:
         tried: Tried = future.result()
     except Refused as error:
         raise Refused(f"{_where(search, number)}: {error.rule}", error.way_out) from error
     except Exception as error:
         if crew.is_broken(error):
-            raise _lost(search, number) from error
+            return None
         raise
     return tried
 

@@ -9,6 +9,7 @@ from collections.abc import Generator, Sequence
 from typing import Literal
 
 from ablation.errors import Refused
+from ablation.execute.alone import alone
 from ablation.execute.worker import Job
 from ablation.records.outcome import EpochRecord, RunResult
 from ablation.records.told import State, Told
@@ -53,8 +54,9 @@ def try_point(attempt: Attempt) -> Tried:
     records: list[EpochRecord] = []
     clock = time.perf_counter()
     try:
-        running = job.train(job.config, job.seed, job.data, device=used, folder=job.folder)
-        state, reason = _follow(running, attempt, records)
+        with alone(job.seed):
+            running = job.train(job.config, job.seed, job.data, device=used, folder=job.folder)
+            state, reason = _follow(running, attempt, records)
     except Refused:
         raise
     except Exception as error:

@@ -28,11 +28,16 @@ beside the colour."""
 ARMS = ("#0173b3", "#de8f05", "#029e73", "#cc78bc", "#ca9161", "#8c6bb1", "#b8a800", "#56b4e9")
 """For arms side by side: seaborn's colour-blind palette without its reds and greys."""
 
+LEVELS = ("#7fc8b6", "#5fb3b3", "#469cae", "#3684a8", "#306b9e", "#33518f", "#363a7a", "#2c2459")
+"""For the levels of a numeric factor, from the lowest to the highest: one hue to the next, each
+darker than the one before."""
+
 COLOURS = {
     INK: "ink", MUTED: "muted", FAINT: "faint", BAND: "band", "#0173b2": "better",
     "#c44e00": "worse", "#007a5a": "equivalent", "#6b4fa0": "identical",
     "#5c6570": "inconclusive",
     **{colour: f"arm-{place}" for place, colour in enumerate(ARMS)},
+    **{colour: f"level-{place}" for place, colour in enumerate(LEVELS)},
 }  # fmt: skip
 """Colour to the name by which a page in the dark exchanges it."""
 

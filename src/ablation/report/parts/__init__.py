@@ -20,6 +20,7 @@ from ablation.report.parts import (
     interactions,
     looks,
     method,
+    others,
     own,
     probes,
     provenance,
@@ -50,6 +51,7 @@ def parts_of(content: Content) -> Mapping[str, Part]:
         "Learning curves": curves.section,
         "Probes": probes.section,
         "Failures": failures.section,
+        "Other metrics and cost": others.section,
         "Arm or seed": variance.section,
         "Interactions": interactions.section,
         **{

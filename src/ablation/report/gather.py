@@ -14,6 +14,7 @@ from ablation.errors import public
 from ablation.records.declaration import Declaration
 from ablation.records.outcome import Outcome
 from ablation.report.content import Content
+from ablation.report.searches import search_tables
 from ablation.tracking import Home
 
 ENVIRONMENT = {
@@ -78,7 +79,8 @@ def gather(home: Home) -> Content:
                 until=max((each.ended for each in kept.values()), default=0),
             ),
         },
-        tables={} if numerics is None else {"numerics": pd.DataFrame(numerics)},
+        tables=({} if numerics is None else {"numerics": pd.DataFrame(numerics)})
+        | search_tables(home, declared),
     )
 
 

@@ -154,6 +154,9 @@ class Task:
     table: Callable[[Sequence[Any]], tuple[str, Callable[[], Sequence[Mapping[str, Any]]]]]
     """Returns a digest of the inputs of the task's own table, and a function that computes its
     rows."""
+    epochs: Callable[[Any], int] | None = None
+    """Returns the epoch after which a training only evaluates test, which tuning leaves out; None
+    if that is unknown."""
     notes: Callable[[Any], Notes] = _no_notes
     """Returns what is to be said about some data."""
     send: Callable[[Any], Any] = _unchanged

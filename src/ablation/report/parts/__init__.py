@@ -27,12 +27,14 @@ from ablation.report.parts import (
     provenance,
     response,
     runs,
+    searched,
     seeds,
     sensitivity,
     variance,
     verdicts,
     words,
 )
+from ablation.report.searches import OURS
 
 Part = Callable[[Basis], Iterator[Block]]
 
@@ -42,6 +44,7 @@ def parts_of(content: Content) -> Mapping[str, Part]:
     return {
         "": verdicts.section,
         "In words": words.section,
+        "Tuning": searched.section,
         "How it was computed": method.section,
         "Response": response.section,
         "Looks": looks.section,
@@ -53,7 +56,11 @@ def parts_of(content: Content) -> Mapping[str, Part]:
         "Other metrics and cost": others.section,
         "Arm or seed": variance.section,
         "Interactions": interactions.section,
-        **{name.capitalize(): partial(own.section, name) for name in content.tables},
+        **{
+            name.capitalize(): partial(own.section, name)
+            for name in content.tables
+            if name not in OURS
+        },
         "Sensitivity": sensitivity.section,
         "Caveats": caveats.section,
         "Runs": runs.section,

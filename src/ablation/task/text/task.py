@@ -175,6 +175,7 @@ TEXT = Task(
     train=train_text,
     device=resolve_device,
     seconds=seconds,
+    epochs=lambda config: int(config.train.epochs),
     table=fill_table,
     about=about,
     libraries=("torch", "datasets", "tokenizers", "sentencex"),

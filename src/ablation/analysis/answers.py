@@ -56,6 +56,8 @@ def answer_sentences(
         return [f"Not known yet: {arms['reason'].iloc[0]}."]
     where = ", on this test split" if arms["scope"].iloc[0] == "this_split" else ""
     where += "" if declaration.paired else ", unpaired"
+    if declaration.searched is not None and declaration.searched.kind == "once":
+        where += ", conditional on the tuned hyperparameters"
     said = [
         *([] if contrasts is None else _together(contrasts, declaration.measure)),
         _matters(arms, declaration, where),

@@ -9,11 +9,13 @@ import pandas as pd
 
 from ablation import tracking
 from ablation.analysis import Judged, judge
+from ablation.analysis.attention import disagreements
 from ablation.analysis.fresh import fresh_estimates, with_fresh
 from ablation.errors import public
 from ablation.records.declaration import Declaration
 from ablation.records.outcome import Outcome
 from ablation.report.content import Content
+from ablation.report.searches import search_tables
 from ablation.study.derived import FRESH
 from ablation.tracking import Home
 
@@ -25,6 +27,9 @@ ENVIRONMENT = {
 """What a run's environment is told by, and the tag that keeps it; libraries follow by name."""
 
 LIBRARY = "ablation.version."
+
+MOST_SHADED = 8
+"""Arms whose weights are shown over the words of a text."""
 
 PAGES = "http://127.0.0.1:5000"
 """Where ``ablation ui`` shows the runs of a store that is no server."""
@@ -46,6 +51,12 @@ def gather(home: Home) -> Content:
     kept = {key: outcome for key, outcome in outcomes.items() if outcome.run_id in used}
     environments, details = _details(declared, kept)
     numerics = tracking.numerics(home)
+    kept_examples = _within(examples, judged.seeds)
+    about = tracking.about_of(home)
+    if texts := about.pop("texts", []):
+        weights = tracking.attention_frame(home, declared, kept)
+        arms = [arm.name for arm in declared.arms][:MOST_SHADED]
+        texts = disagreements(weights, kept_examples, texts, arms)
     return Content(
         label=home.label,
         declaration=declared,
@@ -56,7 +67,8 @@ def gather(home: Home) -> Content:
         judged=with_fresh(judged, fresh),
         taken=taken,
         curves=tracking.curves_frame(home, declared, kept),
-        examples=_within(examples, judged.seeds),
+        examples=kept_examples,
+        about=about | {"texts": texts} if about else {},
         details=details,
         environments=environments,
         record={
@@ -70,7 +82,8 @@ def gather(home: Home) -> Content:
                 until=max((each.ended for each in kept.values()), default=0),
             ),
         },
-        tables={} if numerics is None else {"numerics": pd.DataFrame(numerics)},
+        tables=({} if numerics is None else {"numerics": pd.DataFrame(numerics)})
+        | search_tables(home, declared),
         fresh=fresh,
     )
 

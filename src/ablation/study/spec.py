@@ -15,6 +15,14 @@ from ablation.records.kinds import check_kinds, shown
 from ablation.records.metric import Metric
 from ablation.records.paths import flatten, replace, replace_all
 from ablation.study.design import Design, arms_of, level_name
+from ablation.study.searched import (
+    BASELINE,
+    Tuned,
+    Tuning,
+    check_search,
+    procedure_of,
+)
+from ablation.study.space import Space
 from ablation.task import Task
 from ablation.task.function import function_task
 from ablation.task.text import TEXT
@@ -47,6 +55,10 @@ class Arm:
     seed_offset: int | None = None
     """Added to the seed of every block: makes the arm a copy with other draws, or with the same
     draws at 0. For A/A studies only."""
+    by_seed: Mapping[int, Any] = dataclasses.field(default_factory=dict)
+    """Seed to the configuration of its block, for an arm that is tuned in every block."""
+    procedure: str = ""
+    """How it was tuned in every block: a part of the identity of its trials."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -123,6 +135,9 @@ class Study:
     scope: Scope = "new_examples"
     """What verdicts are about, where the metric is a mean over examples: ``new_examples``, new
     seeds and new test examples; ``this_split``, new seeds on this very test split."""
+    show_texts: bool = True
+    """Whether the report may show test texts, with the weights that each arm gives to their
+    words."""
     seeds: int = 8
     """Number of blocks: each arm is trained once with each of the seeds 0, 1, ..., seeds - 1."""
     first_seed: int = 0
@@ -135,6 +150,30 @@ class Study:
     ``seeds``."""
     spend: Sequence[float] = ()
     """Error rate spent at each look; by default, ascending shares of 0.05."""
+    tune: Space = dataclasses.field(default_factory=dict)
+    """Nuisance hyperparameters: dotted path to its range, a ``LogUniform`` or a tuple of values.
+    They are tuned for each arm by itself, on validation and on seeds from 10,000."""
+    tuning_trials: int = 16
+    """Trials of each arm's tuning."""
+    tuning: Tuning = "once"
+    """``once``: each arm is tuned once, and verdicts are conditional on what was found; or
+    ``per_replicate``: anew in every block, and verdicts are about tuning luck, too."""
+    search: Space = dataclasses.field(default_factory=dict)
+    """In place of a factor: dotted path to its range, searched together. The best configurations
+    become the arms, and ``config`` is the baseline."""
+    search_trials: int = 100
+    """Trials of the search."""
+    best: int = 3
+    """Number of configurations of a search that become arms."""
+    pruner: str = "successive_halving"
+    """What ends hopeless trials of a tuning or a search: ``successive_halving``, ``median``,
+    ``none``."""
+    tuned: Tuned = dataclasses.field(default_factory=dict)
+    """Arm to the values that were found; filled in when the tuning or the search is done."""
+    tuned_by_block: Mapping[str, Sequence[Mapping[str, Any]]] = dataclasses.field(
+        default_factory=dict
+    )
+    """Likewise arm to the values of each block, of a tuning in every block."""
     timeout: float | None = None
     """Seconds that a trial may take; one that takes longer is FAILED(timeout), an outcome. Part
     of the trials' keys if it is set."""
@@ -158,12 +197,14 @@ class Study:
                 f"{shown(self.name)}.",
                 "Rename the study.",
             )
-        if [self.factor is not None, bool(self.factors), bool(self.arms)].count(True) != 1:
+        ways = (self.factor is not None, self.factors, self.arms, self.search)
+        if sum(map(bool, ways)) != 1:
             raise Refused(
                 f"Study {self.name!r} must declare a factor with levels, factors with a design, "
-                "or arms.",
-                "Give exactly one of the three.",
+                "or arms, or search.",
+                "Give exactly one of the four.",
             )
+        check_search(self)
         if self.factors and self.baseline is not None:
             raise Refused(
                 f"The baseline of study {self.name!r} is the first level of each factor; got "
@@ -209,7 +250,7 @@ class Study:
     @property
     def baseline_name(self) -> str:
         """Name of the arm that all others are compared with."""
-        if self.factors:
+        if self.factors or self.search:
             return self.complete_arms[0].name
         if self.factor is None:
             return str(self.baseline)
@@ -234,7 +275,9 @@ def _task_of(study: Study) -> Task:
 
 def _complete_arms(study: Study) -> tuple[Arm, ...]:
     """Returns the study's arms in declared order, each a complete run configuration."""
-    if study.factors:
+    if study.search:
+        declared = [(BASELINE, {}), *((name, dict(paths)) for name, paths in study.tuned.items())]
+    elif study.factors:
         factors = {
             path: [_as_stored(study.config, path, level) for level in levels]
             for path, levels in study.factors.items()
@@ -248,8 +291,19 @@ def _complete_arms(study: Study) -> tuple[Arm, ...]:
     arms = []
     for name, levels in declared:
         offset = levels.pop(OFFSET, None)
-        config = replace_all(study.config, levels)
-        arms.append(Arm(name=name, config=config, levels=levels, seed_offset=offset))
+        tuned = {} if study.search else study.tuned.get(name, {})
+        config = replace_all(study.config, {**levels, **tuned})
+        of_blocks = enumerate(study.tuned_by_block.get(name, ()))
+        arms.append(
+            Arm(
+                name=name,
+                config=config,
+                levels=levels,
+                seed_offset=offset,
+                by_seed={seed: replace_all(config, of) for seed, of in of_blocks},
+                procedure=procedure_of(study),
+            )
+        )
     return tuple(arms)
 
 
@@ -344,6 +398,8 @@ def _check_arms(study: Study) -> None:
             f"Arms of study {study.name!r} differ in their data, so they cannot be paired.",
             "Compare arms on one data set; run the study again with DATA=... for another.",
         )
+    if study.search and not study.tuned:
+        return  # the other arms are what the search will find
     if len(arms) < 2:  # noqa: PLR2004 - a comparison takes two
         raise Refused(f"Study {study.name!r} has {len(arms)} arm(s).", "Declare at least two.")
     if len(arms) * study.most_seeds > MOST_TRIALS:

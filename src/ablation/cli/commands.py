@@ -17,7 +17,7 @@ from ablation.cli.asjson import Json, show_json, verdicts_of
 from ablation.cli.folder import folder_of, refuse_places
 from ablation.cli.judging import judge
 from ablation.cli.new import new
-from ablation.cli.output import escaped, show
+from ablation.cli.output import escaped, show, show_data
 from ablation.cli.recorded import (
     existing,
     find_home,
@@ -155,6 +155,7 @@ def plan(
     store: Store = None, workers: Workers = None, as_json: Json = False,
 ) -> None:  # fmt: skip
     """Prints a study's arms, the finished and missing trials, and an estimate of the time."""
+    from ablation.cli.searched import with_searches
     from ablation.cli.sets import plans_of
     from ablation.study.load import STUDIES, load
     from ablation.task import Redirection
@@ -166,7 +167,10 @@ def plan(
 
         show_json({"plans": [asjson.plan_of(given, look_up(given, store)) for given in plans]})
         return
-    for given in plans:
+    for before in plans:
+        given, said = with_searches(before, store)
+        for line in said:
+            show(escaped(line))
         _show_plan(given, store, workers)
 
 
@@ -185,6 +189,7 @@ def _show_plan(given: Plan, store: Path | None, workers: int | None) -> None:
         table.add_row(*map(escaped, (arm, config, len(states), done, len(states) - done)))
     show(escaped(f"{seen.label}: {study.question}"))
     show(table)
+    show_data(given)
     missing = [trial for trial in seen.planned if seen.state(trial) not in DONE]
     show(f"{len(seen.planned)} trials are planned; {len(missing)} missing. {_budget(given.study)}")
     if seen.note:
@@ -213,13 +218,14 @@ def status(
 
     from ablation.cli import matrix
     from ablation.cli.asked import cores, look_up
+    from ablation.cli.searched import with_searches
     from ablation.cli.sets import plans_of
     from ablation.mirror import DONE
     from ablation.study.load import STUDIES, load
     from ablation.task import Redirection
 
     other = Redirection(data=data, text=text, label=label)
-    plans = plans_of(load(name, STUDIES), other, seeds)
+    plans = [with_searches(each, store)[0] for each in plans_of(load(name, STUDIES), other, seeds)]
     if as_json:
         show_json({"studies": [asjson.status_of(given, look_up(given, store)) for given in plans]})
         return
@@ -271,8 +277,11 @@ def run(
     wanted = part_of(plans[0], only or ())
     for given in plans:  # before anything trains, on whichever data
         arms = given.study.complete_arms
+        pairs = [(arm.config, given.data_by_arm[arm.name]) for arm in arms]
         with alone(0):  # user-defined code may set anything for the process
-            given.study.task.check([(arm.config, given.data_by_arm[arm.name]) for arm in arms])
+            warnings = given.study.task.check(pairs)
+        for warning in warnings:
+            show(escaped(f"Warning: {warning}"))
     _terminate_like_interrupt()
     orders = Orders(
         device=device,
@@ -306,31 +315,71 @@ def _run_on(given: Plan, crew: ProcessCrew, where: Places, reports: Path, orders
     Raises:
         Exit: After Ctrl-C.
     """
+    from ablation.cli.searched import search_first
     from ablation.cli.settled import settled
     from ablation.execute import glance, hold
     from ablation.execute.crew import prepare_pool
 
+    given = search_first(given, crew, where, orders)
     seen = glance(given, where)
     shown = settled(given, where, seen, reports)
-    if seen is not None and shown is not None:  # a store on a read-only disk may be so, too
+    # A store on a read-only disk may be so, too; of a study that asks for fresh runs, these may
+    # still be missing.
+    if seen is not None and shown is not None and not given.study.confirm:
         show(escaped(_all_done(seen.label, shown["trials"])))
         show_report(seen.label, shown, reports)
         return True
+    if given.study.tune:
+        _run_shared(given, crew, where, orders)
     with hold(where, given.study.name) as held:
         seen = glance(given, where)  # again: another process may have been recording
         refuse_places(reports)
+        show_data(given)
         task = given.study.task
         prepare_pool(*task.preload, environment=task.environment)
         opened, idle = _carry_out(given, crew, where, held, seen=seen, orders=orders)
+    failed, left = opened.attempts.summary(), bool(opened.left)
     if opened.outcomes:
+        if again := _run_fresh(given, opened.home, crew, where, orders):
+            failed, left = [*failed, *again.attempts.summary()], left or bool(again.left)
         _write_report(opened.home, where, reports, None if idle else crew)
-    failed = opened.attempts.summary()
     for line in failed:
         show(escaped(line))
     if opened.missing:
         names = ", ".join(f"{t.arm.name} seed {t.seed}" for t in opened.missing[:10])
         show(escaped(f"{len(opened.missing)} planned trials are missing: {names}"))
-    return not failed and not opened.left
+    return not failed and not left
+
+
+def _run_fresh(
+    given: Plan, home: Home, crew: ProcessCrew, where: Places, orders: Orders
+) -> Session | None:
+    """Runs what was decided once more on fresh seeds, where the study asks for that."""
+    from ablation.cli.follow import fresh_plan
+    from ablation.execute import glance, hold
+
+    fresh = fresh_plan(given, home)
+    if fresh is None:
+        return None
+    show(f"The arms that were decided run once more, on {given.study.confirm} fresh seeds.")
+    with hold(where, fresh.study.name) as held:
+        seen = glance(fresh, where)
+        return _carry_out(fresh, crew, where, held, seen=seen, orders=orders)[0]
+
+
+def _run_shared(given: Plan, crew: ProcessCrew, where: Places, orders: Orders) -> None:
+    """Runs the arms of a tuned study at their shared hyperparameters, as a study beside it."""
+    from ablation.cli.searched import plan_of_shared
+    from ablation.execute import glance, hold
+    from ablation.execute.crew import prepare_pool
+
+    beside, task = plan_of_shared(given), given.study.task
+    with hold(where, beside.study.name) as held:
+        seen = glance(beside, where)
+        done = seen is not None and seen.parent is not None and seen.parent.status == "FINISHED"
+        if seen is None or not done or seen.missing(beside):
+            prepare_pool(*task.preload, environment=task.environment)
+            _carry_out(beside, crew, where, held, seen=seen, orders=orders)
 
 
 def _carry_out(

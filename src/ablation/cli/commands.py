@@ -506,7 +506,7 @@ def main() -> None:
         sys.exit(app(standalone_mode=len(sys.argv) == 1))  # without arguments it shows the help
     except Refused as error:
         process.say(error)
-        raise SystemExit(2) from None
+        raise SystemExit(error.code) from None
     except BrokenPipeError:  # the reader of the output, such as `head`, has ended
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(1) from None

@@ -22,10 +22,10 @@ from ablation.execute.stamp import stamp
 from ablation.records.causes import refusal
 from ablation.records.outcome import Outcome
 from ablation.records.taken import Absent, Taken
-from ablation.tracking import Finished, Home, Unfinished
+from ablation.tracking import Finished, Home, Lease, Unfinished
 
 if TYPE_CHECKING:
-    from ablation.mirror import Mirror
+    from ablation.mirror import Lenient, Mirror
     from ablation.records.places import Places
     from ablation.study.plan import Plan, Trial
     from ablation.study.spec import Study
@@ -37,7 +37,9 @@ class Session:
 
     plan: Plan
     home: Home
-    mirror: Mirror
+    mirror: Lenient
+    lease: Lease
+    """Makes this process the one that records the label."""
     trials: Sequence[Trial] = ()
     """The trials that are due, given what earlier looks decided."""
     outcomes: dict[str, Outcome]
@@ -94,6 +96,7 @@ class Session:
 
     def record(self, finished: Finished) -> Outcome:
         """Records a trial, shows it in the mirror and returns its outcome."""
+        self.lease.check()
         # The record first: it decides what is done, and the mirror follows.
         trial = finished.trial
         data, early = self.plan.data_of(trial), self.live.take(trial)
@@ -104,6 +107,7 @@ class Session:
 
     def record_failure(self, ended: Unfinished) -> bool:
         """Records a training without an outcome; returns whether the trial is tried again."""
+        self.lease.check()
         trial = ended.trial
         data, early = self.plan.data_of(trial), self.live.take(trial)
         tracking.record_failure(self.home, ended, data, self.versions, early)
@@ -167,22 +171,29 @@ def session(
             storage = mirrors.connect(places.storage)
             stack.callback(mirrors.close, storage)
             label = plan.label(tracking.labels_taken(client, study))
-            home = tracking.open_home(
-                client, study, label, data=plan.declaration.data, artifacts=places.artifacts
-            )
+            place = tracking.open_experiment(client, study, label, places.artifacts)
+        # The lock keeps out other processes of this machine, the lease those of others. Only who
+        # has both changes what is recorded.
+        lease = stack.enter_context(tracking.leased(client, place, label))
+        home = tracking.open_home(
+            client, study, label, data=plan.declaration.data, artifacts=places.artifacts
+        )
         try:
             mirror = mirrors.open_mirror(storage, plan, label=label)
-            opened = _open(plan, home, mirror, held)
+            opened = _open(plan, home, mirror, held, lease)
             opened.wanted = wanted
             yield opened
+        except tracking.LeaseLost:
+            raise  # what is left is its new holder's
         except BaseException:
             _close(home, complete=False)
             raise
+        lease.check()
         opened.live.close(complete=not opened.missing)
         _close(home, complete=not opened.missing)
 
 
-def _open(plan: Plan, home: Home, mirror: Mirror, held: Held) -> Session:
+def _open(plan: Plan, home: Home, mirror: Mirror, held: Held, lease: Lease) -> Session:
     """Declares the study, and brings the mirror and the plan into line with the record."""
     study = plan.study
     tracking.close_unfinished(home)
@@ -200,7 +211,8 @@ def _open(plan: Plan, home: Home, mirror: Mirror, held: Held) -> Session:
     opened = Session(
         plan=plan,
         home=home,
-        mirror=mirror,
+        mirror=mirrors.Lenient(mirror),
+        lease=lease,
         outcomes=outcomes,
         live=Live(home, held.progress, plan, versions),
         versions=versions,
@@ -240,13 +252,18 @@ def _close(home: Home, *, complete: bool) -> None:
 @contextlib.contextmanager
 def _lock(places: Places, study: str) -> Iterator[None]:
     """Has the study's lock in the block."""
-    lock = places.lock(study)
+    lock, holder = places.lock(study), places.folder / ".ablation" / f"{study}.holder"
     try:
         (places.folder / ".ablation").mkdir(parents=True, exist_ok=True)
         lock.acquire(timeout=0)
+        since = time.strftime("%Y-%m-%d %H:%M:%S")
+        holder.write_text(f"{tracking.this_process()}, since {since}", encoding="utf-8")
     except Timeout as error:
+        who = ""
+        with contextlib.suppress(OSError):
+            who = f": {holder.read_text(encoding='utf-8')}"
         raise Refused(
-            f"Another process is running {study!r} in {places.folder}.",
+            f"Another process is running {study!r} in {places.folder}{who}.",
             "Wait until it has ended, or give another folder with --store.",
         ) from error
     except OSError as error:
@@ -257,6 +274,7 @@ def _lock(places: Places, study: str) -> Iterator[None]:
     try:
         yield
     finally:
+        holder.unlink(missing_ok=True)
         lock.release()
 
 

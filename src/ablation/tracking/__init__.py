@@ -12,6 +12,8 @@ from ablation.tracking.frames import (
     runs_frame,
     test_evaluations,
 )
+from ablation.tracking.lease import Lease, LeaseLost, leased
+from ablation.tracking.owner import this_process
 from ablation.tracking.parent import keep_reported, keep_taken, publish, reported_in, taken_of
 from ablation.tracking.reach import reach
 from ablation.tracking.record import (
@@ -44,6 +46,7 @@ from ablation.tracking.store import (
     numerics,
     numerics_in,
     numerics_of,
+    open_experiment,
     open_home,
     settled,
 )
@@ -60,6 +63,8 @@ __all__ = [
     "Early",
     "Finished",
     "Home",
+    "Lease",
+    "LeaseLost",
     "Started",
     "Unfinished",
     "append",
@@ -83,9 +88,11 @@ __all__ = [
     "keep_reported",
     "keep_taken",
     "labels_taken",
+    "leased",
     "numerics",
     "numerics_in",
     "numerics_of",
+    "open_experiment",
     "open_home",
     "outcomes",
     "planned",
@@ -98,5 +105,6 @@ __all__ = [
     "settled",
     "taken_of",
     "test_evaluations",
+    "this_process",
     "validation_curves",
 ]

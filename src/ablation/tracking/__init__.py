@@ -28,6 +28,7 @@ from ablation.tracking.record import (
     outcomes,
     record,
     record_failure,
+    recorded,
 )
 from ablation.tracking.store import (
     LABEL,
@@ -100,6 +101,7 @@ __all__ = [
     "reach",
     "record",
     "record_failure",
+    "recorded",
     "reported_in",
     "runs_frame",
     "settled",

@@ -11,7 +11,7 @@ BUDGET = $(if $(SEEDS),--seeds "$(SEEDS)") $(if $(WORKERS),--workers "$(WORKERS)
 FOLLOWED = $(if $(FOLLOW_UP),--follow-up)
 
 .PHONY: setup study report reports-check samples readme ui dashboard calibration bench bench-report
-.PHONY: bench-step bench-overhead bench-scaling bench-growth check test test-browser test-all clean
+.PHONY: bench-step bench-overhead bench-scaling bench-growth chaos check test test-browser test-all clean
 .DEFAULT_GOAL := study
 
 # Set up again if the folder was moved or copied, because .venv points to the old place.
@@ -57,7 +57,11 @@ readme: $(READY)
 	@$(BIN)/python docs/readme.py
 
 REPORTED = $(dir $(wildcard $(SAMPLES)/*/study.json))
-reports-check: $(READY)
+reports-# Kills a study at every moment of its life and checks that nothing is lost; an hour for 100 kills.
+chaos: $(READY)
+	$(BIN)/python benchmarks/chaos.py $(if $(KILLS),--kills "$(KILLS)")
+
+check: $(READY)
 	@$(if $(REPORTED),$(BIN)/python -P -m ablation rebuild --check $(REPORTED),echo "No report is committed.")
 
 ui: $(READY)

@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from ablation.execute.processes import Limits, Processes
+from ablation.execute.temporary import own_temporary
 
 if TYPE_CHECKING:
     from multiprocessing.context import BaseContext
@@ -161,7 +162,7 @@ def prepare_pool(*modules: str) -> BaseContext:
         from multiprocessing import forkserver
 
         context.set_forkserver_preload(["ablation.execute.worker", *modules])
-        with _without_interrupts(), _variables(ENVIRONMENT):
+        with _without_interrupts(), _variables(ENVIRONMENT), own_temporary():
             forkserver.ensure_running()
     return context
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -83,6 +84,10 @@ def test_a_script_without_a_guard_runs_a_study_once(corpus: Path, tmp_path: Path
     again = python("script.py", str(corpus), at=tmp_path)
     assert "trials done" not in again.stdout
     assert again.stdout.splitlines()[-1] == first.stdout.splitlines()[-1]
+    told = python("-m", "ablation", "report", "tiny", "--json", at=tmp_path)
+    (judged,) = json.loads(told.stdout)["judged"]  # and nothing else
+    assert judged["report"] == "reports/tiny"
+    assert [row["n"] for row in judged["effects"]] == [2, 2]
 
 
 def test_a_function_that_the_script_itself_defines_is_refused(tmp_path: Path) -> None:

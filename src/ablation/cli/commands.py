@@ -8,14 +8,16 @@ import os
 import sys
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ablation.cli import asjson
+from ablation.cli.asjson import Json, show_json, verdicts_of
 from ablation.cli.folder import folder_of, refuse_places
 from ablation.cli.judging import judge
 from ablation.cli.new import new
-from ablation.cli.output import escaped, show
+from ablation.cli.output import escaped, show, show_data
 from ablation.cli.recorded import (
     existing,
     find_home,
@@ -90,6 +92,10 @@ FollowUp = Annotated[
     ),
 ]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
+KeepResults = Annotated[
+    bool,
+    typer.Option("--keep-results", help="Keep results of trials whose sources changed since."),
+]
 Only = Annotated[
     list[str] | None,
     typer.Option(help="Train a part: arm=NAME or seed=NUMBER; may be given several times."),
@@ -146,15 +152,25 @@ def list_() -> None:
 @app.command()
 def plan(
     name: Name, *, data: Data = None, text: Text = None, label: Label = None, seeds: Seeds = None,
-    store: Store = None, workers: Workers = None,
+    store: Store = None, workers: Workers = None, as_json: Json = False,
 ) -> None:  # fmt: skip
     """Prints a study's arms, the finished and missing trials, and an estimate of the time."""
+    from ablation.cli.searched import with_searches
     from ablation.cli.sets import plans_of
     from ablation.study.load import STUDIES, load
     from ablation.task import Redirection
 
     other = Redirection(data=data, text=text, label=label)
-    for given in plans_of(load(name, STUDIES), other, seeds):
+    plans = plans_of(load(name, STUDIES), other, seeds)
+    if as_json:
+        from ablation.cli.asked import look_up
+
+        show_json({"plans": [asjson.plan_of(given, look_up(given, store)) for given in plans]})
+        return
+    for before in plans:
+        given, said = with_searches(before, store)
+        for line in said:
+            show(escaped(line))
         _show_plan(given, store, workers)
 
 
@@ -173,6 +189,7 @@ def _show_plan(given: Plan, store: Path | None, workers: int | None) -> None:
         table.add_row(*map(escaped, (arm, config, len(states), done, len(states) - done)))
     show(escaped(f"{seen.label}: {study.question}"))
     show(table)
+    show_data(given)
     missing = [trial for trial in seen.planned if seen.state(trial) not in DONE]
     show(f"{len(seen.planned)} trials are planned; {len(missing)} missing. {_budget(given.study)}")
     if seen.note:
@@ -194,19 +211,25 @@ def status(
     name: Name, *, data: Data = None, text: Text = None, label: Label = None, seeds: Seeds = None,
     store: Store = None,
     watch: Annotated[bool, typer.Option(help="Update it until all trials are done.")] = False,
+    as_json: Json = False,
 ) -> None:  # fmt: skip
     """Prints a study's results as a matrix of arms and seeds."""
     from rich.console import Console
 
     from ablation.cli import matrix
     from ablation.cli.asked import cores, look_up
+    from ablation.cli.searched import with_searches
     from ablation.cli.sets import plans_of
     from ablation.mirror import DONE
     from ablation.study.load import STUDIES, load
     from ablation.task import Redirection
 
     other = Redirection(data=data, text=text, label=label)
-    for given in plans_of(load(name, STUDIES), other, seeds):
+    plans = [with_searches(each, store)[0] for each in plans_of(load(name, STUDIES), other, seeds)]
+    if as_json:
+        show_json({"studies": [asjson.status_of(given, look_up(given, store)) for given in plans]})
+        return
+    for given in plans:
         look = partial(look_up, given, store)
         if watch:
             if not matrix.watch(given, look, Console(), workers=cores()):
@@ -224,7 +247,7 @@ def run(
     name: Name, *, data: Data = None, text: Text = None, label: Label = None, seeds: Seeds = None,
     workers: Workers = None, device: Device = "auto", store: Store = None,
     reports: Reports = Path("reports"), follow_up: FollowUp = False, only: Only = None,
-    timeout: Timeout = None, fail_fast: FailFast = False,
+    timeout: Timeout = None, fail_fast: FailFast = False, keep_results: KeepResults = False,
 ) -> None:  # fmt: skip
     """Runs the missing trials of a study, records them and writes the report."""
     _refuse_options(device, workers, timeout)
@@ -246,7 +269,7 @@ def run(
     if device == "cuda":  # likewise, and only then, since asking loads PyTorch
         study.task.device(device)
     if not where.record_exists:  # else there may be nothing to train, as is told in no time
-        prepare_pool(*study.task.preload)
+        prepare_pool(*study.task.preload, environment=study.task.environment)
     with loading():
         plans = plans_of(study, Redirection(data=data, text=text, label=label), seeds)
         if follow_up:
@@ -254,12 +277,22 @@ def run(
     wanted = part_of(plans[0], only or ())
     for given in plans:  # before anything trains, on whichever data
         arms = given.study.complete_arms
+        pairs = [(arm.config, given.data_by_arm[arm.name]) for arm in arms]
         with alone(0):  # user-defined code may set anything for the process
-            given.study.task.check([(arm.config, given.data_by_arm[arm.name]) for arm in arms])
+            warnings = given.study.task.check(pairs)
+        for warning in warnings:
+            show(escaped(f"Warning: {warning}"))
     _terminate_like_interrupt()
-    orders = Orders(device=device, timeout=timeout, fail_fast=fail_fast, wanted=wanted)
+    orders = Orders(
+        device=device,
+        timeout=timeout,
+        fail_fast=fail_fast,
+        wanted=wanted,
+        keep_results=keep_results,
+    )
     complete = []
-    with seldom(), settled_store(where.tracking), ProcessCrew(workers or cores()) as crew:
+    at_once = workers or max(1, cores() // study.task.threads)
+    with seldom(), settled_store(where.tracking), ProcessCrew(at_once) as crew:
         for place, given in enumerate(plans):
             if which := heading(plans, place):
                 show(escaped(which))
@@ -282,30 +315,71 @@ def _run_on(given: Plan, crew: ProcessCrew, where: Places, reports: Path, orders
     Raises:
         Exit: After Ctrl-C.
     """
+    from ablation.cli.searched import search_first
     from ablation.cli.settled import settled
     from ablation.execute import glance, hold
     from ablation.execute.crew import prepare_pool
 
+    given = search_first(given, crew, where, orders)
     seen = glance(given, where)
     shown = settled(given, where, seen, reports)
-    if seen is not None and shown is not None:  # a store on a read-only disk may be so, too
+    # A store on a read-only disk may be so, too; of a study that asks for fresh runs, these may
+    # still be missing.
+    if seen is not None and shown is not None and not given.study.confirm:
         show(escaped(_all_done(seen.label, shown["trials"])))
         show_report(seen.label, shown, reports)
         return True
+    if given.study.tune:
+        _run_shared(given, crew, where, orders)
     with hold(where, given.study.name) as held:
         seen = glance(given, where)  # again: another process may have been recording
         refuse_places(reports)
-        prepare_pool(*given.study.task.preload)
+        show_data(given)
+        task = given.study.task
+        prepare_pool(*task.preload, environment=task.environment)
         opened, idle = _carry_out(given, crew, where, held, seen=seen, orders=orders)
+    failed, left = opened.attempts.summary(), bool(opened.left)
     if opened.outcomes:
+        if again := _run_fresh(given, opened.home, crew, where, orders):
+            failed, left = [*failed, *again.attempts.summary()], left or bool(again.left)
         _write_report(opened.home, where, reports, None if idle else crew)
-    failed = opened.attempts.summary()
     for line in failed:
         show(escaped(line))
     if opened.missing:
         names = ", ".join(f"{t.arm.name} seed {t.seed}" for t in opened.missing[:10])
         show(escaped(f"{len(opened.missing)} planned trials are missing: {names}"))
-    return not failed and not opened.left
+    return not failed and not left
+
+
+def _run_fresh(
+    given: Plan, home: Home, crew: ProcessCrew, where: Places, orders: Orders
+) -> Session | None:
+    """Runs what was decided once more on fresh seeds, where the study asks for that."""
+    from ablation.cli.follow import fresh_plan
+    from ablation.execute import glance, hold
+
+    fresh = fresh_plan(given, home)
+    if fresh is None:
+        return None
+    show(f"The arms that were decided run once more, on {given.study.confirm} fresh seeds.")
+    with hold(where, fresh.study.name) as held:
+        seen = glance(fresh, where)
+        return _carry_out(fresh, crew, where, held, seen=seen, orders=orders)[0]
+
+
+def _run_shared(given: Plan, crew: ProcessCrew, where: Places, orders: Orders) -> None:
+    """Runs the arms of a tuned study at their shared hyperparameters, as a study beside it."""
+    from ablation.cli.searched import plan_of_shared
+    from ablation.execute import glance, hold
+    from ablation.execute.crew import prepare_pool
+
+    beside, task = plan_of_shared(given), given.study.task
+    with hold(where, beside.study.name) as held:
+        seen = glance(beside, where)
+        done = seen is not None and seen.parent is not None and seen.parent.status == "FINISHED"
+        if seen is None or not done or seen.missing(beside):
+            prepare_pool(*task.preload, environment=task.environment)
+            _carry_out(beside, crew, where, held, seen=seen, orders=orders)
 
 
 def _carry_out(
@@ -324,6 +398,11 @@ def _carry_out(
 
     opened: Session | None = None
     try:
+        outdated = None if seen is None else seen.outdated(given)
+        if outdated is not None:
+            show(escaped(outdated.told(keep=orders.keep_results)))
+            if orders.keep_results and seen is not None:
+                seen = seen.keeping(outdated.hashes)
         missing = [] if seen is None else seen.missing(given)
         missing, handed = [trial for trial in missing if orders.wanted(trial)], None
         if missing:
@@ -331,7 +410,11 @@ def _carry_out(
             handed = hand_out(crew, given, missing, folder, device=device, timeout=timeout)
         with contextlib.ExitStack() as record:
             with loading():  # it takes seconds, in which the workers load and train
-                opened = record.enter_context(session(given, where, held, orders.wanted))
+                opened = record.enter_context(
+                    session(given, where, held, orders.wanted, keep=orders.keep_results)
+                )
+            if outdated is None and opened.outdated is not None:  # of a record on a server
+                show(escaped(opened.outdated.told(keep=orders.keep_results)))
             if screening := _screening(given.study):
                 show(screening)
             idle = not opened.left
@@ -390,17 +473,18 @@ def report(
         str | None,
         typer.Argument(help="A study, or the path of its file; if unset, the overview page."),
     ] = None, *, data: Data = None, text: Text = None, label: Label = None, store: Store = None,
-    reports: Reports = Path("reports"),
+    reports: Reports = Path("reports"), as_json: Json = False,
 ) -> None:  # fmt: skip
     """Builds a study's report from its record, or the overview page of all reports."""
     if name is None:
         from ablation.report import index
 
-        show(escaped(f"All studies: {index(reports)}"))
+        path = index(reports)
+        show_json({"index": str(path)}) if as_json else show(escaped(f"All studies: {path}"))
         return
     from ablation import tracking
     from ablation.cli.asked import cores
-    from ablation.cli.sets import plans_to_report, write_over_sets
+    from ablation.cli.sets import ENDING, plans_to_report, write_over_sets
     from ablation.execute.crew import ProcessCrew, prepare_pool
     from ablation.records.places import places
     from ablation.study.load import STUDIES, load
@@ -414,14 +498,27 @@ def report(
     plans = plans_to_report(name, Redirection(data=data, text=text, label=label))
     taken = tracking.labels_taken(tracking.connect(uri), study) if plans else {}
     titles = [plan.label(taken) for plan in plans] or [title]
-    with tracking.settled(uri), ProcessCrew(cores()) as crew:
-        for each in [title for title in titles if title in taken] or titles[:1]:
+    with _quiet(as_json), tracking.settled(uri), ProcessCrew(cores()) as crew:
+        built = [title for title in titles if title in taken] or titles[:1]
+        for each in built:
             home = find_home(uri, each)
             crew.start()
             _write_report(home, where, reports, crew)
-        over = write_over_sets(plans, reports, crew.map) if plans else ""
-    if over:
+        over = write_over_sets(plans, reports, crew.map, labels=titles) if plans else ""
+    if as_json:
+        from ablation.report import read
+
+        folders = [reports / each for each in built]
+        told = [verdicts_of(read(folder), folder) for folder in folders]
+        page = asjson.over_sets_of(reports / f"{study}{ENDING}") if over else None
+        show_json({"judged": told, "over_sets": page})
+    elif over:
         show(escaped(over))
+
+
+def _quiet(as_json: bool) -> contextlib.AbstractContextManager[Any]:
+    """Leaves the standard output to one JSON object, if that is asked for."""
+    return asjson.elsewhere() if as_json else contextlib.nullcontext()
 
 
 @app.command()

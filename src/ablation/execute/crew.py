@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from ablation.execute.processes import Limits, Processes
 from ablation.execute.temporary import own_temporary
+from ablation.task.devices import VISIBLE, visible_gpus
 
 if TYPE_CHECKING:
     from multiprocessing.context import BaseContext
@@ -145,14 +146,16 @@ class ProcessCrew:
         self.end()
 
 
-def prepare_pool(*modules: str) -> BaseContext:
+def prepare_pool(*modules: str, environment: Mapping[str, str] | None = None) -> BaseContext:
     """Returns the context that the pool's processes start in, and starts loading their modules.
 
     Processes are forked from a server that has imported the modules, or spawned if the system
     has no fork server.
 
     Args:
-        modules: Further modules to import; only the first call can name them.
+        *modules: Further modules to import; only the first call can name them.
+        environment: Further variables of the workers, unless the user has set them; only the
+            first call can name them.
     """
     # Many workers load torch once, in the server: it takes a second or two, while this process
     # goes on. A fork of this process would copy its threads in an unknown state.
@@ -162,7 +165,8 @@ def prepare_pool(*modules: str) -> BaseContext:
         from multiprocessing import forkserver
 
         context.set_forkserver_preload(["ablation.execute.worker", *modules])
-        with _without_interrupts(), _variables(ENVIRONMENT), own_temporary():
+        wanted = {**ENVIRONMENT, **(environment or {})}
+        with _without_interrupts(), _variables(wanted), own_temporary():
             forkserver.ensure_running()
     return context
 
@@ -210,8 +214,15 @@ def _without_interrupts() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
-def _begin_worker() -> None:
-    """Makes this worker ignore Ctrl-C, and end when the conductor ends or is killed."""
+def _begin_worker(number: int) -> None:
+    """Makes this worker ignore Ctrl-C, and end when the conductor ends or is killed.
+
+    Of several GPUs it sees one.
+
+    Args:
+        number: The worker's number, from 0 on.
+    """
+    deal_gpu(number)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = multiprocessing.parent_process()
     assert parent is not None
@@ -221,6 +232,16 @@ def _begin_worker() -> None:
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
+
+
+def deal_gpu(number: int) -> None:
+    """Makes this process see one of several GPUs, before a library looks for them.
+
+    Args:
+        number: The worker's number; as many workers share a GPU as it takes.
+    """
+    if len(gpus := visible_gpus()) > 1:
+        os.environ[VISIBLE] = gpus[number % len(gpus)]
 
 
 def load(*modules: str) -> None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import atexit
 import contextlib
 import dataclasses
+import itertools
 import threading
 import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import BrokenExecutor, Executor, Future
+from functools import partial
 from multiprocessing.connection import Connection, Pipe, wait
 from multiprocessing.reduction import ForkingPickler
 from typing import TYPE_CHECKING, Any, Literal
@@ -66,6 +68,8 @@ class _Call:
 class _Worker:
     process: BaseProcess
     pipe: Connection
+    number: int = 0
+    """From 0 on; a worker that takes a lost one's place has its number."""
     state: Literal["starting", "idle", "busy"] = "starting"
     call: _Call | None = None
     since: float = 0.0
@@ -97,14 +101,14 @@ class Processes(Executor):
     Args:
         workers: Number of processes.
         context: Multiprocessing context that starts them.
-        begin: Called in each process before its first call.
+        begin: Called in each process before its first call, with the number of the worker.
     """
 
     # Not concurrent.futures' pool: there one lost process costs all calls, and nobody knows which
     # call it ran. Not multiprocessing's, in which such a call never ends.
 
     def __init__(
-        self, workers: int, context: Any, begin: Callable[[], None] | None = None
+        self, workers: int, context: Any, begin: Callable[[int], None] | None = None
     ) -> None:
         self._number, self._context, self._begin = workers, context, begin
         self._lock = threading.Lock()
@@ -181,10 +185,13 @@ class Processes(Executor):
 
     def _start(self) -> _Worker:
         ours, theirs = self._context.Pipe()
-        process = self._context.Process(target=serve, args=(theirs, self._begin))
+        taken = {worker.number for worker in self._workers}
+        number = next(each for each in itertools.count() if each not in taken)
+        begin = None if self._begin is None else partial(self._begin, number)
+        process = self._context.Process(target=serve, args=(theirs, begin))
         process.start()
         theirs.close()  # else its end of file would never be seen here
-        return _Worker(process, ours)
+        return _Worker(process, ours, number)
 
     def _give(self, worker: _Worker, call: _Call) -> None:
         if not call.take():

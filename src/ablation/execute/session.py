@@ -22,7 +22,7 @@ from ablation.execute.stamp import stamp
 from ablation.records.causes import refusal
 from ablation.records.outcome import Outcome
 from ablation.records.taken import Absent, Taken
-from ablation.tracking import Finished, Home, Lease, Unfinished
+from ablation.tracking import Finished, Home, Lease, Outdated, Unfinished
 
 if TYPE_CHECKING:
     from ablation.mirror import Lenient, Mirror
@@ -48,6 +48,8 @@ class Session:
     """Shows long trainings while they run."""
     versions: Mapping[str, str]
     """Commit and library versions, as tags."""
+    outdated: Outdated | None = None
+    """Trials that only a change of sources made due again, or would have."""
     wanted: Callable[[Trial], bool] = lambda _: True
     """Whether this start trains a trial; the others that are due stay missing."""
     attempts: Attempts = dataclasses.field(default_factory=Attempts)
@@ -148,6 +150,8 @@ def session(
     places: Places,
     held: Held | None = None,
     wanted: Callable[[Trial], bool] = lambda _: True,
+    *,
+    keep: bool = False,
 ) -> Iterator[Session]:
     """Opens the record of a study, declares it, and reconciles what an earlier end left behind.
 
@@ -156,31 +160,18 @@ def session(
         places: Where it is recorded.
         held: The study's lock; None takes it.
         wanted: Whether a trial is to be trained in this start.
+        keep: Whether results under earlier sources are taken as they are.
 
     Raises:
         Refused: If the record cannot be used, or another process is using it.
     """
     study = plan.study.name
-    with _explained(places), contextlib.ExitStack() as stack:
+    with recording(places), contextlib.ExitStack() as stack:
         held = held or stack.enter_context(hold(places, study))
-        # Two processes that both create databases or an experiment would trip each other up.
-        with _alone(places):
-            tracking.reach(places.tracking, "MLFLOW_TRACKING_URI")
-            tracking.reach(places.storage, "ABLATION_STORAGE")
-            client = tracking.connect(places.tracking, record=True)
-            storage = mirrors.connect(places.storage)
-            stack.callback(mirrors.close, storage)
-            label = plan.label(tracking.labels_taken(client, study))
-            place = tracking.open_experiment(client, study, label, places.artifacts)
-        # The lock keeps out other processes of this machine, the lease those of others. Only who
-        # has both changes what is recorded.
-        lease = stack.enter_context(tracking.leased(client, place, label))
-        home = tracking.open_home(
-            client, study, label, data=plan.declaration.data, artifacts=places.artifacts
-        )
+        home, storage, lease = open_stores(plan, places, stack)
         try:
-            mirror = mirrors.open_mirror(storage, plan, label=label)
-            opened = _open(plan, home, mirror, held, lease)
+            mirror = mirrors.open_mirror(storage, plan, label=home.label)
+            opened = _open(plan, home, mirror, held, lease, keep=keep)
             opened.wanted = wanted
             yield opened
         except tracking.LeaseLost:
@@ -193,14 +184,50 @@ def session(
         _close(home, complete=not opened.missing)
 
 
-def _open(plan: Plan, home: Home, mirror: Mirror, held: Held, lease: Lease) -> Session:
+def open_stores(
+    plan: Plan, places: Places, stack: contextlib.ExitStack
+) -> tuple[Home, Any, Lease]:
+    """Opens record and mirror, creates what is missing of them, and takes the label's lease.
+
+    Args:
+        plan: The plan.
+        places: Where it is recorded.
+        stack: Closes the mirror and releases the lease when it is closed.
+    """
+    study = plan.study.name
+    # Two processes that both create databases or an experiment would trip each other up.
+    with _alone(places):
+        tracking.reach(places.tracking, "MLFLOW_TRACKING_URI")
+        tracking.reach(places.storage, "ABLATION_STORAGE")
+        client = tracking.connect(places.tracking, record=True)
+        storage = mirrors.connect(places.storage)
+        stack.callback(mirrors.close, storage)
+        label = plan.label(tracking.labels_taken(client, study))
+        place = tracking.open_experiment(client, study, label, places.artifacts)
+    # The lock keeps out other processes of this machine, the lease those of others. Only who has
+    # both changes what is recorded.
+    lease = stack.enter_context(tracking.leased(client, place, label))
+    home = tracking.open_home(
+        client, study, label, data=plan.declaration.data, artifacts=places.artifacts
+    )
+    return home, storage, lease
+
+
+def _open(
+    plan: Plan, home: Home, mirror: Mirror, held: Held, lease: Lease, *, keep: bool
+) -> Session:
     """Declares the study, and brings the mirror and the plan into line with the record."""
     study = plan.study
     tracking.close_unfinished(home)
     outcomes = tracking.outcomes(home)
+    outdated = tracking.outdated_of(home, plan, outcomes)
+    if keep and outdated is not None:
+        tracking.keep(home, outdated.hashes)
+        outcomes = tracking.outcomes(home)
     # As of the lock: a worker may have begun with a trial since, but none earlier.
-    tracking.declare(home, plan.declaration, wording_of(study), seen=len(outcomes), at=held.since)
+    tracking.declare(home, plan.declaration, wording_of(plan), seen=len(outcomes), at=held.since)
     tracking.describe_data(home, plan.data)
+    tracking.keep_about(home, _about(plan))
     tracking.keep_commonest(home, plan.data.test_commonest())
     _keep_table(study, home)
     mirror.reconcile(
@@ -215,11 +242,20 @@ def _open(plan: Plan, home: Home, mirror: Mirror, held: Held, lease: Lease) -> S
         lease=lease,
         outcomes=outcomes,
         live=Live(home, held.progress, plan, versions),
+        outdated=outdated,
         versions=versions,
         taken=tracking.taken_of(home, plan.declaration.hash),
     )
     opened.look()
     return opened
+
+
+def _about(plan: Plan) -> dict[str, Any]:
+    """Returns what the task says of the data; no text where the study does not show any."""
+    said = plan.study.task.about(plan.data)
+    return {
+        name: value for name, value in said.items() if name != "texts" or plan.study.show_texts
+    }
 
 
 def _curve(finished: Finished, metric: str) -> dict[int, float]:
@@ -230,9 +266,12 @@ def _curve(finished: Finished, metric: str) -> dict[int, float]:
     }
 
 
-def wording_of(study: Study) -> dict[str, Any]:
-    """Returns what a study says in words, which is no part of its declaration."""
-    return {"question": study.question, "title": study.title, "caveats": list(study.caveats)}
+def wording_of(plan: Plan) -> dict[str, Any]:
+    """Returns what a study and its data say in words, which is no part of its declaration."""
+    study, notes = plan.study, plan.study.task.notes(plan.data)
+    data = {"data": list(notes.read), "data_warnings": list(notes.warnings)}
+    words = {"question": study.question, "title": study.title, "caveats": list(study.caveats)}
+    return words | {name: said for name, said in data.items() if said}
 
 
 def _keep_table(study: Study, home: Home) -> None:
@@ -296,7 +335,7 @@ def _alone(places: Places) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _explained(places: Places) -> Iterator[None]:
+def recording(places: Places) -> Iterator[None]:
     """Turns database, server and disk errors into a two-line `Refused`."""
     failures: tuple[type[Exception], ...] = (OSError, *mirrors.failures(), *tracking.failures())
     try:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator
+from multiprocessing.util import Finalize
 from pathlib import Path
 
 PREFIX = "ablation-"
@@ -26,7 +26,8 @@ def own_temporary() -> Iterator[None]:
     except OSError:  # multiprocessing then says what is wrong with it
         yield
         return
-    atexit.register(shutil.rmtree, own, ignore_errors=True)
+    # After multiprocessing has removed its own folder in it, which has the priority -100.
+    Finalize(None, shutil.rmtree, args=(own,), kwargs={"ignore_errors": True}, exitpriority=-200)
     tempfile.tempdir = str(own)
     try:
         yield

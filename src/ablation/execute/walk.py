@@ -43,6 +43,8 @@ class Orders:
     """Whether to stop at the first trial that raises or is lost."""
     wanted: Callable[[Trial], bool] = lambda _: True
     """Whether a trial is to be trained."""
+    keep_results: bool = False
+    """Whether results under earlier sources are taken as they are."""
 
 
 def walk(

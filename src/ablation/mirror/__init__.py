@@ -8,6 +8,7 @@ from ablation.mirror.foreign import foreign_trials
 from ablation.mirror.lenient import Lenient
 from ablation.mirror.note import keep_note
 from ablation.mirror.read import DONE, Mirrored, labels_taken, planned_seeds, reading, trials
+from ablation.mirror.searched import mirror_search
 from ablation.mirror.write import Mirror, close, connect, failures, open_mirror
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "foreign_trials",
     "keep_note",
     "labels_taken",
+    "mirror_search",
     "open_mirror",
     "planned_seeds",
     "reading",

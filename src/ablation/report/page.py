@@ -11,6 +11,7 @@ from ablation.report.blocks import Page, Section
 from ablation.report.missing import missing_warnings
 from ablation.report.parts import parts_of
 from ablation.report.parts.curves import HALF
+from ablation.report.parts.searched import at_edges
 
 SCREENING = 5
 """Seeds below which a study is a screening."""
@@ -43,6 +44,7 @@ def _facts(basis: Basis) -> list[tuple[str, str]]:
     done = basis.content.runs["run_id"].nunique()
     fresh = [("fresh seeds", f"from {declaration.first_seed}")] if declaration.first_seed else []
     return [
+        *((name, value) for name, value in basis.content.about.get("facts", [])),
         ("baseline", declaration.baseline),
         ("metric", f"{metric.title} on test"),
         ("verdicts are about", SCOPES[basis.effects["scope"].iloc[0]]),
@@ -69,9 +71,15 @@ def _warnings(basis: Basis) -> Iterator[str]:
     if basis.declaration.can_generalise and base["scope"] == "this_split":
         yield scope_note(basis.effects, basis.declaration)
     yield from _doubts(basis)
+    yield from content.wording.get("data_warnings", ())
     seen = content.declared[content.current]["runs_seen"]
     if seen:
         yield f"This declaration was made when {seen} runs had been seen."
+    if edges := at_edges(basis):
+        yield f"A tuned value is at the edge of its range: {'; '.join(edges)}. Widen the range."
+    if kept := content.record.get("kept"):
+        arms = _named([f"{arm} ({then}, now {now})" for arm, then, now in kept])
+        yield f"Sources changed after runs that are taken as they are, of {arms}: --keep-results."
     if basis.declaration.margin is None:
         yield "No margin is declared, so no arm can be equivalent but by identity."
     mixed = [name for name, values in content.provenance.items() if len(values) > 1]

@@ -102,8 +102,25 @@ class Train(Protocol):
         """
 
 
+class Notes(NamedTuple):
+    """Sentences about prepared data, for the command line and the report."""
+
+    read: Sequence[str] = ()
+    """What was read."""
+    warnings: Sequence[str] = ()
+    """What may make a result mean something else than it seems to."""
+
+
+def _no_notes(data: Any) -> Notes:
+    return Notes()
+
+
 def _unchanged(config: Any) -> Any:
     return config
+
+
+def _nothing(_: Any) -> Mapping[str, Any]:
+    return {}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -124,9 +141,9 @@ class Task:
     """Returns the data of each configuration, prepared under a cache folder."""
     identify: Callable[[Any], Identity]
     """Returns the identity of a configuration."""
-    check: Callable[[Sequence[tuple[Any, Any]]], None]
+    check: Callable[[Sequence[tuple[Any, Any]]], Sequence[str]]
     """Refuses pairs of configuration and data that cannot be trained; called before anything is
-    recorded."""
+    recorded. Returns warnings about those that can."""
     train: Train
     """A module-level function, so that it can be sent to a worker."""
     device: Callable[[str], str]
@@ -137,8 +154,16 @@ class Task:
     table: Callable[[Sequence[Any]], tuple[str, Callable[[], Sequence[Mapping[str, Any]]]]]
     """Returns a digest of the inputs of the task's own table, and a function that computes its
     rows."""
+    epochs: Callable[[Any], int] | None = None
+    """Returns the epoch after which a training only evaluates test, which tuning leaves out; None
+    if that is unknown."""
+    notes: Callable[[Any], Notes] = _no_notes
+    """Returns what is to be said about some data."""
     send: Callable[[Any], Any] = _unchanged
     """Returns the form in which a configuration is sent to a worker."""
+    about: Callable[[Any], Mapping[str, Any]] = _nothing
+    """Returns what a reader must know of the data, in JSON's types: ``facts``, pairs of name and
+    value; ``texts``, the test texts whose weights the runs keep."""
     libraries: Sequence[str] = ()
     """Distributions whose versions are recorded with each run."""
     preload: Sequence[str] = ()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import errno
 import functools
 import hashlib
 import importlib.util
@@ -72,7 +73,7 @@ def gather_sources(module: str, file: Path, roots: Sequence[Path]) -> Sources:
     found: dict[str, Path] = {}
     installed: set[str] = set()
     shared = tuple(place for place in places if not _is_installed(place))
-    own, waiting = module.partition(".")[0], [(module, file)]
+    own, waiting = module.partition(".")[0], [*_files_of(module, places).items(), (module, file)]
     while waiting:
         name, path = waiting.pop()
         if name in found:
@@ -268,5 +269,7 @@ def file_hash(path: Path) -> str:
     Raises:
         OSError: If it cannot be read.
     """
+    if path.exists() and not path.is_file():  # a pipe or a device may have no end
+        raise OSError(errno.EINVAL, "it is no regular file")
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -2,7 +2,7 @@
 
 from ablation.tracking.curves import CURVES, curves_frame, validation_curves
 from ablation.tracking.entities import LOGITS, WEIGHTS
-from ablation.tracking.examples import COMMONEST, EXAMPLES, examples_frame
+from ablation.tracking.examples import COMMONEST, EXAMPLES, attention_frame, examples_frame
 from ablation.tracking.foreign import foreign_runs
 from ablation.tracking.frames import (
     HASHES,
@@ -11,6 +11,14 @@ from ablation.tracking.frames import (
     planned,
     runs_frame,
     test_evaluations,
+)
+from ablation.tracking.kept import (
+    Outdated,
+    find_outdated,
+    keep,
+    kept_in,
+    outdated_of,
+    with_kept,
 )
 from ablation.tracking.lease import Lease, LeaseLost, leased
 from ablation.tracking.owner import this_process
@@ -30,9 +38,18 @@ from ablation.tracking.record import (
     record_failure,
     recorded,
 )
+from ablation.tracking.searched import (
+    Ended,
+    importances_of,
+    keep_importances,
+    record_told,
+    told_at,
+    told_of,
+)
 from ablation.tracking.store import (
     LABEL,
     Home,
+    about_of,
     connect,
     current_declaration,
     declarations,
@@ -41,6 +58,7 @@ from ablation.tracking.store import (
     describe_data,
     failures,
     find_home,
+    keep_about,
     keep_commonest,
     keep_numerics,
     labels_taken,
@@ -62,13 +80,17 @@ __all__ = [
     "RUNS",
     "WEIGHTS",
     "Early",
+    "Ended",
     "Finished",
     "Home",
     "Lease",
     "LeaseLost",
+    "Outdated",
     "Started",
     "Unfinished",
+    "about_of",
     "append",
+    "attention_frame",
     "begin",
     "close",
     "close_unfinished",
@@ -82,12 +104,18 @@ __all__ = [
     "examples_frame",
     "failures",
     "find_home",
+    "find_outdated",
     "foreign_runs",
     "hashes_frame",
+    "importances_of",
+    "keep",
+    "keep_about",
     "keep_commonest",
+    "keep_importances",
     "keep_numerics",
     "keep_reported",
     "keep_taken",
+    "kept_in",
     "labels_taken",
     "leased",
     "numerics",
@@ -96,11 +124,13 @@ __all__ = [
     "open_experiment",
     "open_home",
     "outcomes",
+    "outdated_of",
     "planned",
     "publish",
     "reach",
     "record",
     "record_failure",
+    "record_told",
     "recorded",
     "reported_in",
     "runs_frame",
@@ -108,5 +138,8 @@ __all__ = [
     "taken_of",
     "test_evaluations",
     "this_process",
+    "told_at",
+    "told_of",
     "validation_curves",
+    "with_kept",
 ]

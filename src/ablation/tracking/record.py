@@ -24,6 +24,7 @@ from ablation.tracking.entities import (
     result_tags,
     tags_of,
 )
+from ablation.tracking.kept import kept_in, with_kept
 from ablation.tracking.store import KIND, LABEL, Home, search
 
 if TYPE_CHECKING:
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 
 CORRECT = "test_correct.bin"
 """Artifact: one packed bit per test text, in the split's order, or packed scores."""
+ATTENTION = "test_attention.f16"
+"""Artifact: the weights on the tokens of the shown test texts, float16, one after the other."""
 LOG = "log.txt"
 """Artifact: what the run printed."""
 TRACEBACK = "traceback.txt"
@@ -81,8 +84,13 @@ def outcomes(home: Home) -> dict[str, Outcome]:
     """Returns key to outcome for every finished trial of the label.
 
     A trial is finished if a run of it FINISHED, or FAILED with a recorded reason. Of two such
-    runs the older one always counts.
+    runs the older one always counts. Results that were taken as they are although sources changed
+    are there under both keys.
     """
+    return with_kept(_recorded(home), kept_in(home.client.get_run(home.parent).data.tags))
+
+
+def _recorded(home: Home) -> dict[str, Outcome]:
     if not home.shared:
         with tables.reading(str(home.client.tracking_uri)) as query:
             return tables.outcomes(query, home.experiment, home.label)
@@ -201,6 +209,8 @@ def record(
     client.log_batch(early.run_id, **new)
     if result.correct:
         _save(home, early.artifacts, CORRECT, result.correct)
+    if result.attention:
+        _save(home, early.artifacts, ATTENTION, result.attention)
     if result.log:
         _save(home, early.artifacts, LOG, result.log)
     ended = milliseconds(began + result.seconds)

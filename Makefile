@@ -57,11 +57,7 @@ readme: $(READY)
 	@$(BIN)/python docs/readme.py
 
 REPORTED = $(dir $(wildcard $(SAMPLES)/*/study.json))
-reports-# Kills a study at every moment of its life and checks that nothing is lost; an hour for 100 kills.
-chaos: $(READY)
-	$(BIN)/python benchmarks/chaos.py $(if $(KILLS),--kills "$(KILLS)")
-
-check: $(READY)
+reports-check: $(READY)
 	@$(if $(REPORTED),$(BIN)/python -P -m ablation rebuild --check $(REPORTED),echo "No report is committed.")
 
 ui: $(READY)
@@ -101,6 +97,10 @@ bench-growth: $(READY)
 # Measures time and memory of reports of up to 10,000 runs.
 bench-report: $(READY)
 	$(BIN)/python benchmarks/report.py
+
+# Kills a study at every moment of its life and checks that nothing is lost; an hour for 100 kills.
+chaos: $(READY)
+	$(BIN)/python benchmarks/chaos.py $(if $(KILLS),--kills "$(KILLS)")
 
 check: $(READY)
 	$(BIN)/python -m ruff check .

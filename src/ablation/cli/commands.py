@@ -323,7 +323,9 @@ def _run_on(given: Plan, crew: ProcessCrew, where: Places, reports: Path, orders
     given = search_first(given, crew, where, orders)
     seen = glance(given, where)
     shown = settled(given, where, seen, reports)
-    if seen is not None and shown is not None:  # a store on a read-only disk may be so, too
+    # A store on a read-only disk may be so, too; of a study that asks for fresh runs, these may
+    # still be missing.
+    if seen is not None and shown is not None and not given.study.confirm:
         show(escaped(_all_done(seen.label, shown["trials"])))
         show_report(seen.label, shown, reports)
         return True
@@ -336,15 +338,33 @@ def _run_on(given: Plan, crew: ProcessCrew, where: Places, reports: Path, orders
         task = given.study.task
         prepare_pool(*task.preload, environment=task.environment)
         opened, idle = _carry_out(given, crew, where, held, seen=seen, orders=orders)
+    failed, left = opened.attempts.summary(), bool(opened.left)
     if opened.outcomes:
+        if again := _run_fresh(given, opened.home, crew, where, orders):
+            failed, left = [*failed, *again.attempts.summary()], left or bool(again.left)
         _write_report(opened.home, where, reports, None if idle else crew)
-    failed = opened.attempts.summary()
     for line in failed:
         show(escaped(line))
     if opened.missing:
         names = ", ".join(f"{t.arm.name} seed {t.seed}" for t in opened.missing[:10])
         show(escaped(f"{len(opened.missing)} planned trials are missing: {names}"))
-    return not failed and not opened.left
+    return not failed and not left
+
+
+def _run_fresh(
+    given: Plan, home: Home, crew: ProcessCrew, where: Places, orders: Orders
+) -> Session | None:
+    """Runs what was decided once more on fresh seeds, where the study asks for that."""
+    from ablation.cli.follow import fresh_plan
+    from ablation.execute import glance, hold
+
+    fresh = fresh_plan(given, home)
+    if fresh is None:
+        return None
+    show(f"The arms that were decided run once more, on {given.study.confirm} fresh seeds.")
+    with hold(where, fresh.study.name) as held:
+        seen = glance(fresh, where)
+        return _carry_out(fresh, crew, where, held, seen=seen, orders=orders)[0]
 
 
 def _run_shared(given: Plan, crew: ProcessCrew, where: Places, orders: Orders) -> None:
@@ -484,7 +504,7 @@ def report(
             home = find_home(uri, each)
             crew.start()
             _write_report(home, where, reports, crew)
-        over = write_over_sets(plans, reports, crew.map) if plans else ""
+        over = write_over_sets(plans, reports, crew.map, labels=titles) if plans else ""
     if as_json:
         from ablation.report import read
 

@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 
 from ablation.analysis import Judged, judge
+from ablation.analysis.fresh import with_fresh
 from ablation.errors import Refused
 from ablation.records.declaration import Declaration
 from ablation.records.taken import Taken, taken_from_json, taken_to_json
@@ -65,6 +66,8 @@ class Content:
     attend most differently, see :func:`ablation.analysis.attention.disagreements`."""
     taken: Taken = dataclasses.field(default_factory=dict)
     """Looks that were taken although runs were missing."""
+    fresh: pd.DataFrame | None = None
+    """Estimates on fresh seeds, a row per arm that was decided."""
 
     @property
     def is_recorded(self) -> bool:
@@ -115,7 +118,9 @@ def write(content: Content, folder: Path) -> None:
         stored["about"] = dict(content.about)
     if content.taken:
         stored["taken"] = taken_to_json(content.taken)
-    used = {*stored, "runs", "taken", "about"} - {"numerics"}
+    if content.fresh is not None:
+        stored["fresh"] = _table(content.fresh)
+    used = {*stored, "runs", "taken", "fresh", "about"} - {"numerics"}
     if not used.isdisjoint(content.tables):
         raise ValueError(
             f"a study's own table has a name that study.json does not use; got "
@@ -140,26 +145,30 @@ def read(folder: Path) -> Content:
     taken = taken_from_json(stored.get("taken", {}))
     _refuse_seeds(folder, runs, declaration)
     examples = _examples(folder, declaration)
+    tables = {
+        name: pd.DataFrame(value["rows"], columns=value["columns"])
+        for name, value in stored.items()
+        if _is_table(value) and name != "runs"
+    }
+    fresh = tables.pop("fresh", None)
+    judged = judge(runs, details[HASHES], declaration, examples, taken)
     return Content(
         label=stored["label"],
         declaration=declaration,
         wording=stored["wording"],
         declared=stored["declared"],
         current=stored["current"],
-        judged=judge(runs, details[HASHES], declaration, examples, taken),
+        judged=with_fresh(judged, fresh),
         about=_about(folder, stored),
         taken=taken,
+        fresh=fresh,
         runs=runs,
         curves=_long(folder, runs),
         examples=examples,
         details=details,
         environments=stored["environments"],
         record=stored["record"],
-        tables={
-            name: pd.DataFrame(value["rows"], columns=value["columns"])
-            for name, value in stored.items()
-            if _is_table(value) and name != "runs"
-        },
+        tables=tables,
     )
 
 

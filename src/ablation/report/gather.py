@@ -8,13 +8,15 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from ablation import tracking
-from ablation.analysis import judge
+from ablation.analysis import Judged, judge
 from ablation.analysis.attention import disagreements
+from ablation.analysis.fresh import fresh_estimates, with_fresh
 from ablation.errors import public
 from ablation.records.declaration import Declaration
 from ablation.records.outcome import Outcome
 from ablation.report.content import Content
 from ablation.report.searches import search_tables
+from ablation.study.derived import FRESH
 from ablation.tracking import Home
 
 ENVIRONMENT = {
@@ -42,6 +44,7 @@ def gather(home: Home) -> Content:
     examples = tracking.examples_frame(home, declared, outcomes)
     taken = tracking.taken_of(home, current)
     judged = judge(every, tracking.hashes_frame(declared, outcomes), declared, examples, taken)
+    fresh = _fresh(home, declared)
     # Runs beyond an arm's last look, left by an earlier declaration, are not this report's.
     runs = every[every["seed"] < every["arm"].map(judged.seeds)].reset_index(drop=True)
     used = set(runs["run_id"])
@@ -61,7 +64,7 @@ def gather(home: Home) -> Content:
         declared=tracking.declarations(home),
         current=current,
         runs=runs,
-        judged=judged,
+        judged=with_fresh(judged, fresh),
         taken=taken,
         curves=tracking.curves_frame(home, declared, kept),
         examples=kept_examples,
@@ -81,7 +84,38 @@ def gather(home: Home) -> Content:
         },
         tables=({} if numerics is None else {"numerics": pd.DataFrame(numerics)})
         | search_tables(home, declared),
+        fresh=fresh,
     )
+
+
+def judge_record(home: Home, declared: Declaration) -> Judged:
+    """Returns the effects and verdicts of what is recorded of a study.
+
+    Args:
+        home: The study label.
+        declared: Its declaration.
+    """
+    outcomes = tracking.outcomes(home)
+    return judge(
+        tracking.runs_frame(home.label, declared, outcomes),
+        tracking.hashes_frame(declared, outcomes),
+        declared,
+        tracking.examples_frame(home, declared, outcomes),
+        tracking.taken_of(home, declared.hash),
+    )
+
+
+def _fresh(home: Home, declared: Declaration) -> pd.DataFrame | None:
+    """Returns the estimates on fresh seeds, None where the study asks for none or has none."""
+    if not declared.confirm:
+        return None
+    name = declared.name + FRESH
+    label = name + home.label.removeprefix(declared.name)
+    found = tracking.find_home(home.client, name, label)
+    if found is None:
+        return None
+    _, stored = tracking.current_declaration(found)
+    return fresh_estimates(judge_record(found, Declaration.from_json(stored["declaration"])))
 
 
 def _kept(

@@ -214,7 +214,7 @@ def _experiments(client: MlflowClient, study: str) -> dict[str, Experiment]:
     """Returns name to experiment for all that may hold runs of the study, deleted ones too."""
     from mlflow.entities import ViewType
 
-    if not re.fullmatch(r"\w+", study):  # typed by the user, perhaps with a quote
+    if not re.fullmatch(r"[\w-]+", study):  # typed by the user, perhaps with a quote
         return {}
     found: dict[str, Experiment] = {}
     token = None

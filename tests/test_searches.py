@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import multiprocessing
 import random
 import shutil
 from collections import Counter
 from collections.abc import Generator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from ablation import report, tracking
 from ablation.cli.searched import filled_in, look_up_searches
 from ablation.errors import Refused
 from ablation.execute import ExecutorCrew, session, walk
-from ablation.execute.searching import carry_out, searching
+from ablation.execute.searching import carry_out, searching, weigh
 from ablation.execute.try_point import Attempt, try_point
 from ablation.execute.worker import Job
 from ablation.records.declaration import Declaration
@@ -29,7 +30,8 @@ from ablation.records.metric import METRICS
 from ablation.records.outcome import EpochRecord, RunResult
 from ablation.records.places import places
 from ablation.records.told import Told, best_of
-from ablation.search import Pruning, ask
+from ablation.search import Pruning, ask, importance_table
+from ablation.search.importance import Asked, importances
 from ablation.search.prune import PRUNERS
 from ablation.spec import LogUniform, Study, When
 from ablation.study import searched
@@ -153,6 +155,9 @@ def test_the_dashboard_shows_a_search_as_optuna_would(store: Path, tmp_path: Pat
     joint = study(factor=None, levels=(), baseline=None, tune={}, search=SPACE, search_trials=20)
     plan = make_plan(joint, tmp_path)
     told = search(plan, store, Uneven())
+    with searching(plan, places(store)) as opened:
+        weigh(opened, lambda fn, asked: map(fn, list(asked)[:4]))
+        weigh(opened, lambda fn, asked: pytest.fail("computed once and kept"))
     (runs,) = told.values()
     url = places(store).storage
     (name,) = optuna.get_all_study_names(url)
@@ -256,3 +261,62 @@ def test_a_trial_of_a_search_never_reaches_test() -> None:
     assert tried.value == max(tried.curve.values())
     with pytest.raises(Refused, match="has evaluated test"):
         try_point(dataclasses.replace(attempt, epochs=None))
+
+
+def noise(trials: int, seed: int, worth: Any = lambda values: 0.0) -> list[Told]:
+    """Trials of a search at random."""
+    draw = np.random.default_rng(seed)
+    found = []
+    for number in range(trials):
+        point: dict[str, float | str] = {
+            "bias is 0": str(draw.choice(["no", "yes"])),
+            "sides": str(draw.choice(["4", "6", "8"])),
+        }
+        if point["bias is 0"] == "no":
+            point["bias"] = float(10 ** draw.uniform(-3, 0))
+        if point["sides"] == "8":
+            point["faces"] = str(draw.choice(["1", "2"]))
+        value = worth(choose(SPACE, Recalled(point))) + draw.normal(0, 0.1)
+        found.append(
+            Told(number=number, arm="a", point=point, values={}, curve={1: 0.5}, value=value,
+                 state="COMPLETE", seed=0, seconds=1.0)
+        )  # fmt: skip
+    return found
+
+
+def above(table: Mapping[str, list[Any]]) -> dict[tuple[str, str], bool]:
+    rows = zip(*table.values(), strict=True)
+    return {(name, by): value > limit for name, by, value, limit in rows}
+
+
+def test_what_matters_is_above_its_null() -> None:
+    told = noise(60, 1, lambda values: values["sides"] == 8)
+    found = above(importance_table(SPACE, told, 1, shuffles=19))
+    assert {name for (name, by), is_above in found.items() if is_above and by == "fANOVA"} == {
+        "sides"
+    }
+    assert found["sides", "PED-ANOVA"]
+    assert {name for name, _ in found} == {"bias is 0", "bias", "sides", "faces"}
+    assert importance_table(SPACE, told[:3], 1)["parameter"] == []
+
+
+@pytest.mark.slow
+def test_on_pure_noise_few_parameters_rise_above_their_null() -> None:
+    studies = 200
+    with ProcessPoolExecutor(2, multiprocessing.get_context("forkserver")) as pool:
+        found = list(pool.map(_noisy, range(studies), chunksize=10))
+    limit = 0.05 + 3.3 * math.sqrt(0.05 * 0.95 / studies)
+    for cell in found[0]:
+        assert np.mean([each.get(cell, False) for each in found]) <= limit, cell
+
+
+def _noisy(seed: int) -> dict[tuple[str, str], bool]:
+    """Which parameters are above the largest of 19 shuffles."""
+    told = noise(30, 1000 + seed)
+    real, *null = (importances(Asked(space=SPACE, told=told, direction=1, shuffle=each))
+                   for each in (None, *range(19)))  # fmt: skip
+    return {
+        (name, by): value > max(each[by][name] for each in null)
+        for by, of in real.items()
+        for name, value in of.items()
+    }

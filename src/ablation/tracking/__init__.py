@@ -37,6 +37,7 @@ from ablation.tracking.record import (
 )
 from ablation.tracking.searched import (
     Ended,
+    importances_are_of,
     importances_of,
     keep_importances,
     record_told,
@@ -97,6 +98,7 @@ __all__ = [
     "find_outdated",
     "foreign_runs",
     "hashes_frame",
+    "importances_are_of",
     "importances_of",
     "keep",
     "keep_commonest",

@@ -19,6 +19,7 @@ import pytest
 from test_task import DICE, Dice, Table
 
 from ablation import report, tracking
+from ablation.cli.part import part_of
 from ablation.cli.searched import filled_in, look_up_searches
 from ablation.errors import Refused
 from ablation.execute import ExecutorCrew, session, walk
@@ -35,6 +36,7 @@ from ablation.search.importance import Asked, importances
 from ablation.search.prune import PRUNERS
 from ablation.spec import LogUniform, Study, When
 from ablation.study import searched
+from ablation.study.derived import follow_up_of
 from ablation.study.plan import Plan, make_plan
 from ablation.study.space import Recalled, choose
 
@@ -168,7 +170,9 @@ def test_the_dashboard_shows_a_search_as_optuna_would(store: Path, tmp_path: Pat
     assert all(trial.user_attrs["seed"] == 10_000 + trial.number for trial in shown.trials)
     (best,) = best_of(runs, 1)
     assert (shown.best_trial.number, shown.best_value) == (best.number, best.value)
-    arms = filled_in(plan, look_up_searches(plan, places(store)), tmp_path).study.complete_arms
+    filled = filled_in(plan, look_up_searches(plan, places(store)), tmp_path)
+    assert all(map(part_of(plan, ()), filled.trials))
+    arms = filled.study.complete_arms
     assert [arm.name for arm in arms] == ["baseline", "best 1", "best 2", "best 3"]
     assert arms[1].config.bias == choose(SPACE, Recalled(shown.best_trial.params))["bias"]
     assert set(optuna.importance.get_param_importances(shown)) <= {"bias is 0", *SPACE}
@@ -191,6 +195,12 @@ def test_tuned_arms_are_planned_trained_judged_and_reported(
     biases = {(each.trial.arm.name, each.trial.seed): each.trial.config.bias for each in trained}
     assert len(set(biases.values())) == 2 * blocks
     assert all(bias > 0 for bias in biases.values())
+    if tuning == "once":  # a follow-up takes what was found, and tunes nothing
+        after = follow_up_of(tuned.study, ["8"], 5)
+        assert [arm.config for arm in after.complete_arms] == [
+            arm.config for arm in tuned.study.complete_arms
+        ]
+        assert not after.tune
     with session(tuned, where) as opened:
         assert not opened.missing
         content = report.gather(opened.home)

@@ -15,6 +15,7 @@ from ablation.report.blocks import Block, Figure
 from ablation.report.content import Content
 from ablation.report.parts import (
     caveats,
+    checks,
     curves,
     failures,
     interactions,
@@ -43,6 +44,7 @@ def parts_of(content: Content) -> Mapping[str, Part]:
     return {
         "": verdicts.section,
         "In words": words.section,
+        "Checks": checks.section,
         "Tuning": searched.section,
         "How it was computed": method.section,
         "Response": response.section,

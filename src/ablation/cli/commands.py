@@ -199,7 +199,7 @@ def _show_plan(given: Plan, store: Path | None, workers: int | None) -> None:
 
     examples = given.data.rows.get("test") if given.declaration.can_generalise else None
     known = seen.values(study.baseline_name)
-    show(planning(given.study, known, examples))
+    show(planning(given.study, known, examples, seen.deviation))
     for row in factor_rows(given.study, given.declaration, known):
         show(escaped(row))
     if missing:

@@ -65,6 +65,7 @@ from ablation.tracking.store import (
     open_home,
     settled,
 )
+from ablation.tracking.unfinished import endings
 
 __all__ = [
     "COMMONEST",
@@ -95,6 +96,7 @@ __all__ = [
     "declare",
     "declared_in",
     "describe_data",
+    "endings",
     "examples_frame",
     "failures",
     "find_home",

@@ -504,7 +504,7 @@ def report(
             home = find_home(uri, each)
             crew.start()
             _write_report(home, where, reports, crew)
-        over = write_over_sets(plans, reports, crew.map) if plans else ""
+        over = write_over_sets(plans, reports, crew.map, labels=titles) if plans else ""
     if as_json:
         from ablation.report import read
 

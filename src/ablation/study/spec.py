@@ -211,6 +211,12 @@ class Study:
                 f"{self.baseline!r}.",
                 "Leave baseline out, and put its levels first.",
             )
+        if self.run is None and not isinstance(self.config, Mapping | type(self.task.config)):
+            kind = type(self.task.config).__name__
+            raise Refused(
+                f"config of a study must be a {kind}; got {shown(self.config)}.",
+                f"Give a {kind}(...), or leave config out.",
+            )
         if self.run is not None:
             object.__setattr__(self, "task", _task_of(self))
         elif isinstance(self.config, Mapping) or self.inputs or self.version or self.data_field:

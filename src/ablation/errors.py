@@ -19,6 +19,9 @@ class Refused(ValueError):
     Change dropout.
     """
 
+    code = 2
+    """Exit code of the command line."""
+
     def __init__(self, rule: str, way_out: str) -> None:
         super().__init__(f"{rule}\n{way_out}")
         self.rule = rule
@@ -27,7 +30,7 @@ class Refused(ValueError):
     def __reduce__(self) -> tuple[type[Refused], tuple[str, str]]:
         # Exception's own __reduce__ passes the joined text as one argument, so unpickling a
         # worker's refusal would fail.
-        return Refused, (self.rule, self.way_out)
+        return type(self), (self.rule, self.way_out)
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

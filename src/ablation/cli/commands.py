@@ -504,7 +504,7 @@ def report(
             home = find_home(uri, each)
             crew.start()
             _write_report(home, where, reports, crew)
-        over = write_over_sets(plans, reports, crew.map) if plans else ""
+        over = write_over_sets(plans, reports, crew.map, labels=titles) if plans else ""
     if as_json:
         from ablation.report import read
 
@@ -519,6 +519,29 @@ def report(
 def _quiet(as_json: bool) -> contextlib.AbstractContextManager[Any]:
     """Leaves the standard output to one JSON object, if that is asked for."""
     return asjson.elsewhere() if as_json else contextlib.nullcontext()
+
+
+@app.command()
+def rerun(
+    run_id: Annotated[str, typer.Argument(help="MLflow's id of a trial's run.")],
+    study: Annotated[
+        str | None, typer.Argument(help="Its study, if that is no longer in studies/ by its name.")
+    ] = None, *, data: Data = None, text: Text = None, label: Label = None, store: Store = None,
+) -> None:  # fmt: skip
+    """Trains a recorded run again and says whether it comes out the same, bit for bit."""
+    from ablation import tracking
+    from ablation.cli.again import train_again
+    from ablation.cli.asked import plan_of
+    from ablation.records.places import places
+    from ablation.study.load import STUDIES, load
+    from ablation.task import Redirection
+
+    client = tracking.connect(existing(places(store).tracking))
+    known = tracking.recorded(client, run_id)
+    name = study or known.tags[tracking.LABEL].partition("@")[0]
+    given = plan_of(load(name, STUDIES), Redirection(data=data, text=text, label=label))
+    if not train_again(given, known):
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -603,7 +626,7 @@ def main() -> None:
         sys.exit(app(standalone_mode=len(sys.argv) == 1))  # without arguments it shows the help
     except Refused as error:
         process.say(error)
-        raise SystemExit(2) from None
+        raise SystemExit(error.code) from None
     except BrokenPipeError:  # the reader of the output, such as `head`, has ended
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(1) from None

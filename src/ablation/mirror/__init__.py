@@ -5,6 +5,7 @@ rebuilt if it contradicts MLflow.
 """
 
 from ablation.mirror.foreign import foreign_trials
+from ablation.mirror.lenient import Lenient
 from ablation.mirror.note import keep_note
 from ablation.mirror.read import DONE, Mirrored, labels_taken, planned_seeds, reading, trials
 from ablation.mirror.searched import mirror_search
@@ -12,6 +13,7 @@ from ablation.mirror.write import Mirror, close, connect, failures, open_mirror
 
 __all__ = [
     "DONE",
+    "Lenient",
     "Mirror",
     "Mirrored",
     "close",

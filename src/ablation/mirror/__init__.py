@@ -5,6 +5,7 @@ rebuilt if it contradicts MLflow.
 """
 
 from ablation.mirror.foreign import foreign_trials
+from ablation.mirror.lenient import Lenient
 from ablation.mirror.note import keep_note
 from ablation.mirror.read import (
     DEVIATION,
@@ -22,6 +23,7 @@ from ablation.mirror.write import Mirror, close, connect, failures, open_mirror
 __all__ = [
     "DEVIATION",
     "DONE",
+    "Lenient",
     "Mirror",
     "Mirrored",
     "close",

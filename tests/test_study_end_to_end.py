@@ -874,6 +874,10 @@ def test_a_study_over_data_sets_trains_each_once_and_has_a_page_over_all(
     assert (page.stat().st_mtime_ns, page.read_bytes()) == built
     assert stored.statuses() == {"study FINISHED": 2, "trial FINISHED": 6}
     both = f"{other},{corpus}"
+    stored.run("run", str(tiny_study), "--data", both, "--seeds", "2")
+    said = stored.run("report", str(tiny_study), "--data", both)  # of what was run, not planned
+    assert "tiny over 2 data sets: " in said
+    assert "Without a report yet" not in said
     for command in ("plan", "status", "report"):
         said = stored.run(command, str(tiny_study), "--data", both)
         own = re.search(r"^tiny[:,]", said, flags=re.MULTILINE)
@@ -881,3 +885,18 @@ def test_a_study_over_data_sets_trains_each_once_and_has_a_page_over_all(
         assert said.index("tiny@others") < own.start()
     same = stored.run("plan", str(tiny_study), "--data", f"{other},{other}/../others", code=2)
     assert "have the same content" in same
+
+
+def test_a_run_is_trained_again_and_compared(stored: Project, tiny_study: Path) -> None:
+    stored.run("run", str(tiny_study), "--seeds", "1")
+    run = stored.runs()[0]["run_id"]
+    assert "comes out the same: 10 results are equal" in stored.run("rerun", run, str(tiny_study))
+    stored.client.set_tag(run, tracking.WEIGHTS, "another")
+    stored.client.set_tag(run, "ablation.processor", "an abacus")
+    out = stored.run("rerun", run, str(tiny_study), code=1)
+    assert "ablation.weights: then another, now " in out
+    assert "test/accuracy" not in out
+    assert "ablation.processor: then an abacus, now " in out
+    tiny_study.write_text(tiny_study.read_text().replace("hidden_size=8", "hidden_size=9"))
+    assert "have changed" in stored.run("rerun", run, str(tiny_study), code=2)
+    assert "No run 'nothing'" in stored.run("rerun", "nothing", str(tiny_study), code=2)

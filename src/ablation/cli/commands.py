@@ -199,7 +199,7 @@ def _show_plan(given: Plan, store: Path | None, workers: int | None) -> None:
 
     examples = given.data.rows.get("test") if given.declaration.can_generalise else None
     known = seen.values(study.baseline_name)
-    show(planning(given.study, known, examples))
+    show(planning(given.study, known, examples, seen.deviation))
     for row in factor_rows(given.study, given.declaration, known):
         show(escaped(row))
     for found in checks_of(given, known):
@@ -326,7 +326,9 @@ def _run_on(given: Plan, crew: ProcessCrew, where: Places, reports: Path, orders
     given = search_first(given, crew, where, orders)
     seen = glance(given, where)
     shown = settled(given, where, seen, reports)
-    if seen is not None and shown is not None:  # a store on a read-only disk may be so, too
+    # A store on a read-only disk may be so, too; of a study that asks for fresh runs, these may
+    # still be missing.
+    if seen is not None and shown is not None and not given.study.confirm:
         show(escaped(_all_done(seen.label, shown["trials"])))
         show_report(seen.label, shown, reports)
         return True
@@ -339,15 +341,33 @@ def _run_on(given: Plan, crew: ProcessCrew, where: Places, reports: Path, orders
         task = given.study.task
         prepare_pool(*task.preload, environment=task.environment)
         opened, idle = _carry_out(given, crew, where, held, seen=seen, orders=orders)
+    failed, left = opened.attempts.summary(), bool(opened.left)
     if opened.outcomes:
+        if again := _run_fresh(given, opened.home, crew, where, orders):
+            failed, left = [*failed, *again.attempts.summary()], left or bool(again.left)
         _write_report(opened.home, where, reports, None if idle else crew)
-    failed = opened.attempts.summary()
     for line in failed:
         show(escaped(line))
     if opened.missing:
         names = ", ".join(f"{t.arm.name} seed {t.seed}" for t in opened.missing[:10])
         show(escaped(f"{len(opened.missing)} planned trials are missing: {names}"))
-    return not failed and not opened.left
+    return not failed and not left
+
+
+def _run_fresh(
+    given: Plan, home: Home, crew: ProcessCrew, where: Places, orders: Orders
+) -> Session | None:
+    """Runs what was decided once more on fresh seeds, where the study asks for that."""
+    from ablation.cli.follow import fresh_plan
+    from ablation.execute import glance, hold
+
+    fresh = fresh_plan(given, home)
+    if fresh is None:
+        return None
+    show(f"The arms that were decided run once more, on {given.study.confirm} fresh seeds.")
+    with hold(where, fresh.study.name) as held:
+        seen = glance(fresh, where)
+        return _carry_out(fresh, crew, where, held, seen=seen, orders=orders)[0]
 
 
 def _run_shared(given: Plan, crew: ProcessCrew, where: Places, orders: Orders) -> None:
@@ -487,7 +507,7 @@ def report(
             home = find_home(uri, each)
             crew.start()
             _write_report(home, where, reports, crew)
-        over = write_over_sets(plans, reports, crew.map) if plans else ""
+        over = write_over_sets(plans, reports, crew.map, labels=titles) if plans else ""
     if as_json:
         from ablation.report import read
 
@@ -502,6 +522,29 @@ def report(
 def _quiet(as_json: bool) -> contextlib.AbstractContextManager[Any]:
     """Leaves the standard output to one JSON object, if that is asked for."""
     return asjson.elsewhere() if as_json else contextlib.nullcontext()
+
+
+@app.command()
+def rerun(
+    run_id: Annotated[str, typer.Argument(help="MLflow's id of a trial's run.")],
+    study: Annotated[
+        str | None, typer.Argument(help="Its study, if that is no longer in studies/ by its name.")
+    ] = None, *, data: Data = None, text: Text = None, label: Label = None, store: Store = None,
+) -> None:  # fmt: skip
+    """Trains a recorded run again and says whether it comes out the same, bit for bit."""
+    from ablation import tracking
+    from ablation.cli.again import train_again
+    from ablation.cli.asked import plan_of
+    from ablation.records.places import places
+    from ablation.study.load import STUDIES, load
+    from ablation.task import Redirection
+
+    client = tracking.connect(existing(places(store).tracking))
+    known = tracking.recorded(client, run_id)
+    name = study or known.tags[tracking.LABEL].partition("@")[0]
+    given = plan_of(load(name, STUDIES), Redirection(data=data, text=text, label=label))
+    if not train_again(given, known):
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -586,7 +629,7 @@ def main() -> None:
         sys.exit(app(standalone_mode=len(sys.argv) == 1))  # without arguments it shows the help
     except Refused as error:
         process.say(error)
-        raise SystemExit(2) from None
+        raise SystemExit(error.code) from None
     except BrokenPipeError:  # the reader of the output, such as `head`, has ended
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(1) from None

@@ -83,6 +83,8 @@ class Declaration:
     """What verdicts are about: new seeds and new test examples, or new seeds on this split."""
     first_seed: int = 0
     """Training seed of the first block; others follow it."""
+    confirm: int = 0
+    """Fresh seeds on which the size of what was decided is estimated anew; 0 for none."""
     described: Metric | None = None
     """The metric, where it is none of :data:`ablation.records.metric.METRICS`; without its chance,
     which is :attr:`chance`."""
@@ -128,6 +130,7 @@ class Declaration:
             # Only where it is asked for, so that older declarations keep their text and hash.
             **({"scope": self.scope} if self.scope == "this_split" else {}),
             **({"first_seed": self.first_seed} if self.first_seed else {}),
+            **({"confirm": self.confirm} if self.confirm else {}),
             **({} if self.described is None else {"described": _described(self.described)}),
             **({} if self.paired else {"paired": False}),
             **({} if self.searched is None else {"searched": _searched(self.searched)}),

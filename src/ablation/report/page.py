@@ -44,6 +44,7 @@ def _facts(basis: Basis) -> list[tuple[str, str]]:
     done = basis.content.runs["run_id"].nunique()
     fresh = [("fresh seeds", f"from {declaration.first_seed}")] if declaration.first_seed else []
     return [
+        *((name, value) for name, value in basis.content.about.get("facts", [])),
         ("baseline", declaration.baseline),
         ("metric", f"{metric.title} on test"),
         ("verdicts are about", SCOPES[basis.effects["scope"].iloc[0]]),

@@ -169,6 +169,7 @@ def _declare(study: Study, data: Prepared, arms: tuple[DeclaredArm, ...]) -> Dec
         data=data.fingerprint,
         scope=study.scope,
         first_seed=study.first_seed,
+        confirm=study.confirm,
         described=_described(metric),
         searched=searched_of(study, data.fingerprint),
     )

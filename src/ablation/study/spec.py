@@ -36,6 +36,8 @@ OFFSET = "seed_offset"
 
 
 MOST_SEEDS, MOST_TRIALS, MOST_OFFSET = 10_000, 1_000_000, 10**9
+FEWEST_CONFIRMED = 3
+"""Fresh seeds below which there is no estimate worth its interval."""
 MOST_LETTERS = 200
 """Of an arm's name."""
 
@@ -133,10 +135,16 @@ class Study:
     scope: Scope = "new_examples"
     """What verdicts are about, where the metric is a mean over examples: ``new_examples``, new
     seeds and new test examples; ``this_split``, new seeds on this very test split."""
+    show_texts: bool = True
+    """Whether the report may show test texts, with the weights that each arm gives to their
+    words."""
     seeds: int = 8
     """Number of blocks: each arm is trained once with each of the seeds 0, 1, ..., seeds - 1."""
     first_seed: int = 0
     """Training seed of the first block: block s of the record trains with ``first_seed + s``."""
+    confirm: int = 0
+    """Fresh seeds on which the arms that were decided, and the baseline, run once more: they take
+    no part in the verdicts, and so their estimate of a difference is not the luckiest one."""
     looks: Sequence[int] = ()
     """Numbers of seeds at which to look, ascending; only undecided arms get more. Replaces
     ``seeds``."""
@@ -183,7 +191,7 @@ class Study:
     def __post_init__(self) -> None:
         check_kinds(self, "a study")
         # The ending of a derived study's name is one that no file's can have by accident.
-        if not re.fullmatch(r"[a-z][a-z0-9_]{0,99}(-follow-up)?", self.name):
+        if not re.fullmatch(r"[a-z][a-z0-9_]{0,99}(-follow-up|-fresh)?", self.name):
             raise Refused(
                 f"A study's name matches [a-z][a-z0-9_]* and has at most 100 letters; got "
                 f"{shown(self.name)}.",
@@ -202,6 +210,12 @@ class Study:
                 f"The baseline of study {self.name!r} is the first level of each factor; got "
                 f"{self.baseline!r}.",
                 "Leave baseline out, and put its levels first.",
+            )
+        if self.run is None and not isinstance(self.config, Mapping | type(self.task.config)):
+            kind = type(self.task.config).__name__
+            raise Refused(
+                f"config of a study must be a {kind}; got {shown(self.config)}.",
+                f"Give a {kind}(...), or leave config out.",
             )
         if self.run is not None:
             object.__setattr__(self, "task", _task_of(self))
@@ -331,6 +345,12 @@ def _check_budget(study: Study) -> None:
         )
     if study.first_seed < 0:
         raise Refused(f"first_seed must be >= 0; got {study.first_seed}.", "Change first_seed.")
+    if study.confirm and not FEWEST_CONFIRMED <= study.confirm <= MOST_SEEDS:
+        raise Refused(
+            f"confirm must be 0, or {FEWEST_CONFIRMED} to {MOST_SEEDS:,} seeds; got "
+            f"{study.confirm}.",
+            "Give as many as the study has seeds.",
+        )
     if len(set(study.data)) < len(study.data):
         raise Refused(
             f"data names each data set once, in a tuple; got {shown(study.data)}.",

@@ -2,7 +2,7 @@
 
 from ablation.tracking.curves import CURVES, curves_frame, validation_curves
 from ablation.tracking.entities import LOGITS, WEIGHTS
-from ablation.tracking.examples import COMMONEST, EXAMPLES, examples_frame
+from ablation.tracking.examples import COMMONEST, EXAMPLES, attention_frame, examples_frame
 from ablation.tracking.foreign import foreign_runs
 from ablation.tracking.frames import (
     HASHES,
@@ -20,6 +20,8 @@ from ablation.tracking.kept import (
     outdated_of,
     with_kept,
 )
+from ablation.tracking.lease import Lease, LeaseLost, leased
+from ablation.tracking.owner import this_process
 from ablation.tracking.parent import keep_reported, keep_taken, publish, reported_in, taken_of
 from ablation.tracking.reach import reach
 from ablation.tracking.record import (
@@ -34,6 +36,7 @@ from ablation.tracking.record import (
     outcomes,
     record,
     record_failure,
+    recorded,
 )
 from ablation.tracking.searched import (
     Ended,
@@ -47,6 +50,7 @@ from ablation.tracking.searched import (
 from ablation.tracking.store import (
     LABEL,
     Home,
+    about_of,
     connect,
     current_declaration,
     declarations,
@@ -55,15 +59,18 @@ from ablation.tracking.store import (
     describe_data,
     failures,
     find_home,
+    keep_about,
     keep_commonest,
     keep_numerics,
     labels_taken,
     numerics,
     numerics_in,
     numerics_of,
+    open_experiment,
     open_home,
     settled,
 )
+from ablation.tracking.unfinished import endings
 
 __all__ = [
     "COMMONEST",
@@ -78,10 +85,14 @@ __all__ = [
     "Ended",
     "Finished",
     "Home",
+    "Lease",
+    "LeaseLost",
     "Outdated",
     "Started",
     "Unfinished",
+    "about_of",
     "append",
+    "attention_frame",
     "begin",
     "close",
     "close_unfinished",
@@ -92,6 +103,7 @@ __all__ = [
     "declare",
     "declared_in",
     "describe_data",
+    "endings",
     "examples_frame",
     "failures",
     "find_home",
@@ -101,6 +113,7 @@ __all__ = [
     "importances_are_of",
     "importances_of",
     "keep",
+    "keep_about",
     "keep_commonest",
     "keep_importances",
     "keep_numerics",
@@ -108,9 +121,11 @@ __all__ = [
     "keep_taken",
     "kept_in",
     "labels_taken",
+    "leased",
     "numerics",
     "numerics_in",
     "numerics_of",
+    "open_experiment",
     "open_home",
     "outcomes",
     "outdated_of",
@@ -120,11 +135,13 @@ __all__ = [
     "record",
     "record_failure",
     "record_told",
+    "recorded",
     "reported_in",
     "runs_frame",
     "settled",
     "taken_of",
     "test_evaluations",
+    "this_process",
     "told_at",
     "told_of",
     "validation_curves",

@@ -14,6 +14,7 @@ from ablation.report.basis import Basis
 from ablation.report.blocks import Block, Figure
 from ablation.report.content import Content
 from ablation.report.parts import (
+    attention,
     caveats,
     checks,
     curves,
@@ -52,6 +53,7 @@ def parts_of(content: Content) -> Mapping[str, Part]:
         "Seeds across arms": seeds.section,
         "Learning curves": curves.section,
         "Probes": probes.section,
+        "Attention": attention.section,
         "Failures": failures.section,
         "Other metrics and cost": others.section,
         "Arm or seed": variance.section,

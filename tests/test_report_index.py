@@ -86,6 +86,8 @@ def test_the_page_lists_every_study_with_its_answer(reports: Path) -> None:
         assert f'href="{name}/index.html"' in page
         assert f"({name}/index.html)" in text
     assert "<script>alert" not in page + text
+    for said in (page, text):
+        assert "1 more: reports that are damaged, or that another version wrote." in said
     assert "It matters in 3 of 3 studies." in page
     assert "The largest of 2 gains: " in page
     assert page.count("behind 1, ahead of 1, level with 1, undecided 1") == 3

@@ -9,6 +9,7 @@ SIGNS = {
     "%": r"\%", "_": r"\_", "^": r"\textasciicircum{}", "~": r"\textasciitilde{}",
     "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}", '"': r"\textquotedbl{}",
     "−": r"$-$", "–": "--", "·": r"\textperiodcentered{}", "…": r"\dots{}", "±": r"$\pm$",
+    "≤": r"$\leq$", "≥": r"$\geq$", "×": r"$\times$", "→": r"$\rightarrow$",
     "`": r"\textasciigrave{}", "-": "{-}",
 }  # fmt: skip
 

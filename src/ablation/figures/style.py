@@ -51,6 +51,13 @@ WIDTH = 8.2
 NAME = 34
 """Characters of a name in a figure; the whole name is in the table below."""
 
+OTHER_FONTS = (
+    "Noto Sans CJK SC", "Noto Sans CJK JP", "Noto Sans SC", "Source Han Sans SC", "PingFang SC",
+    "Hiragino Sans", "Microsoft YaHei", "WenQuanYi Zen Hei", "Noto Sans Thai",
+    "Noto Sans Devanagari", "Arial Unicode MS", "Unifont",
+)  # fmt: skip
+"""Fonts with the signs that DejaVu Sans lacks; those that are installed are used."""
+
 SETTINGS: Any = {
     "font.size": 9.0,
     "axes.edgecolor": MUTED,
@@ -118,7 +125,20 @@ def styled(**more: Any) -> Any:
     # Only what differs: setting all takes 4 ms, and a page has dozens of figures.
     changed = {name: value for name, value in _defaults().items()
                if dict.__getitem__(now, name) != value}  # fmt: skip
-    return mpl.rc_context(changed | SETTINGS | more)
+    return mpl.rc_context(changed | SETTINGS | _fonts() | more)
+
+
+@functools.cache
+def _fonts() -> dict[str, Any]:
+    """Returns the setting by which signs that matplotlib's font lacks come from an installed one.
+
+    Text that it has looks the same with and without.
+    """
+    from matplotlib.font_manager import fontManager
+
+    installed = {font.name for font in fontManager.ttflist}
+    others = [name for name in OTHER_FONTS if name in installed]
+    return {"font.family": ["DejaVu Sans", *others]} if others else {}
 
 
 @functools.cache

@@ -381,7 +381,9 @@ def backup(
 
 @app.command()
 def ui(
-    name: Annotated[str | None, typer.Argument(help="Study to open.")] = None,
+    name: Annotated[
+        str | None, typer.Argument(help="Study to open; if unset, the one that ran last.")
+    ] = None,
     *,
     store: Store = None,
     port: Annotated[int, typer.Option(help="Port.")] = 5000,
@@ -391,7 +393,7 @@ def ui(
     from ablation.records.places import places
 
     uri = existing(places(store).tracking)
-    page = "" if name is None else page_of(uri, name)
+    page = page_of(uri, name)
     if uri.startswith("http"):
         where = public(uri).rstrip("/") + (f"/#/{page}" if page else "")
         show(escaped(f"The runs are on a tracking server: open {where}"))

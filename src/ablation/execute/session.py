@@ -20,7 +20,7 @@ from ablation.execute.live import Live
 from ablation.execute.stamp import stamp
 from ablation.records.outcome import Outcome
 from ablation.records.taken import Absent, Taken
-from ablation.tracking import Finished, Home
+from ablation.tracking import Finished, Home, landing
 
 if TYPE_CHECKING:
     from ablation.mirror import Mirror
@@ -143,6 +143,7 @@ def session(plan: Plan, places: Places, held: Held | None = None) -> Iterator[Se
             home = tracking.open_home(
                 client, study, label, data=plan.declaration.data, artifacts=places.artifacts
             )
+            home = dataclasses.replace(home, colours=landing.colours(plan.declaration))
         try:
             mirror = mirrors.open_mirror(storage, plan, label=label)
             opened = _open(plan, home, mirror, held)
@@ -162,6 +163,8 @@ def _open(plan: Plan, home: Home, mirror: Mirror, held: Held) -> Session:
     # As of the lock: a worker may have begun with a trial since, but none earlier.
     tracking.declare(home, plan.declaration, wording_of(study), seen=len(outcomes), at=held.since)
     tracking.describe_data(home, plan.data)
+    landing.set_up(home, plan.declaration, study.question)
+    landing.recolour(home, outcomes)
     tracking.keep_commonest(home, plan.data.test_commonest())
     _keep_table(study, home)
     mirror.reconcile(

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from ablation.figures.style import (
-    ARMS,
     MARKS,
     MUTED,
     WIDTH,
@@ -20,6 +19,7 @@ from ablation.figures.style import (
     plain,
     styled,
 )
+from ablation.records.colours import ARMS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -7,6 +7,8 @@ import io
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from ablation.records.colours import ARMS
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -24,9 +26,6 @@ VERDICTS = {
 }
 """From seaborn's colour-blind palette, darkened to be read as text; the word is always
 beside the colour."""
-
-ARMS = ("#0173b3", "#de8f05", "#029e73", "#cc78bc", "#ca9161", "#8c6bb1", "#b8a800", "#56b4e9")
-"""For arms side by side: seaborn's colour-blind palette without its reds and greys."""
 
 COLOURS = {
     INK: "ink", MUTED: "muted", FAINT: "faint", BAND: "band", "#0173b2": "better",

@@ -8,6 +8,7 @@ READY := $(VENV)/.ready
 OPTIONS = $(if $(DATA),--data "$(DATA)") $(if $(TEXT),--text "$(TEXT)") $(if $(LABEL),--label "$(LABEL)")
 PLACES = $(if $(STORE),--store "$(STORE)") $(if $(REPORTS),--reports "$(REPORTS)")
 BUDGET = $(if $(SEEDS),--seeds "$(SEEDS)") $(if $(WORKERS),--workers "$(WORKERS)") $(if $(DEVICE),--device "$(DEVICE)")
+FOLLOWED = $(if $(FOLLOW_UP),--follow-up)
 
 .PHONY: setup study report reports-check samples readme ui dashboard calibration bench bench-report
 .PHONY: bench-step bench-overhead bench-scaling bench-growth check test test-browser test-all clean
@@ -23,15 +24,15 @@ $(READY): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "Python 3.11 or newer is needed; $(PYTHON) is older. Try: make PYTHON=python3.11 ..."; exit 2; }
 	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install -qq --disable-pip-version-check -r requirements.lock
-	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@PIP_USER=0 $(BIN)/python -m pip install -qq --disable-pip-version-check -r requirements.lock
+	@PIP_USER=0 $(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@echo '$(CURDIR)' > $(READY)
 
 setup: $(READY)
 
 study: $(READY)
 ifdef NAME
-	@$(BIN)/python -P -m ablation run "$(NAME)" $(OPTIONS) $(BUDGET) $(PLACES)
+	@$(BIN)/python -P -m ablation run "$(NAME)" $(OPTIONS) $(BUDGET) $(PLACES) $(FOLLOWED)
 else
 	@$(BIN)/python -P -m ablation list
 endif

@@ -25,6 +25,7 @@ from typing import Any
 from ablation import tracking
 from ablation.execute import ExecutorCrew, session, walk
 from ablation.execute.garbage import loading, seldom
+from ablation.execute.worker import Ran
 from ablation.records.outcome import EpochRecord, RunResult
 from ablation.records.places import places
 from ablation.study.plan import make_plan
@@ -63,7 +64,8 @@ class StandIn(Executor):
             logits_hash=f"{random.getrandbits(256):064x}",
             correct=bytes(64),
         )
-        future.set_result((records, result, time.time(), "cpu"))
+        ran = Ran(ending=result, records=records, began=time.time(), device="cpu")
+        future.set_result(ran)
         return future
 
 

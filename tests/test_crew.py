@@ -9,12 +9,15 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import BrokenExecutor, ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
 from ablation.execute import Crew, ExecutorCrew, ProcessCrew
-from ablation.execute.crew import ENVIRONMENT
+from ablation.execute.crew import ENVIRONMENT, deal_gpu
 from ablation.execute.garbage import loading, seldom
+from ablation.execute.processes import Processes, WorkerLost
+from ablation.task.devices import VISIBLE
 
 
 def _loky() -> Crew:
@@ -92,3 +95,39 @@ def test_the_callers_process_keeps_its_variables_and_its_collector() -> None:
         assert gc.isenabled()
     assert ({name: os.environ.get(name) for name in ENVIRONMENT}, gc.get_threshold()) == before
     assert gc.get_freeze_count() == 0
+
+
+@pytest.mark.parametrize(
+    ("seen", "dealt"),
+    [("2,5,7", ["2", "5", "7", "2"]), ("3", ["3"] * 4), ("", [""] * 4), ("-1", ["-1"] * 4)],
+)
+def test_gpus_are_dealt_to_workers_in_turn(
+    monkeypatch: pytest.MonkeyPatch, seen: str, dealt: list[str]
+) -> None:
+    found = []
+    for number in range(4):
+        monkeypatch.setenv(VISIBLE, seen)
+        deal_gpu(number)
+        found.append(os.environ[VISIBLE])
+    assert found == dealt
+
+
+def meet(at: str) -> str:
+    """Ends when a worker of another number has come to the same pipe."""
+    number = os.environ["NUMBER"]
+    Path(at).open("rb" if number == "0" else "wb").close()
+    return number
+
+
+def keep_number(number: int) -> None:
+    os.environ["NUMBER"] = str(number)
+
+
+def test_a_worker_that_takes_a_lost_ones_place_has_its_number(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    workers = Processes(2, multiprocessing.get_context("forkserver"), keep_number)
+    with pytest.raises(WorkerLost):
+        workers.submit(os._exit, 3).result()
+    both = [workers.submit(meet, str(tmp_path / "pipe")) for _ in range(2)]
+    assert {each.result(timeout=60) for each in both} == {"0", "1"}
+    workers.shutdown()

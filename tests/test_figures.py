@@ -200,7 +200,9 @@ def test_curves_have_a_band_for_some_arms_and_failed_runs_end_in_a_cross(arms: i
         [("base", 0, "train", "loss", 1, 3.0, False), ("base", 0, "train", "loss", 2, 9.0, True)],
         columns=["arm", "seed", "split", "metric", "epoch", "value", "last"],
     )
-    figure = draw_curves(bands, ended, names[:8], [Panel("train", "loss")])
+    figure = draw_curves(
+        bands, ended, dict(zip(names, ARM_COLOURS, strict=False)), [Panel("train", "loss")]
+    )
     axes = figure.axes[0]
     filled = [
         each for each in axes.collections if type(each).__name__ == "FillBetweenPolyCollection"
@@ -271,7 +273,9 @@ def test_a_name_that_begins_with_a_line_is_in_the_legend() -> None:
     rows = [(arm, "train", "loss", epoch, 1.0, 0.9, 1.1) for arm in arms for epoch in (1, 2)]
     bands = pd.DataFrame(rows, columns=["arm", "split", "metric", "epoch", "mean", "low", "high"])
     ended = pd.DataFrame(columns=["arm", "seed", "split", "metric", "epoch", "value", "last"])
-    figure = draw_curves(bands, ended, arms, [Panel("train", "loss")])
+    figure = draw_curves(
+        bands, ended, dict(zip(arms, ARM_COLOURS, strict=False)), [Panel("train", "loss")]
+    )
     said = [text.get_text() for text in figure.legends[0].get_texts()]
     assert [text.lstrip("\N{ZERO WIDTH SPACE}") for text in said] == arms
 
@@ -290,7 +294,7 @@ def test_equal_figures_are_equal_bytes_and_ids_differ_between_figures() -> None:
     pages = [dict(begin_drawing(compose(Basis(given)))) for _ in range(2)]
     assert pages[0] == pages[1]
     assert set(pages[0]) == {
-        "differences", "differences-narrow", "seeds", "curves", "probes", "variance",
+        "differences", "differences-narrow", "seeds", "curves", "probes", "cost", "variance",
     }  # fmt: skip
     for name, (text, pixels) in pages[0].items():
         assert text.startswith("<?xml")
@@ -366,7 +370,11 @@ def test_arms_keep_their_colours_in_a_png() -> None:
     )  # fmt: skip
     ended = pd.DataFrame(columns=["arm", "seed", "split", "metric", "epoch", "value", "last"])
     panels = [Panel("train", "loss")]
-    image = Image.open(io.BytesIO(png(draw_curves(bands, ended, names[:8], panels))))
+    image = Image.open(
+        io.BytesIO(
+            png(draw_curves(bands, ended, dict(zip(names, ARM_COLOURS, strict=False)), panels))
+        )
+    )
     shown = np.array([colour for _, colour in image.convert("RGB").getcolors()])
     assert len(shown) <= 64
     for colour in ARM_COLOURS:  # the first is one step from the colour of BETTER

@@ -7,12 +7,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.stats
 from synthetic import NASTY, arms_named, content, declaration, hashes, runs
 
 from ablation.analysis import answer, judge, sentences
 from ablation.records.declaration import Look
 from ablation.report import Basis, compose
-from ablation.report.parts import response, verdicts
+from ablation.report.parts import others, probes, response, verdicts
 
 
 def verdicts_of(frame: pd.DataFrame, declared: dict[str, Any]) -> dict[str, str]:
@@ -31,7 +32,7 @@ def test_verdicts_and_their_words() -> None:
         assert f"{advice} {NASTY[place]}: {mean:.1f} %, {points:.1f} points {side} base (" in said
     assert f"Within 2 points of base: {NASTY[2]}." in said
     assert f"Not known yet: {NASTY[3]}; " in said
-    assert said.endswith(" would decide it with 80 %.")
+    assert said.endswith(" would decide it with 80 % (ablation run s --follow-up).")
     assert len(sentences(found, declared)) == 4
 
 
@@ -163,3 +164,22 @@ def test_a_frame_that_is_not_the_declarations_is_refused(change: Any, rule: str)
     frame = runs()
     with pytest.raises(ValueError, match=rule):
         judge(change(frame), hashes(frame), declaration())
+
+
+def test_other_metrics_are_compared_by_seed_and_have_no_verdict() -> None:
+    frame = pd.concat([runs(), runs("loss")], ignore_index=True)
+    found = others.find(Basis(content(frame)))
+    assert set(found["metric"]) == {"loss", "seconds"}
+    table = frame[frame["metric"] == "loss"].pivot(index="seed", columns="arm", values="value")
+    for row in found[found["metric"] == "loss"].dropna(subset=["difference"]).to_dict("records"):
+        paired = scipy.stats.ttest_rel(table[row["arm"]], table["base"])
+        low, high = paired.confidence_interval(0.95)
+        wanted = (table[row["arm"]].mean(), (low + high) / 2, low, high)
+        np.testing.assert_allclose([row[name] for name in others.OTHERS[3:]], wanted, rtol=1e-9)
+
+
+def test_a_probe_that_differs_nowhere_is_named_and_not_drawn() -> None:
+    bands = pd.DataFrame({"metric": ["a", "a", "b", "b"], "mean": [0.0, 0.0, 1.0, 2.0]})
+    moving, constant = probes.apart(bands)
+    assert constant == {"a": 0.0}
+    assert set(moving["metric"]) == {"b"}

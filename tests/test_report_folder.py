@@ -23,7 +23,7 @@ from ablation.report.drawing import draw_and_save
 from ablation.report.rebuild import differing, rebuild
 from ablation.report.render import latex, markdown
 
-FIGURES = ["curves", "differences", "probes", "seeds", "variance"]
+FIGURES = ["cost", "curves", "differences", "probes", "seeds", "variance"]
 
 
 @pytest.fixture(scope="module")
@@ -163,7 +163,8 @@ def test_html_and_markdown_say_the_same(built: Path) -> None:
     text = (built / "README.md").read_text()
     assert [part.heading for part in page.sections] == [
         "", "In words", "How it was computed", "Seeds across arms", "Learning curves", "Probes",
-        "Failures", "Arm or seed", "Numerics", "Sensitivity", "Caveats", "Runs", "Provenance",
+        "Failures", "Other metrics and cost", "Arm or seed", "Numerics", "Sensitivity",
+        "Caveats", "Runs", "Provenance",
     ]  # fmt: skip
     tables = [each for part in page.sections for each in part.blocks if isinstance(each, Table)]
     for block in tables:

@@ -61,9 +61,11 @@ def test_initialisations_are_named_by_their_repr() -> None:
         ({"name": "Init-Std"}, r"matches \[a-z\]"),
         ({"factor": "model.attention.init_sdt"}, "Did you mean 'model.attention.init_std'"),
         ({"factor": "model.attention"}, "No field 'model.attention'"),
-        ({"levels": (0.05, -1.0)}, "init_std must be finite and >= 0; got -1.0"),
+        ({"levels": (0.05, -1.0)}, "init_std must be finite in float32 and >= 0; got -1.0"),
         ({"levels": (0.05, float("nan"))}, "init_std must be finite"),
         ({"levels": (0.05, "wide")}, "init_std cannot be 'wide'"),
+        ({"data": "trec"}, "data of a study must be a list or tuple"),
+        ({"data": ("trec", "trec")}, "data names each data set once"),
         ({"factor": "train.epochs", "levels": (2, 2.5), "baseline": 2}, "epochs cannot be 2.5"),
         (
             {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
 import shutil
 import signal
 import sqlite3
@@ -585,23 +586,69 @@ def test_a_second_conductor_is_refused(project: Project, tiny_study: Path) -> No
     assert begun.exists()
 
 
-def test_a_pooling_of_the_users_that_fails_says_where(stored: Project, tiny_study: Path) -> None:
-    (tiny_study.parent / "broken_pooling.py").write_text(
-        "import torch\n"
-        "class Mine(torch.nn.Module):\n"
-        "    def __init__(self, hidden_size): super().__init__()\n"
-        "    def forward(self, states, mask):\n"
-        "        if len(states) > 10: raise KeyError('nothing here')\n"  # not the check's few
-        "        return states.sum(dim=1)\n"
-    )
+ILL = """
+import os, sys, torch
+
+
+class Mine(torch.nn.Module):
+    def __init__(self, hidden_size):
+        super().__init__()
+
+    def forward(self, states, mask):
+        if len(states) > 10:  # not the few of the check
+            self.fail()
+        return states.sum(dim=1)
+
+
+class Raises(Mine):
+    def fail(self):
+        raise KeyError("nothing here")
+
+
+class Exits(Mine):
+    def fail(self):
+        sys.exit(0)
+
+
+class Dies(Mine):
+    def fail(self):
+        os._exit(0)
+"""
+
+
+@pytest.mark.slow
+def test_poolings_that_raise_exit_or_die_cost_the_others_nothing(
+    stored: Project, tiny_study: Path
+) -> None:
+    (tiny_study.parent / "ill.py").write_text(ILL)
     text = tiny_study.read_text().replace('"model.attention.init_std"', '"model.pooling"')
-    text = text.replace("(0.0, 0.05, 1.0)", '("mean", "broken_pooling:Mine")')
+    ill = '("ill:Raises", "ill:Exits", "ill:Dies", "mean", "max")'
+    text = text.replace("(0.0, 0.05, 1.0)", ill).replace("seeds=2", "seeds=4")
     tiny_study.write_text(text.replace("baseline=0.05", 'baseline="mean"'))
-    process = stored.start("run", str(tiny_study))
-    out = "".join(process.communicate(timeout=120))
-    assert process.returncode == 2
-    assert "Arm 'broken_pooling:Mine' with seed 0: it raised KeyError: 'nothing here'" in out
+    process = stored.start("run", str(tiny_study), "--workers", "2")
+    out = "".join(process.communicate(timeout=300))
+    assert process.returncode == 1, out
     assert "Traceback" not in out
+    line = 1 + ILL.splitlines().index('        raise KeyError("nothing here")')
+    seeds = "seeds [0-3], [0-3], [0-3](, 3)?"
+    assert re.search(rf"'ill:Raises', {seeds}, raised: KeyError: .* at ill.py:{line}", out)
+    assert re.search(r"'ill:Exits', seeds .*, raised: SystemExit: 0 at ill.py", out)
+    assert "Arm 'ill:Dies', seeds 0, 1, 2, 3, was lost in each of 3 tries" in out
+    statuses = stored.statuses()
+    assert statuses["trial FINISHED"] == 2 * 4
+    assert statuses["trial KILLED"] == 3 * 4
+    assert 3 * 2 <= statuses["trial FAILED"] <= 4 * 2
+    assert statuses["study KILLED"] == 1
+    assert {row["arm"] for row in stored.runs()} == {"mean", "max"}
+    raised = "tags.`ablation.raised` LIKE 'KeyError%'"
+    run = stored.client.search_runs(["1"], raised)[0]
+    assert [each.path for each in stored.client.list_artifacts(run.info.run_id)] == [
+        "traceback.txt"
+    ]
+    again = stored.start("run", str(tiny_study), "--only", "arm=mean", "--only", "arm=max")
+    out = "".join(again.communicate(timeout=300))
+    assert again.returncode == 0, out
+    assert "12 planned trials are missing" in out
 
 
 @pytest.mark.parametrize(
@@ -800,3 +847,41 @@ def test_a_report_of_another_version_is_built_anew(
     monkeypatch.setattr("ablation.cli.settled._version", lambda: ["another"])
     stored.run("run", str(tiny_study))
     assert page.stat().st_mtime_ns > before
+
+
+@pytest.mark.slow
+def test_a_study_over_data_sets_trains_each_once_and_has_a_page_over_all(
+    stored: Project, tiny_study: Path, corpus: Path
+) -> None:
+    other = shutil.copytree(corpus, corpus.parent / "others")
+    text = (other / "test.csv").read_text().replace("word1 ", "word2 ")
+    (other / "test.csv").write_text(text)
+    bare, several = tiny_study.read_text(), f"seeds=1, data=({str(corpus)!r}, {str(other)!r})"
+    tiny_study.write_text(bare.replace("seeds=2", several))
+    bad = stored.run("run", str(tiny_study), "--data", f"{other},{corpus / 'none'}", code=2)
+    assert "none'" in bad
+    assert not stored.statuses()  # nothing was trained on the first set either
+    said = stored.run("run", str(tiny_study), "--data", str(other))
+    assert "data sets" not in said
+    said = stored.run("report", str(tiny_study))
+    assert "(toys and others)" in said
+    assert "Without a report yet: toys." in said
+    said = stored.run("run", str(tiny_study))
+    assert "Data set 1 of 2: toys" in said
+    assert "tiny@others: all 3 planned trials are done" in said
+    assert stored.statuses() == {"study FINISHED": 2, "trial FINISHED": 6}
+    page = stored.folder / "reports/tiny+sets/index.html"
+    built = page.stat().st_mtime_ns, page.read_bytes()
+    assert said.splitlines()[-1] == "Report: reports/tiny+sets/index.html"
+    again = stored.run("run", str(tiny_study))
+    assert again.splitlines()[-2:] == said.splitlines()[-2:]
+    assert (page.stat().st_mtime_ns, page.read_bytes()) == built
+    assert stored.statuses() == {"study FINISHED": 2, "trial FINISHED": 6}
+    both = f"{other},{corpus}"
+    for command in ("plan", "status", "report"):
+        said = stored.run(command, str(tiny_study), "--data", both)
+        own = re.search(r"^tiny[:,]", said, flags=re.MULTILINE)
+        assert own is not None
+        assert said.index("tiny@others") < own.start()
+    same = stored.run("plan", str(tiny_study), "--data", f"{other},{other}/../others", code=2)
+    assert "have the same content" in same

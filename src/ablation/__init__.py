@@ -1,23 +1,24 @@
 """Ablation studies of attention pooling in a PyTorch text classifier.
 
-``ablation.load("init_std")`` returns the recorded runs of a study, ``ablation.judge(frame, ...)``
-the verdicts on anyone's results; everything else is a command. Importing this package imports
-nothing else.
+``ablation.load("init_std")`` returns what is recorded of a study, ``ablation.run(study)`` runs
+what is missing of it, ``ablation.judge(frame, ...)`` gives the verdicts on anyone's results.
+Importing this package imports nothing else.
 """
 
 from __future__ import annotations
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ablation.notebook import judge, load
+    from ablation.notebook import judge, load, run
+    from ablation.spec import Metric, Study
 
-__all__ = ["judge", "load"]
+__all__ = ["Metric", "Study", "judge", "load", "run"]
 
 
 def __getattr__(name: str) -> Any:
-    if name in __all__:
-        from ablation import notebook
-
-        return getattr(notebook, name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    home = "spec" if name[0].isupper() else "notebook"
+    return getattr(importlib.import_module(f"{__name__}.{home}"), name)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import base64
+import contextlib
+import sys
+from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +16,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from ablation.report import Basis, Content
+    from ablation.study.spec import Study
 
 
 class Loaded:
@@ -152,6 +156,79 @@ def judge(
     )
     table = Table(frame=frame, name=name, origin="a frame in Python")
     return Loaded(judge_table(table, asked)[""])
+
+
+def run(
+    study: Study | str,
+    *,
+    seeds: int | None = None,
+    workers: int | None = None,
+    device: str = "auto",
+    store: Path | str | None = None,
+    reports: Path | str = "reports",
+) -> Loaded:
+    """Runs what is missing of a study, records it, writes its report and returns it.
+
+    Interrupt it at any time: the same call goes on where it stopped.
+
+    Args:
+        study: A study, or the name or the path of its file.
+        seeds: Seeds per arm; replaces the study's seeds and looks.
+        workers: Number of training processes; one per core if None.
+        device: ``auto``, ``cpu`` or ``cuda``.
+        store: Folder of ``mlflow.db``; None means MLFLOW_TRACKING_URI or the working folder.
+        reports: Folder of the reports.
+
+    Raises:
+        Refused: If the study cannot be run, such as with a function that the notebook or the
+            script itself defines: worker processes can import only what is in a file.
+    """
+    from ablation import report
+    from ablation.cli.asked import cores, plan_of
+    from ablation.cli.progress import follow
+    from ablation.cli.recorded import write_report
+    from ablation.execute import ProcessCrew, session
+    from ablation.execute.alone import alone
+    from ablation.execute.garbage import loading
+    from ablation.execute.walk import Orders
+    from ablation.records.places import places
+    from ablation.study.load import STUDIES
+    from ablation.study.load import load as load_study
+    from ablation.task import Redirection
+
+    asked = load_study(study, STUDIES) if isinstance(study, str) else study
+    with loading():
+        given = plan_of(asked, Redirection(), seeds)
+    arms = given.study.complete_arms
+    with alone(0):  # user-defined code may set anything for the process
+        given.study.task.check([(arm.config, given.data_by_arm[arm.name]) for arm in arms])
+    where = places(None if store is None else Path(store))
+    with _main_unknown(), ProcessCrew(workers or cores()) as crew:
+        with session(given, where) as opened:
+            for _ in follow(opened, crew, None, Orders(device=device)):
+                pass
+        if not opened.outcomes:
+            failures = "; ".join(opened.attempts.summary())
+            raise Refused(f"No trial has an outcome. {failures}", "Fix it and run it again.")
+        write_report(opened.home, where, Path(reports), crew.map)
+    return Loaded(report.read(Path(reports) / opened.home.label))
+
+
+@contextlib.contextmanager
+def _main_unknown() -> Iterator[None]:
+    """Keeps worker processes from running the calling script again, as they would a module.
+
+    Without this, a script needs ``if __name__ == "__main__"`` around its call.
+    """
+    main = sys.modules["__main__"]
+    known: dict[str, Any] = {
+        name: vars(main).pop(name) for name in ("__file__", "__spec__") if name in vars(main)
+    }
+    main.__spec__ = None
+    try:
+        yield
+    finally:
+        main.__dict__.update(known)
 
 
 def load(name: str, *, store: Path | str | None = None) -> Loaded:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy import stats
 from statsmodels.stats.weightstats import CompareMeans
 
-from ablation.stats import Ground, Status, unpaired_verdicts
+from ablation.stats import Ground, Status, unpaired_verdicts, walk_unpaired
 
 THOROUGH = settings(max_examples=100, deadline=None)
 
@@ -83,3 +83,52 @@ def test_the_quantum_bounds_the_spread_of_either_side():
     own = np.var(values[1], ddof=1)
     expected = np.sqrt((0.1**2 / 12 + max(own, 0.1**2 / 12)) / 4)
     assert v.standard_error[1] == pytest.approx(expected)
+
+
+@given(st.integers(2, 8), st.integers(2, 8), st.integers(0, 99))
+@THOROUGH
+def test_the_one_look_is_the_family_judged_once(mine, its, seed):
+    values, status = ragged([its, mine, 5], seed=seed, shift=1.0)
+    once = unpaired_verdicts(values, status=status, margin=0.8)
+    walk = walk_unpaired(values, status=status, margin=0.8, alpha=0.05)
+    assert walk.verdict.tolist() == once.verdict.tolist()
+    np.testing.assert_array_equal(walk.verdicts.p_difference, once.p_difference)
+    assert walk.seeds.tolist() == [its, mine, 5]
+    assert walk.verdicts.runs.tolist() == [its, mine, 5]
+    wide = walk_unpaired(values, status=status, margin=1.6, alpha=0.05)
+    assert walk.again(scale=2.0).tolist() == wide.verdict.tolist()
+
+
+def test_a_verdict_that_leaving_out_one_run_turns_says_so():
+    base = np.array([0.0, 0.1, -0.1, 0.05, -0.05, 0.02])
+    lone = np.where(np.arange(6) == 5, 0.3, base + 0.18)  # the last run pulls the mean
+    firm = base[::-1] + 5.0
+    walk = walk_unpaired(np.stack([base, lone, firm]), margin=None, alpha=0.05)
+    assert walk.verdict.tolist() == ["", "BETTER", "BETTER"]
+    kept = [walk_unpaired(np.stack([np.delete(base, i), np.delete(firm, i)]), margin=None,
+                          alpha=0.05).verdict[1] for i in range(6)]  # fmt: skip
+    assert set(kept) == {"BETTER"}
+    assert not walk.rests_on_one_seed[2]
+    turned = [
+        unpaired_verdicts(
+            np.stack([base, np.where(np.arange(6) == i, np.nan, lone), firm]),
+            status=np.where(np.arange(6) == i, [[0], [2], [2]], 0), margin=None,
+        ).verdict[1]
+        for i in range(6)
+    ]  # fmt: skip
+    assert walk.rests_on_one_seed[1] == ("INCONCLUSIVE" in turned)
+
+
+def test_more_failures_than_the_smaller_side_has_runs_are_counted_on_their_own():
+    values, status = ragged([3, 8], seed=1)
+    status[1, :5] = Status.FAILED
+    v = walk_unpaired(values, status=status, floor=0.0, margin=1.0, alpha=0.05).verdicts
+    assert (v.failed[1], v.runs[1], v.n[1]) == (5, 8, 3)
+    assert v.failed_upper95[1] == pytest.approx(stats.beta.ppf(0.95, 6, 3))
+    oddly, states = ragged([9, 9, 9], seed=2)
+    oddly[1, 0] += 50
+    walk = walk_unpaired(oddly, status=states, margin=None, alpha=0.05)
+    assert walk.oddly_shaped.tolist() == [False, True, False]
+    oddly[0, 0] += 50  # the baseline's shape is in every comparison
+    walk = walk_unpaired(oddly, status=states, margin=None, alpha=0.05)
+    assert walk.oddly_shaped.tolist() == [False, True, True]

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from ablation.analysis.contrasts import decided
+from ablation.analysis.followup import propose
 from ablation.analysis.response import levels_of
 from ablation.analysis.words import FAILURES, REACHES, amount, exactly
 from ablation.records.declaration import Declaration
@@ -214,16 +215,17 @@ def _named(rows: pd.DataFrame, declaration: Declaration) -> str:
 
 
 def _spans(names: Sequence[str], levels: Mapping[str, float]) -> list[str]:
-    """Returns the names, ascending, those of neighbouring levels as one.
+    """Returns the names, ascending, those of neighbouring levels as one; open ranges last.
 
     >>> levels = {"0.0": 0.0, "0.01": 0.01, "0.05": 0.05, "0.1": 0.1, "0.5": 0.5, "1.0": 1.0}
     >>> _spans(["0.0", "0.01", "0.1", "0.5"], levels)
-    ['everything up to 0.01', '0.1 to 0.5']
+    ['0.1 to 0.5', 'everything up to 0.01']
     """
     order = sorted(levels, key=levels.__getitem__)
     places = sorted(order.index(name) for name in names)
     runs = np.split(places, np.flatnonzero(np.diff(places) > 1) + 1)
-    return [_span([order[place] for place in run], order) for run in runs]
+    said = [_span([order[place] for place in run], order) for run in runs]
+    return sorted(said, key=lambda each: each.startswith("everything"))
 
 
 def _span(run: Sequence[str], order: Sequence[str]) -> str:
@@ -244,7 +246,14 @@ def _open(arms: pd.DataFrame, declaration: Declaration) -> Iterator[str]:
         f"{_named(rows[[step == each for each in steps]], declaration)}{step}"
         for step in dict.fromkeys(steps)
     ]
-    yield f"Not known yet: {'; '.join(clauses)}"
+    yield f"Not known yet: {'; '.join(clauses)}{_command(arms, declaration)}"
+
+
+def _command(arms: pd.DataFrame, declaration: Declaration) -> str:
+    """Returns the command that runs the follow-up study, where there is one to run."""
+    if declaration.first_seed or propose(arms) is None:
+        return ""
+    return f" (ablation run {declaration.name} --follow-up)"
 
 
 def _next(row: Mapping[Any, Any]) -> str:

@@ -210,7 +210,10 @@ def check_frame(runs: pd.DataFrame, declaration: Declaration) -> None:
 def _rows(walk: stats.Walk, arms: Sequence[str], declaration: Declaration) -> list[dict[str, Any]]:
     """Returns the numbers of all arms."""
     odd, alone = walk.oddly_shaped, walk.rests_on_one_seed
-    more, spent = walk.verdicts.follow_up(), walk.spent()
+    open_ = np.isin(walk.verdicts.ground, [stats.Ground.UNDECIDED, stats.Ground.FAILURES_OBJECT])
+    # The family of a follow-up are the arms that are open: it is a study of its own.
+    more = walk.verdicts.follow_up(comparisons=max(int(open_.sum()), 1))
+    spent = walk.spent()
     return [
         _row(walk, arm, declaration)
         | {

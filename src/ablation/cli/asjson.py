@@ -1,16 +1,23 @@
-"""What commands print with ``--json``: one object, described in docs/json.md."""
+"""What commands print with ``--json``: one object each, as docs/json.schema.json describes."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
 
 if TYPE_CHECKING:
+    from ablation.cli.asked import Seen
     from ablation.report import Content
+    from ablation.study.plan import Plan
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object, and nothing else.")]
 
 
 def show_json(stated: Mapping[str, Any]) -> None:
@@ -27,6 +34,65 @@ def _plain(value: Any) -> Any:
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     return value.item() if hasattr(value, "item") else value
+
+
+def elsewhere() -> contextlib.AbstractContextManager[Any]:
+    """Sends to the standard error what is printed in the block."""
+    return contextlib.redirect_stdout(sys.stderr)
+
+
+def plan_of(given: Plan, seen: Seen) -> dict[str, Any]:
+    """Returns what is planned, and how much of it is done."""
+    from ablation.mirror import DONE
+
+    declared = given.declaration
+    arms = []
+    for arm in given.study.complete_arms:
+        states = [seen.state(trial) for trial in seen.planned if trial.arm.name == arm.name]
+        done = sum(state in DONE for state in states)
+        arms.append({"arm": arm.name, "seeds": len(states), "done": done})
+    return {
+        "label": seen.label,
+        "question": given.study.question,
+        "baseline": declared.baseline,
+        "metric": declared.metric,
+        "margin": declared.margin,
+        "looks": [{"seeds": look.seeds, "alpha": look.alpha} for look in declared.looks],
+        "arms": arms,
+        "planned": len(seen.planned),
+        "missing": sum(seen.state(trial) not in DONE for trial in seen.planned),
+        "note": seen.note,
+    }
+
+
+def status_of(given: Plan, seen: Seen) -> dict[str, Any]:
+    """Returns the state of every planned trial, and the metric of those that have one."""
+    name = f"test/{seen.metric}"
+    outcomes = {key: each.outcome for key, each in seen.mirrored.items()}
+    trials = []
+    for trial in seen.planned:
+        outcome = outcomes.get(trial.key)
+        trials.append(
+            {
+                "arm": trial.arm.name,
+                "seed": trial.seed,
+                "state": seen.state(trial),
+                "value": None if outcome is None else outcome.metrics.get(name),
+                "reason": None if outcome is None else outcome.reason,
+            }
+        )
+    return {
+        "label": seen.label,
+        "metric": given.declaration.metric,
+        "trials": trials,
+        "note": seen.note,
+    }
+
+
+def over_sets_of(folder: Path) -> dict[str, Any]:
+    """Returns the answer over several data sets, from the folder of its report."""
+    stored = json.loads((folder / "sets.json").read_text(encoding="utf-8"))
+    return {"answer": stored["answer"], "report": str(folder)}
 
 
 def verdicts_of(content: Content, folder: Path, *, dataset: str = "") -> dict[str, Any]:

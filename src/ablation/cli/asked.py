@@ -35,8 +35,12 @@ def plan_of(study: Study, other: Redirection, seeds: int | None = None) -> Plan:
     study = dataclasses.replace(study, config=config)
     if seeds is not None:
         study = dataclasses.replace(study, seeds=seeds, looks=(), spend=())
-    cache = Path(os.environ.get("ABLATION_CACHE", ".cache/ablation"))
-    return make_plan(study, cache, is_redirected=is_redirected)
+    return make_plan(study, cache_folder(), is_redirected=is_redirected)
+
+
+def cache_folder() -> Path:
+    """Returns the folder where prepared data are kept."""
+    return Path(os.environ.get("ABLATION_CACHE", ".cache/ablation"))
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

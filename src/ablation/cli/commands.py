@@ -6,12 +6,17 @@ import contextlib
 import gc
 import os
 import sys
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ablation.cli import asjson
+from ablation.cli.asjson import Json, show_json, verdicts_of
+from ablation.cli.folder import folder_of, refuse_places
 from ablation.cli.judging import judge
+from ablation.cli.new import new
 from ablation.cli.output import escaped, show
 from ablation.cli.recorded import (
     existing,
@@ -24,6 +29,7 @@ from ablation.errors import Refused, public
 
 if TYPE_CHECKING:
     from ablation.execute import Glance, Held, ProcessCrew, Session
+    from ablation.execute.walk import Orders
     from ablation.records.places import Places
     from ablation.study.plan import Plan
     from ablation.study.spec import Study
@@ -37,6 +43,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Ablation studies of attention pooling in a text classifier, answered with evidence.",
 )
+
+MOST_WORKERS = 1000
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C, the convention of shells."""
@@ -57,7 +65,10 @@ REPORTING = ("ablation.report", "ablation.analysis.effects")
 Name = Annotated[str, typer.Argument(help="A study in studies/, or the path of a study file.")]
 Data = Annotated[
     str | None,
-    typer.Option(help="Other data: a local folder or file, or a Hub id like owner/name@commit."),
+    typer.Option(
+        help="Other data: a local folder or file, or a Hub id like owner/name@commit; several "
+        "with commas between them."
+    ),
 ]
 Text = Annotated[str | None, typer.Option(help="Name of the text column.")]
 Label = Annotated[str | None, typer.Option(help="Name of the class column.")]
@@ -65,14 +76,36 @@ Seeds = Annotated[int | None, typer.Option(help="Train each arm with this many s
 Store = Annotated[
     Path | None,
     typer.Option(
-        help="Folder for mlflow.db, optuna.db and the artifacts; overrides the environment."
+        parser=folder_of,
+        help="Folder for mlflow.db, optuna.db and the artifacts; overrides the environment.",
     ),
 ]
-Reports = Annotated[Path, typer.Option(help="Folder for the reports.")]
+Reports = Annotated[Path, typer.Option(parser=folder_of, help="Folder for the reports.")]
 Workers = Annotated[
     int | None, typer.Option(help="Number of training processes; one per core if unset.")
 ]
+FollowUp = Annotated[
+    bool,
+    typer.Option(
+        "--follow-up",
+        help="Run the follow-up study that the report proposes: its open arms, on fresh seeds.",
+    ),
+]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
+KeepResults = Annotated[
+    bool,
+    typer.Option("--keep-results", help="Keep results of trials whose sources changed since."),
+]
+Only = Annotated[
+    list[str] | None,
+    typer.Option(help="Train a part: arm=NAME or seed=NUMBER; may be given several times."),
+]
+Timeout = Annotated[
+    float | None, typer.Option(help="Seconds after which a trial is ended, and tried again.")
+]
+FailFast = Annotated[
+    bool, typer.Option("--fail-fast", help="Stop at the first trial that raises or is lost.")
+]
 
 
 def _version(wanted: bool) -> None:
@@ -119,19 +152,32 @@ def list_() -> None:
 @app.command()
 def plan(
     name: Name, *, data: Data = None, text: Text = None, label: Label = None, seeds: Seeds = None,
-    store: Store = None, workers: Workers = None,
+    store: Store = None, workers: Workers = None, as_json: Json = False,
 ) -> None:  # fmt: skip
     """Prints a study's arms, the finished and missing trials, and an estimate of the time."""
-    from rich.table import Table
-
-    from ablation.cli.asked import cores, estimate, look_up, plan_of
-    from ablation.mirror import DONE
+    from ablation.cli.sets import plans_of
     from ablation.study.load import STUDIES, load
     from ablation.task import Redirection
 
-    study = load(name, STUDIES)
-    given = plan_of(study, Redirection(data=data, text=text, label=label), seeds)
-    seen = look_up(given, store)
+    other = Redirection(data=data, text=text, label=label)
+    plans = plans_of(load(name, STUDIES), other, seeds)
+    if as_json:
+        from ablation.cli.asked import look_up
+
+        show_json({"plans": [asjson.plan_of(given, look_up(given, store)) for given in plans]})
+        return
+    for given in plans:
+        _show_plan(given, store, workers)
+
+
+def _show_plan(given: Plan, store: Path | None, workers: int | None) -> None:
+    """Prints one data set's arms, trials and estimate of the time."""
+    from rich.table import Table
+
+    from ablation.cli.asked import cores, estimate, look_up
+    from ablation.mirror import DONE
+
+    study, seen = given.study, look_up(given, store)
     table = Table("arm", "config", "seeds", "done", "missing", box=None)
     for arm, config in dict.fromkeys((t.arm.name, t.config_hash) for t in given.trials):
         states = [seen.state(trial) for trial in seen.planned if trial.arm.name == arm]
@@ -160,41 +206,54 @@ def status(
     name: Name, *, data: Data = None, text: Text = None, label: Label = None, seeds: Seeds = None,
     store: Store = None,
     watch: Annotated[bool, typer.Option(help="Update it until all trials are done.")] = False,
+    as_json: Json = False,
 ) -> None:  # fmt: skip
     """Prints a study's results as a matrix of arms and seeds."""
     from rich.console import Console
 
     from ablation.cli import matrix
-    from ablation.cli.asked import cores, look_up, plan_of
+    from ablation.cli.asked import cores, look_up
+    from ablation.cli.sets import plans_of
     from ablation.mirror import DONE
     from ablation.study.load import STUDIES, load
     from ablation.task import Redirection
 
     other = Redirection(data=data, text=text, label=label)
-    given = plan_of(load(name, STUDIES), other, seeds)
-    if watch:
-        matrix.watch(given, lambda: look_up(given, store), Console(), workers=cores())
+    plans = plans_of(load(name, STUDIES), other, seeds)
+    if as_json:
+        show_json({"studies": [asjson.status_of(given, look_up(given, store)) for given in plans]})
         return
-    seen = look_up(given, store)
-    show(escaped(f"{seen.label}, {given.declaration.metric} on test by seed and arm"))
-    show(matrix.matrix(seen, times=False))
-    done = sum(seen.state(trial) in DONE for trial in seen.planned)
-    show(f"{done} of {len(seen.planned)} planned trials are done. {seen.note}")
+    for given in plans:
+        look = partial(look_up, given, store)
+        if watch:
+            if not matrix.watch(given, look, Console(), workers=cores()):
+                return
+            continue
+        seen = look()
+        show(escaped(f"{seen.label}, {given.declaration.metric} on test by seed and arm"))
+        show(matrix.matrix(seen, times=False))
+        done = sum(seen.state(trial) in DONE for trial in seen.planned)
+        show(f"{done} of {len(seen.planned)} planned trials are done. {seen.note}")
 
 
 @app.command()
 def run(
     name: Name, *, data: Data = None, text: Text = None, label: Label = None, seeds: Seeds = None,
     workers: Workers = None, device: Device = "auto", store: Store = None,
-    reports: Reports = Path("reports"),
+    reports: Reports = Path("reports"), follow_up: FollowUp = False, only: Only = None,
+    timeout: Timeout = None, fail_fast: FailFast = False, keep_results: KeepResults = False,
 ) -> None:  # fmt: skip
     """Runs the missing trials of a study, records them and writes the report."""
-    _refuse_options(device, workers)
-    from ablation.cli.asked import cores, plan_of
-    from ablation.cli.settled import settled
-    from ablation.execute import ProcessCrew, glance, hold
+    _refuse_options(device, workers, timeout)
+    from ablation.cli.asked import cores
+    from ablation.cli.follow import follow_up_plan
+    from ablation.cli.part import part_of
+    from ablation.cli.sets import heading, plans_of, write_over_sets
+    from ablation.execute import ProcessCrew
+    from ablation.execute.alone import alone
     from ablation.execute.crew import prepare_pool
     from ablation.execute.garbage import loading, seldom
+    from ablation.execute.walk import Orders
     from ablation.records.places import places
     from ablation.study.load import STUDIES, load
     from ablation.task import Redirection
@@ -204,27 +263,74 @@ def run(
     if device == "cuda":  # likewise, and only then, since asking loads PyTorch
         study.task.device(device)
     if not where.record_exists:  # else there may be nothing to train, as is told in no time
-        prepare_pool(*study.task.preload)
+        prepare_pool(*study.task.preload, environment=study.task.environment)
     with loading():
-        given = plan_of(study, Redirection(data=data, text=text, label=label), seeds)
-    arms = given.study.complete_arms
-    given.study.task.check([(arm.config, given.data_by_arm[arm.name]) for arm in arms])
+        plans = plans_of(study, Redirection(data=data, text=text, label=label), seeds)
+        if follow_up:
+            plans = tuple(follow_up_plan(given, where) for given in plans)
+    wanted = part_of(plans[0], only or ())
+    for given in plans:  # before anything trains, on whichever data
+        arms = given.study.complete_arms
+        with alone(0):  # user-defined code may set anything for the process
+            given.study.task.check([(arm.config, given.data_by_arm[arm.name]) for arm in arms])
     _terminate_like_interrupt()
-    with seldom(), settled_store(where.tracking), ProcessCrew(workers or cores()) as crew:
-        with hold(where, given.study.name) as held:
-            seen = glance(given, where)
-            shown = settled(given, where, seen, reports)
-            if seen is not None and shown is not None:
-                show(escaped(_all_done(seen.label, shown["trials"])))
-                show_report(seen.label, shown, reports)
-                return
-            prepare_pool(*study.task.preload)
-            opened, idle = _carry_out(given, crew, where, held, seen, device=device)
-        if opened.missing:
-            names = ", ".join(f"{t.arm.name} seed {t.seed}" for t in opened.missing[:10])
-            show(escaped(f"{len(opened.missing)} planned trials are missing: {names}"))
-            raise typer.Exit(1)
+    orders = Orders(
+        device=device,
+        timeout=timeout,
+        fail_fast=fail_fast,
+        wanted=wanted,
+        keep_results=keep_results,
+    )
+    complete = []
+    at_once = workers or max(1, cores() // study.task.threads)
+    with seldom(), settled_store(where.tracking), ProcessCrew(at_once) as crew:
+        for place, given in enumerate(plans):
+            if which := heading(plans, place):
+                show(escaped(which))
+            complete.append(_run_on(given, crew, where, reports, orders))
+            over = write_over_sets(plans, reports, crew.map)
+            if fail_fast and not complete[-1]:
+                break
+    if over:
+        show(escaped(over))
+    if not all(complete):
+        raise typer.Exit(1)
+
+
+def _run_on(given: Plan, crew: ProcessCrew, where: Places, reports: Path, orders: Orders) -> bool:
+    """Runs what is missing on one data set and writes its report.
+
+    Returns:
+        Whether every trial that was wanted has an outcome.
+
+    Raises:
+        Exit: After Ctrl-C.
+    """
+    from ablation.cli.settled import settled
+    from ablation.execute import glance, hold
+    from ablation.execute.crew import prepare_pool
+
+    seen = glance(given, where)
+    shown = settled(given, where, seen, reports)
+    if seen is not None and shown is not None:  # a store on a read-only disk may be so, too
+        show(escaped(_all_done(seen.label, shown["trials"])))
+        show_report(seen.label, shown, reports)
+        return True
+    with hold(where, given.study.name) as held:
+        seen = glance(given, where)  # again: another process may have been recording
+        refuse_places(reports)
+        task = given.study.task
+        prepare_pool(*task.preload, environment=task.environment)
+        opened, idle = _carry_out(given, crew, where, held, seen=seen, orders=orders)
+    if opened.outcomes:
         _write_report(opened.home, where, reports, None if idle else crew)
+    failed = opened.attempts.summary()
+    for line in failed:
+        show(escaped(line))
+    if opened.missing:
+        names = ", ".join(f"{t.arm.name} seed {t.seed}" for t in opened.missing[:10])
+        show(escaped(f"{len(opened.missing)} planned trials are missing: {names}"))
+    return not failed and not opened.left
 
 
 def _carry_out(
@@ -232,9 +338,9 @@ def _carry_out(
     crew: ProcessCrew,
     where: Places,
     held: Held,
-    seen: Glance | None,
     *,
-    device: str,
+    seen: Glance | None,
+    orders: Orders,
 ) -> tuple[Session, bool]:
     """Trains and records the missing trials; returns the session and whether none was missing."""
     from ablation.cli.progress import follow
@@ -243,20 +349,30 @@ def _carry_out(
 
     opened: Session | None = None
     try:
+        outdated = None if seen is None else seen.outdated(given)
+        if outdated is not None:
+            show(escaped(outdated.told(keep=orders.keep_results)))
+            if orders.keep_results and seen is not None:
+                seen = seen.keeping(outdated.hashes)
         missing = [] if seen is None else seen.missing(given)
-        handed = None
+        missing, handed = [trial for trial in missing if orders.wanted(trial)], None
         if missing:
-            handed = hand_out(crew, given, missing, held.progress, device=device)
+            device, timeout, folder = orders.device, orders.timeout, held.progress
+            handed = hand_out(crew, given, missing, folder, device=device, timeout=timeout)
         with contextlib.ExitStack() as record:
             with loading():  # it takes seconds, in which the workers load and train
-                opened = record.enter_context(session(given, where, held))
+                opened = record.enter_context(
+                    session(given, where, held, orders.wanted, keep=orders.keep_results)
+                )
+            if outdated is None and opened.outdated is not None:  # of a record on a server
+                show(escaped(opened.outdated.told(keep=orders.keep_results)))
             if screening := _screening(given.study):
                 show(screening)
-            idle = not opened.missing
-            if idle:
+            idle = not opened.left
+            if not opened.missing:
                 show(escaped(_all_done(opened.home.label, len(opened.trials))))
             else:
-                steps = follow(opened, crew, handed, device=device)
+                steps = follow(opened, crew, handed, orders)
                 for left in record.enter_context(contextlib.closing(steps)):
                     if left <= crew.at_once:
                         _load_for_the_report(crew)
@@ -308,17 +424,18 @@ def report(
         str | None,
         typer.Argument(help="A study, or the path of its file; if unset, the overview page."),
     ] = None, *, data: Data = None, text: Text = None, label: Label = None, store: Store = None,
-    reports: Reports = Path("reports"),
+    reports: Reports = Path("reports"), as_json: Json = False,
 ) -> None:  # fmt: skip
     """Builds a study's report from its record, or the overview page of all reports."""
     if name is None:
         from ablation.report import index
 
-        reports.mkdir(parents=True, exist_ok=True)
-        show(escaped(f"All studies: {index(reports)}"))
+        path = index(reports)
+        show_json({"index": str(path)}) if as_json else show(escaped(f"All studies: {path}"))
         return
     from ablation import tracking
-    from ablation.cli.asked import cores, plan_of
+    from ablation.cli.asked import cores
+    from ablation.cli.sets import ENDING, plans_to_report, write_over_sets
     from ablation.execute.crew import ProcessCrew, prepare_pool
     from ablation.records.places import places
     from ablation.study.load import STUDIES, load
@@ -329,13 +446,30 @@ def report(
     prepare_pool(*DRAWING)  # while this process loads MLflow and reads the record
     study = load(name, STUDIES).name if name.endswith(".py") else name.partition("@")[0]
     title = study if name.endswith(".py") else name
-    if data or text or label:
-        given = plan_of(load(name, STUDIES), Redirection(data=data, text=text, label=label))
-        title = given.label(tracking.labels_taken(tracking.connect(uri), study))
-    with tracking.settled(uri), ProcessCrew(cores()) as crew:
-        home = find_home(uri, title)
-        crew.start()
-        _write_report(home, where, reports, crew)
+    plans = plans_to_report(name, Redirection(data=data, text=text, label=label))
+    taken = tracking.labels_taken(tracking.connect(uri), study) if plans else {}
+    titles = [plan.label(taken) for plan in plans] or [title]
+    with _quiet(as_json), tracking.settled(uri), ProcessCrew(cores()) as crew:
+        built = [title for title in titles if title in taken] or titles[:1]
+        for each in built:
+            home = find_home(uri, each)
+            crew.start()
+            _write_report(home, where, reports, crew)
+        over = write_over_sets(plans, reports, crew.map) if plans else ""
+    if as_json:
+        from ablation.report import read
+
+        folders = [reports / each for each in built]
+        told = [verdicts_of(read(folder), folder) for folder in folders]
+        page = asjson.over_sets_of(reports / f"{study}{ENDING}") if over else None
+        show_json({"judged": told, "over_sets": page})
+    elif over:
+        show(escaped(over))
+
+
+def _quiet(as_json: bool) -> contextlib.AbstractContextManager[Any]:
+    """Leaves the standard output to one JSON object, if that is asked for."""
+    return asjson.elsewhere() if as_json else contextlib.nullcontext()
 
 
 @app.command()
@@ -363,11 +497,12 @@ def rebuild(
 
 
 app.command()(judge)
+app.command()(new)
 
 
 @app.command()
 def backup(
-    folder: Annotated[Path, typer.Argument(help="A new folder for the copy.")],
+    to: Annotated[Path, typer.Argument(metavar="FOLDER", help="A new folder for the copy.")],
     *,
     store: Store = None,
 ) -> None:
@@ -375,8 +510,8 @@ def backup(
     from ablation.execute import back_up
     from ablation.records.places import places
 
-    back_up(places(store), folder)
-    show(escaped(f"Copied to {folder}; it is a store of its own: --store {folder}"))
+    back_up(places(store), to)
+    show(escaped(f"Copied to {to}; it is a store of its own: --store {to}"))
 
 
 @app.command()
@@ -392,6 +527,8 @@ def ui(
     from ablation.cli import pages
     from ablation.records.places import places
 
+    if not 0 < port < 1 << 16:
+        raise Refused(f"There is no port {port}.", "Give a port from 1024 to 65535.")
     uri = existing(places(store).tracking)
     page = page_of(uri, name)
     if uri.startswith("http"):
@@ -412,26 +549,41 @@ def ui(
 
 def main() -> None:
     """Runs the command line; a `Refused` is printed as two lines and exits with code 2."""
+    from ablation.cli import process
+
+    process.prepare()
     try:
-        app()
+        sys.exit(app(standalone_mode=len(sys.argv) == 1))  # without arguments it shows the help
     except Refused as error:
-        sys.stderr.write(f"{error.rule}\n{error.way_out}\n")
+        process.say(error)
         raise SystemExit(2) from None
     except BrokenPipeError:  # the reader of the output, such as `head`, has ended
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(1) from None
+    except (OSError, MemoryError) as error:
+        process.say(process.refused_by_system(error))
+        raise SystemExit(2) from None
+    except Exception as error:
+        if (misuse := process.misused(error)) is None:
+            process.say_fault()
+            raise SystemExit(1) from None
+        process.say(misuse)
+        raise SystemExit(2) from None
     finally:
         # Else the collector looks through all libraries once more at the end: 0.3 s.
         gc.freeze()
 
 
-def _refuse_options(device: str, workers: int | None) -> None:
+def _refuse_options(device: str, workers: int | None, timeout: float | None) -> None:
     if device not in {"auto", "cpu", "cuda"}:
         raise Refused(f"No device {device!r}.", "Give auto, cpu or cuda.")
-    if workers is not None and workers < 1:
+    if workers is not None and not 1 <= workers <= MOST_WORKERS:
         raise Refused(
-            f"At least 1 worker is needed; got {workers}.", "Leave --workers out for one per core."
+            f"1 to {MOST_WORKERS} workers are possible; got {workers}.",
+            "Leave --workers out for one per core.",
         )
+    if timeout is not None and not timeout > 0:
+        raise Refused(f"--timeout must be > 0; got {timeout!r}.", "Give seconds, or leave it out.")
 
 
 def _budget(study: Study) -> str:
@@ -452,10 +604,13 @@ def _screening(study: Study) -> str:
 
 
 def _terminate_like_interrupt() -> None:
-    """Makes SIGTERM act like Ctrl-C: workers and servers are ended, runs are closed."""
+    """Makes TERM, HUP and QUIT act like Ctrl-C: workers and servers are ended, runs are closed."""
     import signal
 
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    signal.signal(signal.SIGTERM, interrupt)
+    for name in ("SIGTERM", "SIGHUP", "SIGQUIT"):
+        which = getattr(signal, name, None)
+        if which is not None and signal.getsignal(which) != signal.SIG_IGN:  # as nohup has it
+            signal.signal(which, interrupt)

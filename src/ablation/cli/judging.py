@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ablation.cli.asjson import Json, over_sets_of, show_json, verdicts_of
 from ablation.cli.output import escaped, show
 from ablation.errors import Refused
+from ablation.records.digest import digest
 
 if TYPE_CHECKING:
     from ablation.report import Content
@@ -57,7 +59,6 @@ Store = Annotated[
     typer.Option(help="Folder of mlflow.db and optuna.db; overrides the environment."),
 ]
 Reports = Annotated[Path, typer.Option(help="Folder for the reports.")]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 
 def judge(
@@ -72,8 +73,9 @@ def judge(
     if (Path(source) / "study.json").exists():
         from ablation import report
 
-        _tell([("", report.read(Path(source)), Path(source))], as_json=as_json)
+        _tell([("", report.read(Path(source)), Path(source))], None, as_json=as_json)
         return
+    from ablation.report import build
     from ablation.results import Question, judge_table, read
 
     if arm is None or metric is None or baseline is None:
@@ -89,20 +91,55 @@ def judge(
     )  # fmt: skip
     table = read(source, store)
     contents = judge_table(table, question, name=name, dataset=dataset, command=_command())
-    judged = [(of, each, _write(each, reports)) for of, each in contents.items()]
-    _tell(judged, as_json=as_json)
+    for content in contents.values():
+        _refuse_recorded(reports / content.label)
+    judged = [(of, each, build(each, reports)) for of, each in contents.items()]
+    over = _write_over(judged, name or table.name, reports) if len(judged) > 1 else None
+    _tell(judged, over, as_json=as_json)
 
 
-def _tell(judged: Sequence[tuple[str, Content, Path]], *, as_json: bool) -> None:
-    """Prints data set, content and folder of each report."""
+Judged = tuple[str, "Content", Path]
+"""Data set, content and folder of a report."""
+
+
+def _tell(judged: Sequence[Judged], over: tuple[str, Path] | None, *, as_json: bool) -> None:
+    """Prints the verdicts on each data set, and the answer and the page over all of them."""
     if as_json:
-        from ablation.cli.asjson import show_json, verdicts_of
-
         rows = [verdicts_of(content, folder, dataset=of) for of, content, folder in judged]
-        show_json({"judged": rows})
+        page = None if over is None else over_sets_of(over[1])
+        show_json({"judged": rows, "over_sets": page})
         return
     for _, content, folder in judged:
         _show(content, folder)
+    if over is not None:
+        show(escaped(f"Over {len(judged)} data sets: {over[0]}"))
+        show(escaped(f"Report: {over[1] / 'index.html'}"))
+    elif len(judged) > 1:
+        show("The data sets do not have the same arms, so there is no page over all of them.")
+
+
+def _write_over(judged: Sequence[Judged], name: str, reports: Path) -> tuple[str, Path] | None:
+    """Writes the page over all data sets; returns its answer and its folder.
+
+    Returns:
+        None where the data sets do not have the same arms.
+    """
+    from ablation.cli.sets import ENDING
+    from ablation.report.sets import Wanted, build_over
+
+    contents = [content for _, content, _ in judged]
+    if len({frozenset(content.judged.effects["arm"]) for content in contents}) > 1:
+        return None
+    wanted = Wanted(
+        study=name,
+        title="",
+        question=contents[0].wording["question"],
+        folders={of: folder for of, _, folder in judged},
+        command=_command(),
+    )
+    folder = reports / f"{contents[0].label.partition('@')[0]}{ENDING}"
+    of = digest([content.declaration.hash for content in contents])
+    return build_over(wanted, folder, of=of), folder
 
 
 def _command() -> str:
@@ -110,20 +147,19 @@ def _command() -> str:
     return shlex.join(["ablation", *sys.argv[1:]])
 
 
-def _write(content: Content, reports: Path) -> Path:
-    """Writes a report, unless its folder has one of a study.
+def _refuse_recorded(folder: Path) -> None:
+    """Refuses a folder that has the report of a study.
 
     Raises:
         Refused: If it has.
     """
-    from ablation.report import build, is_recorded
+    from ablation.report import is_recorded
 
-    if is_recorded(reports / content.label):
+    if is_recorded(folder):
         raise Refused(
-            f"{reports / content.label} is the report of a study that was run.",
+            f"{folder} is the report of a study that was run.",
             "Give the table's report another name: --name NAME.",
         )
-    return build(content, reports)
 
 
 def _show(content: Content, folder: Path) -> None:

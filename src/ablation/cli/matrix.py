@@ -47,7 +47,7 @@ def watch(
     *,
     workers: int,
     wait: Callable[[], None] = lambda: time.sleep(EVERY),
-) -> None:
+) -> bool:
     """Shows and updates the matrix until no trial is missing, or Ctrl-C.
 
     Args:
@@ -56,6 +56,9 @@ def watch(
         console: Console to show the matrix on.
         workers: Number of training processes, for the estimate of the time left.
         wait: Returns when the next update is due.
+
+    Returns:
+        Whether no trial is missing.
     """
     with Live(console=console, auto_refresh=False) as shown:
         while True:
@@ -68,8 +71,8 @@ def watch(
             title = f"{seen.label}, {seen.metric} on test and seconds, by seed and arm"
             shown.update(Group(Text(title), matrix(seen, times=True), Text(closing)), refresh=True)
             if not missing:
-                return
+                return True
             try:
                 wait()
             except KeyboardInterrupt:
-                return
+                return False

@@ -18,24 +18,26 @@ from rich.progress import (
 if TYPE_CHECKING:
     from ablation.execute import Crew, Session
     from ablation.execute.ahead import Handed
+    from ablation.execute.walk import Orders
 
 LINES = 10
 """Number of progress lines if the output is not a terminal."""
 
 
-def follow(opened: Session, crew: Crew, handed: Handed | None, *, device: str) -> Generator[int]:
+def follow(opened: Session, crew: Crew, handed: Handed | None, orders: Orders) -> Generator[int]:
     """Walks the plan of a session and shows trials done, time left and failures.
 
     Args:
         opened: The session.
         crew: Trains the trials.
         handed: Trials that the crew has already.
-        device: ``auto``, ``cpu`` or ``cuda``.
+        orders: How to carry out the plan.
 
     Yields:
-        The number of due trials that are left, after each that was recorded.
+        The number of trials that are left to train, after each that ended.
     """
     from ablation.execute import walk
+    from ablation.tracking import Unfinished
 
     console = Console()
     columns = (
@@ -55,11 +57,18 @@ def follow(opened: Session, crew: Crew, handed: Handed | None, *, device: str) -
         task = bar.add_task(
             opened.home.label, total=len(opened.trials), completed=done, failed=failed
         )
-        for finished in walk(opened, crew, device=device, handed=handed):
-            done += 1
-            failed += finished.result.status == "FAILED"
-            bar.update(task, total=len(opened.trials), completed=done, failed=failed)
-            if quiet and (done % every == 0 or done == len(opened.trials)):
-                line = f"{opened.home.label}: {done} of {len(opened.trials)} trials done"
-                console.print(f"{line}, {failed} failed", markup=False, highlight=False)
-            yield len(opened.trials) - done
+        steps = walk(opened, crew, device=orders.device, handed=handed, timeout=orders.timeout)
+        for ended in steps:
+            if isinstance(ended, Unfinished):
+                where = f"Arm {ended.trial.arm.name!r} with seed {ended.trial.seed}"
+                bar.console.print(f"{where}: {ended.failure}", markup=False, highlight=False)
+                if orders.fail_fast:
+                    return
+            else:
+                done += 1
+                failed += ended.result.status == "FAILED"
+                bar.update(task, total=len(opened.trials), completed=done, failed=failed)
+                if quiet and (done % every == 0 or done == len(opened.trials)):
+                    line = f"{opened.home.label}: {done} of {len(opened.trials)} trials done"
+                    console.print(f"{line}, {failed} failed", markup=False, highlight=False)
+            yield len(opened.left)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ablation.cli.output import escaped, show
 from ablation.errors import Refused, nearest
-from ablation.records import addresses
+from ablation.records import addresses, causes
 
 if TYPE_CHECKING:
     from ablation.records.places import Places
@@ -101,7 +101,7 @@ def write_report(
         tracking.publish(home, rows, note(content), folder)
         settled.keep(home, reports, shown)
     except failures as error:
-        why = next(iter(str(error).strip().splitlines()), "")
+        why = causes.first_line(error)
         show(escaped(f"The stores do not show the report ({type(error).__name__}): {why}"))
     show_report(home.label, shown, reports)
 

@@ -73,10 +73,10 @@ def keep(home: Home, reports: Path, shown: Mapping[str, Any]) -> None:
 def _state(outcomes: Mapping[str, Any], reports: Path, label: str) -> str:
     """Returns a digest of the runs, of the report's files and of the harness."""
     runs = sorted((key, each.run_id, each.ended) for key, each in outcomes.items())
-    return digest(_version(), runs, _files(reports / label), (reports / "index.html").exists())
+    return digest(version(), runs, _files(reports / label), (reports / "index.html").exists())
 
 
-def _version() -> list[object]:
+def version() -> list[object]:
     """Returns what decides how a report is written: our files and the versions of libraries."""
     package = Path(__file__).parents[1]
     ours = sorted(path for path in package.rglob("*") if path.suffix not in {".pyc", ""})

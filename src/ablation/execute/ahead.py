@@ -7,6 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ablation.execute.processes import Limits
 from ablation.execute.worker import Job, run_trial
 
 if TYPE_CHECKING:
@@ -21,7 +22,13 @@ Handed = Future[dict[Future[Any], "Trial"]]
 
 
 def hand_out(
-    crew: Crew, plan: Plan, missing: Sequence[Trial], folder: Path, *, device: str
+    crew: Crew,
+    plan: Plan,
+    missing: Sequence[Trial],
+    folder: Path,
+    *,
+    device: str,
+    timeout: float | None = None,
 ) -> Handed:
     """Hands the first trials to a crew that may still be starting; returns at once.
 
@@ -34,11 +41,15 @@ def hand_out(
         missing: The trials that are due and not done, as far as the caller knows.
         folder: Where the progress files lie.
         device: ``auto``, ``cpu`` or ``cuda``.
+        timeout: Seconds after which a trial is lost; None for no limit but the study's own.
     """
+    limits = limits_of(plan, timeout)
     first = longest_first(plan, missing)[: AHEAD * crew.at_once]
     jobs = [(trial, job_of(plan, trial, folder, device)) for trial in first]
     thread = ThreadPoolExecutor(1)
-    handed = thread.submit(lambda: {crew.submit(run_trial, job): trial for trial, job in jobs})
+    handed = thread.submit(
+        lambda: {crew.submit(run_trial, job, limits=limits): trial for trial, job in jobs}
+    )
     thread.shutdown(wait=False)
     return handed
 
@@ -76,6 +87,21 @@ def job_of(plan: Plan, trial: Trial, folder: Path, device: str) -> Job:
         progress=progress_of(folder, trial),
         folder=scratch_of(folder) / progress_of(folder, trial).stem,
     )
+
+
+def limits_of(plan: Plan, timeout: float | None) -> Limits | None:
+    """Returns the limits of each trial: those that the study declares, and the start's own.
+
+    Args:
+        plan: The plan.
+        timeout: Seconds after which a trial is lost, or None.
+    """
+    study = plan.study
+    times = [each for each in (study.timeout, timeout) if each is not None]
+    if not times and study.memory is None:
+        return None
+    memory = None if study.memory is None else study.memory * 2**30
+    return Limits(seconds=min(times, default=None), memory=memory)
 
 
 def scratch_of(folder: Path) -> Path:

@@ -9,10 +9,12 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import BrokenExecutor, Executor, Future, ThreadPoolExecutor
-from concurrent.futures.process import ProcessPoolExecutor
+from concurrent.futures import BrokenExecutor, Executor, Future
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self
+
+from ablation.execute.processes import Limits, Processes
+from ablation.task.devices import VISIBLE, visible_gpus
 
 if TYPE_CHECKING:
     from multiprocessing.context import BaseContext
@@ -25,8 +27,16 @@ class Crew(Protocol):
     def at_once(self) -> int:
         """Number of workers."""
 
-    def submit(self, fn: Callable[..., Any], /, *args: Any) -> Future[Any]:
-        """Runs a function on one of the workers and returns its future."""
+    def submit(
+        self, fn: Callable[..., Any], /, *args: Any, limits: Limits | None = None
+    ) -> Future[Any]:
+        """Runs a function on one of the workers and returns its future.
+
+        Args:
+            fn: The function.
+            *args: Its arguments.
+            limits: Limits of the call, for crews that can end a worker.
+        """
 
     def map(self, fn: Callable[..., Any], /, *iterables: Iterable[Any]) -> Iterable[Any]:
         """Runs a function on every item in parallel and returns the results in order."""
@@ -56,8 +66,10 @@ class ExecutorCrew:
         self.executor, self.at_once = executor, at_once
         self._submitted: list[Future[Any]] = []
 
-    def submit(self, fn: Callable[..., Any], /, *args: Any) -> Future[Any]:
-        """Runs a function on one of the workers and returns its future."""
+    def submit(
+        self, fn: Callable[..., Any], /, *args: Any, limits: Limits | None = None
+    ) -> Future[Any]:
+        """Runs a function on one of the workers; limits are the executor's own business."""
         self._submitted = [future for future in self._submitted if not future.done()]
         future = self.executor.submit(fn, *args)
         self._submitted.append(future)
@@ -91,22 +103,26 @@ class ProcessCrew:
 
     def __init__(self, at_once: int) -> None:
         self.at_once = at_once
-        # In a thread, because a pool waits until its first processes have loaded their modules.
-        self._starter = ThreadPoolExecutor(1)
-        self._started: Future[Executor] | None = None
+        self._executor: Executor | None = None
 
-    def start(self) -> None:
+    def start(self) -> Executor:
         """Starts the processes, which load their modules while this process goes on."""
-        if self._started is None:
-            self._started = self._starter.submit(pool, self.at_once)
+        if self._executor is None:
+            self._executor = pool(self.at_once)
+        return self._executor
 
-    def submit(self, fn: Callable[..., Any], /, *args: Any) -> Future[Any]:
-        """Runs a function in one of the processes and returns its future."""
-        return self._executor().submit(fn, *args)
+    def submit(
+        self, fn: Callable[..., Any], /, *args: Any, limits: Limits | None = None
+    ) -> Future[Any]:
+        """Runs a function in one of the processes, which is ended if it exceeds the limits."""
+        executor = self.start()
+        if limits is not None and isinstance(executor, Processes):
+            return executor.submit_limited(limits, fn, *args)
+        return executor.submit(fn, *args)
 
     def map(self, fn: Callable[..., Any], /, *iterables: Iterable[Any]) -> Iterable[Any]:
         """Runs a function on every item in parallel and returns the results in order."""
-        return self._executor().map(fn, *iterables)
+        return self.start().map(fn, *iterables)
 
     def is_broken(self, error: BaseException) -> bool:
         """Returns whether an error means that a process died."""
@@ -114,14 +130,8 @@ class ProcessCrew:
 
     def end(self) -> None:
         """Ends the processes of this crew only."""
-        if self._started is not None:
-            executor = self._started.result()
-            # Private, but the only way to end a pool's processes before Python 3.14.
-            processes = getattr(executor, "_processes", None) or {}
-            for process in list(processes.values()):
-                process.terminate()
-            executor.shutdown(wait=True, cancel_futures=True)
-        self._starter.shutdown()
+        if self._executor is not None:
+            self._executor.shutdown(wait=True, cancel_futures=True)
 
     def __enter__(self) -> Self:
         return self
@@ -134,20 +144,17 @@ class ProcessCrew:
     ) -> None:
         self.end()
 
-    def _executor(self) -> Executor:
-        self.start()
-        assert self._started is not None
-        return self._started.result()
 
-
-def prepare_pool(*modules: str) -> BaseContext:
+def prepare_pool(*modules: str, environment: Mapping[str, str] | None = None) -> BaseContext:
     """Returns the context that the pool's processes start in, and starts loading their modules.
 
     Processes are forked from a server that has imported the modules, or spawned if the system
     has no fork server.
 
     Args:
-        modules: Further modules to import; only the first call can name them.
+        *modules: Further modules to import; only the first call can name them.
+        environment: Further variables of the workers, unless the user has set them; only the
+            first call can name them.
     """
     # Many workers load torch once, in the server: it takes a second or two, while this process
     # goes on. A fork of this process would copy its threads in an unknown state.
@@ -157,7 +164,7 @@ def prepare_pool(*modules: str) -> BaseContext:
         from multiprocessing import forkserver
 
         context.set_forkserver_preload(["ablation.execute.worker", *modules])
-        with _without_interrupts(), _variables(ENVIRONMENT):
+        with _without_interrupts(), _variables({**ENVIRONMENT, **(environment or {})}):
             forkserver.ensure_running()
     return context
 
@@ -176,11 +183,8 @@ ENVIRONMENT = {
 
 def pool(workers: int) -> Executor:
     """Returns a pool of processes that have torch loaded and end when this process ends."""
-    executor = ProcessPoolExecutor(workers, prepare_pool(), initializer=_begin_worker)
     with _without_interrupts(), _variables(ENVIRONMENT):
-        for _ in range(workers):
-            executor.submit(_warm)
-    return executor
+        return Processes(workers, prepare_pool(), _begin_worker)
 
 
 @contextlib.contextmanager
@@ -208,8 +212,15 @@ def _without_interrupts() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
-def _begin_worker() -> None:
-    """Makes this worker ignore Ctrl-C, and end when the conductor ends or is killed."""
+def _begin_worker(number: int) -> None:
+    """Makes this worker ignore Ctrl-C, and end when the conductor ends or is killed.
+
+    Of several GPUs it sees one.
+
+    Args:
+        number: The worker's number, from 0 on.
+    """
+    deal_gpu(number)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = multiprocessing.parent_process()
     assert parent is not None
@@ -221,8 +232,14 @@ def _begin_worker() -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
-def _warm() -> None:
-    """Does nothing: a process that has been asked for is there."""
+def deal_gpu(number: int) -> None:
+    """Makes this process see one of several GPUs, before a library looks for them.
+
+    Args:
+        number: The worker's number; as many workers share a GPU as it takes.
+    """
+    if len(gpus := visible_gpus()) > 1:
+        os.environ[VISIBLE] = gpus[number % len(gpus)]
 
 
 def load(*modules: str) -> None:

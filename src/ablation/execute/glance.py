@@ -31,6 +31,16 @@ class Glance:
     parent: tables.Row | None = None
     """The parent run; None if it is missing or if the mirror was read."""
 
+    def outdated(self, plan: Plan) -> tracking.Outdated | None:
+        """Returns the trials that only a change of sources makes due again; None if none."""
+        if self.parent is None:
+            return None
+        return tracking.find_outdated(plan, self.parent.tags, self.outcomes)
+
+    def keeping(self, hashes: Mapping[str, str]) -> Glance:
+        """Returns what would be seen if results under earlier hashes were taken as they are."""
+        return dataclasses.replace(self, outcomes=tracking.with_kept(self.outcomes, hashes))
+
     def missing(self, plan: Plan) -> list[Trial]:
         """Returns the due trials that are not done, in the plan's order.
 
@@ -71,7 +81,8 @@ def _of_record(plan: Plan, places: Places) -> Glance:
         if ours is None:
             tables.refuse_deleted(query, label)
             return Glance(label=label, outcomes={})
-        done = tables.outcomes(query, ours.experiment, label)
+        recorded = tables.outcomes(query, ours.experiment, label)
+        done = tracking.with_kept(recorded, tracking.kept_in(ours.tags))
     planned = _planned(plan, places, label)
     return Glance(label=label, outcomes=done, planned=planned, parent=ours)
 

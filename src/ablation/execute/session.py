@@ -6,7 +6,7 @@ import contextlib
 import dataclasses
 import shutil
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,11 +16,13 @@ from ablation import mirror as mirrors
 from ablation import tracking
 from ablation.analysis.due import decide_looks, due_trials
 from ablation.errors import Refused, public
+from ablation.execute.attempts import Attempts
 from ablation.execute.live import Live
 from ablation.execute.stamp import stamp
+from ablation.records.causes import refusal
 from ablation.records.outcome import Outcome
 from ablation.records.taken import Absent, Taken
-from ablation.tracking import Finished, Home, landing
+from ablation.tracking import Finished, Home, Outdated, Unfinished, landing
 
 if TYPE_CHECKING:
     from ablation.mirror import Mirror
@@ -44,6 +46,12 @@ class Session:
     """Shows long trainings while they run."""
     versions: Mapping[str, str]
     """Commit and library versions, as tags."""
+    outdated: Outdated | None = None
+    """Trials that only a change of sources made due again, or would have."""
+    wanted: Callable[[Trial], bool] = lambda _: True
+    """Whether this start trains a trial; the others that are due stay missing."""
+    attempts: Attempts = dataclasses.field(default_factory=Attempts)
+    """The failures of this start."""
     taken: Taken = dataclasses.field(default_factory=dict)
     """Looks that were taken although runs were missing."""
 
@@ -69,9 +77,16 @@ class Session:
         return tuple(trial for trial in self.trials if trial.key not in self.outcomes)
 
     @property
+    def left(self) -> tuple[Trial, ...]:
+        """The missing trials that this start still trains."""
+        return tuple(
+            t for t in self.missing if self.wanted(t) and not self.attempts.is_given_up(t)
+        )
+
+    @property
     def given_up(self) -> Absent:
-        """Arm and seed of the missing trials that this start trains no more."""
-        return frozenset()
+        """Arm and seed of the missing trials that this start trains no more: they failed."""
+        return self.attempts.given_up(self.missing)
 
     @property
     def failed(self) -> int:
@@ -88,6 +103,14 @@ class Session:
         self.outcomes[trial.key] = outcome
         self.mirror.finish(trial, outcome, _curve(finished, self.plan.declaration.metric))
         return outcome
+
+    def record_failure(self, ended: Unfinished) -> bool:
+        """Records a training without an outcome; returns whether the trial is tried again."""
+        trial = ended.trial
+        data, early = self.plan.data_of(trial), self.live.take(trial)
+        tracking.record_failure(self.home, ended, data, self.versions, early)
+        self.mirror.wait(trial)
+        return self.attempts.note(trial, ended.failure)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -118,13 +141,22 @@ def hold(places: Places, study: str) -> Iterator[Held]:
 
 
 @contextlib.contextmanager
-def session(plan: Plan, places: Places, held: Held | None = None) -> Iterator[Session]:
+def session(
+    plan: Plan,
+    places: Places,
+    held: Held | None = None,
+    wanted: Callable[[Trial], bool] = lambda _: True,
+    *,
+    keep: bool = False,
+) -> Iterator[Session]:
     """Opens the record of a study, declares it, and reconciles what an earlier end left behind.
 
     Args:
         plan: The plan.
         places: Where it is recorded.
         held: The study's lock; None takes it.
+        wanted: Whether a trial is to be trained in this start.
+        keep: Whether results under earlier sources are taken as they are.
 
     Raises:
         Refused: If the record cannot be used, or another process is using it.
@@ -146,7 +178,8 @@ def session(plan: Plan, places: Places, held: Held | None = None) -> Iterator[Se
             home = dataclasses.replace(home, colours=landing.colours(plan.declaration))
         try:
             mirror = mirrors.open_mirror(storage, plan, label=label)
-            opened = _open(plan, home, mirror, held)
+            opened = _open(plan, home, mirror, held, keep=keep)
+            opened.wanted = wanted
             yield opened
         except BaseException:
             _close(home, complete=False)
@@ -155,11 +188,15 @@ def session(plan: Plan, places: Places, held: Held | None = None) -> Iterator[Se
         _close(home, complete=not opened.missing)
 
 
-def _open(plan: Plan, home: Home, mirror: Mirror, held: Held) -> Session:
+def _open(plan: Plan, home: Home, mirror: Mirror, held: Held, *, keep: bool) -> Session:
     """Declares the study, and brings the mirror and the plan into line with the record."""
     study = plan.study
     tracking.close_unfinished(home)
     outcomes = tracking.outcomes(home)
+    outdated = tracking.outdated_of(home, plan, outcomes)
+    if keep and outdated is not None:
+        tracking.keep(home, outdated.hashes)
+        outcomes = tracking.outcomes(home)
     # As of the lock: a worker may have begun with a trial since, but none earlier.
     tracking.declare(home, plan.declaration, wording_of(study), seen=len(outcomes), at=held.since)
     tracking.describe_data(home, plan.data)
@@ -178,6 +215,7 @@ def _open(plan: Plan, home: Home, mirror: Mirror, held: Held) -> Session:
         mirror=mirror,
         outcomes=outcomes,
         live=Live(home, held.progress, plan, versions),
+        outdated=outdated,
         versions=versions,
         taken=tracking.taken_of(home, plan.declaration.hash),
     )
@@ -261,9 +299,4 @@ def _explained(places: Places) -> Iterator[None]:
     except BrokenPipeError:
         raise  # of the terminal, not of the record
     except failures as error:
-        first = next(iter(str(error).strip().splitlines()), "")
-        raise Refused(
-            f"The record in {public(places.tracking)} failed ({type(error).__name__}): {first}",
-            "Free disk space or make the server reachable, then run the same command again; "
-            "recorded trials are kept.",
-        ) from error
+        raise refusal(error, f"The record in {public(places.tracking)} failed") from error

@@ -1,137 +1,208 @@
-"""Walks a plan: a crew trains and the session records, until no trial is missing."""
+"""Walks a plan: a crew trains and the session records, until no trial is left to train."""
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterator
+import contextlib
+import dataclasses
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ablation.errors import Refused
-from ablation.execute.ahead import AHEAD, Handed, job_of, longest_first
+from ablation.execute import progress_file
+from ablation.execute.ahead import AHEAD, Handed, job_of, limits_of, longest_first
 from ablation.execute.live import EVERY
-from ablation.execute.worker import run_trial
-from ablation.tracking import Finished
+from ablation.execute.processes import LimitExceeded
+from ablation.execute.worker import Job, Ran, crash_file, run_trial
+from ablation.records.failure import Failure, lost, raised_by
+from ablation.records.outcome import Reason, RunResult
+from ablation.tracking import Finished, Unfinished
 
 if TYPE_CHECKING:
     from ablation.execute.crew import Crew
+    from ablation.execute.processes import Limits
     from ablation.execute.session import Session
     from ablation.study.plan import Trial
 
+Ended = Finished | Unfinished
+"""A trial that was trained, or whose training failed without an outcome."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Orders:
+    """How one start carries out a plan; it changes no result."""
+
+    device: str = "auto"
+    """``auto``, ``cpu`` or ``cuda``."""
+    timeout: float | None = None
+    """Seconds after which a trial is lost; None for no limit but the study's own."""
+    fail_fast: bool = False
+    """Whether to stop at the first trial that raises or is lost."""
+    wanted: Callable[[Trial], bool] = lambda _: True
+    """Whether a trial is to be trained."""
+    keep_results: bool = False
+    """Whether results under earlier sources are taken as they are."""
+
 
 def walk(
-    opened: Session, crew: Crew, *, device: str, handed: Handed | None = None
-) -> Iterator[Finished]:
-    """Trains and records every missing trial, block by block; yields each when recorded.
+    opened: Session,
+    crew: Crew,
+    *,
+    device: str,
+    handed: Handed | None = None,
+    timeout: float | None = None,
+) -> Iterator[Ended]:
+    """Trains and records every trial that is left, block by block; yields each when recorded.
 
-    An interrupt or an error ends the crew and shows unfinished trials as waiting.
+    A trial that raises, or whose worker is lost, does not keep the others from being trained. An
+    interrupt or an error of the record ends the crew and shows unfinished trials as waiting.
 
     Args:
         opened: The session.
         crew: Trains the trials; stays usable if the walk completes.
         device: ``auto``, ``cpu`` or ``cuda``.
         handed: Trials that the crew has already.
-
-    Raises:
-        Refused: If user-defined code fails, or a worker dies.
+        timeout: Seconds after which a trial is lost; None for no limit but the study's own.
     """
-    running: dict[str, Trial] = {}
+    walking = _Walking(opened, crew, device, limits_of(opened.plan, timeout))
     try:
-        while opened.missing:
-            futures, handed = _adopt(opened, crew, handed), None
-            for finished in _train(opened, crew, running, futures, device=device):
-                opened.record(finished)
-                del running[finished.trial.key]
-                yield finished
+        while opened.left:
+            futures, handed = walking.adopt(handed), None
+            yield from walking.train(futures)
             opened.look()
     except BaseException:
         # Workers first: if the database fails, they must not go on training.
         crew.end()
-        for key, trial in running.items():
-            if key not in opened.outcomes:
+        for trial in walking.running.values():
+            if trial.key not in opened.outcomes:
                 opened.mirror.wait(trial)
         raise
 
 
-def _train(
-    opened: Session,
-    crew: Crew,
-    running: dict[str, Trial],
-    futures: dict[Future[Any], Trial],
-    *,
-    device: str,
-) -> Iterator[Finished]:
-    """Keeps every worker busy and yields what is trained.
+@dataclasses.dataclass(slots=True)
+class _Walking:
+    """A walk: its session, its crew and the trials that the crew has."""
 
-    What has ended is replaced before it is yielded, so no worker waits while it is recorded.
-    """
-    for trial in futures.values():
-        opened.mirror.start(trial)
-        running[trial.key] = trial
-    ordered = longest_first(opened.plan, opened.missing)
-    waiting = (trial for trial in ordered if trial.key not in running)
+    opened: Session
+    crew: Crew
+    device: str
+    limits: Limits | None
+    running: dict[str, Trial] = dataclasses.field(default_factory=dict)
+    waiting: deque[Trial] = dataclasses.field(default_factory=deque)
 
-    def refill() -> None:
-        for trial in itertools.islice(waiting, max(0, AHEAD * crew.at_once - len(futures))):
-            opened.mirror.start(trial)
-            running[trial.key] = trial
-            futures[_submit(opened, crew, trial, device)] = trial
+    def adopt(self, handed: Handed | None) -> dict[Future[Any], Trial]:
+        """Returns what was handed out ahead, without what the record turns out to have already.
 
-    refill()
-    while futures:
-        done = wait(futures, timeout=EVERY, return_when=FIRST_COMPLETED).done
-        opened.live.look(trial for future, trial in futures.items() if future not in done)
-        for future in [each for each in futures if each in done]:
-            trial = futures.pop(future)
-            refill()  # before the yield, so that no worker waits while the trial is recorded
-            records, result, began, used = _unpack(crew, future, trial)
-            yield Finished(trial=trial, records=records, result=result, began=began, device=used)
-
-
-def _adopt(opened: Session, crew: Crew, handed: Handed | None) -> dict[Future[Any], Trial]:
-    """Returns what was handed out ahead, without what the record turns out to have already.
-
-    The result of that is never recorded: a worker that has begun with it goes on for nothing.
-    """
-    try:
+        The result of that is never recorded: a worker that has begun with it goes on for nothing.
+        """
         futures = {} if handed is None else handed.result()
-    except Exception as error:
-        if crew.is_broken(error):
-            raise _lost(opened.missing[0]) from error
-        raise
-    wanted = {trial.key for trial in opened.missing}
-    for future in [each for each, trial in futures.items() if trial.key not in wanted]:
-        del futures[future]
-        future.cancel()
-    return futures
+        wanted = {trial.key for trial in self.opened.left}
+        for future in [each for each, trial in futures.items() if trial.key not in wanted]:
+            del futures[future]
+            future.cancel()
+        for trial in futures.values():
+            self._show(trial)
+        return futures
+
+    def train(self, futures: dict[Future[Any], Trial]) -> Iterator[Ended]:
+        """Keeps every worker busy, and records and yields what has ended.
+
+        What has ended is replaced before it is recorded, so no worker waits meanwhile.
+        """
+        ordered = longest_first(self.opened.plan, self.opened.left)
+        self.waiting = deque(trial for trial in ordered if trial.key not in self.running)
+        self._refill(futures)
+        while futures:
+            done = wait(futures, timeout=EVERY, return_when=FIRST_COMPLETED).done
+            live = self.opened.live
+            live.look(trial for future, trial in futures.items() if future not in done)
+            for future in [each for each in futures if each in done]:
+                trial = futures.pop(future)
+                self._refill(futures)
+                ended = self._ending(future, trial)
+                self._record(ended)
+                self._refill(futures)  # a failure may be tried again, or put others aside
+                yield ended
+
+    def _refill(self, futures: dict[Future[Any], Trial]) -> None:
+        while self.waiting and len(futures) < AHEAD * self.crew.at_once:
+            trial = self.waiting.popleft()
+            if not self.opened.attempts.is_given_up(trial):
+                self._show(trial)
+                job = job_of(self.opened.plan, trial, self.opened.live.folder, self.device)
+                futures[self._submit(job)] = trial
+
+    def _submit(self, job: Job) -> Future[Any]:
+        try:
+            return self.crew.submit(run_trial, job, limits=self.limits)
+        except Exception as error:
+            if not self.crew.is_broken(error):
+                raise
+            raise Refused(
+                f"The workers take no more trials: {error}",
+                "Run the same command again to continue; recorded trials are kept.",
+            ) from error
+
+    def _show(self, trial: Trial) -> None:
+        self.opened.mirror.start(trial)
+        self.running[trial.key] = trial
+
+    def _record(self, ended: Ended) -> None:
+        if isinstance(ended, Finished):
+            self.opened.record(ended)
+        elif self.opened.record_failure(ended):
+            self.waiting.append(ended.trial)
+        del self.running[ended.trial.key]
+
+    def _ending(self, future: Future[Any], trial: Trial) -> Ended:
+        """Returns how a trial ended; a future that failed ran into trouble outside of it."""
+        try:
+            ran: Ran = future.result()
+        except Exception as error:
+            return self._without_result(trial, error)
+        given: dict[str, Any] = {"trial": trial, "began": ran.began, "device": ran.device}
+        if isinstance(ran.ending, Failure):
+            return Unfinished(failure=ran.ending, **given)
+        return Finished(records=ran.records, result=ran.ending, changed=ran.changed, **given)
+
+    def _without_result(self, trial: Trial, error: Exception) -> Ended:
+        """Returns the ending of a trial whose worker sent no result."""
+        file = self.opened.live.file(trial)
+        seen = progress_file.read(file)
+        now, trace = time.time(), _trace(file)
+        began, device = (now, self.device) if seen is None else (seen.began, seen.device)
+        given: dict[str, Any] = {"trial": trial, "began": began, "device": device}
+        if (reason := self._declared(error)) is not None:
+            records = () if seen is None else seen.records
+            epoch = max((record.epoch for record in records), default=1)
+            result = RunResult(status="FAILED", reason=reason, epoch=epoch, seconds=now - began)
+            return Finished(records=records, result=result, **given)
+        if not self.crew.is_broken(error):
+            return Unfinished(failure=raised_by(error), **given)
+        return Unfinished(failure=lost(_said(error), trace), **given)
+
+    def _declared(self, error: Exception) -> Reason | None:
+        """Returns the reason of an outcome, if a limit was exceeded that the study declares."""
+        if not isinstance(error, LimitExceeded):
+            return None
+        if str(error) == "memory":
+            return "oom"
+        assert self.limits is not None
+        return "timeout" if self.limits.seconds == self.opened.plan.study.timeout else None
 
 
-def _submit(opened: Session, crew: Crew, trial: Trial, device: str) -> Future[Any]:
-    try:
-        return crew.submit(run_trial, job_of(opened.plan, trial, opened.live.folder, device))
-    except Exception as error:
-        if crew.is_broken(error):
-            raise _lost(trial) from error
-        raise
+def _said(error: Exception) -> str:
+    return "took longer than --timeout" if isinstance(error, LimitExceeded) else str(error)
 
 
-def _unpack(crew: Crew, future: Future[Any], trial: Trial) -> Any:
-    try:
-        return future.result()
-    except Refused as error:
-        raise Refused(f"{_where(trial)}: {error.rule}", error.way_out) from error
-    except Exception as error:
-        if crew.is_broken(error):
-            raise _lost(trial) from error
-        raise
-
-
-def _lost(trial: Trial) -> Refused:
-    return Refused(
-        f"{_where(trial)}: its worker process died, perhaps for lack of memory.",
-        "Run the same command again to continue; WORKERS=1 needs less memory.",
-    )
-
-
-def _where(trial: Trial) -> str:
-    return f"Arm {trial.arm.name!r} with seed {trial.seed}"
+def _trace(progress: Path) -> str:
+    """Returns the traceback that a signal left in a worker, and removes it; it may be empty."""
+    file = crash_file(progress)
+    with contextlib.suppress(OSError):
+        text = file.read_text(encoding="utf-8")
+        file.unlink()
+        return text
+    return ""

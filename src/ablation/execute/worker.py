@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import faulthandler
+import multiprocessing
+import signal
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ablation.errors import Refused
 from ablation.execute import progress_file
+from ablation.execute.alone import alone
+from ablation.records.failure import Failure, raised_by
 from ablation.records.outcome import EpochRecord, RunResult
 
 if TYPE_CHECKING:
@@ -37,42 +42,78 @@ class Job:
     """Path of a folder for this trial alone; None for none."""
 
 
-def run_trial(job: Job) -> tuple[list[EpochRecord], RunResult, float, str]:
-    """Trains one trial in a worker.
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Ran:
+    """What a worker sends back of a trial."""
 
-    Returns:
-        The records of the epochs, the result, the start time in seconds since the epoch, and the
-        device that was used.
+    ending: RunResult | Failure
+    records: list[EpochRecord]
+    began: float
+    """Seconds since the epoch."""
+    device: str
+    """The device that was used; as it was asked for, if none could be resolved."""
+    changed: tuple[str, ...] = ()
+    """Names of process-wide settings that the trial changed and that cannot be put back."""
 
-    Raises:
-        Refused: If the task's or user-defined code raises an error. The error is wrapped in
-            `Refused`, because an arbitrary exception may not be picklable.
-    """
-    used = job.resolve_device(job.device)
-    began = time.time()
+
+def run_trial(job: Job) -> Ran:
+    """Trains one trial in a worker and returns its result, or the failure that it raised."""
+    began, device = time.time(), job.device
     records: list[EpochRecord] = []
-    progress_file.begin(job.progress, began, used)
-    try:
-        running = job.train(job.config, job.seed, job.data, device=used, folder=job.folder)
-        result = _exhaust(running, records, job.progress)
-    except Refused:
-        raise
-    except Exception as error:
-        raise Refused(
-            f"it raised {type(error).__name__}: {str(error).strip()}",
-            "Fix it and run the same command again; finished trials are kept.",
-        ) from error
-    return records, result, began, used
+    ending: RunResult | Failure
+    with _crash_file(job.progress), alone(job.seed) as stuck:
+        try:
+            device = job.resolve_device(device)
+            progress_file.begin(job.progress, began, device)
+            running = job.train(job.config, job.seed, job.data, device=device, folder=job.folder)
+            ending = _exhaust(running, records, job.progress)
+        except (Exception, SystemExit) as error:
+            ending = raised_by(error)
+    return Ran(ending=ending, records=records, began=began, device=device, changed=tuple(stuck))
 
 
 def _exhaust(
     run: Generator[EpochRecord, None, RunResult], into: list[EpochRecord], progress: Path | None
 ) -> RunResult:
-    """Appends every record that the generator yields, and returns its result."""
+    """Appends every record that the generator yields, and returns its result.
+
+    Raises:
+        TypeError: If it returns anything else.
+    """
     while True:
         try:
             into.append(next(run))
             progress_file.append(progress, into[-1])
         except StopIteration as stop:
-            result: RunResult = stop.value
-            return result
+            if not isinstance(stop.value, RunResult):
+                raise TypeError(f"the training returned {stop.value!r}, no result") from None
+            return stop.value
+
+
+def crash_file(progress: Path) -> Path:
+    """Returns the path of the traceback that a worker leaves if a signal ends it."""
+    return progress.with_suffix(".crash")
+
+
+@contextlib.contextmanager
+def _crash_file(progress: Path | None) -> Iterator[None]:
+    """Makes a signal that ends this worker in the block leave a traceback beside the progress."""
+    # Only where the process is the harness's own: any other may have a fault handler already.
+    file = None
+    if progress is not None and multiprocessing.parent_process() is not None:
+        with contextlib.suppress(OSError):
+            file = crash_file(progress).open("w", encoding="utf-8")
+    if file is None:
+        yield
+        return
+    with file:
+        faulthandler.enable(file, all_threads=False)
+        if hasattr(faulthandler, "register"):  # shows where a training hung that took too long
+            faulthandler.register(signal.SIGTERM, file, all_threads=False, chain=True)
+        try:
+            yield
+        finally:
+            faulthandler.disable()
+            if hasattr(faulthandler, "unregister"):
+                faulthandler.unregister(signal.SIGTERM)
+    Path(file.name).unlink(missing_ok=True)

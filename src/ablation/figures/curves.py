@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -19,7 +19,6 @@ from ablation.figures.style import (
     plain,
     styled,
 )
-from ablation.records.colours import ARMS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -40,6 +39,11 @@ class Panel:
     metric: str
 
     @property
+    def is_log(self) -> bool:
+        """Whether its values span so much that only a logarithmic axis shows them."""
+        return self.metric.startswith("displacement_")
+
+    @property
     def title(self) -> str:
         """The heading of its panel."""
         what = self.metric.replace("_", " ")
@@ -47,14 +51,17 @@ class Panel:
 
 
 def draw_curves(
-    bands: pd.DataFrame, cut_short: pd.DataFrame, arms: Sequence[str], panels: Sequence[Panel]
+    bands: pd.DataFrame,
+    cut_short: pd.DataFrame,
+    colours: Mapping[str, str],
+    panels: Sequence[Panel],
 ) -> Figure:
     """Draws mean and pointwise 95 % t band of each arm over the epochs.
 
     Args:
         bands: One row per arm, split, metric and epoch.
         cut_short: One row per failed run, split, metric and epoch, to its last finite value.
-        arms: The arms in colour, the baseline first; all others are grey, without a band.
+        colours: Arm to colour; all other arms are grey, without a band.
         panels: What to draw, in order.
     """
     with styled():
@@ -69,33 +76,39 @@ def draw_curves(
             kept = [_of(frame, panels[place]) for frame in (bands, cut_short)]
             for rows, draw in zip(kept, (_draw_bands, _draw_failed), strict=True):
                 if len(rows):  # of which seaborn needs one
-                    draw(axes, rows, arms)
+                    draw(axes, rows, colours)
             axes.set_ylabel("")
+            if panels[place].is_log:
+                axes.set_yscale("log", nonpositive="mask")
             axes.locator_params(axis="x", integer=True)
             grid(axes, "y")
-        others = not _of(bands, panels[0])["arm"].isin(arms).all()
-        _legend(figure, grid_of[0, 0], arms, others=others)
+        others = not _of(bands, panels[0])["arm"].isin(colours).all()
+        _legend(figure, grid_of[0, 0], colours, others=others)
     return figure
 
 
 def _of(frame: pd.DataFrame, panel: Panel) -> pd.DataFrame:
-    return frame[(frame["split"] == panel.split) & (frame["metric"] == panel.metric)]
+    rows = frame[(frame["split"] == panel.split) & (frame["metric"] == panel.metric)]
+    if not panel.is_log or "mean" not in rows:
+        return rows
+    rows = rows[rows["mean"] > 0]  # zero, where every displacement starts, has no place
+    return rows.assign(low=rows["low"].clip(lower=rows["mean"].min() / 2))
 
 
-def _draw_bands(axes: Axes, rows: pd.DataFrame, arms: Sequence[str]) -> None:
+def _draw_bands(axes: Axes, rows: pd.DataFrame, colours: Mapping[str, str]) -> None:
     """Draws the finished runs of one panel."""
     from ablation.figures.library import seaborn
 
     means: Any = {"x": "epoch", "y": "mean", "estimator": None, "errorbar": None, "legend": False}
-    bright = rows["arm"].isin(arms)
+    bright = rows["arm"].isin(colours)
     if not bright.all():
         seaborn.lineplot(rows[~bright], **means, units="arm", color=MUTED, alpha=0.35,
                          linewidth=0.7, zorder=1, ax=axes)  # fmt: skip
-    colours, marks = _told_apart(arms, ARMS), _told_apart(arms, MARKS)
+    marks = _marks(colours)
     for arm, band in rows[bright].groupby("arm", sort=False):
         axes.fill_between(band["epoch"], band["low"], band["high"], color=colours[str(arm)],
                           alpha=0.14, linewidth=0)  # fmt: skip
-    present = [arm for arm in arms if arm in set(rows["arm"])]
+    present = [arm for arm in colours if arm in set(rows["arm"])]
     before = len(axes.lines)
     if present:
         seaborn.lineplot(rows[bright], **means, units=rows.loc[bright, "arm"].map(present.index),
@@ -107,28 +120,28 @@ def _draw_bands(axes: Axes, rows: pd.DataFrame, arms: Sequence[str]) -> None:
         line.set(color=colours[arm], marker=marks[arm] if few else None)
 
 
-def _draw_failed(axes: Axes, rows: pd.DataFrame, arms: Sequence[str]) -> None:
+def _draw_failed(axes: Axes, rows: pd.DataFrame, colours: Mapping[str, str]) -> None:
     """Draws the failed runs of one panel, each to its last value."""
     from ablation.figures.library import seaborn
 
-    colours = dict.fromkeys(rows["arm"], MUTED) | _told_apart(arms, ARMS)
+    palette = dict.fromkeys(rows["arm"], MUTED) | dict(colours)
     runs = rows.groupby(["arm", "seed"], sort=False)
     before = len(axes.lines)
     seaborn.lineplot(rows, x="epoch", y="value", units=runs.ngroup(), estimator=None,
                      errorbar=None, linewidth=0.8, linestyle=":", legend=False,
                      ax=axes)  # fmt: skip
     for line, arm in zip(axes.lines[before:], runs.head(1)["arm"], strict=True):
-        line.set_color(colours[arm])
+        line.set_color(palette[arm])
     seaborn.scatterplot(rows[rows["last"].astype(bool)], x="epoch", y="value", hue="arm",
-                        palette=colours, marker="x", s=36, linewidth=1, zorder=4, legend=False,
+                        palette=palette, marker="x", s=36, linewidth=1, zorder=4, legend=False,
                         ax=axes)  # fmt: skip
 
 
-def _legend(figure: Figure, axes: Axes, arms: Sequence[str], *, others: bool) -> None:
+def _legend(figure: Figure, axes: Axes, colours: Mapping[str, str], *, others: bool) -> None:
     if others:
         axes.plot([], [], color=MUTED, alpha=0.35, linewidth=0.7, label="other arms")
-    colours, marks = _told_apart(arms, ARMS), _told_apart(arms, MARKS)
-    for arm in arms:
+    marks = _marks(colours)
+    for arm in colours:
         axes.plot([], [], color=colours[arm], marker=marks[arm], linewidth=1.6, markersize=4.2,
                   markeredgewidth=0, label=_label(arm))  # fmt: skip
     handles, labels = axes.get_legend_handles_labels()
@@ -141,5 +154,5 @@ def _label(arm: str) -> str:
     return f"\N{ZERO WIDTH SPACE}{name(arm)}" if arm.startswith("_") else name(arm)
 
 
-def _told_apart(arms: Sequence[str], by: Sequence[str]) -> dict[str, str]:
-    return {arm: by[place % len(by)] for place, arm in enumerate(arms)}
+def _marks(arms: Iterable[str]) -> dict[str, str]:
+    return {arm: MARKS[place % len(MARKS)] for place, arm in enumerate(arms)}

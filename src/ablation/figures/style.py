@@ -27,11 +27,16 @@ VERDICTS = {
 """From seaborn's colour-blind palette, darkened to be read as text; the word is always
 beside the colour."""
 
+LEVELS = ("#7fc8b6", "#5fb3b3", "#469cae", "#3684a8", "#306b9e", "#33518f", "#363a7a", "#2c2459")
+"""For the levels of a numeric factor, from the lowest to the highest: one hue to the next, each
+darker than the one before."""
+
 COLOURS = {
     INK: "ink", MUTED: "muted", FAINT: "faint", BAND: "band", "#0173b2": "better",
     "#c44e00": "worse", "#007a5a": "equivalent", "#6b4fa0": "identical",
     "#5c6570": "inconclusive",
     **{colour: f"arm-{place}" for place, colour in enumerate(ARMS)},
+    **{colour: f"level-{place}" for place, colour in enumerate(LEVELS)},
 }  # fmt: skip
 """Colour to the name by which a page in the dark exchanges it."""
 

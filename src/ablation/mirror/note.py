@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from ablation.mirror.read import DECLARATION, LABEL
-from ablation.mirror.write import connect
+from ablation.mirror.write import close, connect
+
+if TYPE_CHECKING:
+    from optuna.storages import RDBStorage
 
 VERSION, PART = "dashboard:note_ver", "dashboard:note_str:"
 """System attributes by which optuna-dashboard 0.21 keeps a study's note, in numbered parts."""
@@ -24,6 +29,13 @@ def keep_note(url: str, label: str, declaration: str, note: str) -> None:
         Refused: If the storage cannot be used.
     """
     storage = connect(url)
+    try:
+        _keep(storage, label, declaration, note)
+    finally:
+        close(storage)
+
+
+def _keep(storage: RDBStorage, label: str, declaration: str, note: str) -> None:
     for study in storage.get_all_studies():
         given = study.user_attrs
         if (given.get(LABEL), given.get(DECLARATION)) == (label, declaration):

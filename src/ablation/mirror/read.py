@@ -16,8 +16,9 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 from urllib.parse import quote
 
-from ablation.errors import Refused, public
+from ablation.errors import public
 from ablation.records import addresses
+from ablation.records.causes import refusal
 from ablation.records.outcome import Outcome
 
 LABEL, DATA, DECLARATION = "ablation.study", "ablation.data", "ablation.declaration"
@@ -75,9 +76,12 @@ def reading(url: str) -> Iterator[Query]:
         with contextlib.closing(engine.connect()) as link:
             yield lambda query: [tuple(row) for row in link.exec_driver_sql(query)]
     except Exception as error:
-        if isinstance(error, sqlite3.Error) or type(error).__module__.startswith("sqlalchemy"):
-            raise Refused(
-                f"The Optuna storage {public(url)} cannot be read: {str(error).splitlines()[0]}",
+        if isinstance(error, sqlite3.Error | ImportError) or type(error).__module__.startswith(
+            "sqlalchemy"
+        ):
+            raise refusal(
+                error,
+                f"The Optuna storage {public(url)} cannot be read",
                 "Check ABLATION_STORAGE or --store; running the study creates missing tables.",
             ) from error
         raise

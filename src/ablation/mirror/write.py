@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ablation.errors import Refused, public
 from ablation.mirror.read import ARM, DATA, DECLARATION, KEY, LABEL, OUTCOME, PLANNED, RUN, SEED
 from ablation.records import addresses
+from ablation.records.causes import refusal
 from ablation.records.outcome import Outcome
 from ablation.records.paths import flatten
 from ablation.study.design import level_name, short
@@ -82,10 +83,8 @@ def _unusable(url: str, error: Exception) -> Refused:
             f"Upgrade it: optuna storage upgrade --storage '{where}'; or move it away: the next "
             "run makes it anew from the record.",
         )
-    return Refused(
-        f"The Optuna storage {where} cannot be used: {str(error).splitlines()[0]}",
-        "Check ABLATION_STORAGE or --store.",
-    )
+    way_out = "Check ABLATION_STORAGE or --store."
+    return refusal(error, f"The Optuna storage {where} cannot be used", way_out)
 
 
 def failures() -> tuple[type[Exception], ...]:

@@ -66,6 +66,8 @@ class Declaration:
     """Fingerprint of the data's content."""
     scope: Scope = "new_examples"
     """What verdicts are about: new seeds and new test examples, or new seeds on this split."""
+    first_seed: int = 0
+    """Training seed of the first block; others follow it."""
     described: Metric | None = None
     """The metric, where it is none of :data:`ablation.records.metric.METRICS`; without its chance,
     which is :attr:`chance`."""
@@ -108,6 +110,7 @@ class Declaration:
             "data": self.data,
             # Only where it is asked for, so that older declarations keep their text and hash.
             **({"scope": self.scope} if self.scope == "this_split" else {}),
+            **({"first_seed": self.first_seed} if self.first_seed else {}),
             **({} if self.described is None else {"described": _described(self.described)}),
             **({} if self.paired else {"paired": False}),
         }

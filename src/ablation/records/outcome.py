@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from typing import Literal
 
 Ending = Literal["FINISHED", "FAILED"]
-Reason = Literal["nan_loss", "nan_grad", "diverged", "collapsed", "oom", "nan_metric"]
+Reason = Literal["nan_loss", "nan_grad", "diverged", "collapsed", "oom", "nan_metric", "timeout"]
+"""Why a run FAILED as an outcome; ``oom`` and ``timeout`` also where a declared limit was
+exceeded."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from ablation.errors import Refused, nearest
+from ablation.records.kinds import shown
 
 Config = TypeVar("Config")
 
@@ -33,28 +34,50 @@ def replace(config: Config, path: str, value: Any) -> Config:
     >>> replace(RunConfig(), "train.epochs", 3).train.epochs
     3
     """
+    return replace_all(config, {path: value})
+
+
+def replace_all(config: Config, values: Mapping[str, Any]) -> Config:
+    """Returns ``config`` with some fields replaced at once, so that they need only fit together.
+
+    Args:
+        config: A configuration: a frozen dataclass or a mapping, possibly nested.
+        values: Dotted path to new value.
+
+    Raises:
+        Refused: As :func:`replace`.
+    """
     known = flatten(config)
-    if path not in known:
-        raise Refused(
-            f"No field {path!r} in the run configuration.{nearest(path, known)}",
-            f"The fields are: {', '.join(known)}.",
-        )
+    for path in values:
+        if path not in known:
+            raise Refused(
+                f"No field {path!r} in the run configuration.{nearest(path, known)}",
+                f"The fields are: {', '.join(known)}.",
+            )
     try:
-        replaced: Config = _replace(config, path, value)
+        replaced: Config = _replace(config, values)
     except Refused:
         raise
     except (TypeError, ValueError) as error:
-        rule = f"{path} cannot be {value!r}."
-        raise Refused(rule, f"It takes values such as {known[path]!r}.") from error
+        said = ", ".join(f"{path} cannot be {shown(value)}" for path, value in values.items())
+        examples = " and ".join(repr(known[path]) for path in values)
+        raise Refused(f"{said}.", f"It takes values such as {examples}.") from error
     return replaced
 
 
-def _replace(config: Any, path: str, value: Any) -> Any:
-    head, _, rest = path.partition(".")
+def _replace(config: Any, values: Mapping[str, Any]) -> Any:
+    below: dict[str, dict[str, Any]] = {}
+    for path, value in values.items():
+        head, _, rest = path.partition(".")
+        below.setdefault(head, {})[rest] = value
+    inside = config if isinstance(config, Mapping) else dict(_fields(config))
+    changed = {
+        head: inner[""] if "" in inner else _replace(inside[head], inner)
+        for head, inner in below.items()
+    }
     if isinstance(config, Mapping):
-        return {**config, head: _replace(config[head], rest, value) if rest else value}
-    inner = _replace(getattr(config, head), rest, value) if rest else value
-    return dataclasses.replace(config, **{head: inner})
+        return {**config, **changed}
+    return dataclasses.replace(config, **changed)
 
 
 def flatten(config: Any, prefix: str = "") -> dict[str, Any]:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Callable, Sequence
 from typing import Any, get_args
 
 from ablation.errors import Refused, nearest
+
+LARGEST = 3.4028e38
+"""The largest float32, rounded towards zero."""
+NOT_NEGATIVE = "finite in float32 and >= 0"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -42,14 +45,19 @@ def at_least(least: int, default: int) -> Any:
     return field(default, f">= {least}", lambda value: bool(value >= least))
 
 
+def fits_float32(value: float) -> bool:
+    """Returns whether a number is finite as a parameter of a model, which is of that type."""
+    return abs(value) <= LARGEST
+
+
 def is_not_negative(value: float) -> bool:
-    """Returns whether a number is finite and at least 0."""
-    return value >= 0 and math.isfinite(value)
+    """Returns whether a number is at least 0 and finite in float32."""
+    return value >= 0 and fits_float32(value)
 
 
 def not_negative(default: float) -> Any:
-    """Returns a field for a finite number of at least 0."""
-    return field(default, "finite and >= 0", is_not_negative)
+    """Returns a field for a number of at least 0 that is finite in float32."""
+    return field(default, NOT_NEGATIVE, is_not_negative)
 
 
 def one_of(names: Any, default: str, *, free: tuple[type, ...] = (), own: bool = False) -> Any:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping
 from functools import cached_property
 
+import numpy as np
 import pandas as pd
 
 from ablation import stats
 from ablation.analysis import levels_of, mark_collapsed
 from ablation.analysis.curves import bands, chosen_last, cut_short
 from ablation.analysis.evidence import Evidence, gather_evidence, on_test
-from ablation.figures import Axis
+from ablation.figures import ARMS, LEVELS, Axis
 from ablation.records.declaration import Declaration
 from ablation.report.content import Content
 from ablation.report.numbers import Scale
@@ -117,7 +118,7 @@ class Basis:
 
         Levels of a numeric factor ascend; other arms come by effect, the best one first.
         """
-        levels, arms = levels_of(self.declaration), self.effects.iloc[1:]
+        levels, arms = self.levels, self.effects.iloc[1:]
         direction = self.declaration.measure.direction
         keys = arms["arm"].map(levels) if levels else -direction * arms["effect"]
         order = keys.sort_values(kind="stable", na_position="last").index
@@ -129,9 +130,19 @@ class Basis:
         return select_largest(self.shown)
 
     @property
-    def coloured(self) -> Sequence[str]:
-        """The arms that curves tell apart by colour, the baseline first."""
-        return list(select_largest(self.effects, COLOURED - 1)["arm"])
+    def coloured(self) -> Mapping[str, str]:
+        """Arm to colour for the arms that curves tell apart, darker where a level is higher."""
+        arms, levels = list(select_largest(self.effects, COLOURED - 1)["arm"]), self.levels
+        if not levels:
+            return dict(zip(arms, ARMS, strict=False))
+        arms.sort(key=levels.__getitem__)
+        places = np.linspace(0, len(LEVELS) - 1, len(arms)).round().astype(int)
+        return {arm: LEVELS[place] for arm, place in zip(arms, places, strict=True)}
+
+    @cached_property
+    def levels(self) -> Mapping[str, float]:
+        """Arm to level where the study's one factor is numeric, else nothing."""
+        return levels_of(self.declaration)
 
 
 def select_largest(effects: pd.DataFrame, most: int = MOST_ROWS) -> pd.DataFrame:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+from ablation.records.whole import replacing
 from ablation.report import content as contents
 from ablation.report.basis import Basis
 from ablation.report.blocks import Table
@@ -13,7 +14,6 @@ from ablation.report.content import Content
 from ablation.report.drawing import begin_drawing, keep
 from ablation.report.page import compose
 from ablation.report.parts.verdicts import verdict_table
-from ablation.report.place import replacing
 from ablation.report.render import html, latex, markdown
 
 FILES = [

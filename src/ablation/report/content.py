@@ -54,8 +54,9 @@ class Content:
     environments: Sequence[Mapping[str, str]]
     record: Mapping[str, Any]
     """Where the runs are: ``address`` of MLflow's pages, ``experiment``; and
-    ``test_evaluations``, how often this test split was evaluated up to the last run. Of a table
-    from elsewhere: what the page says of its origin, name to value."""
+    ``test_evaluations``, how often this test split was evaluated up to the last run. ``kept``, if
+    there are any: arm, hash then and hash now of results taken although sources changed. Of a
+    table from elsewhere: what the page says of its origin, name to value."""
     tables: Mapping[str, pd.DataFrame] = dataclasses.field(default_factory=dict)
     """Name to a table of the study's own, such as ``numerics``; each has a section of that name
     and, in ``study.json``, a key."""

@@ -57,6 +57,7 @@ def gather(home: Home) -> Content:
         details=details,
         environments=environments,
         record={
+            **_kept(home, declared, kept),
             "address": _address(home),
             "experiment": home.experiment,
             "test_evaluations": tracking.test_evaluations(
@@ -68,6 +69,20 @@ def gather(home: Home) -> Content:
         },
         tables={} if numerics is None else {"numerics": pd.DataFrame(numerics)},
     )
+
+
+def _kept(
+    home: Home, declared: Declaration, outcomes: Mapping[str, Outcome]
+) -> dict[str, list[list[str]]]:
+    """Returns the arms whose results were taken as they are although sources changed, if any."""
+    hashes = tracking.kept_in(home.client.get_run(home.parent).data.tags)
+    used = {outcome.tags.get("ablation.config") for outcome in outcomes.values()}
+    rows = [
+        [arm.name, hashes[arm.config], arm.config]
+        for arm in declared.arms
+        if arm.config in hashes and hashes[arm.config] in used
+    ]
+    return {"kept": rows} if rows else {}
 
 
 def _within(examples: pd.DataFrame, seeds: Mapping[str, int]) -> pd.DataFrame:

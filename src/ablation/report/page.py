@@ -41,12 +41,14 @@ def _facts(basis: Basis) -> list[tuple[str, str]]:
     margin, planned = declaration.margin, sum(basis.content.judged.seeds.values())
     seeds = sorted(set(basis.effects["n"]))
     done = basis.content.runs["run_id"].nunique()
+    fresh = [("fresh seeds", f"from {declaration.first_seed}")] if declaration.first_seed else []
     return [
         ("baseline", declaration.baseline),
         ("metric", f"{metric.title} on test"),
         ("verdicts are about", SCOPES[basis.effects["scope"].iloc[0]]),
         ("margin", "none" if margin is None else exactly(margin, metric)),
         ("seeds per arm", " to ".join(dict.fromkeys((str(seeds[0]), str(seeds[-1]))))),
+        *fresh,
         ("runs", f"{done} of {planned}" if done < planned else str(done)),
     ]
 
@@ -70,6 +72,9 @@ def _warnings(basis: Basis) -> Iterator[str]:
     seen = content.declared[content.current]["runs_seen"]
     if seen:
         yield f"This declaration was made when {seen} runs had been seen."
+    if kept := content.record.get("kept"):
+        arms = _named([f"{arm} ({then}, now {now})" for arm, then, now in kept])
+        yield f"Sources changed after runs that are taken as they are, of {arms}: --keep-results."
     if basis.declaration.margin is None:
         yield "No margin is declared, so no arm can be equivalent but by identity."
     mixed = [name for name, values in content.provenance.items() if len(values) > 1]

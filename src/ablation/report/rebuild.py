@@ -10,10 +10,10 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from ablation.records.whole import replacing, writable
 from ablation.report import foreign
 from ablation.report.build import OURS, fill
 from ablation.report.content import read
-from ablation.report.place import replacing, writable
 
 
 def rebuild(folder: Path) -> None:

@@ -36,6 +36,7 @@ from ablation.stats.planning import (
 from ablation.stats.record import Verdicts
 from ablation.stats.rule import FEWEST_SEEDS, Ground, Reach, Scope, Verdict
 from ablation.stats.sets import (
+    FEWEST_SETS,
     Holding,
     SetMean,
     any_false,
@@ -53,6 +54,7 @@ from ablation.stats.walked import Look, Spent, Walk
 
 __all__ = [
     "FEWEST_SEEDS",
+    "FEWEST_SETS",
     "MOST_SEEDS",
     "Contrasts",
     "Critical",

@@ -16,15 +16,18 @@ def key_of(study: str, config_hash: str, seed: int) -> str:
     return f"{study}/{config_hash}/{seed}"
 
 
-def arm_hash(arm: Arm, identity: Identity, fingerprint: str) -> str:
-    """Returns 12 hex digits over everything that decides an arm's runs except the seed.
+def arm_hash(arm: Arm, identity: Identity, fingerprint: str, first_seed: int = 0) -> str:
+    """Returns 12 hex digits over everything that decides an arm's runs except the block.
 
-    A copy in an A/A study has its own hash.
+    A copy in an A/A study has its own hash, and so has an arm whose blocks start at another seed.
 
     Args:
         arm: The arm.
         identity: The identity of its configuration.
         fingerprint: Hash of the content of the data.
+        first_seed: Training seed of the first block.
     """
     plain = digest(identity.values, fingerprint, identity.contents, identity.numerics)
+    if first_seed:
+        plain = digest(plain, "first seed", first_seed)
     return plain if arm.seed_offset is None else digest(plain, "copy", arm.seed_offset)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib.util
+import os
 import re
 import sys
 import traceback
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ablation.errors import Refused, nearest
+from ablation.records.kinds import shown
 from ablation.study.spec import Study
 
 STUDIES = Path("studies")
@@ -19,8 +21,16 @@ STUDIES = Path("studies")
 
 def known_studies(folder: Path) -> list[str]:
     """Returns the sorted names of the study files in a folder; other modules are ignored."""
-    files = sorted(folder.glob("[a-z]*.py"))
-    return [path.stem for path in files if re.search(r"^study\b", path.read_text(), re.MULTILINE)]
+    return [path.stem for path in sorted(folder.glob("[a-z]*.py")) if _defines_study(path)]
+
+
+def _defines_study(path: Path) -> bool:
+    """Returns whether a file looks like a study's; one that cannot be read does not."""
+    try:
+        # By bytes, because a file need not be UTF-8, nor valid in the encoding that it declares.
+        return path.is_file() and bool(re.search(rb"^study\b", path.read_bytes(), re.MULTILINE))
+    except OSError:
+        return False
 
 
 def load(name: str, folder: Path) -> Study:
@@ -29,11 +39,11 @@ def load(name: str, folder: Path) -> Study:
     Raises:
         Refused: If there is no such study, or its file cannot be used.
     """
-    path = (Path(name) if name.endswith(".py") else folder / f"{name}.py").resolve()
-    if not path.is_file():
+    path = _path_of(name, folder)
+    if not os.path.isfile(path):  # noqa: PTH113 - Path's raises where a name is too long
         known = known_studies(folder)
         raise Refused(
-            f"No study {name!r} in {folder.name}/.{nearest(name, known)}",
+            f"No study {shown(name)} in {folder.name}/.{nearest(name[:100], known)}",
             f"Known studies: {', '.join(known)}."
             if known
             else f"There is no folder {folder} with studies here: run this in the project's "
@@ -53,6 +63,24 @@ def load(name: str, folder: Path) -> Study:
     return study if study.run is None else dataclasses.replace(study, folder=path.parent)
 
 
+def _path_of(name: str, folder: Path) -> Path:
+    """Returns the file of a study.
+
+    Raises:
+        Refused: If the name is neither a file's path nor a word that could be in the folder.
+    """
+    if "\0" in name or not (name.endswith(".py") or re.fullmatch(r"\w+", name)):
+        raise Refused(
+            f"{shown(name)} is neither the name of a study nor the path of a file ending in .py.",
+            f"Give the name of a file in {folder.name}/, without .py, or a file's path.",
+        )
+    path = Path(name) if name.endswith(".py") else folder / f"{name}.py"
+    try:
+        return path.resolve()
+    except (OSError, RuntimeError):  # a loop of links
+        return path.absolute()
+
+
 def _execute(path: Path) -> Any:
     """Runs a study file as a module, with its folder and the working folder importable."""
     for place in (str(path.resolve().parent), str(Path.cwd())):
@@ -67,15 +95,16 @@ def _execute(path: Path) -> Any:
         loaded.loader.exec_module(module)
     except Refused as error:
         raise Refused(f"{path}: {error.rule}", error.way_out) from error
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         line = _line_in(path, error)
+        said = next(iter(str(error).strip().splitlines()), "")
         raise Refused(
-            f"{path}{line} raised {type(error).__name__}: {error}", "Fix the study file."
+            f"{path}{line} raised {type(error).__name__}: {said}", "Fix the study file."
         ) from error
     return module
 
 
-def _line_in(path: Path, error: Exception) -> str:
+def _line_in(path: Path, error: BaseException) -> str:
     """Returns ``", line 7,"`` for the last line of the file in the traceback, else nothing."""
     lines = [
         frame.lineno

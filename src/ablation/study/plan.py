@@ -12,7 +12,7 @@ from ablation.records.declaration import Declaration, DeclaredArm
 from ablation.records.metric import METRICS, Metric
 from ablation.study.identity import arm_hash, key_of
 from ablation.study.spec import Arm, Study
-from ablation.task import Prepared
+from ablation.task import Identity, Prepared
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -25,6 +25,8 @@ class Trial:
     seed: int
     config_hash: str
     """12 hex digits over the arm's configuration, the data's content and user-defined code."""
+    first_seed: int = 0
+    """The study's ``first_seed``."""
     sources: Mapping[str, str] = dataclasses.field(default_factory=dict)
     """Name to hash of each user-defined source and input."""
 
@@ -36,7 +38,7 @@ class Trial:
     @property
     def training_seed(self) -> int:
         """The seed that the run's random streams derive from; an A/A copy adds its offset."""
-        return self.seed + (self.arm.seed_offset or 0)
+        return self.first_seed + self.seed + (self.arm.seed_offset or 0)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -66,8 +68,12 @@ class Plan:
         Args:
             taken: Labels in use, each with the fingerprint of its data.
         """
-        name = self.data.name if self.is_redirected else None
-        return label_of(self.study.name, name, self.declaration.data, taken)
+        return self.label_as(self.study.name, taken)
+
+    def label_as(self, name: str, taken: Mapping[str, str]) -> str:
+        """Returns the label of another study on the same data, as :meth:`label` does."""
+        data = self.data.name if self.is_redirected else None
+        return label_of(name, data, self.declaration.data, taken)
 
 
 def make_plan(study: Study, cache: Path, *, is_redirected: bool = False) -> Plan:
@@ -84,11 +90,11 @@ def make_plan(study: Study, cache: Path, *, is_redirected: bool = False) -> Plan
     """
     arms = study.complete_arms
     data, *by_arm = study.task.prepare([study.config, *(arm.config for arm in arms)], cache)
-    identities = [study.task.identify(arm.config) for arm in arms]
+    identities = [_limited(study, study.task.identify(arm.config)) for arm in arms]
     declared = tuple(
         DeclaredArm(
             name=arm.name,
-            config=arm_hash(arm, identity, data.fingerprint),
+            config=arm_hash(arm, identity, data.fingerprint, study.first_seed),
             values=identity.values,
         )
         for arm, identity in zip(arms, identities, strict=True)
@@ -99,6 +105,7 @@ def make_plan(study: Study, cache: Path, *, is_redirected: bool = False) -> Plan
             arm=arm,
             seed=seed,
             config_hash=known.config,
+            first_seed=study.first_seed,
             sources=identity.sources,
         )
         for seed in range(study.most_seeds)
@@ -112,6 +119,13 @@ def make_plan(study: Study, cache: Path, *, is_redirected: bool = False) -> Plan
         is_redirected=is_redirected,
         trials=trials,
     )
+
+
+def _limited(study: Study, identity: Identity) -> Identity:
+    """Returns an arm's identity with the limits that the study declares for a trial, if any."""
+    limits = {"timeout": study.timeout, "memory": study.memory}
+    given = {name: repr(float(limit)) for name, limit in limits.items() if limit is not None}
+    return identity._replace(values={**identity.values, **given}) if given else identity
 
 
 def _declare(study: Study, data: Prepared, arms: tuple[DeclaredArm, ...]) -> Declaration:
@@ -147,6 +161,7 @@ def _declare(study: Study, data: Prepared, arms: tuple[DeclaredArm, ...]) -> Dec
         looks=study.schedule,
         data=data.fingerprint,
         scope=study.scope,
+        first_seed=study.first_seed,
         described=_described(metric),
     )
 

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 import re
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 from ablation.errors import Refused, nearest
 from ablation.records.declaration import Collapse, Look, Scope
+from ablation.records.kinds import check_kinds, shown
 from ablation.records.metric import Metric
-from ablation.records.paths import flatten, replace
+from ablation.records.paths import flatten, replace, replace_all
 from ablation.study.design import Design, arms_of, level_name
 from ablation.task import Task
 from ablation.task.function import function_task
@@ -24,6 +25,11 @@ ALPHA = 0.05
 
 OFFSET = "seed_offset"
 """Key by which an arm of an A/A study sets its seed offset, in place of a path."""
+
+
+MOST_SEEDS, MOST_TRIALS, MOST_OFFSET = 10_000, 1_000_000, 10**9
+MOST_LETTERS = 200
+"""Of an arm's name."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -83,6 +89,9 @@ class Study:
     """The level (or the arm's name) that all others are compared with; not for ``factors``."""
     config: Any = RunConfig()  # noqa: RUF009 - it is frozen
     """The configuration that every arm starts from: the fixed hyperparameters."""
+    data: Sequence[str] = ()
+    """Data sets, each a path or a Hub id, that replace the configuration's: the study runs on one
+    after the other, is judged on each by itself, and has one more report over all of them."""
     task: Task = TEXT
     """The task under study; the text classifier by default, and that of ``run`` if it is given."""
     run: Callable[..., Any] | None = None
@@ -114,11 +123,19 @@ class Study:
     seeds and new test examples; ``this_split``, new seeds on this very test split."""
     seeds: int = 8
     """Number of blocks: each arm is trained once with each of the seeds 0, 1, ..., seeds - 1."""
+    first_seed: int = 0
+    """Training seed of the first block: block s of the record trains with ``first_seed + s``."""
     looks: Sequence[int] = ()
     """Numbers of seeds at which to look, ascending; only undecided arms get more. Replaces
     ``seeds``."""
     spend: Sequence[float] = ()
     """Error rate spent at each look; by default, ascending shares of 0.05."""
+    timeout: float | None = None
+    """Seconds that a trial may take; one that takes longer is FAILED(timeout), an outcome. Part
+    of the trials' keys if it is set."""
+    memory: float | None = None
+    """GiB of resident memory that a trial's process may have, PyTorch included; one that has more
+    is FAILED(oom), an outcome. Part of the trials' keys if it is set."""
     numerics: bool = False
     """Whether the report shows the task's own table. For the text classifier it is computed
     without training: the effect of each fill of the arms in each dtype."""
@@ -128,9 +145,13 @@ class Study:
     """The arms in declared order, each a complete run configuration; always derived."""
 
     def __post_init__(self) -> None:
-        if not re.fullmatch(r"[a-z][a-z0-9_]*", self.name):
+        check_kinds(self, "a study")
+        # The ending of a derived study's name is one that no file's can have by accident.
+        if not re.fullmatch(r"[a-z][a-z0-9_]{0,99}(-follow-up)?", self.name):
             raise Refused(
-                f"A study's name matches [a-z][a-z0-9_]*; got {self.name!r}.", "Rename the study."
+                f"A study's name matches [a-z][a-z0-9_]* and has at most 100 letters; got "
+                f"{shown(self.name)}.",
+                "Rename the study.",
             )
         if [self.factor is not None, bool(self.factors), bool(self.arms)].count(True) != 1:
             raise Refused(
@@ -157,6 +178,7 @@ class Study:
         elif isinstance(self.metric, str):
             object.__setattr__(self, "metric", self.metric.removeprefix("test/"))
         _check_budget(self)
+        _check_limits(self)
         object.__setattr__(self, "complete_arms", _complete_arms(self))
         _check_arms(self)
 
@@ -220,10 +242,8 @@ def _complete_arms(study: Study) -> tuple[Arm, ...]:
         declared = [(level_name(level), {study.factor: level}) for level in stored]
     arms = []
     for name, levels in declared:
-        config = study.config
         offset = levels.pop(OFFSET, None)
-        for path, level in levels.items():
-            config = replace(config, path, level)
+        config = replace_all(study.config, levels)
         arms.append(Arm(name=name, config=config, levels=levels, seed_offset=offset))
     return tuple(arms)
 
@@ -231,6 +251,13 @@ def _complete_arms(study: Study) -> tuple[Arm, ...]:
 def _as_stored(config: Any, path: str, level: Any) -> Any:
     """Returns the level as the configuration stores it: an int in a float field as a float."""
     return flatten(replace(config, path, level))[path]
+
+
+def _check_limits(study: Study) -> None:
+    for name, unit in {"timeout": "seconds", "memory": "GiB"}.items():
+        limit = getattr(study, name)
+        if limit is not None and not 0 < limit < float("inf"):
+            raise Refused(f"{name} must be > 0; got {limit!r}.", f"Give {unit}, or None.")
 
 
 def _check_budget(study: Study) -> None:
@@ -241,31 +268,37 @@ def _check_budget(study: Study) -> None:
             f"{nearest(str(study.metric), known)}",
             f"Metrics: {', '.join(known)}.",
         )
-    if type(study.seeds) is not int or study.seeds < 1:
+    if study.seeds < 1:
         raise Refused(
             f"A study needs at least 1 seed; got {study.seeds!r}.",
             "Give 5 or more for verdicts; fewer are a screening.",
         )
-    if study.margin is not None and not study.margin > 0:
-        raise Refused(f"A margin must be > 0; got {study.margin!r}.", "Give a margin or None.")
-    if isinstance(study.collapse, str):
-        if study.collapse != "half":
-            raise Refused(f"No collapse rule {study.collapse!r}.", "Give 'half', or None.")
-    elif study.collapse is not None and not study.collapse >= 0:
-        raise Refused(f"collapse must be >= 0; got {study.collapse!r}.", "Give a distance.")
+    if max((study.seeds, *study.looks)) > MOST_SEEDS:
+        raise Refused(
+            f"A study has at most {MOST_SEEDS:,} seeds; got {max((study.seeds, *study.looks)):,}.",
+            "Give fewer: a hundred show what can be shown.",
+        )
+    if study.first_seed < 0:
+        raise Refused(f"first_seed must be >= 0; got {study.first_seed}.", "Change first_seed.")
+    if len(set(study.data)) < len(study.data):
+        raise Refused(
+            f"data names each data set once, in a tuple; got {shown(study.data)}.",
+            "Write data=('trec', 'sst2').",
+        )
+    _check_numbers(study)
     if study.scope not in get_args(Scope):
         raise Refused(
             f"No scope {study.scope!r}.{nearest(str(study.scope), get_args(Scope))}",
             f"Scopes: {', '.join(get_args(Scope))}.",
         )
-    if not (study.floor is None or study.floor == "chance" or math.isfinite(study.floor)):
-        raise Refused(f"floor must be finite; got {study.floor!r}.", "Give a value, or 'chance'.")
     looks, spend = list(study.looks), list(study.spend)
     if looks != sorted(set(looks)) or (looks and looks[0] < 1):
         raise Refused(
             f"Looks must be ascending and >= 1; got {study.looks!r}.", "Sort them, each once."
         )
-    if spend and (len(spend) != len(looks) or min(spend) <= 0 or sum(spend) > ALPHA + 1e-12):
+    if spend and (
+        len(spend) != len(looks) or not min(spend) > 0 or not sum(spend) <= ALPHA + 1e-12
+    ):
         raise Refused(
             f"spend must hold one number > 0 per look, with a sum of at most {ALPHA}; got "
             f"{study.spend!r} for looks {study.looks!r}.",
@@ -273,9 +306,28 @@ def _check_budget(study: Study) -> None:
         )
 
 
+def _check_numbers(study: Study) -> None:
+    """Refuses a margin, collapse or floor that no difference or value of the metric can have."""
+    in_points = (study.measure.unit, study.measure.factor) == ("points", 100)
+    most = 1.0 if in_points else sys.float_info.max
+    said = " and at most 1, since a point is a hundredth" if in_points else ""
+    if study.margin is not None and not 0 < study.margin <= most:
+        raise Refused(
+            f"A margin must be > 0{said}; got {study.margin!r}.", "Give a margin or None."
+        )
+    if isinstance(study.collapse, int | float) and not 0 <= study.collapse <= most:
+        raise Refused(f"collapse must be >= 0{said}; got {study.collapse!r}.", "Give a distance.")
+    if isinstance(study.floor, int | float) and not 0 <= abs(study.floor) <= most:
+        raise Refused(
+            f"floor must be finite{said}; got {study.floor!r}.", "Give a value, or 'chance'."
+        )
+
+
 def _check_arms(study: Study) -> None:
     arms = study.complete_arms
     names = [arm.name for arm in arms]
+    for arm in arms:
+        _check_arm(study, arm)
     if any(study.task.data_paths & set(arm.levels) for arm in arms):
         raise Refused(
             f"Arms of study {study.name!r} differ in their data, so they cannot be paired.",
@@ -283,6 +335,12 @@ def _check_arms(study: Study) -> None:
         )
     if len(arms) < 2:  # noqa: PLR2004 - a comparison takes two
         raise Refused(f"Study {study.name!r} has {len(arms)} arm(s).", "Declare at least two.")
+    if len(arms) * study.most_seeds > MOST_TRIALS:
+        raise Refused(
+            f"Study {study.name!r} plans {len(arms) * study.most_seeds:,} trials; at most "
+            f"{MOST_TRIALS:,} can be kept.",
+            "Declare fewer arms or seeds.",
+        )
     seen: dict[tuple[Any, int | None], str] = {}
     for arm in arms:
         # As it is identified: two values with one repr would share their runs.
@@ -300,4 +358,21 @@ def _check_arms(study: Study) -> None:
             f"The baseline {study.baseline_name!r} of study {study.name!r} is not one of its arms."
             f"{nearest(study.baseline_name, names)}",
             f"Arms: {', '.join(names)}.",
+        )
+
+
+def _check_arm(study: Study, arm: Arm) -> None:
+    """Refuses an arm whose name cannot be read, or whose seed offset is none."""
+    if not arm.name.strip() or len(arm.name) > MOST_LETTERS or not arm.name.isprintable():
+        raise Refused(
+            f"An arm of study {study.name!r} is named {shown(arm.name)}; a name is 1 to "
+            f"{MOST_LETTERS} printable letters.",
+            "Rename the arm, or give the level a shorter text.",
+        )
+    offset = arm.seed_offset
+    if offset is not None and (type(offset) is not int or not 0 <= offset <= MOST_OFFSET):
+        raise Refused(
+            f"seed_offset of arm {arm.name!r} must be a whole number from 0 to {MOST_OFFSET:,}; "
+            f"got {shown(offset)}.",
+            "Give for example 1000.",
         )

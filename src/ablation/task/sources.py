@@ -72,7 +72,7 @@ def gather_sources(module: str, file: Path, roots: Sequence[Path]) -> Sources:
     found: dict[str, Path] = {}
     installed: set[str] = set()
     shared = tuple(place for place in places if not _is_installed(place))
-    own, waiting = module.partition(".")[0], [(module, file)]
+    own, waiting = module.partition(".")[0], [*_files_of(module, places).items(), (module, file)]
     while waiting:
         name, path = waiting.pop()
         if name in found:

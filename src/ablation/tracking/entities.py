@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
+from ablation.records.failure import FAILURES
 from ablation.records.outcome import EpochRecord, Outcome, RunResult
 from ablation.records.paths import flatten
 from ablation.task import Prepared
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from ablation.tracking.record import Started
 
 KEY = "ablation.key"
-REASON = "ablation.reason"
+REASON = FAILURES["outcome"].tag
 WEIGHTS, LOGITS = "ablation.weights", "ablation.logits"
 COLOUR = "mlflow.runColor"
 """The colour of a run in MLflow's charts."""
@@ -71,6 +72,8 @@ def parameters_of(trial: Trial, data: Prepared) -> list[Param]:
     from mlflow.entities import Param
 
     named = {"arm": trial.arm.name, "seed": trial.seed, "data": data.name}
+    if trial.training_seed != trial.seed:
+        named["training_seed"] = trial.training_seed
     parameters = {**flatten(trial.arm.config), **named, **data.parameters()}
     return [Param(name, str(value)) for name, value in parameters.items()]
 

@@ -121,7 +121,8 @@ def test_evaluations(home: Home, data: str, outcomes: Mapping[str, Outcome], *, 
         until: Milliseconds since the epoch; later runs are not counted, so that the number is
             final once a study has ended.
     """
-    ours = sum("test/loss" in o.metrics and o.ended <= until for o in outcomes.values())
+    each_once = {outcome.run_id: outcome for outcome in outcomes.values()}.values()
+    ours = sum("test/loss" in o.metrics and o.ended <= until for o in each_once)
     where = f"tags.`{KIND}` = 'trial' AND tags.`{DATA}` = '{data}' AND metrics.`test/loss` >= 0"
     where += f" AND attributes.end_time <= {until}"
     every = (each.experiment_id for each in home.client.search_experiments())

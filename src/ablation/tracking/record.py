@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ablation.records.failure import Failure
 from ablation.records.outcome import EpochRecord, Outcome, RunResult
 from ablation.study.plan import Trial
 from ablation.task import Prepared
@@ -22,6 +23,7 @@ from ablation.tracking.entities import (
     result_tags,
     tags_of,
 )
+from ablation.tracking.kept import kept_in, with_kept
 from ablation.tracking.store import KIND, LABEL, Home, search
 
 if TYPE_CHECKING:
@@ -32,6 +34,10 @@ CORRECT = "test_correct.bin"
 """Artifact: one packed bit per test text, in the split's order, or packed scores."""
 LOG = "log.txt"
 """Artifact: what the run printed."""
+CHANGED = "ablation.changed"
+"""Tag of a run that changed its worker's state for good; the worker trained nothing after it."""
+TRACEBACK = "traceback.txt"
+"""Artifact of a run without an outcome."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -50,6 +56,15 @@ class Finished(Started):
 
     records: Sequence[EpochRecord]
     result: RunResult
+    changed: Sequence[str] = ()
+    """Names of process-wide settings that the training changed for good."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Unfinished(Started):
+    """A trial whose training ended without an outcome."""
+
+    failure: Failure
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -67,8 +82,13 @@ def outcomes(home: Home) -> dict[str, Outcome]:
     """Returns key to outcome for every finished trial of the label.
 
     A trial is finished if a run of it FINISHED, or FAILED with a recorded reason. Of two such
-    runs the older one always counts.
+    runs the older one always counts. Results that were taken as they are although sources changed
+    are there under both keys.
     """
+    return with_kept(_recorded(home), kept_in(home.client.get_run(home.parent).data.tags))
+
+
+def _recorded(home: Home) -> dict[str, Outcome]:
     if not home.shared:
         with tables.reading(str(home.client.tracking_uri)) as query:
             return tables.outcomes(query, home.experiment, home.label)
@@ -146,7 +166,10 @@ def record(
     from mlflow.entities import RunTag
 
     client, result, began = home.client, finished.result, finished.began
-    tags = tags_of(home, finished, data.fingerprint, versions) | result_tags(result)
+    left = result_tags(result)
+    if finished.changed:
+        left[CHANGED] = ", ".join(finished.changed)
+    tags = tags_of(home, finished, data.fingerprint, versions) | left
     if (known := _known(home, finished.trial)) is not None:
         if early is not None:
             client.set_terminated(early.run_id, status="KILLED")
@@ -156,7 +179,7 @@ def record(
         early = Early(run_id=run.info.run_id, artifacts=run.info.artifact_uri, logged=0)
         new: dict[str, Any] = {"params": parameters_of(finished.trial, data)}
     else:
-        new = {"tags": [RunTag(name, value) for name, value in result_tags(result).items()]}
+        new = {"tags": [RunTag(name, value) for name, value in left.items()]}
     new["metrics"] = curves_of(finished.records[early.logged :], began) + finals_of(result, began)
     client.log_batch(early.run_id, **new)
     if result.correct:
@@ -175,6 +198,30 @@ def record(
         tags=tags,
         ended=ended,
     )
+
+
+def record_failure(
+    home: Home,
+    ended: Unfinished,
+    data: Prepared,
+    versions: Mapping[str, str],
+    early: Early | None = None,
+) -> None:
+    """Records a training that ended without an outcome, with its traceback as an artifact.
+
+    Args:
+        home: The study label.
+        ended: The trial and its failure.
+        data: The trial's data.
+        versions: Commit and library versions, as tags.
+        early: The run that showed the training, if it was a long one.
+    """
+    failure = ended.failure
+    early = early or begin(home, ended, data, versions)
+    home.client.set_tag(early.run_id, failure.rule.tag, str(failure))
+    if failure.trace:
+        _save(home, early.artifacts, TRACEBACK, failure.trace.encode())
+    home.client.set_terminated(early.run_id, status=failure.rule.status)
 
 
 def _create(home: Home, started: Started, tags: Mapping[str, str]) -> Run:

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from ablation.errors import Refused, public
 from ablation.records import addresses
+from ablation.records.causes import refusal
 from ablation.records.declaration import Declaration
 from ablation.task import Prepared
 from ablation.tracking import files, notes
@@ -129,7 +130,7 @@ def _client(uri: str, *, closed: bool = False) -> MlflowClient:
         try:
             client = MlflowClient(tracking_uri=uri)
             client.search_experiments(max_results=1)
-        except MlflowException as error:
+        except (MlflowException, ImportError) as error:
             raise _unusable(uri, error) from error
     if closed:
         _dispose(client)
@@ -167,10 +168,8 @@ def _unusable(uri: str, error: Exception) -> Refused:
             f"The tracking store {where} was written by another version of MLflow.",
             f"Copy it (ablation backup FOLDER), then upgrade it: mlflow db upgrade '{where}'",
         )
-    return Refused(
-        f"The tracking store {where} cannot be used: {_first_line(error)}",
-        "Check MLFLOW_TRACKING_URI or --store.",
-    )
+    way_out = "Check MLFLOW_TRACKING_URI or --store."
+    return refusal(error, f"The tracking store {where} cannot be used", way_out)
 
 
 def failures() -> tuple[type[Exception], ...]:
@@ -446,7 +445,3 @@ def search(client: MlflowClient, experiments: list[str], where: str) -> Iterator
         token = page.token
         if not token:
             return
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0]

@@ -7,12 +7,23 @@ from collections.abc import Iterator, Sequence
 import pandas as pd
 
 from ablation.report.basis import Basis
-from ablation.report.blocks import Block, Cell, Figure, Table, table
+from ablation.report.blocks import Block, Bullets, Cell, Figure, Table, Text, table
 from ablation.report.numbers import significant
 from ablation.report.parts.curves import drawing, note_on_grey, panels_of, seeds_of
 
 MOVING = ("displacement_", "gradient_")
 """How the probes begin that tell of tensors and not of texts."""
+
+
+MEANINGS = {
+    "effective_tokens": "the exponential of the entropy: over how many tokens the weight spreads",
+    "entropy": "of the weights over a text's tokens, in nats",
+    "largest_weight": "the weight of the token that has the most",
+    "output_variance": "of the pooled vector's entries over texts",
+    "padding_weight": "what padding takes before a second masking",
+    "score_spread": "the standard deviation of the scores in a text",
+}
+"""Probe to what it measures, a mean over 64 texts of validation."""
 
 
 def find(basis: Basis) -> pd.DataFrame:
@@ -25,10 +36,21 @@ def section(basis: Basis) -> Iterator[Block]:
     probes = find(basis)
     if probes.empty:
         return
-    panels = panels_of(probes)
+    moving, constant = apart(probes)
+    if constant:
+        named = (f"{name.replace('_', ' ')} ({value:.3g})" for name, value in constant.items())
+        yield Text(f"The same in all arms and epochs, and not drawn: {', '.join(named)}.")
+    panels = panels_of(moving)
     tensors = [panel for panel in panels if panel.metric.startswith(MOVING)]
     texts = [panel for panel in panels if panel not in tensors]
     if texts:
+        yield Bullets(
+            [
+                f"{panel.title}: {MEANINGS[panel.metric]}"
+                for panel in texts
+                if panel.metric in MEANINGS
+            ]
+        )
         yield Figure(
             "probes",
             "What the attention does over the epochs",
@@ -41,10 +63,20 @@ def section(basis: Basis) -> Iterator[Block]:
             "movement",
             "How far the attention's tensors move, and their gradients",
             drawing(basis, tensors),
-            "How far each tensor has moved, as a share of the length that it started with, and "
-            "how long its gradient was at the last step.",
+            "How far each tensor has moved, as a share of the length that it started with (on a "
+            "logarithmic axis), and how long its gradient was at the last step.",
         )
-    yield probe_table(probes, sorted({int(probes["epoch"].min()), int(probes["epoch"].max())}))
+    if len(moving):
+        ends = sorted({int(moving["epoch"].min()), int(moving["epoch"].max())})
+        yield probe_table(moving, ends)
+
+
+def apart(probes: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, float]]:
+    """Returns the bands of the probes that differ anywhere, and the value of each other one."""
+    means = probes.groupby("metric", sort=False)["mean"].agg(["min", "max"])
+    same = means["max"] - means["min"] <= 1e-12 * means["max"].abs()
+    constant = {str(name): float(value) for name, value in means.loc[same, "min"].items()}
+    return probes[~probes["metric"].isin(constant)], constant
 
 
 def probe_table(probes: pd.DataFrame, epochs: Sequence[int]) -> Table:

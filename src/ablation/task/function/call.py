@@ -49,7 +49,7 @@ class Call:
     """Name of the data, or of the function."""
     source: str
     fingerprint: str
-    """12 hex digits over the data's name and the content of the inputs."""
+    """12 hex digits over the data's name; the content of the inputs is part of the identity."""
 
     @property
     def rows(self) -> Mapping[str, int]:
@@ -152,5 +152,5 @@ def _result(returned: Any, metric: Metric) -> RunResult:
 def _set_threads(threads: int) -> None:
     """Makes PyTorch, where the function has imported it, compute with so many threads."""
     torch = sys.modules.get("torch")
-    if torch is not None:
+    if torch is not None and torch.get_num_threads() != threads:
         torch.set_num_threads(threads)

@@ -86,7 +86,7 @@ class Function:
             threads=self.threads,
             name=data or self.target.name,
             source=data or self.target.file,
-            fingerprint=digest(data, self.contents),
+            fingerprint=digest(data),
         )
 
     def identify(self, config: Any) -> Identity:

@@ -47,7 +47,7 @@ SELECTIONS = (*METRICS, "last")
 class Constant(Level):
     """An initialisation: every entry is ``value``."""
 
-    value: float = rules.number("finite", math.isfinite)
+    value: float = rules.number("finite in float32", rules.fits_float32)
 
     def __post_init__(self) -> None:
         rules.obey(self)
@@ -60,7 +60,7 @@ class Constant(Level):
 class Normal(Level):
     """An initialisation: independent draws from N(0, ``std`` squared)."""
 
-    std: float = rules.number("finite and >= 0", rules.is_not_negative)
+    std: float = rules.number(rules.NOT_NEGATIVE, rules.is_not_negative)
 
     def __post_init__(self) -> None:
         rules.obey(self)
@@ -73,7 +73,7 @@ class Normal(Level):
 class Uniform(Level):
     """An initialisation: independent draws from U(-``bound``, ``bound``)."""
 
-    bound: float = rules.number("finite and >= 0", rules.is_not_negative)
+    bound: float = rules.number(rules.NOT_NEGATIVE, rules.is_not_negative)
 
     def __post_init__(self) -> None:
         rules.obey(self)
@@ -214,7 +214,10 @@ class ModelConfig:
 class TrainConfig:
     """The optimisation, and the choice of the kept epoch."""
 
-    epochs: int = rules.at_least(1, 8)
+    # Chosen on the built-in corpus's validation split, by seeds that no study uses (10,000 to
+    # 10,003): with 8, the last epoch was the best one in up to three quarters of an arm's runs,
+    # with 12 likewise, with 16 in a third at most.
+    epochs: int = rules.at_least(1, 16)
     """Number of passes over train."""
     batch_size: int = rules.at_least(1, 64)
     """Texts per step."""

@@ -32,7 +32,7 @@ def dry_run(config: ModelConfig) -> None:
             logits.sum().backward()
         except Refused:
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             names = ", ".join(name for name in config.encoders + config.poolings if ":" in name)
             raise Refused(
                 f"{names} failed on states of shape {(TEXTS, TOKENS, config.hidden_size)} and a "

@@ -23,7 +23,7 @@ def named_class(name: str, *sizes: int) -> nn.Module:
     module_name, _, class_name = name.partition(":")
     try:
         module = importlib.import_module(module_name)
-    except Exception as error:  # a user-defined module may raise anything
+    except (Exception, SystemExit) as error:  # a user-defined module may raise anything
         raise Refused(
             f"{name!r} cannot be imported: {type(error).__name__}: {error}.",
             "Put the module beside the study file or in this folder, or install it.",
@@ -36,7 +36,7 @@ def named_class(name: str, *sizes: int) -> nn.Module:
         )
     try:
         made = getattr(module, class_name)(*sizes)
-    except Exception as error:  # so may its constructor
+    except (Exception, SystemExit) as error:  # so may its constructor
         raise Refused(
             f"{name}{sizes} cannot be constructed: {type(error).__name__}: {error}.",
             "A pooling takes the width of a state; an encoder takes the widths of its input and "

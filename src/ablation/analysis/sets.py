@@ -1,0 +1,184 @@
+"""One study on several data sets: what holds over them, and all English about that.
+
+The seeds of all sets are never pooled: an arm that is better on one set and worse on another would
+come out as noise.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import pandas as pd
+
+from ablation import stats
+from ablation.analysis.words import exactly
+from ablation.records.declaration import Declaration
+
+ENDS = ("verdict_low", "verdict_high")
+
+CELLS = (
+    "set", "arm", "verdict", "effect", *ENDS, "estimate_low", "estimate_high", "standard_error",
+    "n", "failed", "p_difference", "p_equivalence", "p_better", "p_worse", "p_equivalent",
+)  # fmt: skip
+"""One row per data set and arm besides the baseline.
+
+The columns of an effects frame, of one data set each; and ``p_better``, ``p_worse`` and
+``p_equivalent``, one-sided p values over the looks so far, not adjusted for the other arms, that
+data sets are combined by.
+"""
+
+OVER = (
+    "arm", "better", "worse", "equivalent", "identical", "sets", "mean", "low", "high", "new_low",
+    "new_high", "deviation",
+)  # fmt: skip
+"""One row per arm besides the baseline, over all data sets.
+
+- ``better``, ``worse``, ``equivalent``: on how many data sets the arm is so, at least.
+- ``identical``: on how many it was seen to be so; no claim.
+- ``sets``: data sets with an effect. From five of them on, ``mean`` is the mean effect over all
+  such sets, ``low`` and ``high`` its 95 % interval, ``new_low`` and ``new_high`` the 95 %
+  prediction interval of a new set, ``deviation`` the standard deviation between sets.
+"""
+
+CLAIMS = (
+    ("worse", "Worse than"),
+    ("better", "Better than"),
+    ("equivalent", "Equivalent to"),
+    ("identical", "Identical, bit for bit, to"),
+)
+"""Column of :data:`OVER` and the beginning of its sentence, in the order of the answer."""
+
+MOST_NAMED = 6
+"""Most arms that a clause names; for more it gives their number."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Sets:
+    """The results of one study on several data sets."""
+
+    names: Sequence[str]
+    """Every data set that the study is run on, in its order."""
+    declaration: Declaration
+    """Of any of the sets: arms, metric and margin are the same for all."""
+    cells: pd.DataFrame
+    """The columns :data:`CELLS`, of the sets with a report."""
+    over: pd.DataFrame
+    """The columns :data:`OVER`."""
+
+    @property
+    def reported(self) -> Sequence[str]:
+        """The data sets with a report."""
+        return list(dict.fromkeys(self.cells["set"]))
+
+
+def cells_of(name: str, effects: pd.DataFrame, spent: stats.Spent) -> pd.DataFrame:
+    """Returns one data set's rows: the columns :data:`CELLS`.
+
+    Args:
+        name: The data set.
+        effects: Its effects frame.
+        spent: The p values of the same arms.
+    """
+    frame = effects.assign(
+        set=name, p_better=spent.above, p_worse=spent.below, p_equivalent=spent.within
+    )
+    return pd.DataFrame(frame.iloc[1:][list(CELLS)])
+
+
+def combine(names: Sequence[str], cells: pd.DataFrame, declaration: Declaration) -> Sets:
+    """Returns what holds over several data sets, per arm.
+
+    Args:
+        names: Every data set that the study is run on. One without rows counts as one that shows
+            nothing, so that a count can only grow when it comes in.
+        cells: The columns :data:`CELLS`.
+        declaration: Of any of the sets.
+    """
+    arms = list(dict.fromkeys(cells["arm"]))
+    claims = [_by_set(cells, column, names, arms).fillna(1.0) for column in
+              ("p_better", "p_worse", "p_equivalent")]  # fmt: skip
+    holding = stats.holding_sets(
+        *claims, comparisons=len(arms), alpha=sum(look.alpha for look in declaration.looks)
+    )
+    mean = stats.mean_over_sets(
+        _by_set(cells, "effect", names, arms).T, _by_set(cells, "standard_error", names, arms).T
+    )
+    seen = cells.assign(identical=cells["verdict"] == "IDENTICAL").groupby("arm")["identical"]
+    columns: dict[str, Any] = {
+        "better": holding.above,
+        "worse": holding.below,
+        "equivalent": holding.within,
+        "identical": seen.sum()[arms].to_numpy(),
+    }
+    columns |= {name: getattr(mean, name) for name in OVER[OVER.index("sets") :]}
+    over = pd.DataFrame({"arm": arms, **columns}, columns=list(OVER))
+    return Sets(names=tuple(names), declaration=declaration, cells=cells, over=over)
+
+
+def _by_set(
+    cells: pd.DataFrame, column: str, names: Sequence[str], arms: Sequence[str]
+) -> pd.DataFrame:
+    """Returns a column as a table, a row per data set and a column per arm."""
+    table = cells.pivot(index="set", columns="arm", values=column)
+    return table.reindex(index=list(names), columns=list(arms)).astype("float64")
+
+
+def answer_over(sets: Sets) -> tuple[str, ...]:
+    """Returns what holds over the data sets in a few short sentences, the answer itself first."""
+    k, over = len(sets.names), sets.over
+    missing = [name for name in sets.names if name not in sets.reported]
+    said = [f"{_matters(sets)} ({_join(sets.names)})"]
+    for column, _ in CLAIMS:
+        clauses = [f"{_named(rows)} on {_count(count, k, is_seen=column == 'identical')}"
+                   for count, rows in _by_count(over, column)]  # fmt: skip
+        if clauses:
+            said.append(f"{_opening(column, sets.declaration)}: {'; '.join(clauses)}")
+    rest = over[(over[[column for column, _ in CLAIMS]] == 0).all(axis=1)]
+    if len(rest):
+        said.append(f"No claim about {_named(rest)} survives the correction for {k} data sets")
+    if missing:
+        said.append(f"Without a report yet: {_join(missing)}")
+    return tuple(f"{each}." for each in said)
+
+
+def _matters(sets: Sets) -> str:
+    """Returns on how many data sets the factor matters, at least."""
+    over, k = sets.over, len(sets.names)
+    most = int(over[["better", "worse"]].to_numpy().max())
+    if most:
+        return f"It matters on {_count(most, k)}{'' if most == k else f' of {k}'} data sets"
+    if (over["equivalent"] + over["identical"] >= k).all():
+        return f"It does not matter on any of {k} data sets"
+    return f"Not known yet whether it matters on any of {k} data sets"
+
+
+def _opening(column: str, declaration: Declaration) -> str:
+    """Returns how the sentence about a claim begins."""
+    if column == "equivalent" and declaration.margin is not None:
+        return (
+            f"Within {exactly(declaration.margin, declaration.measure)} of {declaration.baseline}"
+        )
+    return f"{dict(CLAIMS)[column]} {declaration.baseline}"
+
+
+def _count(count: int, k: int, *, is_seen: bool = False) -> str:
+    if count == k:
+        return f"all {k}"
+    return str(count) if is_seen else f"at least {count}"
+
+
+def _by_count(over: pd.DataFrame, column: str) -> Iterator[tuple[int, pd.DataFrame]]:
+    """Yields each count above 0 with its arms, the largest first."""
+    for least in sorted({int(each) for each in over[column]} - {0}, reverse=True):
+        yield least, over[over[column] == least]
+
+
+def _named(rows: pd.DataFrame) -> str:
+    return _join(list(rows["arm"])) if len(rows) <= MOST_NAMED else f"{len(rows)} arms"
+
+
+def _join(words: Sequence[str]) -> str:
+    *head, last = words
+    return f"{', '.join(head)} and {last}" if head else last

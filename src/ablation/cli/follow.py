@@ -1,0 +1,95 @@
+"""Plans a follow-up study: by its own declaration if it has one, else by the study's record."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ablation.cli.asked import cache_folder
+from ablation.errors import Refused
+from ablation.study.derived import FOLLOW_UP, follow_up_of
+from ablation.study.plan import Plan, make_plan
+
+if TYPE_CHECKING:
+    from ablation.analysis.followup import Proposal
+    from ablation.records.places import Places
+    from ablation.tracking import Home
+
+
+def follow_up_plan(given: Plan, where: Places) -> Plan:
+    """Returns the plan of a study's follow-up; once declared, it stays as it is.
+
+    Args:
+        given: The plan of the study that is followed up.
+        where: Where it is recorded.
+
+    Raises:
+        Refused: If the study's record proposes no follow-up.
+    """
+    if not where.record_exists:
+        raise _not_ended(given)
+    proposal = _declared(given, where) or _proposed(given, where)
+    study = follow_up_of(given.study, proposal.arms, proposal.seeds)
+    return make_plan(study, cache_folder(), is_redirected=given.is_redirected)
+
+
+def _home(given: Plan, where: Places, study: str) -> Home | None:
+    """Returns where a study's runs on the plan's data are recorded, None if there are none."""
+    from ablation import tracking
+
+    client = tracking.connect(where.tracking)
+    return tracking.find_home(
+        client, study, given.label_as(study, tracking.labels_taken(client, study))
+    )
+
+
+def _declared(given: Plan, where: Places) -> Proposal | None:
+    """Returns what the follow-up's own record declares, None if there is none."""
+    from ablation import tracking
+    from ablation.analysis.followup import Proposal
+    from ablation.records.declaration import Declaration
+
+    home = _home(given, where, given.study.name + FOLLOW_UP)
+    known = home and tracking.declared_in(home.client.get_run(home.parent).data.tags)
+    if not known:
+        return None
+    declared = Declaration.from_json(known[1]["declaration"])
+    arms = tuple(arm.name for arm in declared.arms if arm.name != declared.baseline)
+    return Proposal(arms=arms, seeds=declared.most_seeds)
+
+
+def _proposed(given: Plan, where: Places) -> Proposal:
+    """Judges the study's record and returns the follow-up that it proposes."""
+    from ablation import tracking
+    from ablation.analysis import judge
+    from ablation.analysis.followup import propose
+
+    declared, home = given.declaration, _home(given, where, given.study.name)
+    if home is None or tracking.current_declaration(home)[0] != declared.hash:
+        raise _not_ended(given)
+    outcomes = tracking.outcomes(home)
+    effects = judge(
+        tracking.runs_frame(home.label, declared, outcomes),
+        tracking.hashes_frame(declared, outcomes),
+        declared,
+        tracking.examples_frame(home, declared, outcomes),
+        tracking.taken_of(home, declared.hash),
+    ).effects
+    stages = set(effects["stage"].iloc[1:])
+    if stages != {"final"}:
+        raise _not_ended(given)
+    proposal = propose(effects.iloc[1:])
+    if proposal is None:
+        raise Refused(
+            f"{home.label} leaves no arm that a follow-up is likely to decide.",
+            "What would decide an open arm, its report says: a wider margin, less noise, or a "
+            "larger test split.",
+        )
+    return proposal
+
+
+def _not_ended(given: Plan) -> Refused:
+    return Refused(
+        f"A follow-up is planned from the verdicts of {given.study.name}, which as declared now "
+        "has not ended.",
+        f"Run it first: ablation run {given.study.name}",
+    )

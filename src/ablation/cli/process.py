@@ -1,0 +1,69 @@
+"""Keeps the user's surroundings out of the product, and errors to two lines."""
+
+from __future__ import annotations
+
+import codecs
+import os
+import sys
+import traceback
+
+from ablation.errors import Refused
+
+PLAIN = {
+    "≤": "<=", "≥": ">=", "−": "-", "–": "-", "—": "-", "·": "-", "…": "...", "×": "x", "±": "+/-",
+    "→": "->", "━": "=", "╸": "=", "╺": "-", "α": "alpha", "’": "'",
+}  # fmt: skip
+"""Signs of ours in ASCII, for a terminal that has no other."""
+
+
+def prepare() -> None:
+    """Makes any terminal take any text, and matplotlib draw without the user's settings."""
+    codecs.register_error("ablation", _in_plain_signs)
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="ablation")
+    # A backend that is not installed would end every process that imports matplotlib.
+    os.environ["MPLBACKEND"] = "agg"
+    os.environ["MATPLOTLIBRC"] = os.devnull
+
+
+def _in_plain_signs(error: UnicodeError) -> tuple[str | bytes, int]:
+    """Returns signs that an encoding lacks as ASCII, as far as they have a form there."""
+    assert isinstance(error, UnicodeEncodeError)
+    signs = error.object[error.start : error.end]
+    text = "".join(PLAIN.get(sign, sign) for sign in signs)
+    return text.encode("ascii", "backslashreplace").decode(), error.end
+
+
+def say(refused: Refused) -> None:
+    """Prints a refusal as two lines without secrets."""
+    from ablation.records import causes
+
+    lines = f"{causes.line(refused.rule)}\n{causes.line(refused.way_out)}\n"
+    sys.stderr.write(lines)
+
+
+def misused(error: Exception) -> Refused | None:
+    """Returns the refusal of wrong arguments; None for any other error."""
+    # Typer brings its own copy of click, whose exceptions have no public name.
+    said = getattr(error, "format_message", None)
+    if said is None:
+        return None
+    context = getattr(error, "ctx", None)
+    command = context.command_path if context else "ablation"
+    text = str(said()).replace("Value error, ", "").replace("\\x0a", " ")
+    return Refused(text, f"See: {command.replace('python -m ', '')} --help")
+
+
+def refused_by_system(error: OSError | MemoryError) -> Refused:
+    """Returns the refusal of an error of the system that nothing else has explained."""
+    from ablation.records import causes
+
+    return causes.refusal(error, "The system refused what was to be done")
+
+
+def say_fault() -> None:
+    """Prints the traceback of a fault of ours, without secrets."""
+    from ablation.records import causes
+
+    sys.stderr.write(causes.hidden(traceback.format_exc()))

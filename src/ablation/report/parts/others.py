@@ -1,0 +1,137 @@
+"""Other metrics and cost: everything else that was measured on test, without a verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from ablation import stats
+from ablation.figures import INK, MUTED, VERDICTS, WIDTH, Axis, figure_of, grid, name, styled
+from ablation.records.metric import METRICS, Metric, metric_named
+from ablation.report.basis import Basis
+from ablation.report.blocks import Block, Cell, Figure, Table, Text, table
+from ablation.report.numbers import Scale
+
+if TYPE_CHECKING:
+    from ablation.figures import Figure as Drawing
+
+OTHERS = ("metric", "arm", "n", "mean", "difference", "low", "high")
+"""One row per metric and arm: means over the finished runs, and the pointwise 95 % t interval of
+the paired difference to the baseline."""
+
+
+def find(basis: Basis) -> pd.DataFrame:
+    """Returns the columns :data:`OTHERS`, the study's own metric left out; seconds at last."""
+    test = basis.runs[(basis.runs["split"] == "test") & (basis.runs["status"] == "FINISHED")]
+    own, arms = basis.declaration.metric, list(basis.shown["arm"])
+    names = [each for each in test["metric"].unique() if each != own]
+    rows = [
+        {"metric": metric} | row
+        for metric in names
+        for row in _compared(test[test["metric"] == metric], "value", arms)
+    ]
+    once = test.drop_duplicates(["arm", "seed"])
+    rows += [{"metric": "seconds"} | row for row in _compared(once, "seconds", arms)]
+    return pd.DataFrame(rows, columns=list(OTHERS)).astype({"mean": float})
+
+
+def _compared(runs: pd.DataFrame, column: str, arms: list[str]) -> Iterator[dict[str, Any]]:
+    """Yields the numbers of each arm, the baseline first, over seeds that both finished."""
+    values = runs.pivot(index="seed", columns="arm", values=column).reindex(columns=arms)
+    paired = values.sub(values[arms[0]], axis="index").to_numpy().T
+    n = np.isfinite(paired).sum(axis=1)
+    effect, spread = stats.moments(np.nan_to_num(paired), np.isfinite(paired))
+    error = spread / np.sqrt(np.maximum(n, 1))
+    low, high = stats.interval(effect, error, np.maximum(n - 1, 1), 0.025)
+    for place, arm in enumerate(arms):
+        ends = (low[place], high[place]) if place and n[place] > 1 else (np.nan, np.nan)
+        yield {
+            "arm": arm, "n": int(n[place]), "mean": values[arm].mean(),
+            "difference": effect[place] if place else np.nan, "low": ends[0], "high": ends[1],
+        }  # fmt: skip
+
+
+def section(basis: Basis) -> Iterator[Block]:
+    """Yields the table of differences in other metrics, and cost against the study's metric."""
+    found = find(basis)
+    if found.empty:
+        return
+    yield Text(
+        "Descriptive, without verdicts: the other metrics of test and the seconds of a run, each "
+        "arm's mean and its paired difference to the baseline with the pointwise 95 % interval. "
+        "Many such intervals together miss more often than one."
+    )
+    yield others_table(found, list(basis.shown["arm"]))
+    cost = found.loc[found["metric"] == "seconds", ["arm", "mean"]]
+    scores = basis.scale.frame(basis.shown[["arm", "mean", "verdict"]], "mean")
+    both = scores.merge(cost.rename(columns={"mean": "seconds"}), on="arm").dropna()
+    if len(both) > 1:
+        yield Figure(
+            "cost",
+            "Mean of the metric against the seconds of a run",
+            partial(draw_cost, both, basis.axis),
+            "Up and to the left is better and cheaper; seconds are those of one worker, while "
+            "others worked beside it.",
+        )
+
+
+def others_table(found: pd.DataFrame, arms: list[str]) -> Table:
+    """Returns a row per arm; a column each for means and differences of a metric."""
+    names = list(found["metric"].unique())
+    cells = {(row["metric"], row["arm"]): row for row in found.to_dict("records")}
+    rows = [
+        [
+            Cell(arm),
+            *(cell for metric in names for cell in _cells(cells.get((metric, arm)), metric)),
+        ]
+        for arm in arms
+    ]
+    headings = [
+        heading for metric in names for heading in (metric_of(metric).title, "difference (95 %)")
+    ]
+    return table(["arm", *headings], rows, numeric="lr*")
+
+
+def _cells(row: Mapping[Any, Any] | None, metric: str) -> list[Cell]:
+    if row is None:
+        return [Cell(""), Cell("")]
+    scale = Scale(metric_of(metric))
+    difference, interval = (
+        scale.difference(row["difference"]),
+        scale.interval(row["low"], row["high"]),
+    )
+    text = f"{difference.text} ({interval.text})" if interval.text else difference.text
+    return [scale.value(row["mean"]), Cell(text, difference.sort)]
+
+
+def metric_of(name: str) -> Metric:
+    """Returns how the values of a metric are written; any name has plain numbers."""
+    return METRICS.get(name) or metric_named(name) or Metric(name, digits=2)
+
+
+def draw_cost(arms: pd.DataFrame, axis: Axis) -> Drawing:
+    """Draws each arm's mean against the seconds of a run.
+
+    Args:
+        arms: One row per arm, the baseline first: arm, mean, verdict, seconds.
+        axis: How the metric is written.
+    """
+    from ablation.figures.library import seaborn
+
+    with styled():
+        figure = figure_of(WIDTH, 3.4)
+        axes = figure.subplots()
+        seaborn.scatterplot(arms, x="seconds", y="mean", hue="verdict", palette=VERDICTS, s=34,
+                            linewidth=0, legend=False, zorder=3, ax=axes)  # fmt: skip
+        for place, row in enumerate(arms.to_dict("records")):
+            axes.annotate(name(row["arm"]), (row["seconds"], row["mean"]), xytext=(5, 0),
+                          textcoords="offset points", va="center", fontsize=7.5,
+                          color=MUTED if place else INK)  # fmt: skip
+        axes.margins(x=0.12)
+        axes.set(xlabel="seconds of a run", ylabel=axis.values)
+        grid(axes, "both")
+    return figure

@@ -1,0 +1,116 @@
+"""The report of one study over several data sets, from the reports on each."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from ablation.analysis.sets import Sets, answer_over, cells_of, combine
+from ablation.analysis.words import exactly
+from ablation.records.whole import replacing
+from ablation.report.basis import Basis
+from ablation.report.blocks import Command, Page, Section, Text
+from ablation.report.content import read
+from ablation.report.drawing import begin_drawing, keep
+from ablation.report.numbers import Scale
+from ablation.report.parts import sets as parts
+from ablation.report.render import html, latex, markdown
+
+FILES = [(name, name) for name in ("README.md", "table.tex", "sets.csv", "over.csv", "sets.json")]
+"""What the foot of the page links to."""
+
+OURS = frozenset({name for name, _ in FILES} | {"index.html", "figures"})
+"""Names in the folder that a new report replaces."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Wanted:
+    """A study and its data sets, one of them with a report at least."""
+
+    study: str
+    title: str
+    question: str
+    folders: Mapping[str, Path | None]
+    """Data set to the folder of its report, None where it has none yet."""
+    command: str
+    """The command that builds the page."""
+
+
+def build_over(
+    wanted: Wanted, folder: Path, *, of: str, mapping: Callable[..., Iterable[Any]] = map
+) -> str:
+    """Writes the report over all data sets into a folder and returns the answer.
+
+    It holds ``index.html``, ``README.md``, ``table.tex`` and ``figures/`` to read, ``sets.csv``
+    and ``over.csv`` with the numbers, and ``sets.json``, which says of which reports it is.
+
+    Args:
+        wanted: The study and its data sets.
+        folder: Where the page goes, beside the folders of the reports.
+        of: Digest of what the page is made from.
+        mapping: Draws the figures: ``map``, or that of an executor.
+    """
+    bases = {name: Basis(read(path)) for name, path in wanted.folders.items() if path is not None}
+    cells = [cells_of(name, each.effects, each.walk.spent()) for name, each in bases.items()]
+    first = next(iter(bases.values()))
+    sets = combine(list(wanted.folders), pd.concat(cells, ignore_index=True), first.declaration)
+    page = compose(wanted, sets, bases)
+    with replacing(folder, ours=OURS) as new:
+        drawn = begin_drawing(page, mapping)
+        sets.cells.to_csv(new / "sets.csv", index=False, lineterminator="\n")
+        sets.over.to_csv(new / "over.csv", index=False, lineterminator="\n")
+        texts = {
+            "README.md": markdown.render(page),
+            "table.tex": latex.render(parts.short_matrix(sets, first.scale)),
+            "index.html": html.render(page, keep(drawn, new), FILES),
+            "sets.json": _kept(wanted, " ".join(page.answer), of),
+        }
+        for name, text in texts.items():
+            (new / name).write_text(text, encoding="utf-8")
+    return " ".join(page.answer)
+
+
+def _kept(wanted: Wanted, answer: str, of: str) -> str:
+    named = {name: path and path.name for name, path in wanted.folders.items()}
+    stored = {"study": wanted.study, "title": wanted.title, "answer": answer, "sets": named,
+              "of": of}  # fmt: skip
+    return json.dumps(stored, ensure_ascii=False, indent=1) + "\n"
+
+
+def compose(wanted: Wanted, sets: Sets, bases: Mapping[str, Basis]) -> Page:
+    """Returns the page over all data sets."""
+    scale, declaration = Scale.of(sets.declaration), sets.declaration
+    margin = declaration.margin
+    missing = [name for name in sets.names if name not in bases]
+    warnings = [
+        f"{len(bases)} of {len(sets.names)} data sets have a report. Missing: "
+        f"{', '.join(missing)}, taken as showing nothing, so that counts can only grow."
+    ]
+    return Page(
+        title=f"{wanted.title or wanted.study} over {len(sets.names)} data sets",
+        question=wanted.question,
+        answer=answer_over(sets),
+        facts=[
+            ("baseline", declaration.baseline),
+            ("metric", f"{scale.metric.title} on test"),
+            ("margin", "none" if margin is None else exactly(margin, scale.metric)),
+            ("data sets", ", ".join(sets.names)),
+        ],
+        warnings=[
+            *next(iter(bases.values())).content.wording.get("warnings", ()),
+            *(warnings if missing else []),
+        ],
+        sections=[
+            Section("", [parts.matrix(sets, scale), parts.over_table(sets, scale)]),
+            Section("Data sets", [parts.sets_table(bases)]),
+            Section("Arm by arm", list(parts.forests(sets, bases))),
+            Section("How it was computed", list(parts.method(sets))),
+            Section("Provenance", [Text("This page is built from the reports on each data set "
+                                        "by"), Command(wanted.command)]),
+        ],
+    )  # fmt: skip

@@ -1,0 +1,78 @@
+"""Studies that follow from another one, on seeds that it never uses."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Collection
+from typing import Any, Final
+
+from ablation.study.spec import OFFSET, Arm, Study
+
+FOLLOW_UP: Final = "-follow-up"
+"""Ending of the name of a follow-up study."""
+
+FOLLOW_UP_SEED: Final = 5000
+"""Seed of the first block of a follow-up: beyond those of the study and of A/A copies, and below
+those of tuning."""
+
+
+def follow_up_of(study: Study, arms: Collection[str], seeds: int) -> Study:
+    """Returns the follow-up of a study: some of its arms and the baseline, on fresh seeds.
+
+    Args:
+        study: The study.
+        arms: Names of the arms to follow up.
+        seeds: Seeds per arm, fixed: a study of its own spends the whole alpha once.
+    """
+    return _derived(
+        study,
+        arms,
+        seeds,
+        name=study.name + FOLLOW_UP,
+        title=f"{study.title or study.name}: follow-up",
+        first_seed=FOLLOW_UP_SEED,
+        caveats=(
+            *study.caveats,
+            f"A follow-up of {study.name} on fresh seeds: of the arms that it left open, with no "
+            "run of its own among the data.",
+        ),
+    )
+
+
+def _derived(
+    study: Study,
+    arms: Collection[str],
+    seeds: int,
+    *,
+    name: str,
+    title: str,
+    first_seed: int,
+    caveats: tuple[str, ...],
+) -> Study:
+    """Returns a study of some arms of another and its baseline, at one look."""
+    kept = [arm for arm in study.complete_arms if arm.name in {*arms, study.baseline_name}]
+    if study.factor is not None:
+        by_name = dict(zip((arm.name for arm in study.complete_arms), study.levels, strict=True))
+        asked: dict[str, Any] = {"levels": [by_name[arm.name] for arm in kept]}
+    else:
+        asked = {
+            "arms": {arm.name: {**arm.levels, **_offset(arm)} for arm in kept},
+            "baseline": study.baseline_name,
+            "factors": {},
+            "design": (),
+        }
+    return dataclasses.replace(
+        study,
+        **asked,
+        name=name,
+        title=title,
+        seeds=seeds,
+        looks=(),
+        spend=(),
+        first_seed=first_seed,
+        caveats=caveats,
+    )
+
+
+def _offset(arm: Arm) -> dict[str, int]:
+    return {} if arm.seed_offset is None else {OFFSET: arm.seed_offset}

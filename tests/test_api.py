@@ -1,0 +1,126 @@
+"""What a script, a notebook and a new user call: the same as the command line, and no more."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from ablation import cli
+from ablation.errors import Refused
+from ablation.study.load import load
+
+SCRIPT = """
+import sys
+import ablation
+from ablation.config import DataConfig, ModelConfig, RunConfig, TrainConfig
+
+print("script")
+study = ablation.Study(
+    name="tiny", question="Does it matter?", factor="model.attention.init_std",
+    levels=(0.0, 1.0), baseline=0.0, seeds=2,
+    config=RunConfig(
+        data=DataConfig(source=sys.argv[1]),
+        model=ModelConfig(embedding_size=8, hidden_size=8),
+        train=TrainConfig(epochs=1, batch_size=16),
+    ),
+)
+found = ablation.run(study, workers=1)
+print(len(found.runs), found.answer)
+"""
+
+LOCAL = """
+import ablation
+
+def train(config, seed):
+    return {"test/accuracy": 0.5}
+
+ablation.run(ablation.Study(
+    name="own", question="?", run=train, config={"a": 1}, factor="a", levels=(1, 2), baseline=1,
+))
+"""
+
+TRAINING = """
+from dataclasses import dataclass
+
+@dataclass(frozen=True)
+class Config:
+    optimizer: str = "sgd"
+    warmup: int = 100
+
+def train(config, seed):
+    return {"test/accuracy": 0.9 + config.warmup / 1e5 + seed / 1e4}
+"""
+
+
+def python(*arguments: str, at: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, *arguments]
+    return subprocess.run(command, cwd=at, capture_output=True, text=True, check=False)
+
+
+def test_importing_the_package_imports_nothing_else() -> None:
+    said = (
+        "import sys; before = set(sys.modules); import ablation; "
+        "print([m for m in set(sys.modules) - before if m.startswith(('ablation.', 'pandas'))]); "
+        "print(ablation.Study.__name__, ablation.Metric.__name__, ablation.run.__name__, "
+        "ablation.judge.__name__, ablation.load.__name__); print(hasattr(ablation, 'nothing'))"
+    )
+    done = python("-c", said, at=Path.cwd())
+    assert done.stdout.splitlines() == ["[]", "Study Metric run judge load", "False"], done.stderr
+
+
+@pytest.mark.slow
+def test_a_script_without_a_guard_runs_a_study_once(corpus: Path, tmp_path: Path) -> None:
+    (tmp_path / "script.py").write_text(SCRIPT)
+    first = python("script.py", str(corpus), at=tmp_path)
+    assert first.returncode == 0, first.stderr
+    assert first.stdout.count("script") == 1  # workers do not run it again
+    assert "tiny: 4 of 4 trials done" in first.stdout
+    assert (tmp_path / "reports/tiny/index.html").exists()
+    again = python("script.py", str(corpus), at=tmp_path)
+    assert "trials done" not in again.stdout
+    assert again.stdout.splitlines()[-1] == first.stdout.splitlines()[-1]
+    told = python("-m", "ablation", "report", "tiny", "--json", at=tmp_path)
+    (judged,) = json.loads(told.stdout)["judged"]  # and nothing else
+    assert judged["report"] == "reports/tiny"
+    assert [row["n"] for row in judged["effects"]] == [2, 2]
+
+
+def test_a_function_that_the_script_itself_defines_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "script.py").write_text(LOCAL)
+    done = python("script.py", at=tmp_path)
+    assert "Refused: The function train is defined in a notebook" in done.stderr
+    assert not (tmp_path / "mlflow.db").exists()
+
+
+def test_new_writes_a_study_that_loads_and_never_writes_over_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(cli.app, ["new", "dropout"])
+    assert result.exit_code == 0, result.output
+    assert load("dropout", tmp_path / "studies").factor == "model.dropout"
+    (tmp_path / "studies/dropout.py").write_text("mine")
+    refused = CliRunner().invoke(cli.app, ["new", "dropout"])
+    assert isinstance(refused.exception, Refused)
+    assert (tmp_path / "studies/dropout.py").read_text() == "mine"
+    assert isinstance(CliRunner().invoke(cli.app, ["new", "Drop out"]).exception, Refused)
+
+
+def test_new_writes_a_study_of_a_function(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "their_training.py").write_text(TRAINING)
+    result = CliRunner().invoke(cli.app, ["new", "warmup", "--function", "their_training:train"])
+    assert result.exit_code == 0, result.output
+    study = load("warmup", tmp_path / "studies")
+    assert (study.factor, study.baseline) == ("warmup", 100)
+    assert [arm.config.warmup for arm in study.complete_arms] == [50, 100, 200]
+    for asked in ("their_training:test", "their_trainings:train", "their_training"):
+        refused = CliRunner().invoke(cli.app, ["new", "other", "--function", asked])
+        assert isinstance(refused.exception, Refused), asked
+    assert not (tmp_path / "studies/other.py").exists()

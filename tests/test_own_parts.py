@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,7 +24,7 @@ from ablation.task.text.config import (
 )
 from ablation.task.text.data import prepare, read_vectors
 from ablation.task.text.model import build_classifier, dry_run
-from ablation.task.text.train import Texts, train
+from ablation.task.text.train import Texts, rehearse, train
 from ablation.task.text.train.adam import Adam
 
 PARTS = """
@@ -141,6 +142,62 @@ def test_what_fits_is_taken(parts: str, name: str, kind: str) -> None:
 def test_what_does_not_fit_is_refused(parts: str, field: str, name: str, message: str) -> None:
     with pytest.raises(Refused, match=message):
         dry_run(ModelConfig(**{field: f"{parts}:{name}"}))
+
+
+TRAINED = """
+import torch
+from torch import nn
+
+class Lazy(nn.Module):
+    def __init__(self, width):
+        super().__init__()
+        self.score = nn.LazyLinear(1)
+
+    def forward(self, states, mask):
+        weights = self.score(states).squeeze(2).masked_fill(~mask, -1e9).softmax(1)
+        return (weights[..., None] * states).sum(1)
+
+class Inverted(nn.Module):
+    def __init__(self, width):
+        super().__init__()
+
+    def forward(self, states, mask):
+        return states.masked_fill(mask[..., None], 0).sum(1)
+
+class EvalOnly(nn.Module):
+    def __init__(self, width):
+        super().__init__()
+
+    def forward(self, states, mask):
+        if not self.training:
+            raise RuntimeError("only in training")
+        return states.sum(1)
+
+class Sum(nn.Module):
+    def __init__(self, width):
+        super().__init__()
+
+    def forward(self, states, mask):
+        return states.masked_fill(~mask[..., None], 0).sum(1)
+"""
+
+
+def test_user_classes_are_trained_before_a_study(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "parts_to_train.py").write_text(TRAINED)
+
+    def rehearsed(name: str, **fields: Any) -> str:
+        model = ModelConfig(pooling=f"parts_to_train:{name}", embedding_size=8, **fields)
+        return rehearse(RunConfig(model=model))
+
+    for name in ("Lazy", "EvalOnly"):
+        with pytest.raises(Refused, match=f"parts_to_train:{name} cannot be trained: "):
+            rehearsed(name)
+    assert rehearsed("Sum") == ""
+    assert rehearsed("Sum", kind="hierarchical") == ""
+    assert "padding changes a text's logits" in rehearsed("Inverted")
 
 
 def test_a_study_that_does_not_fit_is_refused_before_anything_is_written(

@@ -19,7 +19,8 @@ from ablation.errors import Refused
 from ablation.report import build, index
 from ablation.report.claims import claims_of, said_of
 from ablation.report.index import MARK, _study
-from ablation.report.overview import overview
+from ablation.report.overview import draw_overview, overview
+from ablation.report.standing import standing_of
 
 
 @pytest.fixture(scope="module")
@@ -39,13 +40,43 @@ def reports(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_the_strongest_effect_comes_first_and_a_loss_has_no_points(reports: Path) -> None:
+def test_the_largest_gain_comes_first_and_a_loss_has_no_points(reports: Path) -> None:
     studies = [_study(reports / name) for name in ("small", "large", "lost")]
-    strongest, effects = overview([study for study in studies if study])
-    assert list(strongest["study"]) == ["large", NASTY[3]]
-    assert list(strongest["arm"]) == [NASTY[0], NASTY[0]]
-    np.testing.assert_allclose(strongest["effect"].iloc[0], strongest["effect"].iloc[1] + 10)
+    extremes, effects = overview([study for study in studies if study])
+    assert list(dict.fromkeys(extremes["study"])) == ["large", NASTY[3]]
+    gains, losses = (extremes[extremes["verdict"] == word] for word in ("BETTER", "WORSE"))
+    assert set(gains["arm"]) == {NASTY[0]}
+    assert set(losses["arm"]) == {NASTY[1]}
+    np.testing.assert_allclose(gains["effect"].iloc[0], gains["effect"].iloc[1] + 10)
     assert len(effects) == 8
+    assert draw_overview(extremes, effects, "points", narrow=True).axes
+
+
+@pytest.mark.parametrize("metric", ["accuracy", "loss"])
+def test_what_a_study_says_in_short_is_the_same_whichever_way_is_better(metric: str) -> None:
+    sign = -1 if metric == "loss" else 1
+    rows = [
+        ("base", "", 0.7, 0.0), ("a", "BETTER", 0.75, 0.05), ("b", "BETTER", 0.72, 0.02),
+        ("c", "WORSE", 0.6, -0.1), ("d", "WORSE", 0.5001, -0.1999), ("e", "WORSE", 0.49, -0.21),
+        ("f", "IDENTICAL", 0.7, 0.0), ("g", "INCONCLUSIVE", 0.71, 0.01),
+        ("h", "WORSE", math.nan, math.nan),
+    ]  # fmt: skip
+    effects = pd.DataFrame(rows, columns=["arm", "verdict", "mean", "effect"])
+    effects[["mean", "effect"]] *= sign
+    declared = declaration(metric, chance=sign * 0.3)
+    found = standing_of(effects, declared)
+    assert (found.matters, found.take) == ("yes", "a")
+    assert found.gain is not None
+    assert found.loss is not None
+    assert (found.gain["arm"], found.loss["arm"], found.broken) == ("a", "d", 2)
+    assert found.baseline == "behind 2, ahead of 4, level with 1, undecided 1"
+    # Without a level of chance nothing but an arm without a value is broken.
+    unknown = standing_of(effects, declaration(metric, chance=None))
+    assert unknown.loss is not None
+    assert (unknown.loss["arm"], unknown.broken) == ("e", 1)
+    same = standing_of(effects[effects["verdict"].isin(["", "IDENTICAL"])], declared)
+    assert (same.matters, same.take, same.gain) == ("no", "base", None)
+    assert standing_of(effects.iloc[[0, 6, 7]], declared).matters == "not known yet"
 
 
 def test_the_page_lists_every_study_with_its_answer(reports: Path) -> None:
@@ -55,7 +86,9 @@ def test_the_page_lists_every_study_with_its_answer(reports: Path) -> None:
         assert f'href="{name}/index.html"' in page
         assert f"({name}/index.html)" in text
     assert "<script>alert" not in page + text
-    assert page.count("Avoid ") == 3
+    assert "It matters in 3 of 3 studies." in page
+    assert "The largest of 2 gains: " in page
+    assert page.count("behind 1, ahead of 1, level with 1, undecided 1") == 3
     assert "2026-01-02" in page
     assert (reports / "figures/overview.png").exists()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -249,8 +250,12 @@ def test_doubled_runs_are_refused_unless_the_first_or_last_is_asked_for() -> Non
 
 
 BAD: Mapping[str, tuple[Any, Mapping[str, Any], str]] = {
+    "no row at all": (small().iloc[:0], {}, "has no row"),
+    "two columns of one name": (small().set_axis(["arm", "arm", "accuracy"], axis="columns"), {},
+                                "Two columns have one name: arm"),
     "ragged": (small().drop(index=[4, 7]), {}, "share 4 of 6 seeds; b lacks 1, 2"),
     "nan": (small(accuracy=np.nan), {}, "18 finished runs have no finite number"),
+    "infinite": (small(accuracy=1e300), {}, "18 finished runs have no finite number"),
     "one seed": (small(seeds=1), {}, "A single seed, 0"),
     "one arm": (small("a"), {}, "has one arm"),
     "no baseline": (small(), {"baseline": "d"}, "No arm is the baseline 'd'"),
@@ -346,3 +351,12 @@ def test_a_frame_in_python_is_judged_as_its_file_is() -> None:
     assert found.answer.startswith("It matters, on this test split. Take b: ")
     with pytest.raises(TypeError):
         ablation.judge(small(), arm="arm", metric="accuracy", baseline="a", lower=True)
+
+
+def test_the_readme_names_the_options_that_there_are() -> None:
+    text = (HERE.parent / "README.md").read_text(encoding="utf-8")
+    section = text.partition("## Results that you already have")[2].partition("\n## ")[0]
+    named = set(re.findall(r"--[a-z]+", section))
+    shown = CliRunner().invoke(cli.app, ["judge", "--help"], env={"COLUMNS": "200"}).output
+    offered = set(re.findall(r"--[a-z]+", shown)) - {"--help", "--json", "--store", "--reports"}
+    assert named == offered - {"--name"}

@@ -16,11 +16,11 @@ from synthetic import ARMS, NASTY, content, declaration, runs
 from ablation import stats
 from ablation.analysis.sets import CELLS, Sets, answer_over, cells_of, combine
 from ablation.cli.sets import sets_of
-from ablation.report import Basis
+from ablation.report import Basis, index
 from ablation.report import content as contents
 from ablation.report.content import Content
 from ablation.report.render.latex import escape
-from ablation.report.sets import Wanted, build_over
+from ablation.report.sets import Wanted, build_over, stored_over
 from ablation.study.spec import Study
 
 SETS = ["one", "t|wo", "three", "four", "five"]
@@ -183,3 +183,23 @@ def test_a_comma_in_a_path_separates_nothing(tmp_path: Path) -> None:
     assert sets_of(study, "x, y,") == ("x", "y")
     assert sets_of(study, str(odd)) == (str(odd),)
     assert sets_of(study, f"{odd.parent}/c,b") == (f"{odd.parent}/c", "b")
+
+
+def test_the_page_over_all_studies_shows_the_matrix_and_no_damaged_one(five: Path) -> None:
+    for name in SETS[1:]:
+        effects = content_on(name).judged.effects
+        effects.to_csv(five.parent / f"s@{SETS.index(name)}/effects.csv", index=False)
+    page = index(five.parent).read_text()
+    assert 'href="s+sets/index.html"' in page
+    assert page.count('<th scope="col">t|wo</th>') == 1
+    # The set without effects has a column, and nothing in it.
+    assert re.search(r'<tr><td>a\|b</td><td></td><td><span class="worse">WORSE', page)
+    (five.parent / "bad").mkdir()
+    for text in (
+        "[]",
+        '{"study": 1, "title": "", "answer": "", "sets": {}}',
+        "{",
+        '{"study": "", "title": "", "answer": "", "sets": []}',
+    ):
+        (five.parent / "bad/sets.json").write_text(text)
+        assert stored_over(five.parent / "bad") is None

@@ -197,8 +197,13 @@ def run(
     from ablation.task import Redirection
 
     asked = load_study(study, STUDIES) if isinstance(study, str) else study
+    if len(asked.data) > 1:
+        raise Refused(
+            f"Study {asked.name!r} names {len(asked.data)} data sets, and a call runs one.",
+            "Use the command: ablation run NAME; or one call for each, with data=(...).",
+        )
     with loading():
-        given = plan_of(asked, Redirection(), seeds)
+        given = plan_of(asked, Redirection(data=next(iter(asked.data), None)), seeds)
     arms = given.study.complete_arms
     with alone(0):  # user-defined code may set anything for the process
         given.study.task.check([(arm.config, given.data_by_arm[arm.name]) for arm in arms])

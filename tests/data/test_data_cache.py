@@ -214,4 +214,5 @@ def test_a_refusal_leaves_the_cache_as_it_was(
 def test_meta_holds_every_field(corpus: Encoded) -> None:
     meta = json.loads((corpus.folder / "meta.json").read_text(encoding="utf-8"))["encoded"]
     fields = {name: getattr(corpus, name) for name in Encoded.__slots__ if name != "folder"}
-    assert meta == fields | {"labels": list(corpus.labels)}
+    lists = {name: list(fields[name]) for name in ("labels", "notes", "warnings")}
+    assert meta == fields | lists

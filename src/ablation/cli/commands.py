@@ -17,7 +17,7 @@ from ablation.cli.asjson import Json, show_json, verdicts_of
 from ablation.cli.folder import folder_of, refuse_places
 from ablation.cli.judging import judge
 from ablation.cli.new import new
-from ablation.cli.output import escaped, show
+from ablation.cli.output import escaped, show, show_data
 from ablation.cli.recorded import (
     existing,
     find_home,
@@ -185,6 +185,7 @@ def _show_plan(given: Plan, store: Path | None, workers: int | None) -> None:
         table.add_row(*map(escaped, (arm, config, len(states), done, len(states) - done)))
     show(escaped(f"{seen.label}: {study.question}"))
     show(table)
+    show_data(given)
     missing = [trial for trial in seen.planned if seen.state(trial) not in DONE]
     show(f"{len(seen.planned)} trials are planned; {len(missing)} missing. {_budget(given.study)}")
     if seen.note:
@@ -271,8 +272,11 @@ def run(
     wanted = part_of(plans[0], only or ())
     for given in plans:  # before anything trains, on whichever data
         arms = given.study.complete_arms
+        pairs = [(arm.config, given.data_by_arm[arm.name]) for arm in arms]
         with alone(0):  # user-defined code may set anything for the process
-            given.study.task.check([(arm.config, given.data_by_arm[arm.name]) for arm in arms])
+            warnings = given.study.task.check(pairs)
+        for warning in warnings:
+            show(escaped(f"Warning: {warning}"))
     _terminate_like_interrupt()
     orders = Orders(
         device=device,
@@ -319,6 +323,7 @@ def _run_on(given: Plan, crew: ProcessCrew, where: Places, reports: Path, orders
     with hold(where, given.study.name) as held:
         seen = glance(given, where)  # again: another process may have been recording
         refuse_places(reports)
+        show_data(given)
         task = given.study.task
         prepare_pool(*task.preload, environment=task.environment)
         opened, idle = _carry_out(given, crew, where, held, seen=seen, orders=orders)

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ablation.study.plan import Plan
+
 
 def escaped(text: object) -> str:
     r"""Returns a text with Rich's markup escaped.
@@ -22,3 +27,12 @@ def show(what: object) -> None:
     if not console.is_terminal:
         console.width = 200  # a file or a pipe has room for whole names
     console.print(what)
+
+
+def show_data(plan: Plan) -> None:
+    """Prints what was read of a study's data, and what to beware of in them."""
+    notes = plan.study.task.notes(plan.data)
+    for said in notes.read:
+        show(escaped(said))
+    for warning in notes.warnings:
+        show(escaped(f"Warning: {warning}"))

@@ -47,7 +47,7 @@ def settled(plan: Plan, places: Places, seen: Glance | None, reports: Path) -> A
         known is not None
         and kept is not None
         and known[0] == plan.declaration.hash
-        and known[1]["wording"] == wording_of(study)
+        and known[1]["wording"] == wording_of(plan)
         and tracking.numerics_in(tags) == (numerics if study.numerics else "")
         and kept["of"] == _state(seen.outcomes, reports, seen.label)
         and _is_mirrored(plan, places, seen)

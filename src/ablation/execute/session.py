@@ -198,7 +198,7 @@ def _open(plan: Plan, home: Home, mirror: Mirror, held: Held, *, keep: bool) -> 
         tracking.keep(home, outdated.hashes)
         outcomes = tracking.outcomes(home)
     # As of the lock: a worker may have begun with a trial since, but none earlier.
-    tracking.declare(home, plan.declaration, wording_of(study), seen=len(outcomes), at=held.since)
+    tracking.declare(home, plan.declaration, wording_of(plan), seen=len(outcomes), at=held.since)
     tracking.describe_data(home, plan.data)
     landing.set_up(home, plan.declaration, study.question)
     landing.recolour(home, outcomes)
@@ -231,9 +231,12 @@ def _curve(finished: Finished, metric: str) -> dict[int, float]:
     }
 
 
-def wording_of(study: Study) -> dict[str, Any]:
-    """Returns what a study says in words, which is no part of its declaration."""
-    return {"question": study.question, "title": study.title, "caveats": list(study.caveats)}
+def wording_of(plan: Plan) -> dict[str, Any]:
+    """Returns what a study and its data say in words, which is no part of its declaration."""
+    study, notes = plan.study, plan.study.task.notes(plan.data)
+    data = {"data": list(notes.read), "data_warnings": list(notes.warnings)}
+    words = {"question": study.question, "title": study.title, "caveats": list(study.caveats)}
+    return words | {name: said for name, said in data.items() if said}
 
 
 def _keep_table(study: Study, home: Home) -> None:

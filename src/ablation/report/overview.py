@@ -1,4 +1,4 @@
-"""Which factor matters most: the effects of all studies on one scale."""
+"""The best setting of every study, and what a poor one costs, on one scale."""
 
 from __future__ import annotations
 
@@ -16,91 +16,116 @@ from ablation.figures import (
     figure_of,
     grid,
     name,
-    plain,
     styled,
 )
-from ablation.report.numbers import Scale
+from ablation.report.numbers import Scale, minus
+from ablation.report.parts.verdicts import NARROW
+from ablation.report.standing import working
 
 if TYPE_CHECKING:
+    from ablation.figures import Axes
     from ablation.figures import Figure as Drawing
 
 OVERVIEW = ("study", "arm", "effect", "verdict_low", "verdict_high", "verdict")
-"""One row per study: the arm with the largest effect, in points; decided ones come first."""
+"""One row per study and arm, in points: the best arm, and the costliest of those that work."""
 
-DECIDED = ("BETTER", "WORSE")
-
-
-def select_strongest(arms: pd.DataFrame) -> Mapping[Any, Any]:
-    """Returns the arm with the largest effect, among the decided ones where there are any."""
-    rows = arms.to_dict("records")
-    decided = [row for row in rows if row["verdict"] in DECIDED]
-    return max(decided or rows, key=lambda row: abs(row["effect"]))
+ABOVE = 0.17
+"""Rows from the middle of a study's row to its gain, and to its loss."""
 
 
 def overview(studies: Sequence[Mapping[str, Any]]) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Returns the strongest arm of each study, strongest first, and all effects, in points.
+    """Returns gains and losses, the study with the largest gain first, and all effects, in points.
 
-    Studies of a metric that has no points, such as a loss, share no scale and are left out.
-    """
-    rows, every = [], []
-    for study in studies:
-        scale = Scale.of(study["declaration"])
-        arms = study["effects"].iloc[1:].dropna(subset=["effect"])
-        if not scale.unit or arms.empty:
-            continue
-        every += [(study["title"], scale.factor * effect) for effect in arms["effect"]]
-        row = select_strongest(arms)
-        ends = (scale.factor * row[end] for end in ("effect", "verdict_low", "verdict_high"))
-        rows.append((study["title"], row["arm"], *ends, row["verdict"]))
-    strongest = pd.DataFrame(rows, columns=list(OVERVIEW))
-    size = strongest["effect"].abs()
-    undecided = ~strongest["verdict"].isin(DECIDED)
-    order = strongest.assign(size=-size, undecided=undecided).sort_values(
-        ["undecided", "size"], kind="stable"
-    )
-    return strongest.loc[order.index].reset_index(drop=True), pd.DataFrame(
-        every, columns=["study", "effect"]
-    )
-
-
-def draw_overview(strongest: pd.DataFrame, effects: pd.DataFrame, unit: str) -> Drawing:
-    """Draws a row per study: all its effects as ticks, the strongest with its interval.
+    Studies of a metric that has no points, such as a loss, share no scale and are left out, and so
+    are effects of arms that keep less than half of the baseline's gain over chance.
 
     Args:
-        strongest: One row per study, in the order drawn: the columns :data:`OVERVIEW`.
-        effects: One row per study and arm: study, effect.
+        studies: ``title``, ``declaration``, ``effects`` and ``standing`` of each.
+    """
+    rows, every = [], []
+    for study in _ordered(studies):
+        scale, effects = Scale.of(study["declaration"]), study["effects"]
+        works = working(effects, study["declaration"])
+        arms = effects[works].drop(index=effects.index[0], errors="ignore")
+        every += [(study["title"], scale.factor * each) for each in arms["effect"].dropna()]
+        standing = study["standing"]
+        for row in (row for row in (standing.gain, standing.loss) if row is not None):
+            ends = (scale.factor * row[end] for end in OVERVIEW[2:5])
+            rows.append((study["title"], row["arm"], *ends, row["verdict"]))
+    extremes = pd.DataFrame(rows, columns=list(OVERVIEW)).dropna(subset=["effect"])
+    return extremes, pd.DataFrame(every, columns=["study", "effect"])
+
+
+def _ordered(studies: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Returns the studies that share a scale, the largest gain first, then the largest loss."""
+
+    def sizes(study: Mapping[str, Any]) -> tuple[float, float]:
+        standing, factor = study["standing"], Scale.of(study["declaration"]).factor
+        gain, loss = (
+            0.0 if row is None or pd.isna(row["effect"]) else factor * abs(row["effect"])
+            for row in (standing.gain, standing.loss)
+        )
+        return -gain, -loss
+
+    shared = [study for study in studies if Scale.of(study["declaration"]).unit]
+    return sorted(shared, key=sizes)
+
+
+def draw_overview(
+    extremes: pd.DataFrame, effects: pd.DataFrame, unit: str, *, narrow: bool = False
+) -> Drawing:
+    """Draws a row per study: all its effects as ticks, gain and loss with their intervals.
+
+    Args:
+        extremes: The columns :data:`OVERVIEW`.
+        effects: One row per study and arm, in the order drawn: study, effect.
         unit: What the effects are in.
+        narrow: Whether names stand above the rows, and those of the arms are left to the table.
     """
     from ablation.figures.library import seaborn
 
+    at = {study: place for place, study in enumerate(dict.fromkeys(effects["study"]))}
     with styled():
-        figure = figure_of(WIDTH, 1.1 + 0.42 * len(strongest))
+        figure = figure_of(NARROW if narrow else WIDTH, 1.1 + (0.62 if narrow else 0.5) * len(at))
         axes = figure.subplots()
         axes.axvline(0, color=INK, linewidth=0.9, zorder=1)
-        at = {study: place for place, study in enumerate(strongest["study"])}
         seaborn.scatterplot(
             x=effects["effect"], y=effects["study"].map(at), marker="|", s=81, linewidth=1,
             color=MUTED, zorder=2, label="an arm's effect", legend=False, ax=axes,
         )  # fmt: skip
-        seaborn.scatterplot(
-            strongest, x="effect", y=strongest.index, hue="verdict", palette=VERDICTS,
-            marker="D", s=42, linewidth=0, zorder=4, legend=False, ax=axes,
-        )  # fmt: skip
-        edge = axes.get_yaxis_transform()
-        for place, row in enumerate(strongest.to_dict("records")):
-            colour = VERDICTS[row["verdict"]]
-            ends = [row["verdict_low"], row["verdict_high"]]
-            axes.plot(ends, [place, place], color=colour, linewidth=3, zorder=3,
-                      solid_capstyle="butt")  # fmt: skip
-            axes.annotate(f"{name(row['arm'])}  {row['verdict']}", (1, place), xycoords=edge,
-                          xytext=(8, 0), textcoords="offset points", va="center", fontsize=8,
-                          color=colour, annotation_clip=False)  # fmt: skip
-        axes.set_yticks(range(len(strongest)), labels=[name(study) for study in at])
+        for row in extremes.to_dict("records"):
+            _draw_extreme(axes, at[row["study"]], row, named=not narrow)
+        axes.set_yticks(range(len(at)), labels=["" if narrow else name(study) for study in at])
         axes.tick_params(axis="y", length=0)
-        axes.set_ylim(len(strongest) - 0.5, -0.5)
-        axes.set(xlabel=plain(f"difference to the study's baseline, {unit}"), ylabel="")
-        axes.plot([], [], "D-", color=INK, linewidth=3, markersize=5.5, label="strongest")
+        axes.set_ylim(len(at) - 0.5, -0.75 if narrow else -0.5)
+        for study, place in at.items() if narrow else ():
+            axes.text(0, place - 0.45, name(study), fontsize=8, va="center",
+                      transform=axes.get_yaxis_transform())  # fmt: skip
+        axes.set(
+            xlabel=unit if narrow else f"difference to the study's baseline, {unit}", ylabel=""
+        )
+        for verdict, label in (
+            ("BETTER", "the best setting"),
+            ("WORSE", "the costliest that works"),
+        ):
+            axes.plot([], [], "D-", color=VERDICTS[verdict], linewidth=3, markersize=5.5,
+                      label=label)  # fmt: skip
         grid(axes, "x")
         axes.spines["bottom"].set_color(FAINT)
-        figure.legend(loc="outside upper left", ncols=2)
+        figure.legend(loc="outside upper left", ncols=1 if narrow else 3)
     return figure
+
+
+def _draw_extreme(axes: Axes, place: int, row: Mapping[Any, Any], *, named: bool) -> None:
+    """Draws one arm with its interval, and if named, its name and effect beside the row."""
+    colour, up = VERDICTS[row["verdict"]], row["verdict"] == "BETTER"
+    y = place - ABOVE if up else place + ABOVE
+    axes.plot([row["verdict_low"], row["verdict_high"]], [y, y], color=colour, linewidth=3,
+              zorder=3, solid_capstyle="butt")  # fmt: skip
+    axes.plot(row["effect"], y, "D", color=colour, markersize=5.5, zorder=4)
+    if not named:
+        return
+    said = f"{name(row['arm'])}  {minus(format(row['effect'], '+.1f'))}"
+    axes.annotate(said, (1, y), xycoords=axes.get_yaxis_transform(), xytext=(8, 0),
+                  textcoords="offset points", va="center", fontsize=8, color=colour,
+                  annotation_clip=False)  # fmt: skip

@@ -69,6 +69,7 @@ def _warnings(basis: Basis) -> Iterator[str]:
     if basis.declaration.can_generalise and base["scope"] == "this_split":
         yield scope_note(basis.effects, basis.declaration)
     yield from _doubts(basis)
+    yield from content.wording.get("data_warnings", ())
     seen = content.declared[content.current]["runs_seen"]
     if seen:
         yield f"This declaration was made when {seen} runs had been seen."

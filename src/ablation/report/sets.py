@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +12,11 @@ import pandas as pd
 
 from ablation.analysis.sets import Sets, answer_over, cells_of, combine
 from ablation.analysis.words import exactly
+from ablation.errors import Refused
 from ablation.records.whole import replacing
+from ablation.report import foreign
 from ablation.report.basis import Basis
-from ablation.report.blocks import Command, Page, Section, Text
+from ablation.report.blocks import Block, Cell, Command, Page, Section, Text, table
 from ablation.report.content import read
 from ablation.report.drawing import begin_drawing, keep
 from ablation.report.numbers import Scale
@@ -106,7 +108,9 @@ def compose(wanted: Wanted, sets: Sets, bases: Mapping[str, Basis]) -> Page:
             *(warnings if missing else []),
         ],
         sections=[
-            Section("", [parts.matrix(sets, scale), parts.over_table(sets, scale)]),
+            Section(
+                "", [parts.matrix(sets.names, sets.cells, scale), parts.over_table(sets, scale)]
+            ),
             Section("Data sets", [parts.sets_table(bases)]),
             Section("Arm by arm", list(parts.forests(sets, bases))),
             Section("How it was computed", list(parts.method(sets))),
@@ -114,3 +118,40 @@ def compose(wanted: Wanted, sets: Sets, bases: Mapping[str, Basis]) -> Page:
                                         "by"), Command(wanted.command)]),
         ],
     )  # fmt: skip
+
+
+def blocks_over(
+    over: Sequence[Mapping[str, Any]], studies: Sequence[Mapping[str, Any]]
+) -> Iterator[Block]:
+    """Yields the pages over data sets with their answers, and the matrix of each."""
+    known = {study["folder"]: study for study in studies}
+    rows = [
+        [Cell(each["title"] or each["study"], href=f"{each['folder']}/index.html"), each["answer"]]
+        for each in over
+    ]
+    yield table(["study", "answer"], rows)
+    for each in over:
+        found = {name: known[folder] for name, folder in each["sets"].items() if folder in known}
+        if found:
+            cells = [study["effects"].iloc[1:].assign(set=name) for name, study in found.items()]
+            scale = Scale.of(next(iter(found.values()))["declaration"])
+            block = parts.matrix(list(each["sets"]), pd.concat(cells, ignore_index=True), scale)
+            title = each["title"] or each["study"]
+            yield dataclasses.replace(block, caption=f"{title}. {block.caption}")
+
+
+SHAPE = {"study": str, "title": str, "answer": str, "sets": dict}
+"""What ``sets.json`` holds."""
+
+
+def stored_over(folder: Path) -> dict[str, Any] | None:
+    """Returns what the page shows of a report over data sets; None where it is damaged."""
+    try:
+        with foreign.trusted_by_nobody(folder):
+            stored = json.loads(foreign.read_bytes(folder, "sets.json"))
+            if next(foreign.faults(stored, SHAPE, ""), ""):
+                return None
+            named = {name: str(of) for name, of in stored["sets"].items()}
+            return {**stored, "sets": named, "folder": folder.name}
+    except Refused:
+        return None

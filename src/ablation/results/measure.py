@@ -22,7 +22,8 @@ def measure_of(question: Question, values: pd.Series[float]) -> Metric:
     Raises:
         Refused: If neither the question nor the name says which way is better.
     """
-    name = re.sub(r"[^\w\-. :/]+", "", question.metric, flags=re.ASCII).strip() or "metric"
+    plain = re.sub(r"^(metrics[./])?(test[/_])?", "", question.metric.strip())
+    name = re.sub(r"[^\w\-. :/]+", "", plain, flags=re.ASCII).strip() or "metric"
     known = metric_named(name)
     lower = question.lower_is_better
     if lower is None:

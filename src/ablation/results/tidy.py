@@ -20,6 +20,9 @@ the seed is the text that the table has, unique within its arm."""
 FINISHED = frozenset({"finished", "complete", "completed", "success", "succeeded", "done", "ok"})
 """Statuses, in lower case, of runs that left a value."""
 
+LARGEST = 1e100
+"""Values of a metric are below it, so that their squares are numbers."""
+
 MOST_NAMED = 6
 """Rows, runs or seeds that a refusal names."""
 
@@ -35,7 +38,9 @@ def tidy(frame: pd.DataFrame, question: Question, status: str | None = None) -> 
     Raises:
         Refused: If a column is not there, or a run has no arm, no seed or no number.
     """
-    rows = select(frame.set_axis([str(name) for name in frame], axis="columns"), question.where)
+    named = frame.set_axis([str(name) for name in frame], axis="columns")
+    _check_table(named)
+    rows = select(named, question.where)
     if question.arms is not None:
         rows, question = _melted(rows, question), _of_melted(question)
     status = question.status or status
@@ -74,6 +79,14 @@ def select(frame: pd.DataFrame, where: Iterable[str]) -> pd.DataFrame:
             )
         frame = kept
     return frame
+
+
+def _check_table(frame: pd.DataFrame) -> None:
+    doubled = list(frame.columns[frame.columns.duplicated()])
+    if doubled:
+        raise Refused(f"Two columns have one name: {few(doubled)}.", "Rename one of them.")
+    if frame.empty:
+        raise Refused("The table has no row.", "Give one with a row per run.")
 
 
 def values_of(frame: pd.DataFrame, column: str) -> list[str]:
@@ -181,7 +194,7 @@ def _statuses(ended: pd.Series[Any], question: Question) -> pd.Series[Any]:
 def _values(column: pd.Series[Any], finished: pd.Series[Any], name: str) -> pd.Series[Any]:
     """Returns the metric as numbers, NaN where a run did not finish."""
     numbers = _texts(column).map(_number).where(finished).astype(float)
-    bad = finished & ~np.isfinite(numbers)
+    bad = finished & ~(numbers.abs() < LARGEST)  # nor is NaN
     if bad.any():
         cells = [f"row {row + 1}: {_text(column[row]) or 'empty'!r}" for row in column.index[bad]]
         raise Refused(

@@ -102,6 +102,19 @@ class Train(Protocol):
         """
 
 
+class Notes(NamedTuple):
+    """Sentences about prepared data, for the command line and the report."""
+
+    read: Sequence[str] = ()
+    """What was read."""
+    warnings: Sequence[str] = ()
+    """What may make a result mean something else than it seems to."""
+
+
+def _no_notes(data: Any) -> Notes:
+    return Notes()
+
+
 def _unchanged(config: Any) -> Any:
     return config
 
@@ -124,9 +137,9 @@ class Task:
     """Returns the data of each configuration, prepared under a cache folder."""
     identify: Callable[[Any], Identity]
     """Returns the identity of a configuration."""
-    check: Callable[[Sequence[tuple[Any, Any]]], None]
+    check: Callable[[Sequence[tuple[Any, Any]]], Sequence[str]]
     """Refuses pairs of configuration and data that cannot be trained; called before anything is
-    recorded."""
+    recorded. Returns warnings about those that can."""
     train: Train
     """A module-level function, so that it can be sent to a worker."""
     device: Callable[[str], str]
@@ -137,6 +150,8 @@ class Task:
     table: Callable[[Sequence[Any]], tuple[str, Callable[[], Sequence[Mapping[str, Any]]]]]
     """Returns a digest of the inputs of the task's own table, and a function that computes its
     rows."""
+    notes: Callable[[Any], Notes] = _no_notes
+    """Returns what is to be said about some data."""
     send: Callable[[Any], Any] = _unchanged
     """Returns the form in which a configuration is sent to a worker."""
     libraries: Sequence[str] = ()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import errno
 import functools
 import hashlib
 import importlib.util
@@ -268,5 +269,7 @@ def file_hash(path: Path) -> str:
     Raises:
         OSError: If it cannot be read.
     """
+    if path.exists() and not path.is_file():  # a pipe or a device may have no end
+        raise OSError(errno.EINVAL, "it is no regular file")
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -39,6 +39,7 @@ def _environments(content: Content) -> Iterator[str]:
 
 def _data(content: Content) -> Iterator[str]:
     yield f"data: {content.declaration.data}"
+    yield from content.wording.get("data", ())
     ended = content.details["ended"]
     if len(ended):
         yield f"last run ended: {ended.max()}"

@@ -23,31 +23,38 @@ MOST_DRAWN = 20
 """Arms with a figure, those with the largest effects."""
 
 
-def matrix(sets: Sets, scale: Scale) -> Table:
-    """Returns the verdicts, a row per arm and a column per data set, with their intervals."""
+def matrix(names: Sequence[str], cells: pd.DataFrame, scale: Scale) -> Table:
+    """Returns the verdicts, a row per arm and a column per data set, with their intervals.
+
+    Args:
+        names: Every data set.
+        cells: One row per data set and arm: set, arm, and columns of an effects frame.
+        scale: How the metric is written.
+    """
     caption = (
         f"{scale.heading[0].upper()}{scale.heading[1:]}. Each verdict is that of one data set, "
         "with the difference to the baseline and the interval that the verdict rests on."
     )
-    rows = _matrix_rows(sets, partial(_whole_cell, scale))
-    return table(["arm", *sets.names], rows, caption=caption, is_matrix=True)
+    rows = _matrix_rows(names, cells, partial(_whole_cell, scale))
+    return table(["arm", *names], rows, caption=caption, is_matrix=True)
 
 
 def short_matrix(sets: Sets, scale: Scale) -> Table:
     """Returns the verdicts without intervals, and the counts beside them."""
-    rows, claims = _matrix_rows(sets, partial(_short_cell, scale)), _claims(sets)
+    rows, claims = _matrix_rows(sets.names, sets.cells, partial(_short_cell, scale)), _claims(sets)
     over = [_counts(row, claims) for row in _records(sets.over)]
     rows = [[*row, *counts] for row, counts in zip(rows, over, strict=True)]
     columns = ["arm", *sets.names, *_headings(claims)]
     return table(columns, rows, numeric="l" * (1 + len(sets.names)) + "r" * len(claims))
 
 
-def _matrix_rows(sets: Sets, cell: Callable[[Mapping[str, Any]], Cell]) -> list[list[Cell]]:
-    found = {(row["arm"], row["set"]): cell(row) for row in _records(sets.cells)}
-    arms = list(sets.over["arm"])
+def _matrix_rows(
+    names: Sequence[str], cells: pd.DataFrame, cell: Callable[[Mapping[str, Any]], Cell]
+) -> list[list[Cell]]:
+    found = {(row["arm"], row["set"]): cell(row) for row in _records(cells)}
     return [
-        [Cell(arm, float(place)), *(found.get((arm, name), Cell("")) for name in sets.names)]
-        for place, arm in enumerate(arms)
+        [Cell(arm, float(place)), *(found.get((arm, name), Cell("")) for name in names)]
+        for place, arm in enumerate(dict.fromkeys(cells["arm"]))
     ]
 
 
@@ -130,7 +137,7 @@ def sets_table(bases: Mapping[str, Basis]) -> Table:
                 basis.scale.value(base["mean"]),
                 Cell("") if chance is None else basis.scale.value(chance),
                 count(base["n"]),
-                Cell(answer(basis.effects, declaration)),
+                Cell(answer(basis.effects, declaration, basis.content.judged.contrasts)),
             ]
         )
     columns = ["data set", "baseline", "chance", "seeds", "answer there"]

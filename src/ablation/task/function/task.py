@@ -199,10 +199,11 @@ THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 """Environment variables that say how many threads a numerical library starts."""
 
 
-def check_pairs(pairs: Sequence[tuple[Any, Call]]) -> None:
-    """Refuses levels that cannot be written down."""
+def check_pairs(pairs: Sequence[tuple[Any, Call]]) -> tuple[str, ...]:
+    """Refuses levels that cannot be written down; there is nothing to warn of."""
     for config, _ in pairs:
         check_config(config)
+    return ()
 
 
 def resolve_device(name: str) -> str:

@@ -105,7 +105,8 @@ class DataConfig:
     label: str = "label"
     """Name of the class column."""
     tokenizer: Tokenizer = rules.one_of(Tokenizer, "auto")
-    """``auto``: characters if over half of train's letters are Han or kana, else words."""
+    """``auto``: characters if over half of train's letters are of scripts without spaces (Chinese,
+    Japanese, Thai, Lao, Khmer, Burmese, Tibetan), else words."""
     max_length: int = rules.at_least(1, 128)
     """Most tokens of a text; the rest is cut off."""
     sentence_length: int = rules.at_least(1, 40)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Callable, Generator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from ablation.records.digest import digest
 from ablation.records.metric import METRICS
 from ablation.records.outcome import EpochRecord, RunResult
 from ablation.records.paths import flatten
-from ablation.task import Guess, Identity, Redirection, Task
+from ablation.task import Guess, Identity, Notes, Redirection, Task
 from ablation.task.sources import content_of, source_of
 from ablation.task.text.config import RunConfig
 from ablation.task.text.data import Encoded, prepare, read_vectors
@@ -40,11 +41,13 @@ def redirect(config: RunConfig, other: Redirection) -> RunConfig:
     """
     given = config.data
     wanted = dataclasses.replace(
-        given, text=other.text or given.text, label=other.label or given.label
+        given,
+        text=given.text if other.text is None else other.text,
+        label=given.label if other.label is None else other.label,
     )
     if other.data is not None:
         source, at, revision = other.data.partition("@")
-        if Path(other.data).exists() or not at:
+        if not at or os.path.exists(other.data):  # noqa: PTH110 - Path's raises on a long name
             source, revision = other.data, ""
         wanted = dataclasses.replace(wanted, source=source, revision=revision or None)
     return dataclasses.replace(config, data=wanted)
@@ -83,20 +86,27 @@ def guess(metric: str, data: Encoded) -> Guess:
     return Guess(score.chance(data.test_counts()), score.quantum(data.rows["test"]))
 
 
-def check_configs(pairs: Sequence[tuple[RunConfig, Encoded]]) -> None:
+def check_configs(pairs: Sequence[tuple[RunConfig, Encoded]]) -> list[str]:
     """Dry-runs user-defined classes and reads embedding files, before any training.
 
+    Returns:
+        Warnings about classes whose results depend on padding.
+
     Raises:
-        Refused: If a class cannot be found or constructed, or returns a wrong shape; or if an
-            embedding file has another width or no token of the data.
+        Refused: If a class cannot be found, constructed or trained, or returns a wrong shape; or
+            if an embedding file has another width or no token of the data.
     """
-    models = dict.fromkeys(config.model for config, _ in pairs)
-    own = [model for model in models if any(":" in x for x in model.encoders + model.poolings)]
+    models = {config.model: config for config, _ in pairs}
+    own = {model: config for model, config in models.items()
+           if any(":" in name for name in model.encoders + model.poolings)}  # fmt: skip
+    warnings = []
     if own:
         from ablation.task.text.model import dry_run
+        from ablation.task.text.train import rehearse
 
-        for model in own:
+        for model, config in own.items():
             dry_run(model)
+            warnings.append(rehearse(config))
     files = {
         (config.model.embedding_file, config.model.embedding_size, config.data): data
         for config, data in pairs
@@ -104,6 +114,12 @@ def check_configs(pairs: Sequence[tuple[RunConfig, Encoded]]) -> None:
     for (file, size, _), data in files.items():
         if file is not None:
             read_vectors(Path(file), data.vocabulary(), size)
+    return list(dict.fromkeys(filter(None, warnings)))
+
+
+def notes_on(data: Encoded) -> Notes:
+    """Returns what was read, and what may make it mean something else than it seems to."""
+    return Notes(data.notes, data.warnings)
 
 
 def train_text(
@@ -154,6 +170,7 @@ TEXT = Task(
     prepare=prepare_all,
     identify=identify,
     check=check_configs,
+    notes=notes_on,
     train=train_text,
     device=resolve_device,
     seconds=seconds,

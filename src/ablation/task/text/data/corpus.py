@@ -13,14 +13,17 @@ from pathlib import Path
 
 import numpy as np
 
+from ablation.errors import Refused
+from ablation.records.causes import refusal
 from ablation.records.digest import digest
 from ablation.task.text.config import DataConfig
 from ablation.task.text.data import encoded
 from ablation.task.text.data.encoded import Encoded, Split
+from ablation.task.text.data.notes import describe, normalise, warnings
 from ablation.task.text.data.source import Source, locate
 from ablation.task.text.data.splits import check_splits, complete, fingerprint
 
-LAYOUT = 2
+LAYOUT = 3
 """Version of the cached folder; increase it with each change of tokenisation, splits or files."""
 
 _WORK = ".work-"
@@ -40,7 +43,13 @@ def prepare(config: DataConfig, *, cache: Path) -> Encoded:
     folder = cache.absolute() / digest(LAYOUT, source.digest, dataclasses.asdict(config))
     found = encoded.load(folder)
     if found is None:
-        _build(config, source, folder)
+        try:
+            _build(config, source, folder)
+        except OSError as error:
+            way_out = "Set ABLATION_CACHE to a folder that can be written and has room."
+            raise Refused(
+                refusal(error, f"The corpus cannot be cached in {cache}").rule, way_out
+            ) from error
         found = encoded.load(folder)
     if found is None:
         raise OSError(f"{folder} was written, but cannot be read back")
@@ -56,10 +65,13 @@ def _build(config: DataConfig, source: Source, folder: Path) -> None:
 
     with _scratch(folder.parent) as work:
         given = read(config, source, work=work, downloads=downloads)
+        said = ""
+        if source.kind != "built-in":  # the content of which is its own
+            given, said = normalise(given)
         splits = complete(
             given, test_share=source.test_share, validation_share=source.validation_share
         )
-        labels = check_splits(splits)
+        labels = check_splits(splits, given, config.label)
         train = splits["train"].texts
         kind = choose(train) if config.tokenizer == "auto" else config.tokenizer
         tokenizer = learn(train, kind, config)
@@ -83,6 +95,8 @@ def _build(config: DataConfig, source: Source, folder: Path) -> None:
             "tokenizer": kind,
             "max_length": config.max_length,
             "rows": {name: len(rows) for name, rows in splits.items()},
+            "notes": describe(source, given, splits, arrays, kind),
+            "warnings": [*filter(None, [said]), *warnings(given, splits)],
         }
         encoded.save(built, arrays, facts)
         encoded.publish(built, folder)

@@ -60,6 +60,10 @@ class Encoded:
     """Most tokens of a text."""
     rows: dict[str, int]
     """Split to its number of rows."""
+    notes: tuple[str, ...]
+    """Three sentences: what was read, the rows of each class, script and unknown tokens."""
+    warnings: tuple[str, ...]
+    """Sentences on what may make a result mean something else than it seems to."""
 
     def split(self, name: str) -> Split:
         """Returns one split, memory-mapped, so that processes share its pages."""
@@ -119,7 +123,8 @@ def load(folder: Path) -> Encoded | None:
             return None
         if any(_checksum(folder / name) != checksum for name, checksum in checksums.items()):
             return None
-        return Encoded(folder=folder, **facts | {"labels": tuple(facts["labels"])})
+        lists = {name: tuple(facts[name]) for name in ("labels", "notes", "warnings")}
+        return Encoded(folder=folder, **facts | lists)
     except (OSError, ValueError, KeyError, TypeError):
         return None
 

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import csv
 import glob
-import itertools
 import logging
-import sys
 import threading
 import warnings
 from collections.abc import Iterator
@@ -17,7 +14,7 @@ from typing import Any
 import datasets
 import huggingface_hub
 import pyarrow.parquet
-from datasets import ClassLabel, Dataset, load_dataset
+from datasets import ClassLabel, Dataset, load_dataset, load_from_disk
 from huggingface_hub import HfApi
 from huggingface_hub.errors import RepositoryNotFoundError, RevisionNotFoundError
 from huggingface_hub.utils.tqdm import disable_progress_bars
@@ -25,18 +22,22 @@ from huggingface_hub.utils.tqdm import disable_progress_bars
 from ablation.errors import Refused, nearest
 from ablation.task.text.config import DataConfig
 from ablation.task.text.data.docstrings import documents
-from ablation.task.text.data.encoded import SPLITS
-from ablation.task.text.data.source import BUILT_IN, FORMATS, Source
+from ablation.task.text.data.source import BUILT_IN, Source, split_of
 from ablation.task.text.data.splits import Rows
+from ablation.task.text.data.tables import (
+    COLUMNS,
+    REPAIR,
+    cause_of,
+    no_class,
+    no_text,
+    read_table,
+    require_columns,
+)
 
 HUB_SECONDS = 20.0
 """Seconds that the Hub has to answer; the libraries' own retries can take minutes."""
 
-_SHOWN = 8
-_LONGEST = 160
-_EMPTY_JSON = 64
 _LOCAL = "Give a local folder or file instead: DATA=path (--data path)."
-_COLUMNS = "Name the columns of text and class: TEXT=... LABEL=... (--text, --label)."
 
 
 def read(config: DataConfig, source: Source, *, work: Path, downloads: Path) -> dict[str, Rows]:
@@ -51,16 +52,26 @@ def read(config: DataConfig, source: Source, *, work: Path, downloads: Path) -> 
     Raises:
         Refused: If the source cannot be read, or lacks a column, a text or a class.
     """
+    if source.kind == "local":
+        return {
+            name: _join([_file(path, name, config, work) for path in paths])
+            for name, paths in source.files.items()
+        }
     with _quiet():
         if source.kind == "built-in":
             tables = {"train": _built_in()}
         elif source.kind == "hub":
             tables = _hub(config, downloads)
         else:
-            tables = {
-                name: _file(path, config, work / name) for name, path in source.files.items()
-            }
+            tables = _saved(config)
         return {name: _rows(table, name, config) for name, table in tables.items()}
+
+
+def _join(parts: list[Rows]) -> Rows:
+    return Rows(
+        [text for part in parts for text in part.texts],
+        [label for part in parts for label in part.labels],
+    )
 
 
 @contextmanager
@@ -84,66 +95,52 @@ def _built_in() -> Dataset:
     return Dataset.from_dict({"text": list(texts), "label": list(chapters)})
 
 
-def _file(path: Path, config: DataConfig, work: Path) -> Dataset:
-    kind = FORMATS[path.suffix.lower()]
+def _file(path: Path, split: str, config: DataConfig, work: Path) -> Rows:
+    if path.suffix.lower() != ".parquet":
+        return read_table(path, split, config)
     try:
-        options = _csv_options(path, config) if kind == "csv" else {}
-        if _is_empty(path, kind):
-            return Dataset.from_dict({})
-        # Escaped, because the library reads names as patterns; one by one, because it demands
-        # equal types of files that are loaded together.
-        name = glob.escape(str(path.resolve()))
-        return load_dataset(kind, data_files=name, split="train", cache_dir=str(work), **options)
+        if pyarrow.parquet.read_metadata(path).num_rows == 0:
+            return Rows([], [])
+        with _quiet():
+            # Escaped, because the library reads names as patterns; one by one, because it demands
+            # equal types of files that are loaded together.
+            name = glob.escape(str(path.resolve()))
+            cache = str(work / f"{split}-{path.stem}")
+            table = load_dataset("parquet", data_files=name, split="train", cache_dir=cache)
+            return _rows(table, split, config)
     except Refused:
         raise
     except Exception as error:
-        raise Refused(
-            f"{path} cannot be read as {kind}: {_cause(error)}", "Repair or replace the file."
-        ) from error
+        raise Refused(f"{path} cannot be read as parquet: {cause_of(error)}", REPAIR) from error
 
 
-def _is_empty(path: Path, kind: str) -> bool:
-    """Returns whether a file has no rows; the library's errors for such files mislead."""
-    if kind == "parquet":
-        return bool(pyarrow.parquet.read_metadata(path).num_rows == 0)
-    if kind == "csv":
-        return not any(_csv_rows(path, skip=1))
-    with path.open("rb") as file:
-        return file.read(_EMPTY_JSON).strip() in (b"", b"[]")
-
-
-def _csv_options(path: Path, config: DataConfig) -> dict[str, Any]:
-    """Returns options that keep every field unchanged: ``NA`` stays a text, ``01`` a class.
-
-    Raises:
-        Refused: If a row has more or fewer fields than the first line.
-    """
-    # The library would shift or drop the fields of such rows without a warning.
-    header = next(_csv_rows(path), [])
-    _require_columns(f"The first line of {path}", header, config)
-    for number, row in enumerate(_csv_rows(path)):
-        if len(row) != len(header):
-            raise Refused(
-                f"Row {number} of {path} has {len(row)} fields; the first line has {len(header)}.",
-                "Put texts that hold a comma in double quotes.",
-            )
-    columns = list(dict.fromkeys([config.text, config.label]))
-    return {
-        "usecols": columns,
-        "converters": dict.fromkeys(columns, str),
-        "na_filter": False,
-        "encoding": "utf-8-sig",
-    }
-
-
-def _csv_rows(path: Path, skip: int = 0) -> Iterator[list[str]]:
-    """Yields the rows of a CSV file, without blank lines."""
-    limit = csv.field_size_limit(sys.maxsize)
+def _saved(config: DataConfig) -> dict[str, Dataset]:
+    """Returns the tables of a folder that ``save_to_disk`` wrote."""
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            yield from itertools.islice(filter(None, csv.reader(file)), skip, None)
-    finally:
-        csv.field_size_limit(limit)
+        found = load_from_disk(str(Path(config.source).expanduser()))
+    except Exception as error:
+        rule = f"{config.source} cannot be read as a saved data set: {cause_of(error)}"
+        raise Refused(rule, "Save it again with save_to_disk.") from error
+    if isinstance(found, Dataset):
+        return {"train": found}
+    return _usual(found, config)
+
+
+def _usual(found: Any, config: DataConfig) -> dict[str, Dataset]:
+    """Returns the splits with a usual name, of which two may not be the same."""
+    named: dict[str, str] = {}
+    for name in found:
+        split = split_of(str(name))
+        if split is not None and split in named:
+            raise Refused(
+                f"{config.source!r} has two splits for {split}: {named[split]}, {name}.",
+                "Give a copy with one of them.",
+            )
+        if split is not None:
+            named[split] = name
+    if "train" not in named:
+        raise Refused(f"{config.source!r} has no split train; found: {', '.join(found)}.", _LOCAL)
+    return {split: found[name] for split, name in named.items()}
 
 
 def _hub(config: DataConfig, downloads: Path) -> dict[str, Dataset]:
@@ -153,10 +150,8 @@ def _hub(config: DataConfig, downloads: Path) -> dict[str, Dataset]:
             config.source, revision=config.revision, cache_dir=str(downloads / "datasets")
         )
     except Exception as error:
-        raise Refused(f"{config.source!r} cannot be loaded: {_cause(error)}", _LOCAL) from error
-    if "train" not in found:
-        raise Refused(f"{config.source!r} has no split train; found: {', '.join(found)}.", _LOCAL)
-    return {name: found[name] for name in SPLITS if name in found}
+        raise Refused(f"{config.source!r} cannot be loaded: {cause_of(error)}", _LOCAL) from error
+    return _usual(found, config)
 
 
 def _reach(config: DataConfig) -> None:
@@ -195,17 +190,14 @@ def _reach(config: DataConfig) -> None:
 def _rows(table: Dataset, split: str, config: DataConfig) -> Rows:
     if not len(table):
         return Rows([], [])
-    _require_columns(f"The split {split}", table.column_names, config)
+    require_columns(f"The split {split}", table.column_names, config)
     return Rows(_texts(table, split, config.text), _labels(table, split, config.label))
 
 
 def _texts(table: Dataset, split: str, column: str) -> list[str]:
     values = _values(table, column)
     if None in values:
-        raise Refused(
-            f"Row {values.index(None) + 1} of {split} has no text in column {column!r}.",
-            "Fill it in or leave the row out.",
-        )
+        raise no_text(values.index(None) + 1, split, column)
     _require_type(table, column, "text", ("string", "large_string", "string_view"))
     return values
 
@@ -216,12 +208,7 @@ def _labels(table: Dataset, split: str, column: str) -> list[str]:
     named = isinstance(feature, ClassLabel)
     missing = [i for i, value in enumerate(values) if value in (None, "") or (named and value < 0)]
     if missing:
-        raise Refused(
-            f"Row {missing[0] + 1} of {split} has no class in column {column!r} (hidden labels?).",
-            f"Fill it in, or give a copy without {split}: it is then taken from train."
-            if split != "train"
-            else "Fill it in or leave the row out.",
-        )
+        raise no_class(missing[0] + 1, split, column)
     if named:
         return [feature.names[value] for value in values]
     types = ("string", "large_string", "string_view", "bool")
@@ -239,25 +226,4 @@ def _require_type(
 ) -> None:
     found = str(getattr(table.features[column], "dtype", "list"))
     if found not in types and not found.startswith(prefixes or types):
-        raise Refused(f"Column {column!r} must hold {rule}; found: {found}.", _COLUMNS)
-
-
-def _require_columns(where: str, found: list[str], config: DataConfig) -> None:
-    for column in (config.text, config.label):
-        if column not in found:
-            names = ", ".join(repr(_short(name, 30)) for name in found[:_SHOWN])
-            more = ", ..." if len(found) > _SHOWN else ""
-            raise Refused(
-                f"{where} has no column {column!r}; found: {names or 'nothing'}{more}.", _COLUMNS
-            )
-
-
-def _cause(error: BaseException) -> str:
-    """Returns the innermost cause as one short line."""
-    while error.__cause__ is not None:
-        error = error.__cause__
-    return _short(" ".join(str(error).split()) or type(error).__name__, _LONGEST)
-
-
-def _short(text: str, longest: int) -> str:
-    return text if len(text) <= longest else text[: longest - 3] + "..."
+        raise Refused(f"Column {column!r} must hold {rule}; found: {found}.", COLUMNS)

@@ -23,8 +23,19 @@ from ablation.task.text.data.encoded import SPLITS
 
 BUILT_IN = "docstrings"
 
-FORMATS = {".parquet": "parquet", ".csv": "csv", ".jsonl": "json", ".json": "json"}
-"""File name ending to loader."""
+FORMATS = (".parquet", ".csv", ".tsv", ".jsonl", ".json")
+"""Endings of files that can be read."""
+
+USUAL = {
+    "train": "train", "training": "train", "validation": "validation", "valid": "validation",
+    "val": "validation", "dev": "validation", "eval": "validation", "test": "test",
+    "testing": "test",
+}  # fmt: skip
+"""Name of a file or split, in small letters, to the split that it is."""
+
+_SHARD = re.compile(r"(?P<name>.+?)[-_.](?P<number>\d+)(?:-of-(?P<all>\d+))?")
+_SAVED = ("dataset_dict.json", "state.json")
+"""Files that ``save_to_disk`` writes into the folder of a dictionary of data sets, or of one."""
 
 DOCSTRINGS_RULES = 1
 """Version of the rules in ``docstrings`` and ``chapters``; increase it with each change there."""
@@ -41,13 +52,15 @@ _SHOWN = 8
 class Source:
     """The source of a corpus, before it is read."""
 
-    kind: Literal["built-in", "local", "hub"]
+    kind: Literal["built-in", "local", "saved", "hub"]
     name: str
     """Short name for records."""
     digest: str
     """Changes whenever the content may have changed."""
-    files: dict[str, Path] = dataclasses.field(default_factory=dict)
-    """Split to file; empty unless the source is local."""
+    files: dict[str, tuple[Path, ...]] = dataclasses.field(default_factory=dict)
+    """Split to its files, in the order of their rows; empty unless the source is local."""
+    ignored: tuple[str, ...] = ()
+    """Names of files that could be read but belong to no split."""
     test_share: float = 0.2
     """Share of train that becomes test if the source has no test split."""
     validation_share: float = 0.1
@@ -71,6 +84,12 @@ def locate(config: DataConfig) -> Source:
         )
     path = _existing(config.source)
     if path is not None:
+        if config.revision is not None:
+            raise Refused(
+                f"{config.source!r} is a local path, which has no revision; got "
+                f"{config.revision!r}.",
+                "Leave the revision out, or name a Hub id that is no path here.",
+            )
         return _local(path)
     if not _HUB_ID.fullmatch(config.source):
         raise Refused(
@@ -96,54 +115,97 @@ def _existing(source: str) -> Path | None:
         return None
 
 
+def split_of(name: str) -> str | None:
+    """Returns the split that a file's or split's name means, or None.
+
+    >>> split_of("dev"), split_of("Test"), split_of("unsupervised")
+    ('validation', 'test', None)
+    """
+    return USUAL.get(name.lower())
+
+
 def _local(path: Path) -> Source:
+    saved = path.is_dir() and any((path / name).is_file() for name in _SAVED)
     try:
-        files = _folder_files(path) if path.is_dir() else _single_file(path)
-        contents = [(split, file.suffix.lower(), _sha256(file)) for split, file in files.items()]
+        files, ignored = ({}, ()) if saved else _files_of(path)
+        read = sorted(path.rglob("*.arrow")) if saved else [x for xs in files.values() for x in xs]
+        splits = [split for split, paths in files.items() for _ in paths]
+        contents = [(file.suffix.lower(), _sha256(file)) for file in read]
     except OSError as error:
         reason = error.strerror or type(error).__name__
         raise Refused(f"{path} cannot be read: {reason}.", "Give a readable path.") from error
     absolute = Path(os.path.normpath(path.absolute()))
-    name = absolute.name if path.is_dir() else absolute.stem
-    return Source(kind="local", name=name, digest=digest("local", contents), files=files)
+    return Source(
+        kind="saved" if saved else "local",
+        name=absolute.name if path.is_dir() else absolute.stem,
+        digest=digest("saved" if saved else "local", splits, contents),
+        files=files,
+        ignored=ignored,
+    )
 
 
-def _single_file(path: Path) -> dict[str, Path]:
+def _files_of(path: Path) -> tuple[dict[str, tuple[Path, ...]], tuple[str, ...]]:
+    if path.is_dir():
+        return _folder_files(path)
     if path.suffix.lower() not in FORMATS:
         raise Refused(
             f"{path} has the unknown file type {path.suffix!r}.",
             f"Give a file ending in {', '.join(FORMATS)}, or a folder of such files.",
         )
-    return {"train": path}
+    return {"train": (path,)}, ()
 
 
-def _folder_files(folder: Path) -> dict[str, Path]:
-    """Returns split to file.
+def _folder_files(folder: Path) -> tuple[dict[str, tuple[Path, ...]], tuple[str, ...]]:
+    """Returns split to files, and the names of the other files that could be read.
 
     Raises:
-        Refused: If train is missing, or a split has two files.
+        Refused: If train is missing, a split is there twice, or a shard is missing.
     """
-    found = sorted(path.name for path in folder.iterdir())
+    names = sorted(path.name for path in folder.iterdir())
     way_out = f"Add a train file ({', '.join(FORMATS)}); validation and test are optional."
-    if not found:
+    if not names:
         raise Refused(f"The folder {folder} is empty.", way_out)
-    files: dict[str, Path] = {}
-    for name in found:
+    groups: dict[str, dict[str, list[Path]]] = {}
+    ignored = []
+    for name in names:
         path = folder / name
-        if path.stem not in SPLITS or path.suffix.lower() not in FORMATS:
+        if path.suffix.lower() not in FORMATS or path.is_dir():
             continue
-        if path.stem in files:
-            pair = f"{files[path.stem].name}, {name}"
-            raise Refused(
-                f"The folder {folder} has two files for one split: {pair}.", "Keep one of them."
-            )
-        files[path.stem] = path
-    if "train" not in files:
-        shown = ", ".join(found[:_SHOWN]) + (", ..." if len(found) > _SHOWN else "")
+        shard = _SHARD.fullmatch(path.stem)
+        split = split_of(path.stem) or (shard and split_of(shard["name"]))
+        if split:
+            form = f"{shard['name'] if shard else path.stem}{path.suffix}"
+            groups.setdefault(split, {}).setdefault(form, []).append(path)
+        else:
+            ignored.append(name)
+    if "train" not in groups:
+        shown = ", ".join(names[:_SHOWN]) + (", ..." if len(names) > _SHOWN else "")
         raise Refused(f"The folder {folder} has no train file; found: {shown}.", way_out)
-    return {split: files[split] for split in SPLITS if split in files}
+    files = {split: _one_form(folder, forms) for split, forms in groups.items()}
+    return {split: files[split] for split in SPLITS if split in files}, tuple(ignored)
+
+
+def _one_form(folder: Path, forms: dict[str, list[Path]]) -> tuple[Path, ...]:
+    """Returns the files of a split in order, which are one file or all its shards."""
+    first, *others = forms.values()
+    if others:
+        pair = f"{first[0].name}, {others[0][0].name}"
+        raise Refused(
+            f"The folder {folder} has two files for one split: {pair}.", "Keep one of them."
+        )
+    shards = [_SHARD.fullmatch(path.stem) for path in first]
+    wanted = {int(shard["all"]) for shard in shards if shard and shard["all"]}
+    if wanted and wanted != {len(first)}:
+        raise Refused(
+            f"The folder {folder} has {len(first)} of {max(wanted)} shards, such as "
+            f"{first[0].name}.",
+            "Add the others.",
+        )
+    return tuple(sorted(first, key=lambda path: (len(path.stem), path.stem)))
 
 
 def _sha256(path: Path) -> str:
+    if not path.is_file():  # a pipe or a device may have no end
+        raise Refused(f"{path} is no regular file.", "Give a copy that is one.")
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from ablation.errors import Refused
 from ablation.task.text.data.encoded import SPLITS
@@ -78,16 +78,25 @@ def divide(rows: Rows, share: float) -> tuple[Rows, Rows]:
     return rows.take(stay), rows.take(sorted(taken))
 
 
-def check_splits(splits: dict[str, Rows]) -> tuple[str, ...]:
+def check_splits(
+    splits: dict[str, Rows], given: Mapping[str, Rows] | None = None, column: str = "label"
+) -> tuple[str, ...]:
     """Returns the sorted classes of train.
+
+    Args:
+        splits: All splits.
+        given: Those of the source; None if these are all.
+        column: Name of the column of classes, for the message.
 
     Raises:
         Refused: If a split is empty, or train has only one class or lacks a class of another
             split.
     """
     for name, rows in splits.items():
-        if not rows:
+        if not rows and (given is None or name in given):
             raise Refused(f"The split {name} is empty.", "Give every split at least one row.")
+        if not rows:
+            raise _too_few(name, given, column)
     known = sorted(set(splits["train"].labels))
     if len(known) == 1:
         raise Refused(
@@ -103,6 +112,21 @@ def check_splits(splits: dict[str, Rows]) -> tuple[str, ...]:
                 f"Add rows of that class to train, or leave {name} out to take it from train.",
             )
     return tuple(known)
+
+
+def _too_few(name: str, given: Mapping[str, Rows] | None, column: str) -> Refused:
+    """Returns the refusal of rows that leave none for a split, which is taken from train."""
+    train = (given or {})["train"]
+    classes = len(set(train.labels))
+    said = f"The split {name} is empty: it is taken from train, whose {len(train)} rows have"
+    if 2 * classes > len(train) and classes > 2:  # noqa: PLR2004 - two may be all there are
+        return Refused(
+            f"{said} {classes} classes in column {column!r}, hardly two of each.",
+            "Name the column of classes: LABEL=... (--label).",
+        )
+    return Refused(
+        f"{said} too few texts of each class.", f"Give more rows of train, or a file {name}."
+    )
 
 
 def fingerprint(splits: dict[str, Rows]) -> str:

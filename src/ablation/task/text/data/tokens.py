@@ -26,21 +26,28 @@ _PADDING, _UNKNOWN = "[PAD]", "[UNK]"
 # Encodings are heavy objects: batches of this size take half as long as one large batch.
 _BATCH = 4_096
 
-_HAN_OR_KANA = re.compile(
+_WITHOUT_SPACES = re.compile(
+    # Han and kana
     r"[\u3005-\u3007\u3040-\u30FF\u31F0-\u31FF\u3400-\u4DBF\u4E00-\u9FFF"
-    r"\uF900-\uFAFF\uFF66-\uFF9F\U00020000-\U0003FFFF]"
+    r"\uF900-\uFAFF\uFF66-\uFF9F\U00020000-\U0003FFFF"
+    # Thai, Lao, Tibetan, Burmese, Khmer, New Tai Lue, Tai Tham
+    r"\u0E01-\u0EFF\u0F40-\u0FBC\u1000-\u109F\u1780-\u17DD\u1980-\u19DF\u1A20-\u1AAD]"
 )
 
 
 def choose(texts: list[str]) -> str:
-    """Returns ``characters`` if over half of the letters are Han or kana, else ``words``."""
+    """Returns ``characters`` if over half of the letters are of scripts without spaces.
+
+    Else ``words``. A clause of Chinese, Japanese, Thai, Lao, Khmer, Burmese or Tibetan would be
+    one token.
+    """
     counts = np.zeros(0x110000, dtype=np.int64)
     for batch in _batches(texts):
         codes = np.frombuffer("".join(batch).encode("utf-32-le"), dtype=np.uint32)
         counts += np.bincount(codes, minlength=counts.size)
     letters = {chr(code): int(counts[code]) for code in counts.nonzero()[0] if chr(code).isalpha()}
-    east_asian = sum(count for letter, count in letters.items() if _HAN_OR_KANA.match(letter))
-    return "characters" if 2 * east_asian > sum(letters.values()) else "words"
+    unspaced = sum(count for letter, count in letters.items() if _WITHOUT_SPACES.match(letter))
+    return "characters" if 2 * unspaced > sum(letters.values()) else "words"
 
 
 def learn(texts: list[str], kind: str, config: DataConfig) -> Tokenizer:

@@ -3,12 +3,14 @@
 from ablation.task.text.train.batches import Documents, Texts, batches
 from ablation.task.text.train.evaluate import logits_of, scores_of
 from ablation.task.text.train.loop import train
+from ablation.task.text.train.rehearsal import rehearse
 
 __all__ = [
     "Documents",
     "Texts",
     "batches",
     "logits_of",
+    "rehearse",
     "scores_of",
     "train",
 ]

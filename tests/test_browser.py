@@ -215,11 +215,13 @@ def mlflow_pages(tmp_path_factory: pytest.TempPathFactory, request: Any) -> Iter
 
 def listening(port: int) -> None:
     """Waits until a server answers."""
-    for _ in range(600):
+    end = time.monotonic() + 180
+    while time.monotonic() < end:
         with socket.socket() as probe:
             if probe.connect_ex(("127.0.0.1", port)) == 0:
                 return
         time.sleep(0.1)
+    raise AssertionError("no server answers")
 
 
 def wait_for(driver: Any, text: str, seconds: float = 60) -> str:

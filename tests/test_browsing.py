@@ -43,6 +43,7 @@ ROW = {
     "estimate_low": 0.15, "estimate_high": 0.35, "scope": "new_examples", "reach": "open",
     "may_differ95": math.nan, "needs_examples": False, "odd_shape": False, "one_seed": False,
     "missing": 0, "late": False, "alpha": 0.05, "look": 5,
+    "fresh_n": math.nan, "fresh_effect": math.nan,
 }  # fmt: skip
 
 

@@ -24,8 +24,8 @@ HEADINGS = [
     "What to expect",
     "References",
 ]
-NEEDS_NONE = {"aa"}
-"""Studies of the harness, which have no factor."""
+NEEDS_NONE = {"aa", "init_std_tuned", "pooling_tuned", "joint"}
+"""Studies without a factor of their own: of the harness, or of factors that another card tells."""
 
 by_card = pytest.mark.parametrize("name", sorted(CARDS))
 

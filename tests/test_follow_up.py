@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from pathlib import Path
 from typing import Any
@@ -9,13 +10,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from synthetic import content, plan_on
+from synthetic import NASTY, content, plan_on
 from test_study_end_to_end import Project, project, stored  # noqa: F401 - the fixtures
 
+from ablation.analysis import answer, sentences
 from ablation.analysis.followup import Proposal, propose
+from ablation.analysis.fresh import FRESH, decided_arms, with_fresh
+from ablation.errors import Refused
 from ablation.records.declaration import Declaration
 from ablation.report import Basis
-from ablation.study.derived import FOLLOW_UP_SEED, follow_up_of
+from ablation.report import content as contents
+from ablation.report.parts.verdicts import verdict_table
+from ablation.study.derived import FOLLOW_UP_SEED, FRESH_SEED, follow_up_of, fresh_of
 from ablation.study.spec import Study
 
 OPEN = {"seeds_likely": 12.0, "stage": "final"}
@@ -100,3 +106,67 @@ def test_the_follow_up_is_run_once_and_told_in_the_report(
     assert "--follow-up)" not in report
     assert "nothing to run" in stored.run("run", name, "--follow-up")
     assert stored.statuses()["study FINISHED"] == 2
+
+
+def fresh_frame(effect: float = 0.03) -> pd.DataFrame:
+    rows = [(NASTY[0], 6, 0.73, effect, effect - 0.01, effect + 0.02),
+            (NASTY[2], 6, 0.70, 0.004, -0.01, 0.01),
+            (NASTY[1], 6, 0.64, -0.05, -0.06, -0.04)]  # fmt: skip
+    return pd.DataFrame(rows, columns=list(FRESH))
+
+
+def test_what_was_decided_is_told_by_fresh_seeds_and_keeps_its_verdict(tmp_path: Path) -> None:
+    given, fresh = content(), fresh_frame()
+    with_both = dataclasses.replace(given, judged=with_fresh(given.judged, fresh), fresh=fresh)
+    old, new = given.judged.effects, with_both.judged.effects
+    assert list(new) == list(old)
+    pd.testing.assert_frame_equal(new.loc[:, :"late"], old.loc[:, :"late"])
+    said = answer(new, given.declaration)
+    assert f"{NASTY[0]}: 73.0 %, 3.0 points above base on 6 fresh seeds (2.0 to 5.0)" in said
+    assert f"{NASTY[1]}: 64.0 %, 5.0 points below base on 6 fresh seeds (4.0 to 6.0)" in said
+    assert f"2 points of base: {NASTY[2]} (differences on 6 fresh seeds: 0.4)" in said
+    turned = with_fresh(given.judged, fresh_frame(-0.003)).effects
+    assert "−0.3 points above base on 6 fresh seeds" in answer(turned, given.declaration)
+    assert "on 6 fresh seeds 3.0 points (2.0 to 5.0)" in sentences(new, given.declaration)[0]
+    shown = verdict_table(new, Basis(with_both).scale)
+    assert [cell.text for cell in shown.rows[1][-3:]] == ["+3.00", "+2.00 to +5.00", "6"]
+    assert len(verdict_table(old, Basis(given).scale).columns) == len(shown.columns) - 3
+    contents.write(with_both, tmp_path)
+    again = contents.read(tmp_path)
+    pd.testing.assert_frame_equal(again.judged.effects, new)
+    assert again.tables.keys() == {"numerics"}
+
+
+def test_decided_arms_run_on_seeds_of_their_own_once_no_look_is_to_come() -> None:
+    effects = content().judged.effects
+    assert decided_arms(effects) == (NASTY[0], NASTY[1], NASTY[2])
+    assert decided_arms(effects.assign(stage=["final", "open", "final", "final", "final"])) == ()
+    study = study_of(confirm=6)
+    fresh = plan_on(fresh_of(study, ["1", "4"]))
+    assert fresh.label({}) == "s-fresh"
+    assert [arm.name for arm in fresh.declaration.arms] == ["1", "2", "4"]
+    seeds = {trial.training_seed for trial in fresh.trials}
+    assert seeds == set(range(FRESH_SEED, FRESH_SEED + 6))
+    assert plan_on(study).declaration.to_json()["confirm"] == 6
+    assert "confirm" not in fresh.declaration.to_json()
+    with pytest.raises(Refused, match="confirm must be 0, or 3 to"):
+        study_of(confirm=2)
+
+
+@pytest.mark.slow
+def test_a_study_that_asks_for_it_is_confirmed_on_fresh_seeds(
+    stored: Project,  # noqa: F811 - the fixture
+    tiny_study: Path,
+) -> None:
+    text = tiny_study.read_text()
+    tiny_study.write_text(text.replace("seeds=2", "seeds=3, confirm=3, margin=0.9"))
+    said = stored.run("run", str(tiny_study))
+    assert "run once more, on 3 fresh seeds" in said
+    assert stored.statuses() == {"trial FINISHED": 18, "study FINISHED": 2}
+    rows = stored.table("effects")
+    assert [row["fresh_n"] for row in rows] == ["", "3.0", "3.0"]
+    assert all(row["fresh_effect"] != row["effect"] for row in rows[1:])
+    assert not (stored.folder / "reports/tiny-fresh").exists()
+    stored.run("run", str(tiny_study))
+    assert stored.statuses()["trial FINISHED"] == 18
+    assert stored.table("effects") == rows

@@ -878,6 +878,10 @@ def test_a_study_over_data_sets_trains_each_once_and_has_a_page_over_all(
     assert (page.stat().st_mtime_ns, page.read_bytes()) == built
     assert stored.statuses() == {"study FINISHED": 2, "trial FINISHED": 6}
     both = f"{other},{corpus}"
+    stored.run("run", str(tiny_study), "--data", both, "--seeds", "2")
+    said = stored.run("report", str(tiny_study), "--data", both)  # of what was run, not planned
+    assert "tiny over 2 data sets: " in said
+    assert "Without a report yet" not in said
     for command in ("plan", "status", "report"):
         said = stored.run(command, str(tiny_study), "--data", both)
         own = re.search(r"^tiny[:,]", said, flags=re.MULTILINE)

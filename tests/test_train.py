@@ -29,6 +29,7 @@ from ablation.task.text.model import build_classifier
 from ablation.task.text.model.dropout import Dropout
 from ablation.task.text.model.streams import generator
 from ablation.task.text.run import without_denormals
+from ablation.task.text.shown import TOKENS, shown_texts
 from ablation.task.text.train import (
     Documents,
     Texts,
@@ -254,6 +255,22 @@ def test_no_choice_can_see_test(splits: Splits) -> None:
     first, second = run(CONFIG, splits)[1], run(CONFIG, {**splits, "test": shifted})[1]
     assert first.weights_hash == second.weights_hash
     assert first.metrics["test/accuracy"] != second.metrics["test/accuracy"]
+
+
+def test_the_weights_that_a_run_keeps_are_those_of_its_pooling(splits: Splits) -> None:
+    test = splits["test"]
+    offsets = np.concatenate(([0], (test.starts + test.lengths).numpy()))
+    chosen = shown_texts(test.tokens.numpy(), offsets)
+    sizes = np.minimum(test.lengths.numpy()[chosen], TOKENS)
+    for pooling in ("mean", "attention", "structured", "max"):
+        kept = run(replace(CONFIG, "model.pooling", pooling), splits)[1].attention
+        weights = np.frombuffer(kept, np.float16)
+        assert len(weights) == (0 if pooling == "max" else sizes.sum())
+        if pooling == "mean":
+            np.testing.assert_allclose(weights, (1 / sizes).repeat(sizes), rtol=1e-3)
+        elif pooling != "max":
+            sums = np.add.reduceat(weights.astype(np.float64), sizes.cumsum() - sizes)
+            np.testing.assert_allclose(sums, 1, atol=0.01)
 
 
 def test_correct_texts_are_a_bit_each(splits: Splits) -> None:

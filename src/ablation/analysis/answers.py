@@ -56,6 +56,8 @@ def answer_sentences(
         return [f"Not known yet: {arms['reason'].iloc[0]}."]
     where = ", on this test split" if arms["scope"].iloc[0] == "this_split" else ""
     where += "" if declaration.paired else ", unpaired"
+    if declaration.searched is not None and declaration.searched.kind == "once":
+        where += ", conditional on the tuned hyperparameters"
     said = [
         *([] if contrasts is None else _together(contrasts, declaration.measure)),
         _matters(arms, declaration, where),
@@ -150,7 +152,11 @@ def _same(arms: pd.DataFrame, declaration: Declaration) -> Iterator[str]:
     if len(rows):
         assert declaration.margin is not None  # or no arm would be equivalent
         margin = exactly(declaration.margin, declaration.measure)
-        yield f"Within {margin} of {declaration.baseline}: {_named(rows, declaration)}"
+        told = _to_tell(rows)
+        seen = ""
+        if of := told["of"].iloc[0]:
+            seen = f" (differences{of}: {_range(told['effect'], declaration.measure)})"
+        yield f"Within {margin} of {declaration.baseline}: {_named(rows, declaration)}{seen}"
     same = arms[arms["verdict"] == "IDENTICAL"]
     for (n, bound), rows in same.groupby(["n", "may_differ95"], sort=False):
         yield (
@@ -160,12 +166,15 @@ def _same(arms: pd.DataFrame, declaration: Declaration) -> Iterator[str]:
 
 
 def _clauses(rows: pd.DataFrame, declaration: Declaration) -> list[str]:
-    """Returns what is said of some arms of one verdict, a clause for each reach."""
-    groups = [rows[rows["reach"] == reach] for reach in REACHES]
+    """Returns what is said of some arms of one verdict, a clause for each reach.
+
+    Sizes are those of fresh seeds where all arms of a clause have them.
+    """
+    groups = [_to_tell(rows[rows["reach"] == reach]) for reach in REACHES]
     first, *further = [group for group in groups if len(group)]
     metric = declaration.measure
     unit = f" {metric.unit}".rstrip()
-    side = f"{'above' if first['effect'].iloc[0] > 0 else 'below'} {declaration.baseline}"
+    side = f"{'above' if first['sign'].iloc[0] > 0 else 'below'} {declaration.baseline}"
     said = f"{_named(first, declaration)}: {_levels(first, metric)}, {_sizes(first, metric)}{unit}"
     return [
         f"{said} {side}{_interval(first, metric)}{REACHES[first['reach'].iloc[0]]}",
@@ -177,6 +186,16 @@ def _clauses(rows: pd.DataFrame, declaration: Declaration) -> list[str]:
     ]
 
 
+def _to_tell(rows: pd.DataFrame) -> pd.DataFrame:
+    """Returns rows with the sizes to tell, the sign of the verdict's effect, and their seeds."""
+    told = rows.assign(sign=np.sign(rows["effect"]), of="")
+    if rows["fresh_effect"].isna().any() or not len(rows):
+        return told
+    names = {"mean": "mean", "effect": "effect", "verdict_low": "low", "verdict_high": "high"}
+    fresh = {name: rows[f"fresh_{of}"] for name, of in names.items()}
+    return told.assign(**fresh, of=f" on {rows['fresh_n'].iloc[0]:.0f} fresh seeds")
+
+
 def _levels(rows: pd.DataFrame, metric: Metric) -> str:
     """Returns the arms' own values: ``73.3 %``, or ``70.1 to 73.3 %``."""
     unit = " %" if metric.unit == "points" else f" {metric.unit}".rstrip()
@@ -184,17 +203,16 @@ def _levels(rows: pd.DataFrame, metric: Metric) -> str:
 
 
 def _sizes(rows: pd.DataFrame, metric: Metric) -> str:
-    return _range(rows["effect"].abs(), metric)
+    return _range(rows["sign"] * rows["effect"], metric)
 
 
 def _interval(rows: pd.DataFrame, metric: Metric) -> str:
     """Returns the least interval of sizes that holds those of all rows, in brackets."""
-    sign = 1 if rows["effect"].iloc[0] > 0 else -1
-    ends = sign * rows[["verdict_low", "verdict_high"]].to_numpy()
+    ends = rows["sign"].iloc[0] * rows[["verdict_low", "verdict_high"]].to_numpy()
     if np.isnan(ends).any():
-        return ""
+        return str(rows["of"].iloc[0])
     low, high = (amount(float(end), metric, unit=False) for end in (ends.min(), ends.max()))
-    return f" ({low} to {high})"
+    return f"{rows['of'].iloc[0]} ({low} to {high})"
 
 
 def _range(values: pd.Series[float], metric: Metric) -> str:

@@ -76,10 +76,11 @@ def crossing_of(declaration: Declaration) -> Crossing | None:
     """Returns how the arms combine the levels of two factors or more; None if they vary in one."""
     base, *others = sorted(declaration.arms, key=lambda arm: arm.name != declaration.baseline)
     arms = [base.values, *(arm.values for arm in others)]
+    tuned = () if declaration.searched is None else declaration.searched.space
     levels = {
         path: list(dict.fromkeys(of.get(path, "") for of in arms))
         for path in base.values
-        if len({of.get(path) for of in arms}) > 1
+        if path not in tuned and len({of.get(path) for of in arms}) > 1
     }
     cells = [[levels[path].index(of.get(path, "")) for path in levels] for of in arms]
     if len(levels) < 2 or len({*map(tuple, cells)}) < len(arms):  # noqa: PLR2004

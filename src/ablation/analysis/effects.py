@@ -24,6 +24,7 @@ EFFECTS = (
     "baseline_failed", "scope", "verdict_low", "verdict_high", "estimate_low", "estimate_high",
     "standard_error", "reach", "may_differ95", "needs_examples", "odd_shape", "one_seed",
     "spent_difference", "spent_equivalence", "missing", "late",
+    "fresh_n", "fresh_mean", "fresh_effect", "fresh_low", "fresh_high",
 )  # fmt: skip
 """One row per arm, the baseline first.
 
@@ -52,6 +53,7 @@ EFFECTS = (
   alpha over the look's, not adjusted for the other arms; several studies are combined by it.
 - ``missing``: runs that the arm lacks at its look, in blocks that count; ``late``: they came after
   the look was taken, so the arm was judged there at alpha over the size of the whole family.
+- ``fresh_...``: the estimate on fresh seeds, with its 95 % interval, where the study asks for one.
 - ``one_seed``: leaving out a single seed would change the verdict.
 """
 

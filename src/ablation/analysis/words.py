@@ -80,6 +80,14 @@ def sentences(effects: pd.DataFrame, declaration: Declaration) -> list[str]:
 def _sentence(row: Mapping[Any, Any], metric: Metric, unpaired: str) -> str:
     said = f"{row['arm']}: {unpaired}{row['verdict']}"
     remarks = [LATE, *doubts(row)] if row["late"] else doubts(row)
+    if not math.isnan(row["fresh_n"]):
+        ends = " to ".join(amount(row[end], metric, unit=False) for end in FRESH_ENDS)
+        size = amount(row["fresh_effect"], metric)
+        remarks = [f"on {row['fresh_n']:.0f} fresh seeds {size} ({ends})", *remarks]
+    if not math.isnan(row["fresh_n"]):
+        ends = " to ".join(amount(row[end], metric, unit=False) for end in FRESH_ENDS)
+        size = amount(row["fresh_effect"], metric)
+        remarks = [f"on {row['fresh_n']:.0f} fresh seeds {size} ({ends})", *remarks]
     doubt = "".join(f"; {each}" for each in remarks)
     if math.isnan(row["effect"]) or not row["n"]:
         return f"{said}: {row['reason']}."
@@ -99,6 +107,10 @@ def _sentence(row: Mapping[Any, Any], metric: Metric, unpaired: str) -> str:
     of = f"{interval}, n = {row['n']}"
     return f"{said}, difference {effect} ({of}): {row['reason']}{doubt}."
 
+
+FRESH_ENDS = ("fresh_low", "fresh_high")
+
+FRESH_ENDS = ("fresh_low", "fresh_high")
 
 LATE = "runs of it came after the look was taken, so it was judged at alpha over all arms"
 """A remark on an arm's verdict."""

@@ -155,6 +155,7 @@ def plan(
     store: Store = None, workers: Workers = None, as_json: Json = False,
 ) -> None:  # fmt: skip
     """Prints a study's arms, the finished and missing trials, and an estimate of the time."""
+    from ablation.cli.searched import with_searches
     from ablation.cli.sets import plans_of
     from ablation.study.load import STUDIES, load
     from ablation.task import Redirection
@@ -166,7 +167,10 @@ def plan(
 
         show_json({"plans": [asjson.plan_of(given, look_up(given, store)) for given in plans]})
         return
-    for given in plans:
+    for before in plans:
+        given, said = with_searches(before, store)
+        for line in said:
+            show(escaped(line))
         _show_plan(given, store, workers)
 
 
@@ -214,13 +218,14 @@ def status(
 
     from ablation.cli import matrix
     from ablation.cli.asked import cores, look_up
+    from ablation.cli.searched import with_searches
     from ablation.cli.sets import plans_of
     from ablation.mirror import DONE
     from ablation.study.load import STUDIES, load
     from ablation.task import Redirection
 
     other = Redirection(data=data, text=text, label=label)
-    plans = plans_of(load(name, STUDIES), other, seeds)
+    plans = [with_searches(each, store)[0] for each in plans_of(load(name, STUDIES), other, seeds)]
     if as_json:
         show_json({"studies": [asjson.status_of(given, look_up(given, store)) for given in plans]})
         return
@@ -310,16 +315,22 @@ def _run_on(given: Plan, crew: ProcessCrew, where: Places, reports: Path, orders
     Raises:
         Exit: After Ctrl-C.
     """
+    from ablation.cli.searched import search_first
     from ablation.cli.settled import settled
     from ablation.execute import glance, hold
     from ablation.execute.crew import prepare_pool
 
+    given = search_first(given, crew, where, orders)
     seen = glance(given, where)
     shown = settled(given, where, seen, reports)
-    if seen is not None and shown is not None:  # a store on a read-only disk may be so, too
+    # A store on a read-only disk may be so, too; of a study that asks for fresh runs, these may
+    # still be missing.
+    if seen is not None and shown is not None and not given.study.confirm:
         show(escaped(_all_done(seen.label, shown["trials"])))
         show_report(seen.label, shown, reports)
         return True
+    if given.study.tune:
+        _run_shared(given, crew, where, orders)
     with hold(where, given.study.name) as held:
         seen = glance(given, where)  # again: another process may have been recording
         refuse_places(reports)
@@ -327,15 +338,48 @@ def _run_on(given: Plan, crew: ProcessCrew, where: Places, reports: Path, orders
         task = given.study.task
         prepare_pool(*task.preload, environment=task.environment)
         opened, idle = _carry_out(given, crew, where, held, seen=seen, orders=orders)
+    failed, left = opened.attempts.summary(), bool(opened.left)
     if opened.outcomes:
+        if again := _run_fresh(given, opened.home, crew, where, orders):
+            failed, left = [*failed, *again.attempts.summary()], left or bool(again.left)
         _write_report(opened.home, where, reports, None if idle else crew)
-    failed = opened.attempts.summary()
     for line in failed:
         show(escaped(line))
     if opened.missing:
         names = ", ".join(f"{t.arm.name} seed {t.seed}" for t in opened.missing[:10])
         show(escaped(f"{len(opened.missing)} planned trials are missing: {names}"))
-    return not failed and not opened.left
+    return not failed and not left
+
+
+def _run_fresh(
+    given: Plan, home: Home, crew: ProcessCrew, where: Places, orders: Orders
+) -> Session | None:
+    """Runs what was decided once more on fresh seeds, where the study asks for that."""
+    from ablation.cli.follow import fresh_plan
+    from ablation.execute import glance, hold
+
+    fresh = fresh_plan(given, home)
+    if fresh is None:
+        return None
+    show(f"The arms that were decided run once more, on {given.study.confirm} fresh seeds.")
+    with hold(where, fresh.study.name) as held:
+        seen = glance(fresh, where)
+        return _carry_out(fresh, crew, where, held, seen=seen, orders=orders)[0]
+
+
+def _run_shared(given: Plan, crew: ProcessCrew, where: Places, orders: Orders) -> None:
+    """Runs the arms of a tuned study at their shared hyperparameters, as a study beside it."""
+    from ablation.cli.searched import plan_of_shared
+    from ablation.execute import glance, hold
+    from ablation.execute.crew import prepare_pool
+
+    beside, task = plan_of_shared(given), given.study.task
+    with hold(where, beside.study.name) as held:
+        seen = glance(beside, where)
+        done = seen is not None and seen.parent is not None and seen.parent.status == "FINISHED"
+        if seen is None or not done or seen.missing(beside):
+            prepare_pool(*task.preload, environment=task.environment)
+            _carry_out(beside, crew, where, held, seen=seen, orders=orders)
 
 
 def _carry_out(
@@ -460,7 +504,7 @@ def report(
             home = find_home(uri, each)
             crew.start()
             _write_report(home, where, reports, crew)
-        over = write_over_sets(plans, reports, crew.map) if plans else ""
+        over = write_over_sets(plans, reports, crew.map, labels=titles) if plans else ""
     if as_json:
         from ablation.report import read
 

@@ -1,4 +1,4 @@
-"""Plans a follow-up study: by its own declaration if it has one, else by the study's record."""
+"""Plans the studies that follow from another's verdicts: its follow-up, and its fresh runs."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ablation.cli.asked import cache_folder
 from ablation.errors import Refused
-from ablation.study.derived import FOLLOW_UP, follow_up_of
+from ablation.study.derived import FOLLOW_UP, follow_up_of, fresh_of
 from ablation.study.plan import Plan, make_plan
 
 if TYPE_CHECKING:
@@ -29,6 +29,27 @@ def follow_up_plan(given: Plan, where: Places) -> Plan:
         raise _not_ended(given)
     proposal = _declared(given, where) or _proposed(given, where)
     study = follow_up_of(given.study, proposal.arms, proposal.seeds)
+    return make_plan(study, cache_folder(), is_redirected=given.is_redirected)
+
+
+def fresh_plan(given: Plan, home: Home) -> Plan | None:
+    """Returns the plan of the fresh runs of what a study decided.
+
+    None where the study asks for none, has looks to come, or decided no arm.
+
+    Args:
+        given: The study's plan.
+        home: Where its runs are recorded.
+    """
+    if not given.study.confirm:
+        return None
+    from ablation.analysis.fresh import decided_arms
+    from ablation.report.gather import judge_record
+
+    arms = decided_arms(judge_record(home, given.declaration).effects)
+    if not arms:
+        return None
+    study = fresh_of(given.study, arms)
     return make_plan(study, cache_folder(), is_redirected=given.is_redirected)
 
 
@@ -60,20 +81,13 @@ def _declared(given: Plan, where: Places) -> Proposal | None:
 def _proposed(given: Plan, where: Places) -> Proposal:
     """Judges the study's record and returns the follow-up that it proposes."""
     from ablation import tracking
-    from ablation.analysis import judge
     from ablation.analysis.followup import propose
+    from ablation.report.gather import judge_record
 
     declared, home = given.declaration, _home(given, where, given.study.name)
     if home is None or tracking.current_declaration(home)[0] != declared.hash:
         raise _not_ended(given)
-    outcomes = tracking.outcomes(home)
-    effects = judge(
-        tracking.runs_frame(home.label, declared, outcomes),
-        tracking.hashes_frame(declared, outcomes),
-        declared,
-        tracking.examples_frame(home, declared, outcomes),
-        tracking.taken_of(home, declared.hash),
-    ).effects
+    effects = judge_record(home, declared).effects
     stages = set(effects["stage"].iloc[1:])
     if stages != {"final"}:
         raise _not_ended(given)

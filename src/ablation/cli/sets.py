@@ -87,14 +87,19 @@ def plans_to_report(name: str, other: Redirection) -> tuple[Plan, ...]:
 
     if any(dataclasses.astuple(other)):
         return plans_of(load(name, STUDIES), other)
-    with contextlib.suppress(Refused):  # a report needs no study file
+    try:
         study = load(name, STUDIES)
-        return plans_of(study, other) if study.data else ()
-    return ()
+    except Refused:
+        return ()  # a report needs no study file
+    return plans_of(study, other) if study.data else ()
 
 
 def write_over_sets(
-    plans: Sequence[Plan], reports: Path, mapping: Callable[..., Iterable[Any]] = map
+    plans: Sequence[Plan],
+    reports: Path,
+    mapping: Callable[..., Iterable[Any]] = map,
+    *,
+    labels: Sequence[str] | None = None,
 ) -> str:
     """Writes the page over all data sets unless it is up to date.
 
@@ -102,15 +107,17 @@ def write_over_sets(
         plans: A plan per data set; for a single one there is no such page.
         reports: Folder of the reports.
         mapping: Draws the figures: ``map``, or that of a crew.
+        labels: The label of each report that counts, whatever number of seeds it is of; if None,
+            the reports are those of the plans' very declarations.
 
     Returns:
         The answer over all sets and the path of the page; nothing for a single data set.
     """
-    folders = _folders(plans, reports)
+    folders = _folders(plans, reports, labels)
     if len(plans) == 1 or not any(folders.values()):
         return ""
     study, folder = plans[0].study, reports / f"{plans[0].study.name}{ENDING}"
-    of, stored = _state(plans, folders), _stored(folder)
+    of, stored = _state(plans, folders), _stored(folder / "sets.json")
     if stored.get("of") == of:
         answer = stored["answer"]
     else:
@@ -130,19 +137,33 @@ def write_over_sets(
     return f"{study.name} over {len(plans)} data sets: {answer}\nReport: {folder / 'index.html'}"
 
 
-def _folders(plans: Sequence[Plan], reports: Path) -> dict[str, Path | None]:
-    """Returns data set to the folder of its report, None where it has none for this plan."""
-    known: dict[str, Path] = {}
-    for path in sorted(reports.glob("*/study.json")):
-        with contextlib.suppress(OSError, ValueError, AttributeError):  # not of this version
-            known[json.loads(path.read_text(encoding="utf-8")).get("current", "")] = path.parent
+def _folders(
+    plans: Sequence[Plan], reports: Path, labels: Sequence[str] | None
+) -> dict[str, Path | None]:
+    """Returns data set to the folder of its report, None where it has none that counts."""
+    stored = {path.parent: _stored(path) for path in sorted(reports.glob("*/study.json"))}
+    if labels is None:
+        known = {each.get("current"): folder for folder, each in stored.items()}
+        found = [known.get(plan.declaration.hash) for plan in plans]
+    else:
+        found = [folder if folder in stored else None for folder in map(reports.joinpath, labels)]
+        asked = [None if folder is None else _asked(stored[folder]) for folder in found]
+        first = next((each for each in asked if each), None)
+        pairs = zip(found, asked, strict=True)
+        found = [folder if each == first else None for folder, each in pairs]
     names = [plan.data.name for plan in plans]
-    return {
-        plan.data.name
-        if names.count(plan.data.name) == 1
-        else f"{plan.data.name}-{plan.data.fingerprint[:6]}": known.get(plan.declaration.hash)
-        for plan in plans
-    }
+    told_apart = [
+        name if names.count(name) == 1 else f"{name}-{plan.data.fingerprint[:6]}"
+        for name, plan in zip(names, plans, strict=True)
+    ]
+    return dict(zip(told_apart, found, strict=True))
+
+
+def _asked(stored: Mapping[str, Any]) -> str:
+    """Returns a digest of what reports must share to be combined: all but the data."""
+    declared = stored.get("declaration", {})
+    arms = [arm["name"] for arm in declared.get("arms", ())]
+    return digest(arms, *(declared.get(key) for key in ("baseline", "metric", "margin", "looks")))
 
 
 def _state(plans: Sequence[Plan], folders: Mapping[str, Path | None]) -> str:
@@ -156,8 +177,9 @@ def _state(plans: Sequence[Plan], folders: Mapping[str, Path | None]) -> str:
     return digest(version(), plans[0].study.title, plans[0].study.question, list(folders), kept)
 
 
-def _stored(folder: Path) -> dict[str, Any]:
+def _stored(path: Path) -> dict[str, Any]:
+    """Returns what a JSON file holds; nothing where it is missing or no object."""
     with contextlib.suppress(OSError, ValueError):
-        stored: dict[str, Any] = json.loads((folder / "sets.json").read_text(encoding="utf-8"))
-        return stored
+        stored = json.loads(path.read_text(encoding="utf-8"))
+        return stored if isinstance(stored, dict) else {}
     return {}

@@ -80,7 +80,7 @@ def job_of(plan: Plan, trial: Trial, folder: Path, device: str) -> Job:
     return Job(
         train=task.train,
         resolve_device=task.device,
-        config=task.send(trial.arm.config),
+        config=task.send(trial.config),
         seed=trial.training_seed,
         data=plan.data_of(trial),
         device=device,

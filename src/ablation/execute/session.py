@@ -162,22 +162,11 @@ def session(
         Refused: If the record cannot be used, or another process is using it.
     """
     study = plan.study.name
-    with _explained(places), contextlib.ExitStack() as stack:
+    with recording(places), contextlib.ExitStack() as stack:
         held = held or stack.enter_context(hold(places, study))
-        # Two processes that both create databases or an experiment would trip each other up.
-        with _alone(places):
-            tracking.reach(places.tracking, "MLFLOW_TRACKING_URI")
-            tracking.reach(places.storage, "ABLATION_STORAGE")
-            client = tracking.connect(places.tracking, record=True)
-            storage = mirrors.connect(places.storage)
-            stack.callback(mirrors.close, storage)
-            label = plan.label(tracking.labels_taken(client, study))
-            home = tracking.open_home(
-                client, study, label, data=plan.declaration.data, artifacts=places.artifacts
-            )
-            home = dataclasses.replace(home, colours=landing.colours(plan.declaration))
+        home, storage = open_stores(plan, places, stack)
         try:
-            mirror = mirrors.open_mirror(storage, plan, label=label)
+            mirror = mirrors.open_mirror(storage, plan, label=home.label)
             opened = _open(plan, home, mirror, held, keep=keep)
             opened.wanted = wanted
             yield opened
@@ -186,6 +175,29 @@ def session(
             raise
         opened.live.close(complete=not opened.missing)
         _close(home, complete=not opened.missing)
+
+
+def open_stores(plan: Plan, places: Places, stack: contextlib.ExitStack) -> tuple[Home, Any]:
+    """Opens record and mirror, and creates what is missing of them.
+
+    Args:
+        plan: The plan.
+        places: Where it is recorded.
+        stack: Closes the mirror when it is closed.
+    """
+    study = plan.study.name
+    # Two processes that both create databases or an experiment would trip each other up.
+    with _alone(places):
+        tracking.reach(places.tracking, "MLFLOW_TRACKING_URI")
+        tracking.reach(places.storage, "ABLATION_STORAGE")
+        client = tracking.connect(places.tracking, record=True)
+        storage = mirrors.connect(places.storage)
+        stack.callback(mirrors.close, storage)
+        label = plan.label(tracking.labels_taken(client, study))
+        home = tracking.open_home(
+            client, study, label, data=plan.declaration.data, artifacts=places.artifacts
+        )
+    return dataclasses.replace(home, colours=landing.colours(plan.declaration)), storage
 
 
 def _open(plan: Plan, home: Home, mirror: Mirror, held: Held, *, keep: bool) -> Session:
@@ -202,6 +214,7 @@ def _open(plan: Plan, home: Home, mirror: Mirror, held: Held, *, keep: bool) -> 
     tracking.describe_data(home, plan.data)
     landing.set_up(home, plan.declaration, study.question)
     landing.recolour(home, outcomes)
+    tracking.keep_about(home, _about(plan))
     tracking.keep_commonest(home, plan.data.test_commonest())
     _keep_table(study, home)
     mirror.reconcile(
@@ -221,6 +234,14 @@ def _open(plan: Plan, home: Home, mirror: Mirror, held: Held, *, keep: bool) -> 
     )
     opened.look()
     return opened
+
+
+def _about(plan: Plan) -> dict[str, Any]:
+    """Returns what the task says of the data; no text where the study does not show any."""
+    said = plan.study.task.about(plan.data)
+    return {
+        name: value for name, value in said.items() if name != "texts" or plan.study.show_texts
+    }
 
 
 def _curve(finished: Finished, metric: str) -> dict[int, float]:
@@ -294,7 +315,7 @@ def _alone(places: Places) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _explained(places: Places) -> Iterator[None]:
+def recording(places: Places) -> Iterator[None]:
     """Turns database, server and disk errors into a two-line `Refused`."""
     failures: tuple[type[Exception], ...] = (OSError, *mirrors.failures(), *tracking.failures())
     try:

@@ -7,6 +7,7 @@ rebuilt if it contradicts MLflow.
 from ablation.mirror.foreign import foreign_trials
 from ablation.mirror.note import keep_note
 from ablation.mirror.read import DONE, Mirrored, labels_taken, planned_seeds, reading, trials
+from ablation.mirror.searched import mirror_search
 from ablation.mirror.write import Mirror, close, connect, failures, open_mirror
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "foreign_trials",
     "keep_note",
     "labels_taken",
+    "mirror_search",
     "open_mirror",
     "planned_seeds",
     "reading",

@@ -22,6 +22,21 @@ class Look(NamedTuple):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Searched:
+    """How the values of some hyperparameters were found before the first run."""
+
+    kind: Literal["once", "per_replicate", "search"]
+    """Tuned for each arm, or in every block anew; or a joint search whose best are the arms."""
+    space: Mapping[str, str]
+    """Dotted path to the range's repr."""
+    trials: int
+    """Of each arm's tuning, or of the search."""
+    pruner: str
+    names: tuple[str, ...]
+    """What identifies each search."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class DeclaredArm:
     """The name and the complete configuration of one arm."""
 
@@ -68,11 +83,15 @@ class Declaration:
     """What verdicts are about: new seeds and new test examples, or new seeds on this split."""
     first_seed: int = 0
     """Training seed of the first block; others follow it."""
+    confirm: int = 0
+    """Fresh seeds on which the size of what was decided is estimated anew; 0 for none."""
     described: Metric | None = None
     """The metric, where it is none of :data:`ablation.records.metric.METRICS`; without its chance,
     which is :attr:`chance`."""
     paired: bool = True
     """Whether arms share seeds and are compared seed by seed."""
+    searched: Searched | None = None
+    """How hyperparameters were tuned or arms found; None if nothing was."""
 
     @property
     def measure(self) -> Metric:
@@ -111,8 +130,10 @@ class Declaration:
             # Only where it is asked for, so that older declarations keep their text and hash.
             **({"scope": self.scope} if self.scope == "this_split" else {}),
             **({"first_seed": self.first_seed} if self.first_seed else {}),
+            **({"confirm": self.confirm} if self.confirm else {}),
             **({} if self.described is None else {"described": _described(self.described)}),
             **({} if self.paired else {"paired": False}),
+            **({} if self.searched is None else {"searched": _searched(self.searched)}),
         }
 
     @classmethod
@@ -130,10 +151,18 @@ class Declaration:
         if "described" in stored:
             told = stored["described"] | {"factor": float(stored["described"]["factor"])}
             given["described"] = Metric(name=stored["metric"], **told)
+        if "searched" in stored:
+            given["searched"] = Searched(
+                **stored["searched"] | {"names": tuple(stored["searched"]["names"])}
+            )
         return cls(**given)
 
 
 _NUMBERS = ("margin", "floor", "chance", "collapse", "quantum")
+
+
+def _searched(searched: Searched) -> dict[str, Any]:
+    return dataclasses.asdict(searched) | {"names": list(searched.names)}
 
 
 def _described(metric: Metric) -> dict[str, Any]:

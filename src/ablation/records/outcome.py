@@ -43,6 +43,9 @@ class RunResult:
     correct: bytes = b""
     """One packed bit per test text, set if it was classified correctly; in the split's order. Or
     scores by example of any kind, as :func:`ablation.records.examples.pack` packs them."""
+    attention: bytes = b""
+    """The weights that the pooling gave to the tokens of a few test texts, float16, one text after
+    the other; empty where it has none."""
     log: bytes = b""
     """What the run printed."""
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, get_args
 
 from ablation.errors import Refused, nearest
+from ablation.records.kinds import shown
 
 LARGEST = 3.4028e38
 """The largest float32, rounded towards zero."""
@@ -121,10 +122,10 @@ def _typed(config: Any, each: dataclasses.Field[Any], rule: Rule | None) -> Any:
         kind, free = rule.kind or kind, rule.free
     if kind not in {int, float, bool, str} or type(value) is kind or isinstance(value, free):
         return value
-    if kind is float and type(value) is int:
+    if kind is float and type(value) is int and abs(value) < LARGEST:
         object.__setattr__(config, each.name, float(value))
         return float(value)
     raise Refused(
-        f"{each.name} cannot be {value!r}: it is of type {kind.__name__}.",
+        f"{each.name} cannot be {shown(value)}: it is of type {kind.__name__}.",
         f"Change {each.name}.",
     )

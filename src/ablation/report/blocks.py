@@ -69,7 +69,28 @@ class Command:
     text: str
 
 
-Block = Table | Figure | Text | Bullets | Command
+@dataclasses.dataclass(frozen=True, slots=True)
+class HeatRow:
+    """One shading of a text's words."""
+
+    name: str
+    note: str
+    shades: Sequence[float]
+    """A number in [0, 1] for each word."""
+    tips: Sequence[str]
+    """What is said of each word when it is pointed at."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Heat:
+    """The words of a text, shaded once for every row."""
+
+    label: str
+    words: Sequence[str]
+    rows: Sequence[HeatRow]
+
+
+Block = Table | Figure | Text | Bullets | Command | Heat
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 
 from ablation.analysis import Judged, judge
+from ablation.analysis.fresh import with_fresh
 from ablation.errors import Refused
 from ablation.records.declaration import Declaration
 from ablation.records.taken import Taken, taken_from_json, taken_to_json
@@ -60,8 +61,13 @@ class Content:
     tables: Mapping[str, pd.DataFrame] = dataclasses.field(default_factory=dict)
     """Name to a table of the study's own, such as ``numerics``; each has a section of that name
     and, in ``study.json``, a key."""
+    about: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    """Of the data, in JSON's types: ``facts``, pairs of name and value; ``texts``, on which arms
+    attend most differently, see :func:`ablation.analysis.attention.disagreements`."""
     taken: Taken = dataclasses.field(default_factory=dict)
     """Looks that were taken although runs were missing."""
+    fresh: pd.DataFrame | None = None
+    """Estimates on fresh seeds, a row per arm that was decided."""
 
     @property
     def is_recorded(self) -> bool:
@@ -108,9 +114,13 @@ def write(content: Content, folder: Path) -> None:
         "environments": [dict(each) for each in content.environments],
         "numerics": None,
     }
+    if content.about:
+        stored["about"] = dict(content.about)
     if content.taken:
         stored["taken"] = taken_to_json(content.taken)
-    used = {*stored, "runs", "taken"} - {"numerics"}
+    if content.fresh is not None:
+        stored["fresh"] = _table(content.fresh)
+    used = {*stored, "runs", "taken", "fresh", "about"} - {"numerics"}
     if not used.isdisjoint(content.tables):
         raise ValueError(
             f"a study's own table has a name that study.json does not use; got "
@@ -135,25 +145,30 @@ def read(folder: Path) -> Content:
     taken = taken_from_json(stored.get("taken", {}))
     _refuse_seeds(folder, runs, declaration)
     examples = _examples(folder, declaration)
+    tables = {
+        name: pd.DataFrame(value["rows"], columns=value["columns"])
+        for name, value in stored.items()
+        if _is_table(value) and name != "runs"
+    }
+    fresh = tables.pop("fresh", None)
+    judged = judge(runs, details[HASHES], declaration, examples, taken)
     return Content(
         label=stored["label"],
         declaration=declaration,
         wording=stored["wording"],
         declared=stored["declared"],
         current=stored["current"],
-        judged=judge(runs, details[HASHES], declaration, examples, taken),
+        judged=with_fresh(judged, fresh),
+        about=_about(folder, stored),
         taken=taken,
+        fresh=fresh,
         runs=runs,
         curves=_long(folder, runs),
         examples=examples,
         details=details,
         environments=stored["environments"],
         record=stored["record"],
-        tables={
-            name: pd.DataFrame(value["rows"], columns=value["columns"])
-            for name, value in stored.items()
-            if _is_table(value) and name != "runs"
-        },
+        tables=tables,
     )
 
 
@@ -208,6 +223,15 @@ def _long(folder: Path, runs: pd.DataFrame) -> pd.DataFrame:
     long = long.sort_values(["place", "seed", "split", "metric", "epoch"], kind="stable")
     columns = ["study", "config", "arm", "seed", "split", "metric", "epoch", "value"]
     return long[columns].reset_index(drop=True)
+
+
+def _about(folder: Path, stored: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Returns what is said of the data, its shapes checked; nothing where nothing is."""
+    about: Mapping[str, Any] = stored.get("about", {})
+    fault = next(foreign.faults(about, foreign.ABOUT, "about"), "") if about else ""
+    if fault or not all(len(fact) == len(("name", "value")) for fact in about.get("facts", [])):
+        raise foreign.no_report(folder, fault or "about has a fact that is no name and value")
+    return about
 
 
 def _refuse_seeds(folder: Path, runs: pd.DataFrame, declaration: Declaration) -> None:

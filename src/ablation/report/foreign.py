@@ -54,6 +54,9 @@ STUDY: Mapping[str, Any] = {
     },
 }
 """Keys of ``study.json`` and the shapes of their values; further keys are allowed."""
+ROW = {"arm": str, "n": int, "right": int, "weights": [float], "spread": [float]}
+ABOUT = {"facts": [[str]], "texts": [{"label": str, "words": [str], "arms": [ROW]}]}
+"""Keys of its ``about``, where it has one."""
 RECORD = {"address": str, "experiment": str, "test_evaluations": int}
 """Keys of its ``record`` where MLflow has the runs; of a table's record, every value is a text."""
 

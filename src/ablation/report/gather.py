@@ -8,11 +8,15 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from ablation import tracking
-from ablation.analysis import judge
+from ablation.analysis import Judged, judge
+from ablation.analysis.attention import disagreements
+from ablation.analysis.fresh import fresh_estimates, with_fresh
 from ablation.errors import public
 from ablation.records.declaration import Declaration
 from ablation.records.outcome import Outcome
 from ablation.report.content import Content
+from ablation.report.searches import search_tables
+from ablation.study.derived import FRESH
 from ablation.tracking import Home
 
 ENVIRONMENT = {
@@ -23,6 +27,9 @@ ENVIRONMENT = {
 """What a run's environment is told by, and the tag that keeps it; libraries follow by name."""
 
 LIBRARY = "ablation.version."
+
+MOST_SHADED = 8
+"""Arms whose weights are shown over the words of a text."""
 
 PAGES = "http://127.0.0.1:5000"
 """Where ``ablation ui`` shows the runs of a store that is no server."""
@@ -37,12 +44,19 @@ def gather(home: Home) -> Content:
     examples = tracking.examples_frame(home, declared, outcomes)
     taken = tracking.taken_of(home, current)
     judged = judge(every, tracking.hashes_frame(declared, outcomes), declared, examples, taken)
+    fresh = _fresh(home, declared)
     # Runs beyond an arm's last look, left by an earlier declaration, are not this report's.
     runs = every[every["seed"] < every["arm"].map(judged.seeds)].reset_index(drop=True)
     used = set(runs["run_id"])
     kept = {key: outcome for key, outcome in outcomes.items() if outcome.run_id in used}
     environments, details = _details(declared, kept)
     numerics = tracking.numerics(home)
+    kept_examples = _within(examples, judged.seeds)
+    about = tracking.about_of(home)
+    if texts := about.pop("texts", []):
+        weights = tracking.attention_frame(home, declared, kept)
+        arms = [arm.name for arm in declared.arms][:MOST_SHADED]
+        texts = disagreements(weights, kept_examples, texts, arms)
     return Content(
         label=home.label,
         declaration=declared,
@@ -50,10 +64,11 @@ def gather(home: Home) -> Content:
         declared=tracking.declarations(home),
         current=current,
         runs=runs,
-        judged=judged,
+        judged=with_fresh(judged, fresh),
         taken=taken,
         curves=tracking.curves_frame(home, declared, kept),
-        examples=_within(examples, judged.seeds),
+        examples=kept_examples,
+        about=about | {"texts": texts} if about else {},
         details=details,
         environments=environments,
         record={
@@ -67,8 +82,40 @@ def gather(home: Home) -> Content:
                 until=max((each.ended for each in kept.values()), default=0),
             ),
         },
-        tables={} if numerics is None else {"numerics": pd.DataFrame(numerics)},
+        tables=({} if numerics is None else {"numerics": pd.DataFrame(numerics)})
+        | search_tables(home, declared),
+        fresh=fresh,
     )
+
+
+def judge_record(home: Home, declared: Declaration) -> Judged:
+    """Returns the effects and verdicts of what is recorded of a study.
+
+    Args:
+        home: The study label.
+        declared: Its declaration.
+    """
+    outcomes = tracking.outcomes(home)
+    return judge(
+        tracking.runs_frame(home.label, declared, outcomes),
+        tracking.hashes_frame(declared, outcomes),
+        declared,
+        tracking.examples_frame(home, declared, outcomes),
+        tracking.taken_of(home, declared.hash),
+    )
+
+
+def _fresh(home: Home, declared: Declaration) -> pd.DataFrame | None:
+    """Returns the estimates on fresh seeds, None where the study asks for none or has none."""
+    if not declared.confirm:
+        return None
+    name = declared.name + FRESH
+    label = name + home.label.removeprefix(declared.name)
+    found = tracking.find_home(home.client, name, label)
+    if found is None:
+        return None
+    _, stored = tracking.current_declaration(found)
+    return fresh_estimates(judge_record(found, Declaration.from_json(stored["declaration"])))
 
 
 def _kept(

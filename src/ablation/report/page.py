@@ -11,6 +11,7 @@ from ablation.report.blocks import Page, Section
 from ablation.report.missing import missing_warnings
 from ablation.report.parts import parts_of
 from ablation.report.parts.curves import HALF
+from ablation.report.parts.searched import at_edges
 
 SCREENING = 5
 """Seeds below which a study is a screening."""
@@ -43,6 +44,7 @@ def _facts(basis: Basis) -> list[tuple[str, str]]:
     done = basis.content.runs["run_id"].nunique()
     fresh = [("fresh seeds", f"from {declaration.first_seed}")] if declaration.first_seed else []
     return [
+        *((name, value) for name, value in basis.content.about.get("facts", [])),
         ("baseline", declaration.baseline),
         ("metric", f"{metric.title} on test"),
         ("verdicts are about", SCOPES[basis.effects["scope"].iloc[0]]),
@@ -73,6 +75,8 @@ def _warnings(basis: Basis) -> Iterator[str]:
     seen = content.declared[content.current]["runs_seen"]
     if seen:
         yield f"This declaration was made when {seen} runs had been seen."
+    if edges := at_edges(basis):
+        yield f"A tuned value is at the edge of its range: {'; '.join(edges)}. Widen the range."
     if kept := content.record.get("kept"):
         arms = _named([f"{arm} ({then}, now {now})" for arm, then, now in kept])
         yield f"Sources changed after runs that are taken as they are, of {arms}: --keep-results."

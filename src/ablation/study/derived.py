@@ -15,6 +15,30 @@ FOLLOW_UP_SEED: Final = 5000
 """Seed of the first block of a follow-up: beyond those of the study and of A/A copies, and below
 those of tuning."""
 
+FRESH: Final = "-fresh"
+"""Ending of the name of a study's fresh runs of what it decided."""
+
+FRESH_SEED: Final = 7000
+"""Seed of their first block."""
+
+
+def fresh_of(study: Study, arms: Collection[str]) -> Study:
+    """Returns the study that runs what was decided once more, on its ``confirm`` fresh seeds.
+
+    Args:
+        study: The study.
+        arms: Names of the arms that were decided.
+    """
+    return _derived(
+        study,
+        arms,
+        study.confirm,
+        name=study.name + FRESH,
+        title=f"{study.title or study.name}: fresh seeds",
+        first_seed=FRESH_SEED,
+        caveats=tuple(study.caveats),
+    )
+
 
 def follow_up_of(study: Study, arms: Collection[str], seeds: int) -> Study:
     """Returns the follow-up of a study: some of its arms and the baseline, on fresh seeds.
@@ -67,6 +91,7 @@ def _derived(
         name=name,
         title=title,
         seeds=seeds,
+        confirm=0,
         looks=(),
         spend=(),
         first_seed=first_seed,

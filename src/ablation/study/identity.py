@@ -28,6 +28,8 @@ def arm_hash(arm: Arm, identity: Identity, fingerprint: str, first_seed: int = 0
         first_seed: Training seed of the first block.
     """
     plain = digest(identity.values, fingerprint, identity.contents, identity.numerics)
+    if arm.procedure:
+        plain = digest(plain, arm.procedure)
     if first_seed:
         plain = digest(plain, "first seed", first_seed)
     return plain if arm.seed_offset is None else digest(plain, "copy", arm.seed_offset)

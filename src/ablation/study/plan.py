@@ -6,11 +6,13 @@ import dataclasses
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from ablation.errors import Refused
 from ablation.records.declaration import Declaration, DeclaredArm
 from ablation.records.metric import METRICS, Metric
 from ablation.study.identity import arm_hash, key_of
+from ablation.study.searched import declared_values, searched_of
 from ablation.study.spec import Arm, Study
 from ablation.task import Identity, Prepared
 
@@ -34,6 +36,11 @@ class Trial:
     def key(self) -> str:
         """``study/config/seed``; does not depend on the arm's name."""
         return key_of(self.study, self.config_hash, self.seed)
+
+    @property
+    def config(self) -> Any:
+        """The run configuration; of an arm that is tuned in every block, that of this one."""
+        return self.arm.by_seed.get(self.seed, self.arm.config)
 
     @property
     def training_seed(self) -> int:
@@ -95,7 +102,7 @@ def make_plan(study: Study, cache: Path, *, is_redirected: bool = False) -> Plan
         DeclaredArm(
             name=arm.name,
             config=arm_hash(arm, identity, data.fingerprint, study.first_seed),
-            values=identity.values,
+            values=declared_values(study, identity.values),
         )
         for arm, identity in zip(arms, identities, strict=True)
     )
@@ -162,7 +169,9 @@ def _declare(study: Study, data: Prepared, arms: tuple[DeclaredArm, ...]) -> Dec
         data=data.fingerprint,
         scope=study.scope,
         first_seed=study.first_seed,
+        confirm=study.confirm,
         described=_described(metric),
+        searched=searched_of(study, data.fingerprint),
     )
 
 

@@ -15,6 +15,14 @@ from ablation.records.kinds import check_kinds, shown
 from ablation.records.metric import Metric
 from ablation.records.paths import flatten, replace, replace_all
 from ablation.study.design import Design, arms_of, level_name
+from ablation.study.searched import (
+    BASELINE,
+    Tuned,
+    Tuning,
+    check_search,
+    procedure_of,
+)
+from ablation.study.space import Space
 from ablation.task import Task
 from ablation.task.function import function_task
 from ablation.task.text import TEXT
@@ -28,6 +36,8 @@ OFFSET = "seed_offset"
 
 
 MOST_SEEDS, MOST_TRIALS, MOST_OFFSET = 10_000, 1_000_000, 10**9
+FEWEST_CONFIRMED = 3
+"""Fresh seeds below which there is no estimate worth its interval."""
 MOST_LETTERS = 200
 """Of an arm's name."""
 
@@ -45,6 +55,10 @@ class Arm:
     seed_offset: int | None = None
     """Added to the seed of every block: makes the arm a copy with other draws, or with the same
     draws at 0. For A/A studies only."""
+    by_seed: Mapping[int, Any] = dataclasses.field(default_factory=dict)
+    """Seed to the configuration of its block, for an arm that is tuned in every block."""
+    procedure: str = ""
+    """How it was tuned in every block: a part of the identity of its trials."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -121,15 +135,45 @@ class Study:
     scope: Scope = "new_examples"
     """What verdicts are about, where the metric is a mean over examples: ``new_examples``, new
     seeds and new test examples; ``this_split``, new seeds on this very test split."""
+    show_texts: bool = True
+    """Whether the report may show test texts, with the weights that each arm gives to their
+    words."""
     seeds: int = 8
     """Number of blocks: each arm is trained once with each of the seeds 0, 1, ..., seeds - 1."""
     first_seed: int = 0
     """Training seed of the first block: block s of the record trains with ``first_seed + s``."""
+    confirm: int = 0
+    """Fresh seeds on which the arms that were decided, and the baseline, run once more: they take
+    no part in the verdicts, and so their estimate of a difference is not the luckiest one."""
     looks: Sequence[int] = ()
     """Numbers of seeds at which to look, ascending; only undecided arms get more. Replaces
     ``seeds``."""
     spend: Sequence[float] = ()
     """Error rate spent at each look; by default, ascending shares of 0.05."""
+    tune: Space = dataclasses.field(default_factory=dict)
+    """Nuisance hyperparameters: dotted path to its range, a ``LogUniform`` or a tuple of values.
+    They are tuned for each arm by itself, on validation and on seeds from 10,000."""
+    tuning_trials: int = 16
+    """Trials of each arm's tuning."""
+    tuning: Tuning = "once"
+    """``once``: each arm is tuned once, and verdicts are conditional on what was found; or
+    ``per_replicate``: anew in every block, and verdicts are about tuning luck, too."""
+    search: Space = dataclasses.field(default_factory=dict)
+    """In place of a factor: dotted path to its range, searched together. The best configurations
+    become the arms, and ``config`` is the baseline."""
+    search_trials: int = 100
+    """Trials of the search."""
+    best: int = 3
+    """Number of configurations of a search that become arms."""
+    pruner: str = "successive_halving"
+    """What ends hopeless trials of a tuning or a search: ``successive_halving``, ``median``,
+    ``none``."""
+    tuned: Tuned = dataclasses.field(default_factory=dict)
+    """Arm to the values that were found; filled in when the tuning or the search is done."""
+    tuned_by_block: Mapping[str, Sequence[Mapping[str, Any]]] = dataclasses.field(
+        default_factory=dict
+    )
+    """Likewise arm to the values of each block, of a tuning in every block."""
     timeout: float | None = None
     """Seconds that a trial may take; one that takes longer is FAILED(timeout), an outcome. Part
     of the trials' keys if it is set."""
@@ -147,23 +191,31 @@ class Study:
     def __post_init__(self) -> None:
         check_kinds(self, "a study")
         # The ending of a derived study's name is one that no file's can have by accident.
-        if not re.fullmatch(r"[a-z][a-z0-9_]{0,99}(-follow-up)?", self.name):
+        if not re.fullmatch(r"[a-z][a-z0-9_]{0,99}(-follow-up|-fresh)?", self.name):
             raise Refused(
                 f"A study's name matches [a-z][a-z0-9_]* and has at most 100 letters; got "
                 f"{shown(self.name)}.",
                 "Rename the study.",
             )
-        if [self.factor is not None, bool(self.factors), bool(self.arms)].count(True) != 1:
+        ways = (self.factor is not None, self.factors, self.arms, self.search)
+        if sum(map(bool, ways)) != 1:
             raise Refused(
                 f"Study {self.name!r} must declare a factor with levels, factors with a design, "
-                "or arms.",
-                "Give exactly one of the three.",
+                "or arms, or search.",
+                "Give exactly one of the four.",
             )
+        check_search(self)
         if self.factors and self.baseline is not None:
             raise Refused(
                 f"The baseline of study {self.name!r} is the first level of each factor; got "
                 f"{self.baseline!r}.",
                 "Leave baseline out, and put its levels first.",
+            )
+        if self.run is None and not isinstance(self.config, Mapping | type(self.task.config)):
+            kind = type(self.task.config).__name__
+            raise Refused(
+                f"config of a study must be a {kind}; got {shown(self.config)}.",
+                f"Give a {kind}(...), or leave config out.",
             )
         if self.run is not None:
             object.__setattr__(self, "task", _task_of(self))
@@ -204,7 +256,7 @@ class Study:
     @property
     def baseline_name(self) -> str:
         """Name of the arm that all others are compared with."""
-        if self.factors:
+        if self.factors or self.search:
             return self.complete_arms[0].name
         if self.factor is None:
             return str(self.baseline)
@@ -229,7 +281,9 @@ def _task_of(study: Study) -> Task:
 
 def _complete_arms(study: Study) -> tuple[Arm, ...]:
     """Returns the study's arms in declared order, each a complete run configuration."""
-    if study.factors:
+    if study.search:
+        declared = [(BASELINE, {}), *((name, dict(paths)) for name, paths in study.tuned.items())]
+    elif study.factors:
         factors = {
             path: [_as_stored(study.config, path, level) for level in levels]
             for path, levels in study.factors.items()
@@ -243,8 +297,19 @@ def _complete_arms(study: Study) -> tuple[Arm, ...]:
     arms = []
     for name, levels in declared:
         offset = levels.pop(OFFSET, None)
-        config = replace_all(study.config, levels)
-        arms.append(Arm(name=name, config=config, levels=levels, seed_offset=offset))
+        tuned = {} if study.search else study.tuned.get(name, {})
+        config = replace_all(study.config, {**levels, **tuned})
+        of_blocks = enumerate(study.tuned_by_block.get(name, ()))
+        arms.append(
+            Arm(
+                name=name,
+                config=config,
+                levels=levels,
+                seed_offset=offset,
+                by_seed={seed: replace_all(config, of) for seed, of in of_blocks},
+                procedure=procedure_of(study),
+            )
+        )
     return tuple(arms)
 
 
@@ -280,6 +345,12 @@ def _check_budget(study: Study) -> None:
         )
     if study.first_seed < 0:
         raise Refused(f"first_seed must be >= 0; got {study.first_seed}.", "Change first_seed.")
+    if study.confirm and not FEWEST_CONFIRMED <= study.confirm <= MOST_SEEDS:
+        raise Refused(
+            f"confirm must be 0, or {FEWEST_CONFIRMED} to {MOST_SEEDS:,} seeds; got "
+            f"{study.confirm}.",
+            "Give as many as the study has seeds.",
+        )
     if len(set(study.data)) < len(study.data):
         raise Refused(
             f"data names each data set once, in a tuple; got {shown(study.data)}.",
@@ -333,6 +404,8 @@ def _check_arms(study: Study) -> None:
             f"Arms of study {study.name!r} differ in their data, so they cannot be paired.",
             "Compare arms on one data set; run the study again with DATA=... for another.",
         )
+    if study.search and not study.tuned:
+        return  # the other arms are what the search will find
     if len(arms) < 2:  # noqa: PLR2004 - a comparison takes two
         raise Refused(f"Study {study.name!r} has {len(arms)} arm(s).", "Declare at least two.")
     if len(arms) * study.most_seeds > MOST_TRIALS:

@@ -119,6 +119,10 @@ def _unchanged(config: Any) -> Any:
     return config
 
 
+def _nothing(_: Any) -> Mapping[str, Any]:
+    return {}
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Task:
     """Configuration, data, training, metrics and identity of one kind of run."""
@@ -150,10 +154,16 @@ class Task:
     table: Callable[[Sequence[Any]], tuple[str, Callable[[], Sequence[Mapping[str, Any]]]]]
     """Returns a digest of the inputs of the task's own table, and a function that computes its
     rows."""
+    epochs: Callable[[Any], int] | None = None
+    """Returns the epoch after which a training only evaluates test, which tuning leaves out; None
+    if that is unknown."""
     notes: Callable[[Any], Notes] = _no_notes
     """Returns what is to be said about some data."""
     send: Callable[[Any], Any] = _unchanged
     """Returns the form in which a configuration is sent to a worker."""
+    about: Callable[[Any], Mapping[str, Any]] = _nothing
+    """Returns what a reader must know of the data, in JSON's types: ``facts``, pairs of name and
+    value; ``texts``, the test texts whose weights the runs keep."""
     libraries: Sequence[str] = ()
     """Distributions whose versions are recorded with each run."""
     preload: Sequence[str] = ()

@@ -2,7 +2,7 @@
 
 from ablation.tracking.curves import CURVES, curves_frame, validation_curves
 from ablation.tracking.entities import LOGITS, WEIGHTS
-from ablation.tracking.examples import COMMONEST, EXAMPLES, examples_frame
+from ablation.tracking.examples import COMMONEST, EXAMPLES, attention_frame, examples_frame
 from ablation.tracking.foreign import foreign_runs
 from ablation.tracking.frames import (
     HASHES,
@@ -35,9 +35,18 @@ from ablation.tracking.record import (
     record,
     record_failure,
 )
+from ablation.tracking.searched import (
+    Ended,
+    importances_of,
+    keep_importances,
+    record_told,
+    told_at,
+    told_of,
+)
 from ablation.tracking.store import (
     LABEL,
     Home,
+    about_of,
     connect,
     current_declaration,
     declarations,
@@ -46,6 +55,7 @@ from ablation.tracking.store import (
     describe_data,
     failures,
     find_home,
+    keep_about,
     keep_commonest,
     keep_numerics,
     labels_taken,
@@ -66,12 +76,15 @@ __all__ = [
     "RUNS",
     "WEIGHTS",
     "Early",
+    "Ended",
     "Finished",
     "Home",
     "Outdated",
     "Started",
     "Unfinished",
+    "about_of",
     "append",
+    "attention_frame",
     "begin",
     "close",
     "close_unfinished",
@@ -88,8 +101,11 @@ __all__ = [
     "find_outdated",
     "foreign_runs",
     "hashes_frame",
+    "importances_of",
     "keep",
+    "keep_about",
     "keep_commonest",
+    "keep_importances",
     "keep_numerics",
     "keep_reported",
     "keep_taken",
@@ -106,11 +122,14 @@ __all__ = [
     "reach",
     "record",
     "record_failure",
+    "record_told",
     "reported_in",
     "runs_frame",
     "settled",
     "taken_of",
     "test_evaluations",
+    "told_at",
+    "told_of",
     "validation_curves",
     "with_kept",
 ]

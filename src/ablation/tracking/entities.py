@@ -74,7 +74,7 @@ def parameters_of(trial: Trial, data: Prepared) -> list[Param]:
     named = {"arm": trial.arm.name, "seed": trial.seed, "data": data.name}
     if trial.training_seed != trial.seed:
         named["training_seed"] = trial.training_seed
-    parameters = {**flatten(trial.arm.config), **named, **data.parameters()}
+    parameters = {**flatten(trial.config), **named, **data.parameters()}
     return [Param(name, str(value)) for name, value in parameters.items()]
 
 

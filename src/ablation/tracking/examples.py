@@ -13,7 +13,7 @@ from urllib.parse import unquote, urlparse
 from ablation.records.declaration import Declaration
 from ablation.records.outcome import Outcome
 from ablation.tracking.frames import planned
-from ablation.tracking.record import CORRECT
+from ablation.tracking.record import ATTENTION, CORRECT
 from ablation.tracking.store import Home, commonest, failures
 
 if TYPE_CHECKING:
@@ -31,10 +31,37 @@ REQUESTS = 8
 """Artifacts downloaded from a tracking server at a time."""
 
 
+ATTENTIONS = ("arm", "seed", "weights")
+"""One row per finished run whose artifact is there: the weights on the shown test texts, float16,
+one text after the other."""
+
+
+def attention_frame(
+    home: Home, declaration: Declaration, outcomes: Mapping[str, Outcome]
+) -> pd.DataFrame:
+    """Returns the columns :data:`ATTENTIONS`; a run without the artifact has no row."""
+    import pandas as pd
+
+    found = _read_all(home, declaration, outcomes, ATTENTION)
+    return pd.DataFrame(found, columns=list(ATTENTIONS))
+
+
 def examples_frame(
     home: Home, declaration: Declaration, outcomes: Mapping[str, Outcome]
 ) -> pd.DataFrame:
     """Returns the columns :data:`EXAMPLES`; a run without the artifact has no row."""
+    import pandas as pd
+
+    rows = _read_all(home, declaration, outcomes, CORRECT)
+    if bits := commonest(home):
+        rows.append(("", COMMONEST, bits))
+    return pd.DataFrame(rows, columns=list(EXAMPLES))
+
+
+def _read_all(
+    home: Home, declaration: Declaration, outcomes: Mapping[str, Outcome], name: str
+) -> list[tuple[str, int, bytes]]:
+    """Returns arm, seed and content of an artifact of every finished run that has it."""
     place = home.client.get_experiment(home.experiment).artifact_location
     wanted = [
         (arm, seed, outcome.run_id)
@@ -44,16 +71,11 @@ def examples_frame(
     runs = [run for _, _, run in wanted]
     if (address := urlparse(place)).scheme in {"", "file"}:  # a server's is mlflow-artifacts:/1
         folder = Path(unquote(address.path))
-        found = [_read(folder / run / "artifacts" / CORRECT) for run in runs]
+        found = [_read(folder / run / "artifacts" / name) for run in runs]
     else:
         with ThreadPoolExecutor(REQUESTS) as threads:
-            found = list(threads.map(lambda run: _download(home, run), runs))
-    import pandas as pd
-
-    rows = [(arm, seed, bits) for (arm, seed, _), bits in zip(wanted, found, strict=True) if bits]
-    if bits := commonest(home):
-        rows.append(("", COMMONEST, bits))
-    return pd.DataFrame(rows, columns=list(EXAMPLES))
+            found = list(threads.map(lambda run: _download(home, run, name), runs))
+    return [(arm, seed, bits) for (arm, seed, _), bits in zip(wanted, found, strict=True) if bits]
 
 
 def _read(path: Path) -> bytes:
@@ -63,7 +85,7 @@ def _read(path: Path) -> bytes:
         return b""
 
 
-def _download(home: Home, run: str) -> bytes:
+def _download(home: Home, run: str, name: str) -> bytes:
     with tempfile.TemporaryDirectory() as folder, contextlib.suppress(OSError, *failures()):
-        return Path(home.client.download_artifacts(run, CORRECT, folder)).read_bytes()
+        return Path(home.client.download_artifacts(run, name, folder)).read_bytes()
     return b""

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 CORRECT = "test_correct.bin"
 """Artifact: one packed bit per test text, in the split's order, or packed scores."""
+ATTENTION = "test_attention.f16"
+"""Artifact: the weights on the tokens of the shown test texts, float16, one after the other."""
 LOG = "log.txt"
 """Artifact: what the run printed."""
 CHANGED = "ablation.changed"
@@ -184,6 +186,8 @@ def record(
     client.log_batch(early.run_id, **new)
     if result.correct:
         _save(home, early.artifacts, CORRECT, result.correct)
+    if result.attention:
+        _save(home, early.artifacts, ATTENTION, result.attention)
     if result.log:
         _save(home, early.artifacts, LOG, result.log)
     ended = milliseconds(began + result.seconds)

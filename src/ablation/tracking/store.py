@@ -40,6 +40,8 @@ CONTENT = "ablation.content."
 """Prefix of the tags that hold the text of each declaration, in parts."""
 TAG_LENGTH = 5000
 """Characters per part; MLflow stores up to 8,000 per tag."""
+ABOUT = "ablation.about"
+"""Tag of the parent run, in parts: what the task says of the data, JSON."""
 COMMONEST = "ablation.commonest"
 """Tag of the parent run: a bit per test example, whether it is of the commonest class; base64."""
 NUMERICS = "ablation.numerics"
@@ -214,7 +216,7 @@ def _experiments(client: MlflowClient, study: str) -> dict[str, Experiment]:
     """Returns name to experiment for all that may hold runs of the study, deleted ones too."""
     from mlflow.entities import ViewType
 
-    if not re.fullmatch(r"\w+", study):  # typed by the user, perhaps with a quote
+    if not re.fullmatch(r"[\w-]+", study):  # typed by the user, perhaps with a quote
         return {}
     found: dict[str, Experiment] = {}
     token = None
@@ -406,6 +408,20 @@ def keep_numerics(home: Home, rows: Sequence[Mapping[str, Any]], *, of: str) -> 
     columns = {name: [row[name] for row in rows] for name in (rows[0] if rows else ())}
     set_long(home, NUMERICS, json.dumps(columns))
     home.client.set_tag(home.parent, f"{NUMERICS}.of", of)
+
+
+def keep_about(home: Home, about: Mapping[str, Any]) -> None:
+    """Keeps with the parent run what its task says of the data, in JSON's types."""
+    text = json.dumps(about, ensure_ascii=False, sort_keys=True)
+    if about_of(home) != json.loads(text):
+        set_long(home, ABOUT, text)
+
+
+def about_of(home: Home) -> dict[str, Any]:
+    """Returns what :func:`keep_about` kept; nothing where an earlier version made the record."""
+    tags = home.client.get_run(home.parent).data.tags
+    found: dict[str, Any] = json.loads(long_in(tags, ABOUT)) if ABOUT in tags else {}
+    return found
 
 
 def keep_commonest(home: Home, bits: bytes) -> None:

@@ -14,6 +14,7 @@ from ablation.report.basis import Basis
 from ablation.report.blocks import Block, Figure
 from ablation.report.content import Content
 from ablation.report.parts import (
+    attention,
     caveats,
     curves,
     failures,
@@ -26,12 +27,14 @@ from ablation.report.parts import (
     provenance,
     response,
     runs,
+    searched,
     seeds,
     sensitivity,
     variance,
     verdicts,
     words,
 )
+from ablation.report.searches import OURS
 
 Part = Callable[[Basis], Iterator[Block]]
 
@@ -41,17 +44,23 @@ def parts_of(content: Content) -> Mapping[str, Part]:
     return {
         "": verdicts.section,
         "In words": words.section,
+        "Tuning": searched.section,
         "How it was computed": method.section,
         "Response": response.section,
         "Looks": looks.section,
         "Seeds across arms": seeds.section,
         "Learning curves": curves.section,
         "Probes": probes.section,
+        "Attention": attention.section,
         "Failures": failures.section,
         "Other metrics and cost": others.section,
         "Arm or seed": variance.section,
         "Interactions": interactions.section,
-        **{name.capitalize(): partial(own.section, name) for name in content.tables},
+        **{
+            name.capitalize(): partial(own.section, name)
+            for name in content.tables
+            if name not in OURS
+        },
         "Sensitivity": sensitivity.section,
         "Caveats": caveats.section,
         "Runs": runs.section,

@@ -14,8 +14,12 @@ def section(basis: Basis) -> Iterator[Block]:
     said = list(basis.content.wording.get("caveats", ()))
     if basis.content.is_recorded:
         said.append(
-            "The verdicts hold for the data and the fixed hyperparameters below; nothing was "
-            "tuned for any arm."
+            "The verdicts hold for the data and the fixed hyperparameters below; "
+            + (
+                "nothing was tuned for any arm."
+                if basis.declaration.searched is None
+                else "what was tuned has a section of its own."
+            )
         )
     if said:
         yield Bullets(said)

@@ -84,7 +84,7 @@ def verdict_table(effects: pd.DataFrame, scale: Scale, *, paired: bool = True) -
         scale: How the metric is written.
         paired: Whether arms were compared seed by seed; else no wins are counted.
     """
-    rows = []
+    rows, is_fresh = [], effects["fresh_n"].notna().any()
     for place, row in enumerate(effects.to_dict("records")):
         first = place == 0
         rows.append(
@@ -106,10 +106,12 @@ def verdict_table(effects: pd.DataFrame, scale: Scale, *, paired: bool = True) -
                 ),
                 Cell("" if first else f"{row['wins']}–{row['ties']}–{row['losses']}"),
             ][: None if paired else -1]
+            + (_fresh(row, scale) if is_fresh else [])
         )
     columns = ["arm", "verdict", "difference", INTERVAL, "95 % estimate", "p differs",
                "p equivalent", "alpha", "mean", "seeds" if paired else "runs", "failed",
                "w–t–l"][: None if paired else -1]  # fmt: skip
+    columns += _FRESH if is_fresh else []
     caption = (
         f"{scale.heading[0].upper()}{scale.heading[1:]}. {_about(effects)}Differences to the "
         f"baseline {_COMPARED[paired]}. The interval of the verdict is the one it rests "
@@ -118,9 +120,23 @@ def verdict_table(effects: pd.DataFrame, scale: Scale, *, paired: bool = True) -
         "Beside the failed runs stands the rate up to which they may fail (one-sided 95 %)"
     )
     caption += _WINS if paired else "."
+    if is_fresh:
+        caption += (
+            " Fresh seeds took no part in the verdict: theirs is the estimate that no selection "
+            "has made larger."
+        )
     if any(doubts(row) for row in effects.to_dict("records")):
         caption += f" {MARK} Something weakens this verdict: see In words."
-    return table(columns, rows, numeric="llrrrrrrrrrr", caption=caption)
+    return table(columns, rows, numeric="llr*", caption=caption)
+
+
+_FRESH = ["on fresh seeds", "95 % interval", "fresh seeds"]
+
+
+def _fresh(row: Mapping[Any, Any], scale: Scale) -> list[Cell]:
+    """Returns an arm's estimate on seeds that took no part in its verdict."""
+    ends = scale.interval(row["fresh_low"], row["fresh_high"])
+    return [scale.difference(row["fresh_effect"]), ends, count(row["fresh_n"])]
 
 
 _WINS = (

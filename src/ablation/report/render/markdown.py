@@ -11,6 +11,8 @@ from ablation.report.blocks import (
     Cell,
     Command,
     Figure,
+    Heat,
+    HeatRow,
     Page,
     Section,
     Table,
@@ -19,6 +21,10 @@ from ablation.report.blocks import (
 
 LINKED = 1000
 """Cells of a table up to which their links are kept; beyond, no code host renders the file."""
+
+
+HEAVIEST = 3
+"""Words of a text that are named for each row of weights."""
 
 
 def render(page: Page) -> str:
@@ -82,5 +88,14 @@ def _block(block: Block) -> str:
         case Figure(name=name, alt=alt, caption=caption):
             image = f"![{escape(alt)}](figures/{name}.svg)"
             return f"{image}\n\n{escape(caption)}" if caption else image
+        case Heat(label=label, rows=rows):
+            lines = [f"- {escape(row.name)} ({row.note}): {_heaviest(block, row)}" for row in rows]
+            return f"{escape(label)}: {escape(' '.join(block.words))}\n\n" + "\n".join(lines)
         case Table():
             return table(block)
+
+
+def _heaviest(text: Heat, row: HeatRow) -> str:
+    """Returns the words of a text that a row shades most, with what is said of them."""
+    order = sorted(range(len(text.words)), key=lambda place: -row.shades[place])[:HEAVIEST]
+    return ", ".join(f"{escape(text.words[place])} {row.tips[place]}" for place in order)

@@ -15,8 +15,9 @@ from torch import Tensor
 from ablation.records.metric import METRICS
 from ablation.records.outcome import EpochRecord, Reason, RunResult
 from ablation.task.text.config import RunConfig
-from ablation.task.text.model import Classifier, Pretrained, build_classifier
+from ablation.task.text.model import Classifier, Pretrained, build_classifier, pool
 from ablation.task.text.model.streams import generator
+from ablation.task.text.shown import TOKENS, shown_texts
 from ablation.task.text.train.adam import Adam
 from ablation.task.text.train.batches import Documents, Texts, batches
 from ablation.task.text.train.evaluate import logits_of, scores_of
@@ -174,7 +175,23 @@ def _result(
         weights_hash=_hash(chosen.weights),
         logits_hash=_hash({"logits": logits}),
         correct=np.packbits(right).tobytes(),
+        attention=_attention(model, test),
     )
+
+
+@torch.no_grad()
+def _attention(model: Classifier, test: Texts | Documents) -> bytes:
+    """Returns the weights on the tokens of the shown texts, the mean of heads; see ``shown``."""
+    if isinstance(test, Documents):
+        return b""
+    ends = (test.starts + test.lengths).cpu().numpy()
+    chosen = shown_texts(test.tokens.cpu().numpy(), np.concatenate(([0], ends)))
+    states, mask = model.states(*test.batch(torch.from_numpy(chosen).to(test.labels.device)))
+    _, weights = pool(model.pooling, states, mask)
+    if weights is None:
+        return b""
+    flat = weights.mean(dim=1) if weights.ndim > mask.ndim else weights
+    return flat[:, :TOKENS][mask[:, :TOKENS]].half().cpu().numpy().tobytes()
 
 
 def _hash(tensors: Mapping[str, Tensor]) -> str:

@@ -1,0 +1,256 @@
+"""Tuning and search: budgets, what was found, and what it does to the verdicts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from ablation import stats
+from ablation.figures import ARMS, WIDTH, Axis, figure_of, grid, name, plain, styled
+from ablation.report.basis import Basis
+from ablation.report.blocks import Block, Cell, Figure, Table, Text, table
+from ablation.report.numbers import Scale, count, significant
+from ablation.report.searches import values_of
+
+if TYPE_CHECKING:
+    from ablation.figures import Figure as Drawing
+
+CONDITIONAL = (
+    "Verdicts are conditional on the tuned hyperparameters: another tuning may find others."
+)
+REPEATED = "The tuning was repeated in every block, so verdicts are about tuning luck, too."
+DESCRIPTIVE = (
+    "Importances are descriptive: they sum to one even where nothing matters, so each stands "
+    "beside the 95 % quantile of what it is where the values are shuffled over the trials."
+)
+
+PROGRESS = ("arm", "number", "mean", "low", "high", "n")
+"""One row per arm and trial: best value so far, with a t interval over blocks where there are."""
+
+
+def section(basis: Basis) -> Iterator[Block]:
+    """Yields what tunings or the search found, and what they cost."""
+    declared, trials = basis.declaration.searched, basis.content.tables.get("searches")
+    if declared is None or trials is None or not len(trials):
+        return
+    joint = declared.kind == "search"
+    yield Text(_said(declared.kind, declared.trials, declared.pruner))
+    yield found_table(basis, trials, joint=joint)
+    yield Figure(
+        "tuning",
+        "The best value on validation so far, by trial",
+        partial(draw_progress, basis.scale.frame(progress(basis), "mean", "low", "high"),
+                basis.axis),
+        "The best value on validation up to each trial; a band is a pointwise 95 % t interval "
+        "over blocks.",
+    )  # fmt: skip
+    if joint:
+        yield from _joint(basis, trials)
+
+
+def _said(kind: str, trials: int, pruner: str) -> str:
+    budget = (
+        f"{trials} trials each, equal for all arms" if kind != "search" else f"{trials} trials"
+    )
+    said = (
+        f"Budget: {budget}, on seeds from 10,000 and on validation alone; pruned by "
+        f"{pruner.replace('_', ' ')}. Test had no part in it."
+    )
+    if kind == "search":
+        return f"{said} The best configurations then ran on fresh seeds like any arm."
+    return f"{said} {REPEATED if kind == 'per_replicate' else CONDITIONAL}"
+
+
+def best_rows(basis: Basis, trials: pd.DataFrame) -> list[tuple[str, dict[Any, Any]]]:
+    """Returns each arm with the trial that it took its values from, of its first block."""
+    done = trials[trials["state"] == "COMPLETE"]
+    sign = basis.declaration.measure.direction
+    order = done.assign(rank=-sign * done["value"]).sort_values(["rank", "number"], kind="stable")
+    declared = basis.declaration.searched
+    if declared is not None and declared.kind == "search":
+        arms = [arm for arm in basis.effects["arm"] if arm != basis.declaration.baseline]
+        places = range(1, len(arms) + 1)
+        return [(f"best {place}", order.iloc[place - 1].to_dict()) for place in places]
+    found = []
+    for arm in dict.fromkeys(basis.effects["arm"]):
+        rows = order[order["arm"] == arm]
+        if len(rows):
+            found.append((str(arm), rows[rows["block"] == rows["block"].min()].iloc[0].to_dict()))
+    return found
+
+
+def found_table(basis: Basis, trials: pd.DataFrame, *, joint: bool) -> Table:
+    """Returns what was found for each arm: values, budget, values on validation, verdicts."""
+    scale, tuned = basis.scale, basis.effects.set_index("arm")
+    shared = basis.content.tables.get("shared")
+    others = None if shared is None else shared.set_index("arm")
+    fresh = fresh_validation(basis)
+    rows = []
+    for arm, best in best_rows(basis, trials):
+        of = trials if joint else trials[trials["arm"] == arm]
+        row = [
+            Cell(arm), Cell(_values(best)), count(float(len(of))),
+            count(float((of["state"] == "PRUNED").sum())), significant(float(of["seconds"].sum())),
+            scale.value(float(best["value"])), scale.value(fresh.get(arm, np.nan)),
+            *_verdict(tuned, arm, scale),
+            *(_verdict(others, arm, scale) if others is not None else ()),
+        ]  # fmt: skip
+        rows.append(row)
+    columns = ["arm", "values", "trials", "pruned", "seconds", "best on validation",
+               "fresh on validation", "tuned", "difference"]  # fmt: skip
+    columns += [] if others is None else ["shared", "difference at shared"]
+    caption = (
+        "The best value of a search is chosen for being high; on fresh seeds the same "
+        "configuration has the value beside it."
+    )
+    if not joint:
+        caption += " Shared: the same arms, every hyperparameter as it is in the configuration."
+    return table(columns, rows, numeric="llrrrrrlrlr"[: len(columns)], caption=caption)
+
+
+def _verdict(effects: pd.DataFrame, arm: str, scale: Scale) -> tuple[Cell, Cell]:
+    if arm not in effects.index:
+        return Cell(""), Cell("")
+    row = effects.loc[[arm]].to_dict("records")[0]
+    word = str(row["verdict"])
+    effect = float(row["effect"]) if word else np.nan
+    return Cell(word or "baseline", word=word), scale.difference(effect)
+
+
+def _values(row: Mapping[str, Any]) -> str:
+    values = values_of(row)
+    edges = set(str(row["edges"]).split(", "))
+    return ", ".join(
+        f"{path.rpartition('.')[2]} {_short(value)}{' (at the edge)' if path in edges else ''}"
+        for path, value in values.items()
+    )
+
+
+def _short(value: str) -> str:
+    try:
+        return f"{float(value):.3g}"
+    except ValueError:
+        return value.strip("'")
+
+
+def fresh_validation(basis: Basis) -> dict[str, float]:
+    """Returns arm to the mean of the metric on validation over its runs."""
+    runs = basis.content.runs
+    of = runs[(runs["split"] == "validation") & (runs["metric"] == basis.declaration.metric)]
+    means = of.groupby("arm", sort=False)["value"].mean()
+    return {str(arm): float(value) for arm, value in means.items()}
+
+
+def at_edges(basis: Basis) -> list[str]:
+    """Returns arm and hyperparameters for those whose tuned value is at the edge of its range."""
+    trials = basis.content.tables.get("searches")
+    if trials is None or basis.declaration.searched is None:
+        return []
+    return [f"{arm} ({row['edges']})" for arm, row in best_rows(basis, trials) if row["edges"]]
+
+
+def progress(basis: Basis) -> pd.DataFrame:
+    """Returns the columns :data:`PROGRESS`."""
+    trials, sign = basis.content.tables["searches"], basis.declaration.measure.direction
+    signed = trials.assign(signed=(sign * trials["value"]).where(trials["state"] == "COMPLETE"))
+    best = signed.groupby(["arm", "block"], sort=False)["signed"].cummax()
+    filled = best.groupby([signed["arm"], signed["block"]]).ffill()
+    grouped = signed.assign(best=sign * filled).groupby(["arm", "number"], sort=False)["best"]
+    frame = grouped.agg(["count", "mean", "std"]).reset_index().dropna(subset=["mean"])
+    n = frame["count"].to_numpy(np.float64)
+    error = frame["std"].to_numpy(np.float64) / np.sqrt(n)
+    low, high = stats.interval(frame["mean"], error, np.maximum(n - 1, 1), 0.025)
+    return frame.assign(n=frame["count"], low=low, high=high)[list(PROGRESS)]
+
+
+def draw_progress(rows: pd.DataFrame, axis: Axis) -> Drawing:
+    """Draws the best value so far by trial, a line per arm.
+
+    Args:
+        rows: The columns :data:`PROGRESS`.
+        axis: How the metric is written.
+    """
+    from ablation.figures.library import seaborn
+
+    with styled():
+        figure = figure_of(WIDTH, 3.0)
+        axes = figure.subplots()
+        for place, (arm, of) in enumerate(rows.groupby("arm", sort=False)):
+            colour = ARMS[place % len(ARMS)]
+            seaborn.lineplot(of, x="number", y="mean", color=colour, drawstyle="steps-post",
+                             errorbar=None, label=name(str(arm)), legend=False,
+                             ax=axes)  # fmt: skip
+            axes.fill_between(of["number"], of["low"], of["high"], step="post", color=colour,
+                              alpha=0.15, linewidth=0)  # fmt: skip
+        unit = f", {axis.unit}" if axis.unit else ""
+        axes.set(xlabel="trial", ylabel=plain(f"best {axis.metric} on validation{unit}"))
+        grid(axes, "y")
+        figure.legend(loc="outside upper left", ncols=4, fontsize=7.5)
+    return figure
+
+
+def _joint(basis: Basis, trials: pd.DataFrame) -> Iterator[Block]:
+    """Yields the importances, and the value over each hyperparameter."""
+    found = basis.content.tables.get("importances")
+    if found is not None and len(found):
+        rows = [
+            [Cell(str(row["parameter"])), Cell(str(row["evaluator"])),
+             significant(float(row["importance"])), significant(float(row["null95"])),
+             Cell("above its null" if row["importance"] > row["null95"] else "")]
+            for row in found.to_dict("records")
+        ]  # fmt: skip
+        columns = ["hyperparameter", "by", "importance", "95 % of its null", ""]
+        yield table(columns, rows, numeric="llrrl", caption=DESCRIPTIVE)
+    numbers = numeric_values(trials)
+    if len(numbers):
+        yield Figure(
+            "slices",
+            "The value on validation over each numeric hyperparameter",
+            partial(draw_slices, basis.scale.frame(numbers, "value"), basis.axis),
+            "Each dot is a completed trial of the search, later ones darker.",
+        )
+
+
+def numeric_values(trials: pd.DataFrame) -> pd.DataFrame:
+    """Returns path, number, x and value, a row per completed trial and hyperparameter above 0."""
+    rows = []
+    for row in trials[trials["state"] == "COMPLETE"].to_dict("records"):
+        for path, text in values_of({str(key): each for key, each in row.items()}).items():
+            try:
+                x = float(text)
+            except ValueError:
+                continue
+            if x > 0 and text not in {"True", "False"}:
+                rows.append((path, row["number"], x, row["value"]))
+    return pd.DataFrame(rows, columns=["path", "number", "x", "value"])
+
+
+def draw_slices(rows: pd.DataFrame, axis: Axis) -> Drawing:
+    """Draws the value over each hyperparameter, a panel for each.
+
+    Args:
+        rows: Columns path, number, x, value.
+        axis: How the metric is written.
+    """
+    from ablation.figures.library import seaborn
+
+    paths = list(dict.fromkeys(rows["path"]))
+    with styled():
+        figure = figure_of(WIDTH, 2.4 * ((len(paths) + 1) // 2))
+        grid_of = figure.subplots((len(paths) + 1) // 2, 2, sharey=True, squeeze=False).flat
+        for axes, path in zip(grid_of, paths, strict=False):
+            of = rows[rows["path"] == path]
+            seaborn.scatterplot(of, x="x", y="value", hue="number", palette="Blues", s=18,
+                                edgecolor="#6e7681", linewidth=0.4, legend=False,
+                                ax=axes)  # fmt: skip
+            if of["x"].max() > 10 * of["x"].min():
+                axes.set_xscale("log")
+            axes.set(xlabel=plain(path.rpartition(".")[2]), ylabel=plain(axis.unit or axis.metric))
+            grid(axes, "y")
+        for axes in list(grid_of):
+            axes.set_visible(False)
+    return figure

@@ -1,0 +1,6 @@
+"""Asks Optuna where to look next, and when to stop looking; on studies in memory alone."""
+
+from ablation.search.ask import WINDOW, ask
+from ablation.search.prune import PRUNERS, Pruning
+
+__all__ = ["PRUNERS", "WINDOW", "Pruning", "ask"]

@@ -1,0 +1,68 @@
+"""The few test texts whose attention weights every run keeps, the same in all arms and seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from jaxtyping import Int
+
+from ablation.task.text.data import Encoded
+
+TEXTS = 64
+"""Texts; at 2 bytes a token they take 8 KB a run at most."""
+TOKENS = 64
+"""First tokens of a text that are kept."""
+UNKNOWN = "·"
+"""Stands for a token that is not in the vocabulary."""
+
+NAMED = {"docstrings": "docstrings of Python's standard library"}
+"""Source to what it is called on a page."""
+
+_FACTOR, _STEP = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xBF58476D1CE4E5B9)
+
+
+def shown_texts(
+    tokens: Int[np.ndarray, " total"], offsets: Int[np.ndarray, " texts_1"]
+) -> Int[np.ndarray, " few"]:
+    """Returns the places of the texts with the smallest hash, in ascending order.
+
+    Args:
+        tokens: Token ids of all texts, one after the other.
+        offsets: Where each text starts, and the end of the last.
+    """
+    # By content and not by place, so that a text is chosen whatever stands beside it.
+    starts = np.asarray(offsets[:-1])
+    place = (np.arange(len(tokens)) - starts.repeat(np.diff(offsets))).astype(np.uint64)
+    mixed = (np.asarray(tokens).astype(np.uint64) + np.uint64(1)) * _FACTOR ^ place * _STEP
+    hashes = np.add.reduceat(mixed * (mixed >> np.uint64(29) | np.uint64(1)), starts)
+    return np.sort(np.argsort(hashes, kind="stable")[:TEXTS])
+
+
+def about(data: Encoded) -> Mapping[str, Any]:
+    """Returns what a reader must know of the data: ``facts``, pairs of name and value; ``texts``.
+
+    Each text has ``place``, its number in test; ``label``; ``words``, its first tokens.
+    """
+    rows = " / ".join(f"{data.rows[split]:,}" for split in ("train", "validation", "test"))
+    known = dict(zip(data.vocabulary().values(), data.vocabulary(), strict=True))
+    test = data.split("test")
+    texts = [
+        {
+            "place": int(place),
+            "label": data.labels[int(test.labels[place])],
+            "words": [
+                known.get(int(token), UNKNOWN)
+                for token in test.tokens[test.offsets[place] : test.offsets[place + 1]][:TOKENS]
+            ],
+        }
+        for place in shown_texts(test.tokens, test.offsets)
+    ]
+    facts = [
+        ("data", NAMED.get(data.source, data.source)),
+        ("train / validation / test", rows),
+        ("classes", str(len(data.labels))),
+        ("tokens", data.tokenizer),
+    ]
+    return {"facts": facts, "texts": texts}

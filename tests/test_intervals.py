@@ -1,0 +1,111 @@
+"""No picture and no line contradicts its verdict: what is drawn and told is what it rests on."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from html import unescape
+
+import numpy as np
+import pandas as pd
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from synthetic import arms_named, content, declaration
+
+from ablation.records.declaration import Look
+from ablation.report import Basis, brief, compose, note
+from ablation.report.parts import verdicts
+from ablation.report.render import html, latex, markdown
+
+MARGIN = 2.0
+"""Points."""
+SHOWN = 0.00500001
+"""What rounding to two digits may move an end by."""
+ROW = re.compile(
+    r"(arm\d).*?(BETTER|WORSE|EQUIVALENT|INCONCLUSIVE).*?([+−-][\d.]+) to ([+−-][\d.]+)"
+)
+
+families = st.builds(
+    lambda seed, arms, seeds, noise, shift: (seed, arms, seeds, noise, shift),
+    st.integers(0, 2**32 - 1),
+    st.integers(1, 5),
+    st.integers(3, 12),
+    st.floats(0.001, 0.03),
+    st.floats(0, 0.03),
+)
+
+
+def runs_of(seed: int, arms: int, seeds: int, noise: float, shift: float) -> pd.DataFrame:
+    draw = np.random.default_rng(seed)
+    names = ["base", *(f"arm{place}" for place in range(arms))]
+    shifts = dict(zip(names, [0.0, *draw.normal(0, shift, arms)], strict=True))
+    rows = [
+        ("s", f"c{place}", arm, block, "test", "accuracy",
+         float(0.7 + shifts[arm] + draw.normal(0, noise)), "FINISHED", None, 3, 1.5,
+         f"r{place}-{block}")
+        for place, arm in enumerate(names)
+        for block in range(seeds)
+    ]  # fmt: skip
+    columns = "study config arm seed split metric value status reason epoch seconds run_id"
+    return pd.DataFrame(rows, columns=columns.split())
+
+
+def told(basis: Basis) -> Iterator[tuple[str, str, str, float, float]]:
+    """Yields where, arm, verdict and both ends, for everything that a reader may meet."""
+    page, table = compose(basis), verdicts.verdict_table(basis.shown, basis.scale)
+    drawn = {each.name: "" for each in page.figures}
+    rows = html.render(page, drawn).replace("\n", " ").replace("</tr>", "\n")
+    told_in = {
+        "html": re.sub(r"<[^>]+>", " ", rows),
+        "markdown": markdown.render(page),
+        "latex": latex.render(table).replace("$-$", "−").replace("{-}", "-"),
+        "terminal": "\n".join(
+            " ".join(cell.text for cell in row) for row in brief(basis.content).rows
+        ),
+        "note": note(basis.content),
+    }
+    for place, text in told_in.items():
+        found = list(ROW.finditer(unescape(text)))
+        assert {match[1] for match in found} >= set(basis.effects["arm"].iloc[1:]), place
+        seen = set()
+        for match in found:
+            if match[1] not in seen:  # the table; sentences and looks follow it
+                seen.add(match[1])
+                low, high = (float(end.replace("−", "-")) for end in match.groups()[2:])
+                yield place, match[1], match[2], low, high
+    (figure,) = (block for section in page.sections for block in section.blocks
+                 if getattr(block, "name", "") == "differences")  # fmt: skip
+    arms = basis.shown.iloc[1:].reset_index(drop=True)
+    for axes in figure.draw().axes:
+        for line in axes.lines:
+            if line.get_linewidth() == 3.0 and len(line.get_xdata()):
+                low, high = line.get_xdata()
+                row = arms.loc[int(line.get_ydata()[0])]
+                yield "figure", row["arm"], row["verdict"], low, high
+
+
+@settings(
+    max_examples=8, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck)
+)
+@given(families)
+def test_what_is_told_and_drawn_agrees_with_its_verdict(
+    family: tuple[int, int, int, float, float],
+) -> None:
+    frame = runs_of(*family)
+    names = list(dict.fromkeys(frame["arm"]))
+    declared = declaration(arms=arms_named(names), looks=(Look(family[2], 0.05),), quantum=0.0)
+    basis = Basis(content(frame, declaration=declared))
+    places = set()
+    for place, arm, verdict, low, high in told(basis):
+        places.add(place)
+        wanted = basis.effects.set_index("arm").loc[arm, "verdict"]
+        assert verdict == wanted, (place, arm)
+        if verdict in {"BETTER", "WORSE"}:
+            assert (low > -SHOWN) if verdict == "BETTER" else (high < SHOWN), (place, arm)
+        elif verdict == "EQUIVALENT":
+            assert -MARGIN - SHOWN < low < high < MARGIN + SHOWN, (place, arm)
+        else:
+            assert low < SHOWN, (place, arm)
+            assert high > -SHOWN, (place, arm)
+            assert max(-low, high) > MARGIN - SHOWN, (place, arm)
+    assert places == {"html", "markdown", "latex", "terminal", "note", "figure"}

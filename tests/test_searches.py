@@ -1,0 +1,258 @@
+"""Tunings and searches: what is asked, in which order it may be told, and what comes of it."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import random
+import shutil
+from collections import Counter
+from collections.abc import Generator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import optuna
+import pytest
+from test_task import DICE, Dice, Table
+
+from ablation import report, tracking
+from ablation.cli.searched import filled_in, look_up_searches
+from ablation.errors import Refused
+from ablation.execute import ExecutorCrew, session, walk
+from ablation.execute.searching import carry_out, searching
+from ablation.execute.try_point import Attempt, try_point
+from ablation.execute.worker import Job
+from ablation.records.declaration import Declaration
+from ablation.records.metric import METRICS
+from ablation.records.outcome import EpochRecord, RunResult
+from ablation.records.places import places
+from ablation.records.told import Told, best_of
+from ablation.search import Pruning, ask
+from ablation.search.prune import PRUNERS
+from ablation.spec import LogUniform, Study, When
+from ablation.study import searched
+from ablation.study.plan import Plan, make_plan
+from ablation.study.space import Recalled, choose
+
+SPACE = {
+    "bias": LogUniform(1e-3, 1.0, zero=True),
+    "sides": (4, 6, 8),
+    "faces": When("sides", (8,), (1, 2)),
+}
+EPOCHS = 4
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Loaded(Dice):
+    faces: int = 1
+
+
+def worth(config: Loaded) -> float:
+    """Best at a bias of 0.1, better with eight sides."""
+    off = 3.0 if config.bias == 0 else abs(math.log10(config.bias / 0.1))
+    return 0.6 - 0.1 * off + 0.05 * (config.sides == 8) + 0.01 * config.faces
+
+
+def throw(
+    config: Loaded, seed: int, data: Table, *, device: str, folder: Path | None
+) -> Generator[EpochRecord, None, RunResult]:
+    draw = random.Random(seed)
+    for epoch in range(1, EPOCHS + 1):
+        share = worth(config) * epoch / EPOCHS + draw.gauss(0, 0.01)
+        metrics = {"validation/accuracy": share, "train/loss": 1.0}
+        yield EpochRecord(epoch=epoch, seconds=0.1 * epoch, metrics=metrics)
+    assert seed < searched.TUNING_SEEDS, "a tuning has evaluated test"
+    metrics = {f"{split}/{name}": share for split in ("validation", "test") for name in METRICS}
+    return RunResult(status="FINISHED", epoch=EPOCHS, seconds=0.4, metrics=metrics)
+
+
+LOADED = dataclasses.replace(DICE, config=Loaded(), train=throw, epochs=lambda config: EPOCHS)
+
+
+def study(**changes: Any) -> Study:
+    given = {
+        "name": "loaded", "question": "?", "task": LOADED, "config": Loaded(), "factor": "sides",
+        "levels": (6, 8), "baseline": 6, "seeds": 3, "margin": 0.02, "pruner": "median",
+        "tune": {"bias": SPACE["bias"]}, "tuning_trials": 12,
+    }  # fmt: skip
+    return Study(**(given | changes))
+
+
+class Uneven(ExecutorCrew):
+    """Threads that end in any order.
+
+    Args:
+        most: Calls after which the conductor is interrupted.
+    """
+
+    def __init__(self, most: int = 10**6) -> None:
+        super().__init__(ThreadPoolExecutor(3), at_once=3)
+        self.left = most
+
+    def submit(self, fn: Any, /, *args: Any, limits: Any = None) -> Future[Any]:
+        self.left -= 1
+        if self.left < 0:
+            raise KeyboardInterrupt
+        return super().submit(dawdle, fn, *args)
+
+
+def dawdle(fn: Any, *args: Any) -> Any:
+    for _ in range(random.SystemRandom().randrange(100_000)):
+        pass
+    return fn(*args)
+
+
+@pytest.fixture
+def store(tmp_path: Path, empty_store: Path) -> Path:
+    shutil.copytree(empty_store, tmp_path / "store")
+    return tmp_path / "store"
+
+
+def search(plan: Plan, store: Path, crew: Any) -> Mapping[str, Mapping[int, Told]]:
+    where = places(store)
+    with searching(plan, where) as opened:
+        for _ in carry_out(opened, crew, device="cpu"):
+            pass
+    return look_up_searches(plan, where).told
+
+
+def plain(told: Mapping[str, Mapping[int, Told]]) -> list[tuple[Any, ...]]:
+    return [
+        (name, number, dict(each.point), dict(each.curve), each.value, each.state)
+        for name, runs in told.items()
+        for number, each in sorted(runs.items())
+    ]
+
+
+def test_what_is_found_depends_on_no_worker_no_order_and_no_restart(
+    store: Path, tmp_path: Path
+) -> None:
+    plan = make_plan(study(), tmp_path)
+    other = shutil.copytree(store, tmp_path / "other")
+    alone = search(plan, store, ExecutorCrew(ThreadPoolExecutor(1), at_once=1))
+    states = Counter(each.state for runs in alone.values() for each in runs.values())
+    assert set(states) == {"COMPLETE", "PRUNED"}
+    with pytest.raises(KeyboardInterrupt):
+        search(plan, other, Uneven(most=13))
+    kept = look_up_searches(plan, places(other))
+    assert 0 < kept.left < 24
+    assert plain(search(plan, other, Uneven())) == plain(alone)
+    client = tracking.connect(places(other).tracking)
+    home = tracking.find_home(client, "loaded", "loaded")
+    assert home is not None
+    runs = client.search_runs([home.experiment], "tags.`ablation.kind` = 'tuning'")
+    assert len(runs) == 24  # nothing is recorded twice
+    assert not [name for run in runs for name in run.data.metrics if name.startswith("test/")]
+    assert {run.info.status for run in runs} == {"FINISHED"}
+    assert sum("ablation.pruned" in run.data.tags for run in runs) == states["PRUNED"]
+
+
+def test_the_dashboard_shows_a_search_as_optuna_would(store: Path, tmp_path: Path) -> None:
+    joint = study(factor=None, levels=(), baseline=None, tune={}, search=SPACE, search_trials=20)
+    plan = make_plan(joint, tmp_path)
+    told = search(plan, store, Uneven())
+    (runs,) = told.values()
+    url = places(store).storage
+    (name,) = optuna.get_all_study_names(url)
+    shown = optuna.load_study(study_name=name, storage=url)
+    assert shown.metric_names == ["validation accuracy"]
+    assert [trial.params for trial in shown.trials] == [runs[n].point for n in range(20)]
+    assert [trial.state.name for trial in shown.trials] == [runs[n].state for n in range(20)]
+    assert all(trial.user_attrs["seed"] == 10_000 + trial.number for trial in shown.trials)
+    (best,) = best_of(runs, 1)
+    assert (shown.best_trial.number, shown.best_value) == (best.number, best.value)
+    arms = filled_in(plan, look_up_searches(plan, places(store)), tmp_path).study.complete_arms
+    assert [arm.name for arm in arms] == ["baseline", "best 1", "best 2", "best 3"]
+    assert arms[1].config.bias == choose(SPACE, Recalled(shown.best_trial.params))["bias"]
+    assert set(optuna.importance.get_param_importances(shown)) <= {"bias is 0", *SPACE}
+
+
+@pytest.mark.parametrize("tuning", ["once", pytest.param("per_replicate", marks=pytest.mark.slow)])
+def test_tuned_arms_are_planned_trained_judged_and_reported(
+    store: Path, tmp_path: Path, tuning: str
+) -> None:
+    plan = make_plan(study(tuning=tuning, tuning_trials=8), tmp_path)
+    where, blocks = places(store), 3 if tuning == "per_replicate" else 1
+    search(plan, store, Uneven())
+    known = look_up_searches(plan, where)
+    assert (known.trials, known.left) == (2 * 8 * blocks, 0)
+    tuned = filled_in(plan, known, tmp_path)
+    for each in (make_plan(searched.shared(tuned.study), tmp_path), tuned):
+        with session(each, where) as opened:
+            trained = list(walk(opened, Uneven(), device="auto"))
+            assert len(trained) == 2 * 3
+    biases = {(each.trial.arm.name, each.trial.seed): each.trial.config.bias for each in trained}
+    assert len(set(biases.values())) == 2 * blocks
+    assert all(bias > 0 for bias in biases.values())
+    with session(tuned, where) as opened:
+        assert not opened.missing
+        content = report.gather(opened.home)
+        folder = report.build(content, tmp_path / "reports")
+    assert report.differing(folder) == []
+    declared = content.declaration.searched
+    assert declared is not None
+    assert (declared.kind, declared.trials, len(declared.names)) == (tuning, 8, 2 * blocks)
+    assert Declaration.from_json(content.declaration.to_json()) == content.declaration
+    text = (folder / "README.md").read_text(encoding="utf-8")
+    assert ("conditional on the tuned" in text) == (tuning == "once")
+    assert "| arm | values | trials | pruned |" in text
+    assert "difference at shared" in text
+    values = {arm.values["bias"] for arm in content.declaration.arms}
+    assert values == ({repr(bias) for bias in biases.values()} if tuning == "once"
+                      else {"tuned in every block"})  # fmt: skip
+
+
+@pytest.mark.parametrize("direction", [1, -1])
+def test_asks_stay_in_the_space_and_depend_on_what_is_told_before_alone(direction: int) -> None:
+    draw = np.random.default_rng(3)
+    told: dict[int, Told] = {}
+    points = []
+    for number in range(24):
+        point = ask(SPACE, told, number, name="s", direction=direction)
+        later = {**told, **{n: dataclasses.replace(told[n], value=9.0) for n in list(told)[-3:]}}
+        assert ask(SPACE, later, number, name="s", direction=direction) == point
+        values = choose(SPACE, Recalled(point))
+        assert values["bias"] == 0 or 1e-3 <= values["bias"] <= 1
+        assert ("faces" in values) == (values["sides"] == 8)
+        points.append(values)
+        told[number] = Told(
+            number=number, arm="a", point=point, values={}, curve={1: 0.5},
+            value=direction * worth(Loaded(**values)) + draw.normal(0, 0.01), state="COMPLETE",
+            seed=0, seconds=1.0,
+        )  # fmt: skip
+    assert points[0] != choose(SPACE, Recalled(ask(SPACE, {}, 0, name="t", direction=direction)))
+    found = [worth(Loaded(**values)) for values in points]
+    assert np.mean(found[8:]) > np.mean(found[:8]) + 0.05  # the first eight are quasi-random
+
+
+@pytest.mark.parametrize("pruner", sorted(PRUNERS))
+def test_a_hopeless_trial_is_pruned_and_the_best_is_not(pruner: str) -> None:
+    told = [
+        Told(number=n, arm="a", point={}, values={},
+             curve={e: 0.1 * n + 0.1 * e for e in (1, 2, 3, 4)}, value=0.1 * n + 0.4,
+             state="COMPLETE", seed=0, seconds=1.0)
+        for n in range(6)
+    ]  # fmt: skip
+    for direction, worst, best in ((1, -9.0, 9.0), (-1, 9.0, -9.0)):
+        ends = [
+            any(Pruning(pruner, told, direction).should_stop(2, value) for _ in (1,))
+            for value in (worst, best)
+        ]
+        assert ends == [pruner != "none", False]
+
+
+def test_a_trial_of_a_search_never_reaches_test() -> None:
+    job = Job(
+        train=throw, resolve_device=lambda name: "cpu", config=Loaded(bias=0.1),
+        seed=searched.TUNING_SEEDS, data=Table(), device="cpu",
+    )  # fmt: skip
+    attempt = Attempt(
+        job=job, metric="accuracy", direction=1, pruner="none", told=(), epochs=EPOCHS
+    )
+    tried = try_point(attempt)
+    assert (tried.state, len(tried.curve)) == ("COMPLETE", EPOCHS)
+    assert tried.value == max(tried.curve.values())
+    with pytest.raises(Refused, match="has evaluated test"):
+        try_point(dataclasses.replace(attempt, epochs=None))

@@ -155,7 +155,7 @@ def watched(tmp_path: Path, corpus: Path, empty_store: Path) -> Iterator[Watched
     (tmp_path / "progress").mkdir()
     live = Live(home, tmp_path / "progress", plan, {}, now=clock)
     yield Watched(home, trial, encoded, clock, live)
-    live.close()
+    live.close(complete=True)
     assert not (tmp_path / "progress").exists()
 
 

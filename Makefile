@@ -11,7 +11,7 @@ BUDGET = $(if $(SEEDS),--seeds "$(SEEDS)") $(if $(WORKERS),--workers "$(WORKERS)
 FOLLOWED = $(if $(FOLLOW_UP),--follow-up)
 
 .PHONY: setup study report reports-check samples readme ui dashboard calibration bench bench-report
-.PHONY: bench-step bench-overhead bench-scaling bench-growth check test test-browser test-all clean
+.PHONY: bench-step bench-overhead bench-scaling bench-growth chaos check test test-browser test-all clean
 .DEFAULT_GOAL := study
 
 # Set up again if the folder was moved or copied, because .venv points to the old place.
@@ -97,6 +97,10 @@ bench-growth: $(READY)
 # Measures time and memory of reports of up to 10,000 runs.
 bench-report: $(READY)
 	$(BIN)/python benchmarks/report.py
+
+# Kills a study at every moment of its life and checks that nothing is lost; an hour for 100 kills.
+chaos: $(READY)
+	$(BIN)/python benchmarks/chaos.py $(if $(KILLS),--kills "$(KILLS)")
 
 check: $(READY)
 	$(BIN)/python -m ruff check .

@@ -39,9 +39,7 @@ study = Study(
     title="Width of a perceptron on handwritten digits",
     run=train,
     config=Config(),
-    metric=Metric(
-        "accuracy", chance=0.1, examples="test/correct", factor=100, unit="points", digits=2
-    ),
+    metric=Metric("test/accuracy", chance=0.1, examples="test/correct"),
     margin=0.01,
     factor="width",
     levels=(8, 32, 64, 96),

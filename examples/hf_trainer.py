@@ -54,6 +54,6 @@ def train(config, seed, context):
 
 study = Study(
     name="hf_trainer", question="Does dropout matter?", run=train, config=Config(),
-    metric=Metric("accuracy", chance=0.22, examples="test/correct", factor=100, unit="points"),
+    metric=Metric("test/accuracy", chance=0.22, examples="test/correct"),
     margin=0.02, factor="dropout", levels=(0.0, 0.1, 0.5), baseline=0.1, seeds=5,
 )  # fmt: skip

@@ -29,21 +29,20 @@ def train(config, seed):
     width, (rate, warmup) = config["hidden"], config["optimizer"].values()
     model = nn.Sequential(nn.Linear(2, width), nn.Tanh(), nn.Linear(width, 2))
     optimizer = torch.optim.SGD(model.parameters(), rate, momentum=0.9)
-    schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer, lambda step: min(1, (step + 1) / (warmup + 1))
-    )
+    rise = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda at: min(1, (at + 1) / (warmup + 1)))
     for _ in range(config["epochs"]):
         for part in torch.randperm(len(x)).split(config["batch"]):
             loss = nn.functional.cross_entropy(model(x[part]), y[part])
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
-            schedule.step()
+            rise.step()
         correct = model(x_test).argmax(dim=1) == y_test
-        yield {"train/loss": loss.item(), "test/accuracy": correct.float().mean()}
+        accuracy = correct.double().mean()
+        yield {"train/loss": loss.item(), "test/accuracy": accuracy}
     weights = b"".join(each.detach().numpy().tobytes() for each in model.parameters())
     hashed = hashlib.sha256(weights).hexdigest()
-    return {"accuracy": correct.double().mean(), "test/correct": correct, "weights_hash": hashed}
+    return {"test/accuracy": accuracy, "test/correct": correct, "weights_hash": hashed}
 
 
 study = Study(
@@ -51,7 +50,7 @@ study = Study(
     question="Does the warm-up of the learning rate matter?",
     run=train,
     config=CONFIG,
-    metric=Metric("accuracy", chance=0.5, examples="test/correct", factor=100, unit="points"),
+    metric=Metric("test/accuracy", chance=0.5, examples="test/correct"),
     margin=0.02,
     factor="optimizer.warmup",
     levels=(0, 20, 100, 2000),

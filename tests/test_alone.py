@@ -21,7 +21,7 @@ from ablation.execute.ahead import job_of
 from ablation.execute.alone import alone
 from ablation.execute.processes import Processes
 from ablation.execute.torch_state import settings
-from ablation.execute.worker import Ran, run_trial
+from ablation.execute.worker import CHANGED, Ran, run_trial
 from ablation.records.outcome import RunResult
 from ablation.spec import Study
 from ablation.study.plan import Plan, make_plan
@@ -81,7 +81,8 @@ def _figures(plan: Plan, order: list[str]) -> dict[str, list[object]]:
         else:
             assert name == "rude:Dtype"
             found[name] += [ran.ending.what, ran.ending.place]
-        assert ran.changed == ("threads between operations",) * (name == "rude:Between")
+        stuck = "threads between operations" if name == "rude:Between" else None
+        assert ran.facts.get(CHANGED) == stuck
     return found
 
 

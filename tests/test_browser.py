@@ -253,13 +253,13 @@ def test_a_user_who_clicks_in_mlflow_finds_trials_curves_answer_and_report(
     told = wait_for(driver, "6 matching runs")
     assert "Traces 0" not in told
     assert "Not known yet whether it matters" in told
+    told = wait_for(driver, "1.0 · seed 01")
     headers = driver.execute_script(
         "return [...document.querySelectorAll('[role=columnheader]')]"
         ".sort((a, b) => a.getBoundingClientRect().x - b.getBoundingClientRect().x)"
         ".map(each => each.innerText.trim())"
     )
     assert [name for name in dict.fromkeys(headers) if name in COLUMNS] == COLUMNS
-    told = wait_for(driver, "1.0 · seed 01")
     assert "toys" in told
     assert "finished" in told
     keep(driver, "mlflow-runs")

@@ -376,6 +376,20 @@ def test_data_are_a_field_of_the_configuration_or_refused() -> None:
     assert plan(moved).declaration.arms[0].values == plan(named).declaration.arms[0].values
 
 
+@pytest.mark.parametrize(
+    ("metric", "expected"),
+    [
+        (Metric("test/acc"), (1, "points", 100.0, 2)),
+        (Metric("top1-accuracy", unit="%"), (1, "%", 1.0, 4)),
+        (Metric("val_loss"), (-1, "", 1.0, 4)),
+        (Metric("loss", lower_is_better=False), (1, "", 1.0, 4)),
+        (Metric("reward"), (1, "", 1.0, 4)),
+    ],
+)
+def test_what_is_not_given_follows_from_a_known_name(metric: Metric, expected: Any) -> None:
+    assert (metric.direction, metric.unit, metric.factor, metric.digits) == expected
+
+
 def test_chance_and_direction_are_the_metrics() -> None:
     metric = Metric("test/bleu", lower_is_better=True, unit="points", chance=0.25)
     declared = plan(study(metric=metric)).declaration

@@ -75,6 +75,26 @@ def test_the_study_in_the_readme_loads(tmp_path: Path) -> None:
     assert load(str(path), tmp_path).factor == "model.dropout"
 
 
+def test_the_function_in_the_readme_is_a_study(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    text = re.search(r"```python\n(# studies/warmup.py.*?)```", README, flags=re.DOTALL)
+    assert text is not None
+    (tmp_path / "warmup.py").write_text(text.group(1))
+    (tmp_path / "my_project").mkdir()
+    (tmp_path / "my_project/training.py").write_text(
+        "import dataclasses\n\n"
+        "@dataclasses.dataclass(frozen=True)\nclass Optimizer:\n    warmup: int = 0\n\n"
+        "@dataclasses.dataclass(frozen=True)\nclass Config:\n"
+        "    optimizer: Optimizer = Optimizer()\n\n"
+        "def train(config, seed):\n    return {'test/accuracy': 0.5}\n"
+    )
+    study = load(str(tmp_path / "warmup.py"), tmp_path)
+    assert [arm.name for arm in study.complete_arms] == ["0", "100", "1000"]
+    assert study.measure.chance == 0.1
+
+
 def test_the_pooling_in_the_readme_is_the_median(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

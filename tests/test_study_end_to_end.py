@@ -889,3 +889,18 @@ def test_a_study_over_data_sets_trains_each_once_and_has_a_page_over_all(
         assert said.index("tiny@others") < own.start()
     same = stored.run("plan", str(tiny_study), "--data", f"{other},{other}/../others", code=2)
     assert "have the same content" in same
+
+
+def test_a_run_is_trained_again_and_compared(stored: Project, tiny_study: Path) -> None:
+    stored.run("run", str(tiny_study), "--seeds", "1")
+    run = stored.runs()[0]["run_id"]
+    assert "comes out the same: 10 results are equal" in stored.run("rerun", run, str(tiny_study))
+    stored.client.set_tag(run, tracking.WEIGHTS, "another")
+    stored.client.set_tag(run, "ablation.processor", "an abacus")
+    out = stored.run("rerun", run, str(tiny_study), code=1)
+    assert "ablation.weights: then another, now " in out
+    assert "test/accuracy" not in out
+    assert "ablation.processor: then an abacus, now " in out
+    tiny_study.write_text(tiny_study.read_text().replace("hidden_size=8", "hidden_size=9"))
+    assert "have changed" in stored.run("rerun", run, str(tiny_study), code=2)
+    assert "No run 'nothing'" in stored.run("rerun", "nothing", str(tiny_study), code=2)

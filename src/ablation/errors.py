@@ -19,6 +19,9 @@ class Refused(ValueError):
     Change dropout.
     """
 
+    code = 2
+    """Exit code of the command line."""
+
     def __init__(self, rule: str, way_out: str) -> None:
         super().__init__(f"{rule}\n{way_out}")
         self.rule = rule
@@ -27,7 +30,7 @@ class Refused(ValueError):
     def __reduce__(self) -> tuple[type[Refused], tuple[str, str]]:
         # Exception's own __reduce__ passes the joined text as one argument, so unpickling a
         # worker's refusal would fail.
-        return Refused, (self.rule, self.way_out)
+        return type(self), (self.rule, self.way_out)
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
@@ -43,7 +46,7 @@ def nearest(name: str, known: Iterable[str]) -> str:
 def public(address: str) -> str:
     """Returns the address of a store without user name, password and query.
 
-    A password may hold an unescaped ``@`` or ``/``, so all up to the last ``@`` goes.
+    A password may hold an unescaped ``@``, ``/`` or ``?``, so all up to the last ``@`` goes.
 
     >>> public("postgresql://me:sec@ret@host/runs?password=secret")
     'postgresql://host/runs'
@@ -53,5 +56,4 @@ def public(address: str) -> str:
     scheme, colon, rest = address.partition("://")
     if not colon or rest.startswith("/"):
         return address
-    rest = rest.rpartition("@")[2] if "@" in rest.partition("?")[0] else rest
-    return f"{scheme}://{rest.partition('?')[0]}"
+    return f"{scheme}://{rest.rpartition('@')[2].partition('?')[0]}"

@@ -189,6 +189,7 @@ def run(
     from ablation.cli.recorded import write_report
     from ablation.execute import ProcessCrew, session
     from ablation.execute.alone import alone
+    from ablation.execute.crew import prepare_pool
     from ablation.execute.garbage import loading
     from ablation.execute.walk import Orders
     from ablation.records.places import places
@@ -208,7 +209,10 @@ def run(
     with alone(0):  # user-defined code may set anything for the process
         given.study.task.check([(arm.config, given.data_by_arm[arm.name]) for arm in arms])
     where = places(None if store is None else Path(store))
-    with _main_unknown(), ProcessCrew(workers or cores()) as crew:
+    task = given.study.task
+    at_once = workers or max(1, cores() // task.threads)
+    with _main_unknown(), ProcessCrew(at_once) as crew:
+        prepare_pool(*task.preload, environment=task.environment)
         with session(given, where) as opened:
             for _ in follow(opened, crew, None, Orders(device=device)):
                 pass

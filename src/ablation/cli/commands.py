@@ -199,7 +199,7 @@ def _show_plan(given: Plan, store: Path | None, workers: int | None) -> None:
 
     examples = given.data.rows.get("test") if given.declaration.can_generalise else None
     known = seen.values(study.baseline_name)
-    show(planning(given.study, known, examples))
+    show(planning(given.study, known, examples, seen.deviation))
     for row in factor_rows(given.study, given.declaration, known):
         show(escaped(row))
     if missing:
@@ -522,6 +522,29 @@ def _quiet(as_json: bool) -> contextlib.AbstractContextManager[Any]:
 
 
 @app.command()
+def rerun(
+    run_id: Annotated[str, typer.Argument(help="MLflow's id of a trial's run.")],
+    study: Annotated[
+        str | None, typer.Argument(help="Its study, if that is no longer in studies/ by its name.")
+    ] = None, *, data: Data = None, text: Text = None, label: Label = None, store: Store = None,
+) -> None:  # fmt: skip
+    """Trains a recorded run again and says whether it comes out the same, bit for bit."""
+    from ablation import tracking
+    from ablation.cli.again import train_again
+    from ablation.cli.asked import plan_of
+    from ablation.records.places import places
+    from ablation.study.load import STUDIES, load
+    from ablation.task import Redirection
+
+    client = tracking.connect(existing(places(store).tracking))
+    known = tracking.recorded(client, run_id)
+    name = study or known.tags[tracking.LABEL].partition("@")[0]
+    given = plan_of(load(name, STUDIES), Redirection(data=data, text=text, label=label))
+    if not train_again(given, known):
+        raise typer.Exit(1)
+
+
+@app.command()
 def rebuild(
     folders: Annotated[list[Path], typer.Argument(help="Folders of reports.")],
     check: Annotated[
@@ -605,7 +628,7 @@ def main() -> None:
         sys.exit(app(standalone_mode=len(sys.argv) == 1))  # without arguments it shows the help
     except Refused as error:
         process.say(error)
-        raise SystemExit(2) from None
+        raise SystemExit(error.code) from None
     except BrokenPipeError:  # the reader of the output, such as `head`, has ended
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(1) from None

@@ -107,14 +107,18 @@ def write_report(
 
 
 def keep_note(where: Places, content: Content, folder: Path) -> None:
-    """Shows the answer and the report's path with the study in optuna-dashboard."""
+    """Shows the answer and the report's path in optuna-dashboard; keeps what plans start from."""
     from ablation import mirror
     from ablation.report import note
     from ablation.tracking.notes import text
 
     if where.mirror_exists:
         closing = f"{LUCK} The whole report: {text(folder.absolute() / 'index.html')}"
-        mirror.keep_note(where.storage, content.label, content.current, note(content, closing))
+        said, facts = note(content, closing), {}
+        deviation = content.judged.example_deviation
+        if deviation is not None:
+            facts[mirror.DEVIATION] = [content.declaration.metric, deviation]
+        mirror.keep_note(where.storage, content.label, content.current, said, facts)
 
 
 def show_report(label: str, shown: Mapping[str, Any], reports: Path) -> None:

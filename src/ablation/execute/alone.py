@@ -68,6 +68,13 @@ def seed_all(seed: int) -> None:
         torch.manual_seed(seed)
 
 
+def threads_of_process() -> str:
+    """Returns the number of threads of a loaded PyTorch, else what the environment asks for."""
+    if (torch := sys.modules.get("torch")) is not None:
+        return str(torch.get_num_threads())
+    return os.environ.get("OMP_NUM_THREADS", "unset")
+
+
 class _Watch(importlib.abc.MetaPathFinder):
     """Has PyTorch's settings as they were at the start of a block, or when the block loaded it."""
 

@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from ablation.execute.processes import Limits, Processes
+from ablation.execute.temporary import own_temporary
 from ablation.task.devices import VISIBLE, visible_gpus
 
 if TYPE_CHECKING:
@@ -164,7 +165,8 @@ def prepare_pool(*modules: str, environment: Mapping[str, str] | None = None) ->
         from multiprocessing import forkserver
 
         context.set_forkserver_preload(["ablation.execute.worker", *modules])
-        with _without_interrupts(), _variables({**ENVIRONMENT, **(environment or {})}):
+        wanted = {**ENVIRONMENT, **(environment or {})}
+        with _without_interrupts(), _variables(wanted), own_temporary():
             forkserver.ensure_running()
     return context
 

@@ -94,7 +94,7 @@ def searching(plan: Plan, places: Places) -> Iterator[Searching]:
     """
     with recording(places), contextlib.ExitStack() as stack:
         stack.enter_context(hold(places, plan.study.name))
-        home, storage = open_stores(plan, places, stack)
+        home, storage, _ = open_stores(plan, places, stack)
         searches = searches_of(plan.study, plan.data.fingerprint)
         opened = Searching(
             plan=plan,

@@ -22,10 +22,10 @@ from ablation.execute.stamp import stamp
 from ablation.records.causes import refusal
 from ablation.records.outcome import Outcome
 from ablation.records.taken import Absent, Taken
-from ablation.tracking import Finished, Home, Outdated, Unfinished, landing
+from ablation.tracking import Finished, Home, Lease, Outdated, Unfinished, landing
 
 if TYPE_CHECKING:
-    from ablation.mirror import Mirror
+    from ablation.mirror import Lenient, Mirror
     from ablation.records.places import Places
     from ablation.study.plan import Plan, Trial
     from ablation.study.spec import Study
@@ -37,7 +37,9 @@ class Session:
 
     plan: Plan
     home: Home
-    mirror: Mirror
+    mirror: Lenient
+    lease: Lease
+    """Makes this process the one that records the label."""
     trials: Sequence[Trial] = ()
     """The trials that are due, given what earlier looks decided."""
     outcomes: dict[str, Outcome]
@@ -96,6 +98,7 @@ class Session:
 
     def record(self, finished: Finished) -> Outcome:
         """Records a trial, shows it in the mirror and returns its outcome."""
+        self.lease.check()
         # The record first: it decides what is done, and the mirror follows.
         trial = finished.trial
         data, early = self.plan.data_of(trial), self.live.take(trial)
@@ -106,6 +109,7 @@ class Session:
 
     def record_failure(self, ended: Unfinished) -> bool:
         """Records a training without an outcome; returns whether the trial is tried again."""
+        self.lease.check()
         trial = ended.trial
         data, early = self.plan.data_of(trial), self.live.take(trial)
         tracking.record_failure(self.home, ended, data, self.versions, early)
@@ -164,26 +168,31 @@ def session(
     study = plan.study.name
     with recording(places), contextlib.ExitStack() as stack:
         held = held or stack.enter_context(hold(places, study))
-        home, storage = open_stores(plan, places, stack)
+        home, storage, lease = open_stores(plan, places, stack)
         try:
             mirror = mirrors.open_mirror(storage, plan, label=home.label)
-            opened = _open(plan, home, mirror, held, keep=keep)
+            opened = _open(plan, home, mirror, held, lease, keep=keep)
             opened.wanted = wanted
             yield opened
+        except tracking.LeaseLost:
+            raise  # what is left is its new holder's
         except BaseException:
             _close(home, complete=False)
             raise
+        lease.check()
         opened.live.close(complete=not opened.missing)
         _close(home, complete=not opened.missing)
 
 
-def open_stores(plan: Plan, places: Places, stack: contextlib.ExitStack) -> tuple[Home, Any]:
-    """Opens record and mirror, and creates what is missing of them.
+def open_stores(
+    plan: Plan, places: Places, stack: contextlib.ExitStack
+) -> tuple[Home, Any, Lease]:
+    """Opens record and mirror, creates what is missing of them, and takes the label's lease.
 
     Args:
         plan: The plan.
         places: Where it is recorded.
-        stack: Closes the mirror when it is closed.
+        stack: Closes the mirror and releases the lease when it is closed.
     """
     study = plan.study.name
     # Two processes that both create databases or an experiment would trip each other up.
@@ -194,13 +203,20 @@ def open_stores(plan: Plan, places: Places, stack: contextlib.ExitStack) -> tupl
         storage = mirrors.connect(places.storage)
         stack.callback(mirrors.close, storage)
         label = plan.label(tracking.labels_taken(client, study))
-        home = tracking.open_home(
-            client, study, label, data=plan.declaration.data, artifacts=places.artifacts
-        )
-    return dataclasses.replace(home, colours=landing.colours(plan.declaration)), storage
+        place = tracking.open_experiment(client, study, label, places.artifacts)
+    # The lock keeps out other processes of this machine, the lease those of others. Only who has
+    # both changes what is recorded.
+    lease = stack.enter_context(tracking.leased(client, place, label))
+    home = tracking.open_home(
+        client, study, label, data=plan.declaration.data, artifacts=places.artifacts
+    )
+    home = dataclasses.replace(home, colours=landing.colours(plan.declaration))
+    return home, storage, lease
 
 
-def _open(plan: Plan, home: Home, mirror: Mirror, held: Held, *, keep: bool) -> Session:
+def _open(
+    plan: Plan, home: Home, mirror: Mirror, held: Held, lease: Lease, *, keep: bool
+) -> Session:
     """Declares the study, and brings the mirror and the plan into line with the record."""
     study = plan.study
     tracking.close_unfinished(home)
@@ -225,7 +241,8 @@ def _open(plan: Plan, home: Home, mirror: Mirror, held: Held, *, keep: bool) -> 
     opened = Session(
         plan=plan,
         home=home,
-        mirror=mirror,
+        mirror=mirrors.Lenient(mirror),
+        lease=lease,
         outcomes=outcomes,
         live=Live(home, held.progress, plan, versions),
         outdated=outdated,
@@ -277,13 +294,18 @@ def _close(home: Home, *, complete: bool) -> None:
 @contextlib.contextmanager
 def _lock(places: Places, study: str) -> Iterator[None]:
     """Has the study's lock in the block."""
-    lock = places.lock(study)
+    lock, holder = places.lock(study), places.folder / ".ablation" / f"{study}.holder"
     try:
         (places.folder / ".ablation").mkdir(parents=True, exist_ok=True)
         lock.acquire(timeout=0)
+        since = time.strftime("%Y-%m-%d %H:%M:%S")
+        holder.write_text(f"{tracking.this_process()}, since {since}", encoding="utf-8")
     except Timeout as error:
+        who = ""
+        with contextlib.suppress(OSError):
+            who = f": {holder.read_text(encoding='utf-8')}"
         raise Refused(
-            f"Another process is running {study!r} in {places.folder}.",
+            f"Another process is running {study!r} in {places.folder}{who}.",
             "Wait until it has ended, or give another folder with --store.",
         ) from error
     except OSError as error:
@@ -294,6 +316,7 @@ def _lock(places: Places, study: str) -> Iterator[None]:
     try:
         yield
     finally:
+        holder.unlink(missing_ok=True)
         lock.release()
 
 

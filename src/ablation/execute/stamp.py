@@ -1,4 +1,4 @@
-"""The commit and the library versions of a run."""
+"""The commit, the library versions and the processor of a run."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ import importlib.metadata
 import platform
 import subprocess
 from collections.abc import Iterable
+from pathlib import Path
 
 LIBRARIES = ("numpy", "mlflow", "optuna")
 
 
 def stamp(libraries: Iterable[str]) -> dict[str, str]:
-    """Returns commit, Python and library versions as tags for a run.
+    """Returns commit, Python and library versions and the processor as tags for a run.
 
     Args:
         libraries: The task's libraries.
@@ -20,12 +21,22 @@ def stamp(libraries: Iterable[str]) -> dict[str, str]:
     names = (*LIBRARIES, *libraries)
     versions = {f"ablation.version.{name}": importlib.metadata.version(name) for name in names}
     versions["ablation.version.python"] = platform.python_version()
+    versions["ablation.processor"] = processor()
     with contextlib.suppress(OSError, subprocess.SubprocessError):
         commit = _git("rev-parse", "HEAD")
         changed = bool(_git("status", "--porcelain", "--untracked-files=no"))
         versions["mlflow.source.git.commit"] = commit
         versions["ablation.commit"] = commit + "+changes" * changed
     return versions
+
+
+def processor() -> str:
+    """Returns the name of the processor, which decides the last digits of results."""
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
 
 
 def _git(*arguments: str) -> str:

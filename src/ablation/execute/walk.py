@@ -166,7 +166,7 @@ class _Walking:
         given: dict[str, Any] = {"trial": trial, "began": ran.began, "device": ran.device}
         if isinstance(ran.ending, Failure):
             return Unfinished(failure=ran.ending, **given)
-        return Finished(records=ran.records, result=ran.ending, changed=ran.changed, **given)
+        return Finished(records=ran.records, result=ran.ending, facts=ran.facts, **given)
 
     def _without_result(self, trial: Trial, error: Exception) -> Ended:
         """Returns the ending of a trial whose worker sent no result."""
@@ -177,7 +177,7 @@ class _Walking:
         given: dict[str, Any] = {"trial": trial, "began": began, "device": device}
         if (reason := self._declared(error)) is not None:
             records = () if seen is None else seen.records
-            epoch = max((record.epoch for record in records), default=1)
+            epoch = max([1, *(record.epoch for record in records)])
             result = RunResult(status="FAILED", reason=reason, epoch=epoch, seconds=now - began)
             return Finished(records=records, result=result, **given)
         if not self.crew.is_broken(error):

@@ -8,17 +8,23 @@ import faulthandler
 import multiprocessing
 import signal
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ablation.execute import progress_file
-from ablation.execute.alone import alone
+from ablation.execute.alone import alone, threads_of_process
 from ablation.records.failure import Failure, raised_by
 from ablation.records.outcome import EpochRecord, RunResult
 
 if TYPE_CHECKING:
     from ablation.task import Prepared, Train
+
+
+THREADS = "ablation.threads"
+"""Tag: threads of the worker's computations when the trial began; a task may set its own."""
+CHANGED = "ablation.changed"
+"""Tag: process-wide settings that the trial changed for good; its worker trained nothing after."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -52,8 +58,8 @@ class Ran:
     """Seconds since the epoch."""
     device: str
     """The device that was used; as it was asked for, if none could be resolved."""
-    changed: tuple[str, ...] = ()
-    """Names of process-wide settings that the trial changed and that cannot be put back."""
+    facts: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    """Tags for the run that only its worker knows."""
 
 
 def run_trial(job: Job) -> Ran:
@@ -61,6 +67,7 @@ def run_trial(job: Job) -> Ran:
     began, device = time.time(), job.device
     records: list[EpochRecord] = []
     ending: RunResult | Failure
+    threads = threads_of_process()
     with _crash_file(job.progress), alone(job.seed) as stuck:
         try:
             device = job.resolve_device(device)
@@ -69,7 +76,8 @@ def run_trial(job: Job) -> Ran:
             ending = _exhaust(running, records, job.progress)
         except (Exception, SystemExit) as error:
             ending = raised_by(error)
-    return Ran(ending=ending, records=records, began=began, device=device, changed=tuple(stuck))
+    facts = {THREADS: threads} | ({CHANGED: ", ".join(stuck)} if stuck else {})
+    return Ran(ending=ending, records=records, began=began, device=device, facts=facts)
 
 
 def _exhaust(

@@ -13,17 +13,23 @@ from ablation.errors import Refused
 class Metric:
     """A number that scores a run, and the way it is written.
 
+    Names that are known, such as ``accuracy``, ``f1`` or ``val_loss``, have their direction, and
+    shares are shown in points, where nothing else is given.
+
     Raises:
         Refused: If the name, the chance, the factor or the digits cannot be used.
 
-    >>> Metric("bleu", unit="points").direction
-    1
+    >>> Metric("bleu", unit="points").direction, Metric("val_loss").direction
+    (1, -1)
+    >>> Metric("accuracy").unit, Metric("accuracy", unit="%").factor
+    ('points', 1.0)
     """
 
     name: str
     """As the run returns it; ``test/bleu`` and ``bleu`` are the same metric."""
     _: dataclasses.KW_ONLY
-    lower_is_better: bool = False
+    lower_is_better: bool | None = None
+    """By its name if None; False where that says nothing."""
     unit: str = ""
     """The unit of the shown value; may be empty."""
     chance: float | None = None
@@ -39,6 +45,12 @@ class Metric:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "name", plain_name(self.name))
+        last = _last_word(self.name)
+        if self.lower_is_better is None:
+            object.__setattr__(self, "lower_is_better", last in LOWER)
+        if last in SHARES and (self.unit, self.factor, self.digits) == ("", 1.0, 4):
+            for name, value in (("unit", "points"), ("factor", 100.0), ("digits", 2)):
+                object.__setattr__(self, name, value)
         if self.chance is not None and not math.isfinite(self.chance):
             raise Refused(
                 f"The chance of the metric {self.name!r} must be finite; got {self.chance!r}.",
@@ -84,22 +96,27 @@ def plain_name(name: str) -> str:
     return plain
 
 
-METRICS: dict[str, Metric] = {
-    metric.name: metric
-    for metric in (
-        Metric("accuracy", examples="test/correct", factor=100.0, unit="points", digits=2),
-        Metric("macro_f1", factor=100.0, unit="points", digits=2),
-        Metric("loss", lower_is_better=True),
-    )
-}
-"""Name to metric of the text classifier: all are recorded for validation and test, and a study may
-use any of them."""
-
 SHARES = ("accuracy", "acc", "f1", "precision", "recall", "auc", "auroc")
 """Last words of the names of metrics in [0, 1], shown in points; higher is better."""
 
 LOWER = ("loss", "error", "perplexity", "ppl", "nll", "mse", "rmse", "mae", "wer", "cer")
 """Last words of the names of metrics of which lower is better."""
+
+
+def _last_word(name: str) -> str:
+    return re.split(r"[^a-z0-9]", name.lower())[-1]
+
+
+METRICS: dict[str, Metric] = {
+    metric.name: metric
+    for metric in (
+        Metric("accuracy", examples="test/correct"),
+        Metric("macro_f1"),
+        Metric("loss"),
+    )
+}
+"""Name to metric of the text classifier: all are recorded for validation and test, and a study may
+use any of them."""
 
 
 def metric_named(name: str) -> Metric | None:
@@ -110,8 +127,4 @@ def metric_named(name: str) -> Metric | None:
     >>> metric_named("bleu") is None
     True
     """
-    plain = plain_name(name)
-    *_, last = re.split(r"[^a-z0-9]", plain.lower())
-    if last in SHARES:
-        return Metric(plain, factor=100.0, unit="points", digits=2)
-    return Metric(plain, lower_is_better=True) if last in LOWER else None
+    return Metric(name) if _last_word(plain_name(name)) in SHARES + LOWER else None

@@ -20,6 +20,8 @@ from ablation.tracking.kept import (
     outdated_of,
     with_kept,
 )
+from ablation.tracking.lease import Lease, LeaseLost, leased
+from ablation.tracking.owner import this_process
 from ablation.tracking.parent import keep_reported, keep_taken, publish, reported_in, taken_of
 from ablation.tracking.reach import reach
 from ablation.tracking.record import (
@@ -34,6 +36,7 @@ from ablation.tracking.record import (
     outcomes,
     record,
     record_failure,
+    recorded,
 )
 from ablation.tracking.searched import (
     Ended,
@@ -62,9 +65,11 @@ from ablation.tracking.store import (
     numerics,
     numerics_in,
     numerics_of,
+    open_experiment,
     open_home,
     settled,
 )
+from ablation.tracking.unfinished import endings
 
 __all__ = [
     "COMMONEST",
@@ -79,6 +84,8 @@ __all__ = [
     "Ended",
     "Finished",
     "Home",
+    "Lease",
+    "LeaseLost",
     "Outdated",
     "Started",
     "Unfinished",
@@ -95,6 +102,7 @@ __all__ = [
     "declare",
     "declared_in",
     "describe_data",
+    "endings",
     "examples_frame",
     "failures",
     "find_home",
@@ -111,9 +119,11 @@ __all__ = [
     "keep_taken",
     "kept_in",
     "labels_taken",
+    "leased",
     "numerics",
     "numerics_in",
     "numerics_of",
+    "open_experiment",
     "open_home",
     "outcomes",
     "outdated_of",
@@ -123,11 +133,13 @@ __all__ = [
     "record",
     "record_failure",
     "record_told",
+    "recorded",
     "reported_in",
     "runs_frame",
     "settled",
     "taken_of",
     "test_evaluations",
+    "this_process",
     "told_at",
     "told_of",
     "validation_curves",

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ablation.errors import Refused
 from ablation.records.failure import Failure
 from ablation.records.outcome import EpochRecord, Outcome, RunResult
 from ablation.study.plan import Trial
@@ -27,6 +28,7 @@ from ablation.tracking.kept import kept_in, with_kept
 from ablation.tracking.store import KIND, LABEL, Home, search
 
 if TYPE_CHECKING:
+    from mlflow import MlflowClient
     from mlflow.entities import Run
 
 
@@ -36,8 +38,6 @@ ATTENTION = "test_attention.f16"
 """Artifact: the weights on the tokens of the shown test texts, float16, one after the other."""
 LOG = "log.txt"
 """Artifact: what the run printed."""
-CHANGED = "ablation.changed"
-"""Tag of a run that changed its worker's state for good; the worker trained nothing after it."""
 TRACEBACK = "traceback.txt"
 """Artifact of a run without an outcome."""
 
@@ -58,8 +58,8 @@ class Finished(Started):
 
     records: Sequence[EpochRecord]
     result: RunResult
-    changed: Sequence[str] = ()
-    """Names of process-wide settings that the training changed for good."""
+    facts: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    """Tags that only the worker knows."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -100,6 +100,31 @@ def _recorded(home: Home) -> dict[str, Outcome]:
         if (outcome := _outcome(run)) is not None:
             found.setdefault(run.data.tags[KEY], outcome)
     return found
+
+
+def recorded(client: MlflowClient, run: str) -> Outcome:
+    """Returns the outcome of a run.
+
+    Args:
+        client: The store.
+        run: MLflow's id of the run.
+
+    Raises:
+        Refused: If there is no such run, or it is no trial that has an outcome.
+    """
+    from mlflow.exceptions import MlflowException
+
+    try:
+        found = client.get_run(run)
+    except MlflowException as error:
+        rule = f"No run {run!r} is recorded."
+        raise Refused(rule, "The report's table of runs links to each.") from error
+    outcome = _outcome(found)
+    if outcome is None or KEY not in outcome.tags:
+        raise Refused(
+            f"The run {run!r} is no trial that has an outcome.", "Give the run of a trial."
+        )
+    return outcome
 
 
 def close_unfinished(home: Home) -> int:
@@ -168,9 +193,7 @@ def record(
     from mlflow.entities import RunTag
 
     client, result, began = home.client, finished.result, finished.began
-    left = result_tags(result)
-    if finished.changed:
-        left[CHANGED] = ", ".join(finished.changed)
+    left = result_tags(result) | dict(finished.facts)
     tags = tags_of(home, finished, data.fingerprint, versions) | left
     if (known := _known(home, finished.trial)) is not None:
         if early is not None:

@@ -275,16 +275,36 @@ def open_home(
     home = find_home(client, study, label)
     if home is not None:
         return home
-    found = client.get_experiment_by_name(label)
-    place = None if artifacts is None else (artifacts.absolute() / label).as_uri()
-    experiment = (
-        client.create_experiment(label, artifact_location=place)
-        if found is None
-        else str(found.experiment_id)
-    )
+    experiment = open_experiment(client, study, label, artifacts)
     tags = {KIND: "study", LABEL: label, DATA: data, "ablation.name": study, **source()}
     parent = client.create_run(experiment, tags=tags, run_name=label)
     return Home(client, experiment, label, parent.info.run_id)
+
+
+def open_experiment(client: MlflowClient, study: str, label: str, artifacts: Path | None) -> str:
+    """Returns MLflow's id of a label's experiment; creates it if it is missing.
+
+    Args:
+        client: The store.
+        study: Name of the study.
+        label: The study label.
+        artifacts: Folder for the artifacts of a new experiment; None lets the server choose.
+    """
+    from mlflow.exceptions import MlflowException
+
+    home = find_home(client, study, label)
+    if home is not None:
+        return home.experiment
+    place = None if artifacts is None else (artifacts.absolute() / label).as_uri()
+    try:
+        found = client.get_experiment_by_name(label)
+        if found is None:
+            return client.create_experiment(label, artifact_location=place)
+    except MlflowException:  # another start was quicker
+        found = client.get_experiment_by_name(label)
+        if found is None:
+            raise
+    return str(found.experiment_id)
 
 
 def find_home(client: MlflowClient, study: str, label: str) -> Home | None:

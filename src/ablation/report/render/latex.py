@@ -11,7 +11,8 @@ SIGNS = {
     "%": r"\%", "_": r"\_", "^": r"\textasciicircum{}", "~": r"\textasciitilde{}",
     "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}", '"': r"\textquotedbl{}",
     "−": r"$-$", "–": "--", "·": r"\textperiodcentered{}", "…": r"\dots{}", "±": r"$\pm$",
-    "`": r"\textasciigrave{}", "-": "{-}", "≤": r"$\leq$", "≥": r"$\geq$", "×": r"$\times$",
+    "≤": r"$\leq$", "≥": r"$\geq$", "×": r"$\times$", "→": r"$\rightarrow$",
+    "`": r"\textasciigrave{}", "-": "{-}",
     "†": r"\textdagger{}",
 }  # fmt: skip
 GREEK = {

@@ -61,7 +61,7 @@ def finals(returned: Any, metric: Metric) -> dict[str, float]:
     if metric.unit == "points" and metric.factor != 1 and (value < 0 or value > 1):
         raise ValueError(
             f"{metric.name} is a share, in [0, 1]; the function returned {value}. For another "
-            f"scale give metric=Metric({metric.name!r})"
+            f"scale give metric=Metric({metric.name!r}, unit='%')"
         )
     return found
 

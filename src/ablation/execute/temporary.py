@@ -1,0 +1,53 @@
+"""A temporary folder of this process, which the next start removes if a kill left it behind."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from multiprocessing.util import Finalize
+from pathlib import Path
+
+PREFIX = "ablation-"
+
+
+@contextlib.contextmanager
+def own_temporary() -> Iterator[None]:
+    """Makes temporary files that are made in the block lie in a folder of this process."""
+    # The fork server's socket lies in a temporary folder that multiprocessing removes at the end;
+    # SIGKILL leaves it. Only a folder that names its process can be told from one in use.
+    before, place = tempfile.tempdir, Path(tempfile.gettempdir())
+    _sweep(place)
+    own = place / f"{PREFIX}{os.getuid()}-{os.getpid()}"
+    try:
+        own.mkdir(mode=0o700, exist_ok=True)
+    except OSError:  # multiprocessing then says what is wrong with it
+        yield
+        return
+    # After multiprocessing has removed its own folder in it, which has the priority -100.
+    Finalize(None, shutil.rmtree, args=(own,), kwargs={"ignore_errors": True}, exitpriority=-200)
+    tempfile.tempdir = str(own)
+    try:
+        yield
+    finally:
+        tempfile.tempdir = before
+
+
+def _sweep(place: Path) -> None:
+    """Removes the folders of processes of this user that are gone."""
+    for folder in place.glob(f"{PREFIX}{os.getuid()}-*"):
+        pid = folder.name.rpartition("-")[2]
+        if pid.isdigit() and not _exists(int(pid)):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _exists(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True

@@ -6,10 +6,12 @@ import math
 from collections.abc import Sequence
 
 from ablation import stats
+from ablation.analysis.checks import Facts, findings
 from ablation.analysis.contrasts import FAMILIES, families_of
 from ablation.analysis.words import amount
 from ablation.records.declaration import Declaration
 from ablation.records.metric import METRICS
+from ablation.study.plan import Plan
 from ablation.study.spec import Study
 
 TYPICAL_NOISE = 0.01
@@ -106,6 +108,21 @@ def factor_rows(study: Study, declaration: Declaration, baseline: Sequence[float
             if row["also"]
         ]
     return said
+
+
+def checks_of(plan: Plan, baseline: Sequence[float]) -> list[str]:
+    """Returns what the checks of a study find before it runs.
+
+    Args:
+        plan: The plan.
+        baseline: As in :func:`planning`.
+    """
+    arms, size = plan.study.complete_arms, plan.study.task.size
+    sizes = {} if size is None else {
+        arm.name: size(arm.config, plan.data_by_arm[arm.name]) for arm in arms
+    }  # fmt: skip
+    noise, _ = _noise(baseline)
+    return findings(Facts(declaration=plan.declaration, noise=noise, sizes=sizes))
 
 
 def _noise(baseline: Sequence[float]) -> tuple[float, str]:

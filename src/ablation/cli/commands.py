@@ -195,13 +195,15 @@ def _show_plan(given: Plan, store: Path | None, workers: int | None) -> None:
     if seen.note:
         show(seen.note)
     # After the tables, because loading takes a second.
-    from ablation.analysis import factor_rows, planning
+    from ablation.analysis import checks_of, factor_rows, planning
 
     examples = given.data.rows.get("test") if given.declaration.can_generalise else None
     known = seen.values(study.baseline_name)
     show(planning(given.study, known, examples, seen.deviation))
     for row in factor_rows(given.study, given.declaration, known):
         show(escaped(row))
+    for found in checks_of(given, known):
+        show(escaped(f"Check {found}"))
     if missing:
         show(estimate(given, seen, missing, workers or cores()))
 
@@ -254,6 +256,7 @@ def run(
     from ablation.cli.asked import cores
     from ablation.cli.follow import follow_up_plan
     from ablation.cli.part import part_of
+    from ablation.cli.searched import with_searches
     from ablation.cli.sets import heading, plans_of, write_over_sets
     from ablation.execute import ProcessCrew
     from ablation.execute.alone import alone
@@ -273,7 +276,7 @@ def run(
     with loading():
         plans = plans_of(study, Redirection(data=data, text=text, label=label), seeds)
         if follow_up:
-            plans = tuple(follow_up_plan(given, where) for given in plans)
+            plans = tuple(follow_up_plan(with_searches(given, store)[0], where) for given in plans)
     wanted = part_of(plans[0], only or ())
     for given in plans:  # before anything trains, on whichever data
         arms = given.study.complete_arms

@@ -40,6 +40,7 @@ from ablation.tracking.record import (
 )
 from ablation.tracking.searched import (
     Ended,
+    importances_are_of,
     importances_of,
     keep_importances,
     record_told,
@@ -109,6 +110,7 @@ __all__ = [
     "find_outdated",
     "foreign_runs",
     "hashes_frame",
+    "importances_are_of",
     "importances_of",
     "keep",
     "keep_about",

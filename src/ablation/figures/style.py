@@ -8,6 +8,8 @@ import io
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from ablation.records.colours import ARMS
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -25,9 +27,6 @@ VERDICTS = {
 }
 """From seaborn's colour-blind palette, darkened to be read as text; the word is always
 beside the colour."""
-
-ARMS = ("#0173b3", "#de8f05", "#029e73", "#cc78bc", "#ca9161", "#8c6bb1", "#b8a800", "#56b4e9")
-"""For arms side by side: seaborn's colour-blind palette without its reds and greys."""
 
 LEVELS = ("#7fc8b6", "#5fb3b3", "#469cae", "#3684a8", "#306b9e", "#33518f", "#363a7a", "#2c2459")
 """For the levels of a numeric factor, from the lowest to the highest: one hue to the next, each

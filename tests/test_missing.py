@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 from synthetic import ARMS, NASTY, content, declaration, hashes, plan_on, runs
+from test_study_end_to_end import Project, project, stored  # noqa: F401 - the fixtures
 
 from ablation.analysis import answer, judge, sentences
 from ablation.analysis.due import decide_looks
@@ -139,3 +141,39 @@ def test_a_report_is_rebuilt_with_the_looks_that_lacked_runs(tmp_path: Any) -> N
     again = contents.read(tmp_path)
     assert again.taken == taken
     assert again.judged.effects["missing"].tolist() == [0, 1, 0, 0, 0]
+
+
+OWN = """
+from pathlib import Path
+from ablation.spec import Study
+
+def train(config, seed):
+    if config["x"] == 3 and seed == 1 and not Path("{flag}").exists():
+        raise KeyError("depth")
+    noise = (seed * 7 + config["x"] ** 2) % 5 / 1000
+    return {{"accuracy": 0.5 + 0.1 * (config["x"] == 2) + noise}}
+
+study = Study(name="own", question="?", run=train, config={{"x": 1}}, factor="x",
+              levels=(1, 2, 3), baseline=1, metric="accuracy", margin=0.05, seeds=4)
+"""
+
+
+@pytest.mark.slow
+def test_a_run_that_raises_takes_no_verdict_and_is_told_until_it_is_done(
+    stored: Project,  # noqa: F811 - the fixture
+    tmp_path: Path,
+) -> None:
+    path, flag = tmp_path / "own.py", tmp_path / "flag"
+    path.write_text(OWN.format(flag=flag))
+    said = stored.run("run", str(path), code=1)
+    assert "3 (1 of 4 runs is missing; run the study again to complete it)" in said
+    report = (stored.folder / "reports/own/README.md").read_text()
+    assert "raised: KeyError: 'depth' at own.py:7" in report.replace("\\", "")
+    first = {row["arm"]: row for row in stored.table("effects", "own")}
+    assert [row["verdict"] for row in first.values()] == ["", "BETTER", "INCONCLUSIVE"]
+    flag.touch()
+    stored.run("run", str(path))
+    then = {row["arm"]: row for row in stored.table("effects", "own")}
+    assert then["2"] == first["2"]
+    assert (then["3"]["verdict"], then["3"]["late"]) == ("EQUIVALENT", "True")
+    assert "KeyError" not in (stored.folder / "reports/own/README.md").read_text()

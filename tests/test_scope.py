@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 from numpy.typing import NDArray
 from synthetic import arms_named, content, declaration, hashes
 
-from ablation import stats
+from ablation import mirror, stats
 from ablation.analysis import answer, judge, scope_note
 from ablation.analysis.curves import chosen_last
 from ablation.analysis.power import planning
@@ -216,9 +217,33 @@ def test_a_plan_says_what_its_test_split_can_never_show() -> None:
                   margin=0.01)  # fmt: skip
     few, many = planning(study, [], 200), planning(study, [], 20_000)
     assert "With 200 test examples" in few
-    assert "take a larger test split" in few
-    assert "take a larger test split" not in many
+    assert "take a test split of 390 or more" in few
+    assert "take a test split" not in many
     assert "test examples" not in planning(study, [])
+    # What earlier runs showed takes the place of the assumption.
+    quiet = planning(study, [], 200, 0.01)
+    assert "spread over them 1.0 points, from earlier runs" in quiet
+    assert "take a test split" not in quiet
+
+
+def test_the_spread_over_examples_is_that_of_the_arms_and_kept_for_plans() -> None:
+    runs, examples = frames(bits())
+    found = judge(runs, hashes(runs), declared(), examples)
+    rows = found.effects.set_index("arm")
+    asked = rows.loc[rows["verdict"].isin(["BETTER", "WORSE", "EQUIVALENT", "INCONCLUSIVE"])]
+    assert found.example_deviation == pytest.approx(asked["example_deviation"].median())
+    assert judge(runs, hashes(runs), declared()).example_deviation is None
+
+    def query(_: str) -> list[tuple[Any, ...]]:
+        kept = [("a", "d", ["accuracy", 0.1]), ("b", "d", ["accuracy", 0.2]),
+                ("c", "d", ["loss", 9.0]), ("e", "other", ["accuracy", 8.0])]  # fmt: skip
+        names = ("ablation.study", "ablation.data", mirror.DEVIATION)
+        return [(place, name, json.dumps(value)) for place, each in enumerate(kept)
+                for name, value in zip(names, each, strict=True)]  # fmt: skip
+
+    asked_of = [mirror.example_deviation(query, label, "d", "accuracy") for label in ("a", "new")]
+    assert asked_of == [0.1, pytest.approx(0.15)]
+    assert mirror.example_deviation(query, "a", "d", "macro_f1") is None
 
 
 def test_a_metric_of_no_table_is_part_of_its_declaration() -> None:

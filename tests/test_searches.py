@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import multiprocessing
 import random
 import shutil
 from collections import Counter
 from collections.abc import Generator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +19,11 @@ import pytest
 from test_task import DICE, Dice, Table
 
 from ablation import report, tracking
+from ablation.cli.part import part_of
 from ablation.cli.searched import filled_in, look_up_searches
 from ablation.errors import Refused
 from ablation.execute import ExecutorCrew, session, walk
-from ablation.execute.searching import carry_out, searching
+from ablation.execute.searching import carry_out, searching, weigh
 from ablation.execute.try_point import Attempt, try_point
 from ablation.execute.worker import Job
 from ablation.records.declaration import Declaration
@@ -29,10 +31,12 @@ from ablation.records.metric import METRICS
 from ablation.records.outcome import EpochRecord, RunResult
 from ablation.records.places import places
 from ablation.records.told import Told, best_of
-from ablation.search import Pruning, ask
+from ablation.search import Pruning, ask, importance_table
+from ablation.search.importance import Asked, importances
 from ablation.search.prune import PRUNERS
 from ablation.spec import LogUniform, Study, When
 from ablation.study import searched
+from ablation.study.derived import follow_up_of
 from ablation.study.plan import Plan, make_plan
 from ablation.study.space import Recalled, choose
 
@@ -153,6 +157,9 @@ def test_the_dashboard_shows_a_search_as_optuna_would(store: Path, tmp_path: Pat
     joint = study(factor=None, levels=(), baseline=None, tune={}, search=SPACE, search_trials=20)
     plan = make_plan(joint, tmp_path)
     told = search(plan, store, Uneven())
+    with searching(plan, places(store)) as opened:
+        weigh(opened, lambda fn, asked: map(fn, list(asked)[:4]))
+        weigh(opened, lambda fn, asked: pytest.fail("computed once and kept"))
     (runs,) = told.values()
     url = places(store).storage
     (name,) = optuna.get_all_study_names(url)
@@ -163,7 +170,9 @@ def test_the_dashboard_shows_a_search_as_optuna_would(store: Path, tmp_path: Pat
     assert all(trial.user_attrs["seed"] == 10_000 + trial.number for trial in shown.trials)
     (best,) = best_of(runs, 1)
     assert (shown.best_trial.number, shown.best_value) == (best.number, best.value)
-    arms = filled_in(plan, look_up_searches(plan, places(store)), tmp_path).study.complete_arms
+    filled = filled_in(plan, look_up_searches(plan, places(store)), tmp_path)
+    assert all(map(part_of(plan, ()), filled.trials))
+    arms = filled.study.complete_arms
     assert [arm.name for arm in arms] == ["baseline", "best 1", "best 2", "best 3"]
     assert arms[1].config.bias == choose(SPACE, Recalled(shown.best_trial.params))["bias"]
     assert set(optuna.importance.get_param_importances(shown)) <= {"bias is 0", *SPACE}
@@ -186,6 +195,12 @@ def test_tuned_arms_are_planned_trained_judged_and_reported(
     biases = {(each.trial.arm.name, each.trial.seed): each.trial.config.bias for each in trained}
     assert len(set(biases.values())) == 2 * blocks
     assert all(bias > 0 for bias in biases.values())
+    if tuning == "once":  # a follow-up takes what was found, and tunes nothing
+        after = follow_up_of(tuned.study, ["8"], 5)
+        assert [arm.config for arm in after.complete_arms] == [
+            arm.config for arm in tuned.study.complete_arms
+        ]
+        assert not after.tune
     with session(tuned, where) as opened:
         assert not opened.missing
         content = report.gather(opened.home)
@@ -256,3 +271,62 @@ def test_a_trial_of_a_search_never_reaches_test() -> None:
     assert tried.value == max(tried.curve.values())
     with pytest.raises(Refused, match="has evaluated test"):
         try_point(dataclasses.replace(attempt, epochs=None))
+
+
+def noise(trials: int, seed: int, worth: Any = lambda values: 0.0) -> list[Told]:
+    """Trials of a search at random."""
+    draw = np.random.default_rng(seed)
+    found = []
+    for number in range(trials):
+        point: dict[str, float | str] = {
+            "bias is 0": str(draw.choice(["no", "yes"])),
+            "sides": str(draw.choice(["4", "6", "8"])),
+        }
+        if point["bias is 0"] == "no":
+            point["bias"] = float(10 ** draw.uniform(-3, 0))
+        if point["sides"] == "8":
+            point["faces"] = str(draw.choice(["1", "2"]))
+        value = worth(choose(SPACE, Recalled(point))) + draw.normal(0, 0.1)
+        found.append(
+            Told(number=number, arm="a", point=point, values={}, curve={1: 0.5}, value=value,
+                 state="COMPLETE", seed=0, seconds=1.0)
+        )  # fmt: skip
+    return found
+
+
+def above(table: Mapping[str, list[Any]]) -> dict[tuple[str, str], bool]:
+    rows = zip(*table.values(), strict=True)
+    return {(name, by): value > limit for name, by, value, limit in rows}
+
+
+def test_what_matters_is_above_its_null() -> None:
+    told = noise(60, 1, lambda values: values["sides"] == 8)
+    found = above(importance_table(SPACE, told, 1, shuffles=19))
+    assert {name for (name, by), is_above in found.items() if is_above and by == "fANOVA"} == {
+        "sides"
+    }
+    assert found["sides", "PED-ANOVA"]
+    assert {name for name, _ in found} == {"bias is 0", "bias", "sides", "faces"}
+    assert importance_table(SPACE, told[:3], 1)["parameter"] == []
+
+
+@pytest.mark.slow
+def test_on_pure_noise_few_parameters_rise_above_their_null() -> None:
+    studies = 200
+    with ProcessPoolExecutor(2, multiprocessing.get_context("forkserver")) as pool:
+        found = list(pool.map(_noisy, range(studies), chunksize=10))
+    limit = 0.05 + 3.3 * math.sqrt(0.05 * 0.95 / studies)
+    for cell in found[0]:
+        assert np.mean([each.get(cell, False) for each in found]) <= limit, cell
+
+
+def _noisy(seed: int) -> dict[tuple[str, str], bool]:
+    """Which parameters are above the largest of 19 shuffles."""
+    told = noise(30, 1000 + seed)
+    real, *null = (importances(Asked(space=SPACE, told=told, direction=1, shuffle=each))
+                   for each in (None, *range(19)))  # fmt: skip
+    return {
+        (name, by): value > max(each[by][name] for each in null)
+        for by, of in real.items()
+        for name, value in of.items()
+    }

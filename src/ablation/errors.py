@@ -46,7 +46,7 @@ def nearest(name: str, known: Iterable[str]) -> str:
 def public(address: str) -> str:
     """Returns the address of a store without user name, password and query.
 
-    A password may hold an unescaped ``@`` or ``/``, so all up to the last ``@`` goes.
+    A password may hold an unescaped ``@``, ``/`` or ``?``, so all up to the last ``@`` goes.
 
     >>> public("postgresql://me:sec@ret@host/runs?password=secret")
     'postgresql://host/runs'
@@ -56,5 +56,4 @@ def public(address: str) -> str:
     scheme, colon, rest = address.partition("://")
     if not colon or rest.startswith("/"):
         return address
-    rest = rest.rpartition("@")[2] if "@" in rest.partition("?")[0] else rest
-    return f"{scheme}://{rest.partition('?')[0]}"
+    return f"{scheme}://{rest.rpartition('@')[2].partition('?')[0]}"

@@ -203,6 +203,11 @@ def run(
             f"Study {asked.name!r} names {len(asked.data)} data sets, and a call runs one.",
             "Use the command: ablation run NAME; or one call for each, with data=(...).",
         )
+    if asked.tune or asked.search:
+        raise Refused(
+            f"Study {asked.name!r} tunes or searches first, and a call only runs arms.",
+            "Use the command: ablation run NAME",
+        )
     with loading():
         given = plan_of(asked, Redirection(data=next(iter(asked.data), None)), seeds)
     arms = given.study.complete_arms

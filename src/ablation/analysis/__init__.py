@@ -18,7 +18,7 @@ if TYPE_CHECKING:
         judge,
         mark_collapsed,
     )
-    from ablation.analysis.power import factor_rows, planning
+    from ablation.analysis.power import checks_of, factor_rows, planning
     from ablation.analysis.response import is_log, levels_of
     from ablation.analysis.words import amount, doubts, exactly, scope_note, sentences
 
@@ -29,6 +29,7 @@ __all__ = [
     "amount",
     "answer",
     "answer_sentences",
+    "checks_of",
     "differences",
     "doubts",
     "exactly",
@@ -45,7 +46,7 @@ __all__ = [
 _HOMES = {
     "answers": ("answer", "answer_sentences"),
     "effects": ("DIFFERENCES", "EFFECTS", "Judged", "differences", "judge", "mark_collapsed"),
-    "power": ("factor_rows", "planning"),
+    "power": ("checks_of", "factor_rows", "planning"),
     "response": ("is_log", "levels_of"),
     "words": ("amount", "doubts", "exactly", "scope_note", "sentences"),
 }

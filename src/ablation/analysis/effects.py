@@ -23,7 +23,7 @@ EFFECTS = (
     "p_failures", "rho", "ground", "stage", "failed_alone", "baseline_failed_alone",
     "baseline_failed", "scope", "verdict_low", "verdict_high", "estimate_low", "estimate_high",
     "standard_error", "reach", "may_differ95", "needs_examples", "odd_shape", "one_seed",
-    "spent_difference", "spent_equivalence", "missing", "late",
+    "spent_difference", "spent_equivalence", "missing", "late", "example_deviation",
     "fresh_n", "fresh_mean", "fresh_effect", "fresh_low", "fresh_high",
 )  # fmt: skip
 """One row per arm, the baseline first.
@@ -54,6 +54,8 @@ EFFECTS = (
 - ``missing``: runs that the arm lacks at its look, in blocks that count; ``late``: they came after
   the look was taken, so the arm was judged there at alpha over the size of the whole family.
 - ``fresh_...``: the estimate on fresh seeds, with its 95 % interval, where the study asks for one.
+- ``example_deviation``: standard deviation over test examples of the arm's mean difference, which
+  more seeds do not lower; empty on this split alone.
 - ``one_seed``: leaving out a single seed would change the verdict.
 """
 
@@ -88,6 +90,16 @@ class Judged:
     def is_judged(self) -> bool:
         """Whether a look was reached; before that there are no p values."""
         return not (self.effects["stage"] == "exploratory").any()
+
+    @property
+    def example_deviation(self) -> float | None:
+        """Median over the arms, identical ones aside, of the spread over test examples.
+
+        None where verdicts are about this split, or no look was reached.
+        """
+        rows = self.effects.iloc[1:]
+        known = rows.loc[rows["verdict"] != "IDENTICAL", "example_deviation"].dropna()
+        return float(known.median()) if self.is_judged and len(known) else None
 
 
 def judge(
@@ -265,6 +277,7 @@ def _row(walk: stats.Walk, arm: int, declaration: Declaration) -> dict[str, Any]
         "baseline_failed_alone": int(found.baseline_failed_alone[arm]),
         "baseline_failed": int(found.failed[0]),
         "scope": found.scope.value,
+        "example_deviation": np.sqrt(found.fixed[arm] * (found.examples or np.nan)),
         "standard_error": found.standard_error[arm],
         "reach": REACHES[stats.Reach(int(found.reach[arm]))],
         "may_differ95": found.may_differ95[arm],

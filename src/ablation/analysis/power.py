@@ -6,10 +6,12 @@ import math
 from collections.abc import Sequence
 
 from ablation import stats
+from ablation.analysis.checks import Facts, findings
 from ablation.analysis.contrasts import FAMILIES, families_of
 from ablation.analysis.words import amount
 from ablation.records.declaration import Declaration
 from ablation.records.metric import METRICS
+from ablation.study.plan import Plan
 from ablation.study.spec import Study
 
 TYPICAL_NOISE = 0.01
@@ -26,13 +28,20 @@ REPETITIONS = 400
 """Number of simulated studies; the standard error of a rate is at most 0.025."""
 
 
-def planning(study: Study, baseline: Sequence[float], examples: int | None = None) -> str:
+def planning(
+    study: Study,
+    baseline: Sequence[float],
+    examples: int | None = None,
+    deviation: float | None = None,
+) -> str:
     """Returns the planning row of a study as a paragraph.
 
     Args:
         study: The study.
         baseline: Test metrics of the baseline's runs so far; their spread is the assumed noise.
         examples: Size of the test split where verdicts are about new examples, else None.
+        deviation: Standard deviation over test examples of a difference, as earlier runs on
+            these data showed it; None where there are none.
     """
     if study.most_seeds < 3:  # noqa: PLR2004 - the engine judges nothing below
         return "No verdict is given on fewer than 3 seeds."
@@ -53,7 +62,7 @@ def planning(study: Study, baseline: Sequence[float], examples: int | None = Non
         noise=stats.difference_noise(max(noise, 1e-9)),
         comparisons=comparisons,
         examples=examples,
-        deviation=TYPICAL_DEVIATION,
+        deviation=TYPICAL_DEVIATION if deviation is None else deviation,
         effects=(study.margin, 2 * study.margin),
         repetitions=REPETITIONS,
     )
@@ -62,7 +71,7 @@ def planning(study: Study, baseline: Sequence[float], examples: int | None = Non
         f"a run ({basis}), by {looks[-1]} seeds: EQUIVALENT with {row.equivalent:.0%} where "
         f"nothing differs; BETTER with {row.better[0]:.0%} for an effect of the margin and "
         f"{row.better[1]:.0%} for twice that."
-        f"{'' if examples is None else _split(study, examples, comparisons)}"
+        f"{'' if examples is None else _split(study, examples, deviation)}"
     )
 
 
@@ -101,6 +110,21 @@ def factor_rows(study: Study, declaration: Declaration, baseline: Sequence[float
     return said
 
 
+def checks_of(plan: Plan, baseline: Sequence[float]) -> list[str]:
+    """Returns what the checks of a study find before it runs.
+
+    Args:
+        plan: The plan.
+        baseline: As in :func:`planning`.
+    """
+    arms, size = plan.study.complete_arms, plan.study.task.size
+    sizes = {} if size is None else {
+        arm.name: size(arm.config, plan.data_by_arm[arm.name]) for arm in arms
+    }  # fmt: skip
+    noise, _ = _noise(baseline)
+    return findings(Facts(declaration=plan.declaration, noise=noise, sizes=sizes))
+
+
 def _noise(baseline: Sequence[float]) -> tuple[float, str]:
     """Returns the standard deviation of one run over seeds, and what it is based on."""
     if len(baseline) < FEWEST_RUNS:
@@ -110,15 +134,29 @@ def _noise(baseline: Sequence[float]) -> tuple[float, str]:
     return noise, f"from {len(baseline)} runs of the baseline"
 
 
-def _split(study: Study, examples: int, comparisons: int) -> str:
+def _split(study: Study, examples: int, deviation: float | None) -> str:
     """Returns what the size of the test split allows, whatever the number of seeds."""
-    least = stats.least_effect(
-        examples=examples, deviation=TYPICAL_DEVIATION, comparisons=comparisons
-    )
-    metric, margin = study.measure, study.margin or 0.0
+    basis = "assumed" if deviation is None else "from earlier runs"
+    spread = TYPICAL_DEVIATION if deviation is None else deviation
+    comparisons = len(study.complete_arms) - 1
+    least = stats.least_effect(examples=examples, deviation=spread, comparisons=comparisons)
+    metric, margin = study.measure, study.margin or math.inf
     said = (
-        f" With {examples} test examples (spread over them {amount(TYPICAL_DEVIATION, metric)}, "
-        f"assumed) no number of seeds shows less than {amount(least, metric)}"
+        f" With {examples} test examples (spread over them {amount(spread, metric)}, {basis}) "
+        f"no number of seeds shows less than {amount(least, metric)}"
     )
-    short = ": for an effect of the margin take a larger test split"
-    return f"{said}{short if least > margin else ''}."
+    if least <= margin:
+        return f"{said}."
+    # The least effect falls with the root of the size.
+    enough = _rounded_up(examples * (least / margin) ** 2)
+    return f"{said}: for an effect of the margin take a test split of {enough:,} or more."
+
+
+def _rounded_up(size: float) -> int:
+    """Returns a size to two digits.
+
+    >>> _rounded_up(1234.5)
+    1300
+    """
+    step: int = 10 ** max(0, math.floor(math.log10(size)) - 1)
+    return math.ceil(size / step) * step

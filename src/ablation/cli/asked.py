@@ -53,6 +53,8 @@ class Seen:
     note: str
     """A warning about the mirror or an interrupted run; empty if all is well."""
     mirrored: Mapping[str, Mirrored]
+    deviation: float | None = None
+    """Standard deviation over test examples of a difference, as earlier runs showed it."""
 
     def state(self, trial: Trial) -> str:
         """Returns COMPLETE, FAIL, RUNNING or WAITING."""
@@ -82,12 +84,13 @@ class Seen:
 def look_up(plan: Plan, store: Path | None) -> Seen:
     """Returns the state of a plan, read from the mirror alone."""
     where, metric = places(store), plan.declaration.metric
-    label, found, seeds = plan.label({}), {}, {}
+    label, found, seeds, deviation = plan.label({}), {}, {}, None
     if where.mirror_exists:
         with mirror.reading(where.storage) as query:
             label = plan.label(mirror.labels_taken(query))
             found = mirror.trials(query, label, metric)
             seeds = mirror.planned_seeds(query, label, plan.declaration.hash)
+            deviation = mirror.example_deviation(query, label, plan.declaration.data, metric)
     planned = due_trials(plan, seeds)
     note = ""
     if not where.mirror_exists and where.record_exists:
@@ -96,7 +99,7 @@ def look_up(plan: Plan, store: Path | None) -> Seen:
         trial.key in found and found[trial.key].state == "RUNNING" for trial in planned
     ) and not where.is_busy(plan.study.name):
         note = "The last run was interrupted; run the study again to continue."
-    return Seen(label, metric, planned, note, found)
+    return Seen(label, metric, planned, note, found, deviation)
 
 
 def estimate(plan: Plan, seen: Seen, missing: Sequence[Trial], workers: int) -> str:

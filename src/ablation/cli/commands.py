@@ -195,13 +195,15 @@ def _show_plan(given: Plan, store: Path | None, workers: int | None) -> None:
     if seen.note:
         show(seen.note)
     # After the tables, because loading takes a second.
-    from ablation.analysis import factor_rows, planning
+    from ablation.analysis import checks_of, factor_rows, planning
 
     examples = given.data.rows.get("test") if given.declaration.can_generalise else None
     known = seen.values(study.baseline_name)
-    show(planning(given.study, known, examples))
+    show(planning(given.study, known, examples, seen.deviation))
     for row in factor_rows(given.study, given.declaration, known):
         show(escaped(row))
+    for found in checks_of(given, known):
+        show(escaped(f"Check {found}"))
     if missing:
         show(estimate(given, seen, missing, workers or cores()))
 
@@ -254,6 +256,7 @@ def run(
     from ablation.cli.asked import cores
     from ablation.cli.follow import follow_up_plan
     from ablation.cli.part import part_of
+    from ablation.cli.searched import with_searches
     from ablation.cli.sets import heading, plans_of, write_over_sets
     from ablation.execute import ProcessCrew
     from ablation.execute.alone import alone
@@ -273,7 +276,7 @@ def run(
     with loading():
         plans = plans_of(study, Redirection(data=data, text=text, label=label), seeds)
         if follow_up:
-            plans = tuple(follow_up_plan(given, where) for given in plans)
+            plans = tuple(follow_up_plan(with_searches(given, store)[0], where) for given in plans)
     wanted = part_of(plans[0], only or ())
     for given in plans:  # before anything trains, on whichever data
         arms = given.study.complete_arms
@@ -588,7 +591,9 @@ def backup(
 
 @app.command()
 def ui(
-    name: Annotated[str | None, typer.Argument(help="Study to open.")] = None,
+    name: Annotated[
+        str | None, typer.Argument(help="Study to open; if unset, the one that ran last.")
+    ] = None,
     *,
     store: Store = None,
     port: Annotated[int, typer.Option(help="Port.")] = 5000,
@@ -600,7 +605,7 @@ def ui(
     if not 0 < port < 1 << 16:
         raise Refused(f"There is no port {port}.", "Give a port from 1024 to 65535.")
     uri = existing(places(store).tracking)
-    page = "" if name is None else page_of(uri, name)
+    page = page_of(uri, name)
     if uri.startswith("http"):
         where = public(uri).rstrip("/") + (f"/#/{page}" if page else "")
         show(escaped(f"The runs are on a tracking server: open {where}"))

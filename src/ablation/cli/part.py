@@ -33,5 +33,8 @@ def part_of(plan: Plan, only: Sequence[str]) -> Callable[[Trial], bool]:
                 f"Give one of: {', '.join(known[what])}.",
             )
         chosen[what].add(value)
-    arms, seeds = chosen["arm"] or set(known["arm"]), chosen["seed"] or set(known["seed"])
-    return lambda trial: trial.arm.name in arms and str(trial.seed) in seeds
+    arms, seeds = chosen["arm"], chosen["seed"]
+    # What is not named is wanted as a whole: a search has yet to find its arms.
+    return lambda trial: (
+        (not arms or trial.arm.name in arms) and (not seeds or str(trial.seed) in seeds)
+    )

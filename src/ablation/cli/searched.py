@@ -141,7 +141,7 @@ def _carry_out(given: Plan, crew: ProcessCrew, where: Places, orders: Orders) ->
     from contextlib import closing
 
     from ablation.execute.crew import prepare_pool
-    from ablation.execute.searching import carry_out, searching
+    from ablation.execute.searching import carry_out, searching, weigh
 
     task = given.study.task
     prepare_pool(*task.preload, environment=task.environment)
@@ -154,3 +154,5 @@ def _carry_out(given: Plan, crew: ProcessCrew, where: Places, orders: Orders) ->
                 done = total - opened.left
                 if done % every == 0 or not opened.left:
                     show(escaped(f"{opened.home.label}: {done} of {total} tuning trials done"))
+        if given.study.search:
+            weigh(opened, crew.map)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 from collections import Counter
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +22,7 @@ from ablation.execute.stamp import stamp
 from ablation.execute.try_point import Attempt, Tried, try_point
 from ablation.execute.worker import Job
 from ablation.records.told import Told
-from ablation.search import WINDOW, ask
+from ablation.search import WINDOW, ask, importance_key, importance_table
 from ablation.search.ask import seen
 from ablation.study.searched import Runs, Search, configured, group_told, searches_of
 from ablation.study.space import Recalled, at_edge, choose
@@ -107,6 +107,22 @@ def searching(plan: Plan, places: Places) -> Iterator[Searching]:
         for search in searches:
             opened.show(search)
         yield opened
+
+
+def weigh(opened: Searching, mapping: Callable[..., Iterable[Any]]) -> None:
+    """Computes the importances of a joint search once, and keeps them with the study.
+
+    Args:
+        opened: The search, all of its trials told.
+        mapping: The ``map`` of a crew.
+    """
+    (search,) = opened.searches
+    told = [each for _, (each, _) in sorted(opened.told[search.name].items())]
+    key = importance_key(told)
+    if not tracking.importances_are_of(opened.home, key):
+        direction = opened.plan.declaration.measure.direction
+        table = importance_table(search.space, told, direction, mapping)
+        tracking.keep_importances(opened.home, table, of=key)
 
 
 def carry_out(opened: Searching, crew: Crew, *, device: str) -> Generator[Told]:

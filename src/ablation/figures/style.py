@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import io
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
+
+from ablation.records.colours import ARMS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -24,9 +27,6 @@ VERDICTS = {
 }
 """From seaborn's colour-blind palette, darkened to be read as text; the word is always
 beside the colour."""
-
-ARMS = ("#0173b3", "#de8f05", "#029e73", "#cc78bc", "#ca9161", "#8c6bb1", "#b8a800", "#56b4e9")
-"""For arms side by side: seaborn's colour-blind palette without its reds and greys."""
 
 LEVELS = ("#7fc8b6", "#5fb3b3", "#469cae", "#3684a8", "#306b9e", "#33518f", "#363a7a", "#2c2459")
 """For the levels of a numeric factor, from the lowest to the highest: one hue to the next, each
@@ -49,6 +49,13 @@ WIDTH = 8.2
 
 NAME = 34
 """Characters of a name in a figure; the whole name is in the table below."""
+
+OTHER_FONTS = (
+    "Noto Sans CJK SC", "Noto Sans CJK JP", "Noto Sans SC", "Source Han Sans SC", "PingFang SC",
+    "Hiragino Sans", "Microsoft YaHei", "WenQuanYi Zen Hei", "Noto Sans Thai",
+    "Noto Sans Devanagari", "Arial Unicode MS", "Unifont",
+)  # fmt: skip
+"""Fonts with the signs that DejaVu Sans lacks; those that are installed are used."""
 
 SETTINGS: Any = {
     "font.size": 9.0,
@@ -105,11 +112,41 @@ def figure_of(width: float, height: float) -> Figure:
     return Figure(figsize=(width, height), layout="constrained", facecolor="white")
 
 
-def styled() -> Any:
-    """Returns the context in which a figure is drawn and saved."""
+def styled(**more: Any) -> Any:
+    """Returns the context in which a figure is drawn and saved, whatever the user has set.
+
+    Args:
+        **more: Further settings.
+    """
     import matplotlib as mpl
 
-    return mpl.rc_context(SETTINGS)
+    now: Any = mpl.rcParams
+    # Only what differs: setting all takes 4 ms, and a page has dozens of figures.
+    changed = {name: value for name, value in _defaults().items()
+               if dict.__getitem__(now, name) != value}  # fmt: skip
+    return mpl.rc_context(changed | SETTINGS | _fonts() | more)
+
+
+@functools.cache
+def _fonts() -> dict[str, Any]:
+    """Returns the setting by which signs that matplotlib's font lacks come from an installed one.
+
+    Text that it has looks the same with and without.
+    """
+    from matplotlib.font_manager import fontManager
+
+    installed = {font.name for font in fontManager.ttflist}
+    others = [name for name in OTHER_FONTS if name in installed]
+    return {"font.family": ["DejaVu Sans", *others]} if others else {}
+
+
+@functools.cache
+def _defaults() -> dict[str, Any]:
+    """Returns matplotlib's own settings, without those of the process as a whole."""
+    import matplotlib as mpl
+
+    whole = {"backend", "backend_fallback", "interactive", "toolbar", "timezone", "date.epoch"}
+    return {name: value for name, value in mpl.rcParamsDefault.items() if name not in whole}
 
 
 def plain(text: str) -> str:
@@ -149,10 +186,8 @@ def svg(figure: Figure, salt: str) -> str:
         figure: The figure.
         salt: Makes the ids in it differ from those of other figures on a page.
     """
-    import matplotlib as mpl
-
     buffer = io.StringIO()
-    with mpl.rc_context(SETTINGS | {"svg.hashsalt": salt}):
+    with styled(**{"svg.hashsalt": salt}):
         nothing = {"Date": None, "Creator": None, "Format": None, "Type": None}
         figure.savefig(buffer, format="svg", metadata=nothing, transparent=True)
     # The layout is final now; computing it again would be half the time of saving.

@@ -7,17 +7,28 @@ rebuilt if it contradicts MLflow.
 from ablation.mirror.foreign import foreign_trials
 from ablation.mirror.lenient import Lenient
 from ablation.mirror.note import keep_note
-from ablation.mirror.read import DONE, Mirrored, labels_taken, planned_seeds, reading, trials
+from ablation.mirror.read import (
+    DEVIATION,
+    DONE,
+    Mirrored,
+    example_deviation,
+    labels_taken,
+    planned_seeds,
+    reading,
+    trials,
+)
 from ablation.mirror.searched import mirror_search
 from ablation.mirror.write import Mirror, close, connect, failures, open_mirror
 
 __all__ = [
+    "DEVIATION",
     "DONE",
     "Lenient",
     "Mirror",
     "Mirrored",
     "close",
     "connect",
+    "example_deviation",
     "failures",
     "foreign_trials",
     "keep_note",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from ablation.mirror.read import DECLARATION, LABEL
 from ablation.mirror.write import close, connect
@@ -16,7 +17,7 @@ LONGEST = 2045
 """Characters of a part, by optuna-dashboard's own rule."""
 
 
-def keep_note(url: str, label: str, declaration: str, note: str) -> None:
+def keep_note(url: str, label: str, declaration: str, note: str, facts: Mapping[str, Any]) -> None:
     """Shows a note with the Optuna study of a label and declaration, if there is one.
 
     Args:
@@ -24,21 +25,27 @@ def keep_note(url: str, label: str, declaration: str, note: str) -> None:
         label: Study label.
         declaration: The declaration's hash.
         note: Markdown.
+        facts: Attributes of the study to set beside it.
 
     Raises:
         Refused: If the storage cannot be used.
     """
     storage = connect(url)
     try:
-        _keep(storage, label, declaration, note)
+        _keep(storage, label, declaration, note, facts)
     finally:
         close(storage)
 
 
-def _keep(storage: RDBStorage, label: str, declaration: str, note: str) -> None:
+def _keep(
+    storage: RDBStorage, label: str, declaration: str, note: str, facts: Mapping[str, Any]
+) -> None:
     for study in storage.get_all_studies():
         given = study.user_attrs
         if (given.get(LABEL), given.get(DECLARATION)) == (label, declaration):
+            for name, value in facts.items():
+                if given.get(name) != value:
+                    storage.set_study_user_attr(study._study_id, name, value)
             known = study.system_attrs
             parts = [note[at : at + LONGEST] for at in range(0, len(note), LONGEST)]
             earlier = sum(name.startswith(PART) for name in known)

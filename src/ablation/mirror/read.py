@@ -12,6 +12,7 @@ import contextlib
 import dataclasses
 import json
 import sqlite3
+import statistics
 from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 from urllib.parse import quote
@@ -25,6 +26,9 @@ LABEL, DATA, DECLARATION = "ablation.study", "ablation.data", "ablation.declarat
 """Attributes of a mirrored study."""
 PLANNED = "ablation.planned"
 """Another: arm to planned seeds, as the looks so far decided; absent before the first look."""
+DEVIATION = "ablation.deviation"
+"""Another: metric, and the median over the arms of a difference's standard deviation over test
+examples; absent before the first verdict about new examples."""
 KEY, RUN, OUTCOME, ARM, SEED = "key", "mlflow_run_id", "outcome", "arm", "seed"
 """Attributes of a mirrored trial; ``outcome`` holds reason, epoch, seconds and hashes."""
 
@@ -111,6 +115,23 @@ def planned_seeds(query: Query, label: str, declaration: str) -> dict[str, int]:
             found: dict[str, int] = each.get(PLANNED, {})
             return found
     return {}
+
+
+def example_deviation(query: Query, label: str, data: str, metric: str) -> float | None:
+    """Returns the spread over test examples that earlier runs showed, None if none did.
+
+    Args:
+        query: Reads the storage.
+        label: Study label, whose own spread is taken if it is known.
+        data: Fingerprint of the data, other studies on which are asked else.
+        metric: The metric.
+    """
+    given = [each for each in _attributes(query).values() if each.get(DATA) == data]
+    known = [(each[LABEL], each[DEVIATION][1]) for each in given
+             if each.get(DEVIATION, [""])[0] == metric]  # fmt: skip
+    own = [value for of, value in known if of == label]
+    others = [value for _, value in known]
+    return own[-1] if own else statistics.median(others) if others else None
 
 
 def trials(query: Query, label: str, metric: str) -> dict[str, Mirrored]:

@@ -138,7 +138,7 @@ def _secrets(environment: Mapping[str, str]) -> Iterator[str]:
             yield value
     for name in ADDRESSES:
         _, _, rest = environment.get(name, "").partition("://")
-        log_in, at, _ = rest.partition("?")[0].rpartition("@")
+        log_in, at, _ = rest.rpartition("@")
         password = log_in.partition(":")[2] if at else ""
         queried = [value for key, value in parse_qsl(rest.partition("?")[2])
                    if re.fullmatch(KEYS, key, re.IGNORECASE)]  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pandas as pd
 
@@ -17,6 +18,7 @@ from ablation.records.outcome import Outcome
 from ablation.report.content import Content
 from ablation.report.searches import search_tables
 from ablation.study.derived import FRESH
+from ablation.study.identity import key_of
 from ablation.tracking import Home
 
 ENVIRONMENT = {
@@ -73,6 +75,7 @@ def gather(home: Home) -> Content:
         environments=environments,
         record={
             **_kept(home, declared, kept),
+            **_ended(home, declared, judged, kept),
             "address": _address(home),
             "experiment": home.experiment,
             "test_evaluations": tracking.test_evaluations(
@@ -116,6 +119,21 @@ def _fresh(home: Home, declared: Declaration) -> pd.DataFrame | None:
         return None
     _, stored = tracking.current_declaration(found)
     return fresh_estimates(judge_record(found, Declaration.from_json(stored["declaration"])))
+
+
+def _ended(
+    home: Home, declared: Declaration, judged: Judged, outcomes: Mapping[str, Outcome]
+) -> dict[str, list[list[Any]]]:
+    """Returns arm, seed and ending of the planned trials that ended without an outcome, if any."""
+    missing = {
+        key_of(declared.name, arm.config, seed): [arm.name, seed]
+        for arm in declared.arms
+        for seed in range(judged.seeds[arm.name])
+        if key_of(declared.name, arm.config, seed) not in outcomes
+    }
+    known = tracking.endings(home) if missing and judged.is_judged else {}
+    rows = [[*row, known[key]] for key, row in missing.items() if key in known]
+    return {"ended": rows} if rows else {}
 
 
 def _kept(

@@ -24,7 +24,7 @@ def missing_warnings(basis: Basis) -> Iterator[str]:
     if not content.judged.is_judged:
         return
     if lacking := missing_runs(basis):
-        runs = "; ".join(f"{arm}, {_seeds(seeds)}" for arm, seeds in lacking.items())
+        runs = "; ".join(_missing_of(basis, arm, seeds) for arm, seeds in lacking.items())
         yield (
             f"Runs are missing: {runs}. An arm that lacked one at its look is inconclusive, and "
             "took nothing from the others. Run the study again to complete it."
@@ -36,6 +36,13 @@ def missing_warnings(basis: Basis) -> Iterator[str]:
                 f"At the look at {look} seeds, {_seeds(seeds)} {counts} for no arm: the baseline "
                 "was missing when it was taken, and what it decided is final."
             )
+
+
+def _missing_of(basis: Basis, arm: str, seeds: Sequence[int]) -> str:
+    """Returns an arm with its missing seeds, and what ended them where that is recorded."""
+    endings = [said for name, _, said in basis.content.record.get("ended", ()) if name == arm]
+    said = f" ({'; '.join(dict.fromkeys(endings))})" if endings else ""
+    return f"{arm}, {_seeds(seeds)}{said}"
 
 
 def _seeds(seeds: Sequence[int]) -> str:

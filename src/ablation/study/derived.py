@@ -75,9 +75,16 @@ def _derived(
 ) -> Study:
     """Returns a study of some arms of another and its baseline, at one look."""
     kept = [arm for arm in study.complete_arms if arm.name in {*arms, study.baseline_name}]
-    if study.factor is not None:
+    if study.tuned:  # what was found is part of the arms by now
+        asked: dict[str, Any] = {
+            "arms": {arm.name: {**arm.levels, **study.tuned.get(arm.name, {})} for arm in kept},
+            "baseline": study.baseline_name,
+            **{"factor": None, "levels": (), "factors": {}, "design": ()},
+            **{"tune": {}, "search": {}, "tuned": {}},
+        }
+    elif study.factor is not None:
         by_name = dict(zip((arm.name for arm in study.complete_arms), study.levels, strict=True))
-        asked: dict[str, Any] = {"levels": [by_name[arm.name] for arm in kept]}
+        asked = {"levels": [by_name[arm.name] for arm in kept]}
     else:
         asked = {
             "arms": {arm.name: {**arm.levels, **_offset(arm)} for arm in kept},
@@ -95,6 +102,7 @@ def _derived(
         looks=(),
         spend=(),
         first_seed=first_seed,
+        tuned_by_block={},
         caveats=caveats,
     )
 

@@ -154,6 +154,8 @@ class Task:
     table: Callable[[Sequence[Any]], tuple[str, Callable[[], Sequence[Mapping[str, Any]]]]]
     """Returns a digest of the inputs of the task's own table, and a function that computes its
     rows."""
+    size: Callable[[Any, Any], int] | None = None
+    """Returns the number of parameters of a configuration's model on some data."""
     epochs: Callable[[Any], int] | None = None
     """Returns the epoch after which a training only evaluates test, which tuning leaves out; None
     if that is unknown."""

@@ -40,6 +40,7 @@ from ablation.tracking.record import (
 )
 from ablation.tracking.searched import (
     Ended,
+    importances_are_of,
     importances_of,
     keep_importances,
     record_told,
@@ -69,6 +70,7 @@ from ablation.tracking.store import (
     open_home,
     settled,
 )
+from ablation.tracking.unfinished import endings
 
 __all__ = [
     "COMMONEST",
@@ -101,12 +103,14 @@ __all__ = [
     "declare",
     "declared_in",
     "describe_data",
+    "endings",
     "examples_frame",
     "failures",
     "find_home",
     "find_outdated",
     "foreign_runs",
     "hashes_frame",
+    "importances_are_of",
     "importances_of",
     "keep",
     "keep_about",

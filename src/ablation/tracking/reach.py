@@ -7,7 +7,6 @@ import threading
 import urllib.error
 import urllib.request
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from ablation.errors import Refused, public
@@ -82,8 +81,8 @@ def _within(ask: Callable[[], None]) -> str | None:
 
 def _said(error: Exception) -> str:
     cause: Any = getattr(error, "orig", None) or getattr(error, "reason", None) or error
-    if isinstance(error, ImportError):
-        return f"its driver is not installed ({error.name or Path(str(error)).name})"
+    if isinstance(error, ImportError) or type(error).__name__ == "NoSuchModuleError":
+        return f"its driver is not installed ({getattr(error, 'name', None) or error})"
     first = next(iter(str(cause).strip().splitlines()), type(error).__name__)
     return first[:160].rstrip(".")
 

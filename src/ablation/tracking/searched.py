@@ -139,9 +139,23 @@ def told_at(
         return _from_tables(query, ours[0].experiment, label) if ours else {}
 
 
-def keep_importances(home: Home, columns: Mapping[str, Sequence[Any]]) -> None:
-    """Keeps the importances of a search with the parent run, as columns of a table."""
-    set_long(home, IMPORTANCES, json.dumps({name: list(of) for name, of in columns.items()}))
+def keep_importances(home: Home, columns: Mapping[str, Sequence[Any]], *, of: str) -> None:
+    """Keeps the importances of a search with the parent run.
+
+    Args:
+        home: The study label.
+        columns: Columns of a table.
+        of: Hash of the trials that they are computed from.
+    """
+    kept = {name: list(column) for name, column in columns.items()}
+    set_long(home, IMPORTANCES, json.dumps(kept))
+    home.client.set_tag(home.parent, f"{IMPORTANCES}.of", of)
+
+
+def importances_are_of(home: Home, told: str) -> bool:
+    """Returns whether importances are kept that were computed from these trials."""
+    tags = home.client.get_run(home.parent).data.tags
+    return tags.get(f"{IMPORTANCES}.of") == told
 
 
 def importances_of(home: Home) -> dict[str, list[Any]] | None:

@@ -16,6 +16,7 @@ from ablation.report.content import Content
 from ablation.report.parts import (
     attention,
     caveats,
+    checks,
     curves,
     failures,
     interactions,
@@ -44,6 +45,7 @@ def parts_of(content: Content) -> Mapping[str, Part]:
     return {
         "": verdicts.section,
         "In words": words.section,
+        "Checks": checks.section,
         "Tuning": searched.section,
         "How it was computed": method.section,
         "Response": response.section,

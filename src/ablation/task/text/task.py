@@ -148,6 +148,16 @@ def seconds(config: RunConfig, data: Encoded) -> float:
     return config.train.epochs * (steps * step + len(train.tokens) * token * width)
 
 
+def size_of(config: RunConfig, data: Encoded) -> int:
+    """Returns the number of parameters of a configuration's classifier."""
+    from ablation.task.text.model import build_classifier
+
+    model = build_classifier(
+        config.model, 0, vocabulary_size=data.vocabulary_size, classes=len(data.labels)
+    )
+    return sum(each.numel() for each in model.parameters())
+
+
 def fill_table(
     configs: Sequence[RunConfig],
 ) -> tuple[str, Callable[[], Sequence[Mapping[str, Any]]]]:
@@ -175,6 +185,7 @@ TEXT = Task(
     train=train_text,
     device=resolve_device,
     seconds=seconds,
+    size=size_of,
     epochs=lambda config: int(config.train.epochs),
     table=fill_table,
     about=about,

@@ -110,7 +110,11 @@ check: $(READY)
 test: $(READY)
 	$(BIN)/python -m pytest -m "not slow and not browser"
 
+# Installs Debian's LaTeX where it can; without one, the test of the tables for papers is skipped.
 test-all: $(READY)
+	@command -v pdflatex tectonic >/dev/null || { apt-get update -qq && \
+	  apt-get install -y -qq --no-install-recommends texlive-latex-base texlive-latex-recommended; } \
+	  || echo "No pdflatex or tectonic: the test of table.tex is skipped."
 	$(BIN)/python -m pytest -m "not browser"
 
 # Installs Debian's browser and driver; on other systems, put both on the PATH.

@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -44,39 +45,30 @@ def server(folder: Path) -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def postgres(folder: Path) -> Iterator[str]:
+def postgres(_: Path) -> Iterator[str]:
     """A PostgreSQL server with an empty database, on this machine."""
     pytest.importorskip("psycopg")
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"))
     if not found:
         pytest.skip("PostgreSQL's server is not installed")
-    port, place, binaries = _free_port(), folder / "postgres", found[-1].parent
-    as_user: dict[str, object] = (
-        {"user": "postgres", "group": "postgres"} if not os.getuid() else {}
-    )
-    place.mkdir()
-    for each in (folder, *folder.parents[:2]) if as_user else ():
-        each.chmod(0o755)
-    if as_user:
-        shutil.chown(place, "postgres", "postgres")
-    quiet: dict[str, Any] = {
-        "stdout": subprocess.DEVNULL,
-        "stderr": subprocess.DEVNULL,
-        "cwd": place,
-        **as_user,
-    }
-    subprocess.run([binaries / "initdb", "-D", place, "-A", "trust", "-U", "ablation"],
-                   check=True, **quiet)  # fmt: skip
-    process = subprocess.Popen(
-        [binaries / "postgres", "-D", place, "-p", str(port), "-k", place, "-c", "fsync=off"],
-        **quiet,
-    )
-    try:
-        _wait_for(port)
-        yield f"postgresql+psycopg://ablation@127.0.0.1:{port}/postgres"
-    finally:
-        process.terminate()
-        process.wait()
+    port, binaries = _free_port(), found[-1].parent
+    # Not below pytest's folder, which is its user's alone: PostgreSQL refuses to run as root.
+    with tempfile.TemporaryDirectory() as name:
+        quiet: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        quiet["cwd"] = name
+        if os.getuid() == 0:
+            shutil.chown(name, "postgres", "postgres")
+            quiet |= {"user": "postgres", "group": "postgres"}
+        made = [binaries / "initdb", "-D", f"{name}/data", "-A", "trust", "-U", "ablation"]
+        subprocess.run(made, check=True, **quiet)
+        options = ["-D", f"{name}/data", "-p", str(port), "-k", name, "-c", "fsync=off"]
+        process = subprocess.Popen([binaries / "postgres", *options], **quiet)
+        try:
+            _wait_for(port)
+            yield f"postgresql+psycopg://ablation@127.0.0.1:{port}/postgres"
+        finally:
+            process.send_signal(signal.SIGINT)  # does not wait for its clients
+            process.wait()
 
 
 def _wait_for(port: int) -> None:

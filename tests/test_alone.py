@@ -8,6 +8,7 @@ import os
 import random
 import signal
 import sys
+import threading
 import warnings
 from pathlib import Path
 
@@ -47,6 +48,17 @@ def test_what_a_trial_sets_is_put_back(deed: str) -> None:
     assert not stuck
     with alone(0):
         assert (random.random(), np.random.rand(), torch.rand(()).item()) == drawn
+
+
+def test_a_thread_leaves_alone_what_is_others_too() -> None:
+    def trial() -> None:
+        with alone(0):
+            os.environ["ABLATION_OF_ANOTHER_THREAD"] = "set meanwhile"
+
+    thread = threading.Thread(target=trial)
+    thread.start()
+    thread.join()
+    assert os.environ.pop("ABLATION_OF_ANOTHER_THREAD") == "set meanwhile"
 
 
 def _plan(corpus: Path, names: list[str]) -> Plan:

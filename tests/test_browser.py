@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import html
 import shutil
 import socket
 import subprocess
@@ -18,6 +17,7 @@ import pandas as pd
 import pytest
 from synthetic import ARMS, NASTY, arms_named, content, declaration, runs
 
+from ablation.records.colours import ARMS as ARM_COLOURS
 from ablation.report import build, index
 
 pytestmark = [
@@ -33,6 +33,8 @@ pytestmark = [
 SHOTS = Path(__file__).parent.parent / ".screenshots"
 FIRST_SCREEN = 900
 WIDTHS = (1280, 390)
+COLUMNS = ["arm", "seed", "data", "status", "test/accuracy"]
+"""Of MLflow's table, in their order."""
 LONG = "a rather long name of an arm that says everything about it, and then some more"
 
 
@@ -213,11 +215,13 @@ def mlflow_pages(tmp_path_factory: pytest.TempPathFactory, request: Any) -> Iter
 
 def listening(port: int) -> None:
     """Waits until a server answers."""
-    for _ in range(600):
+    end = time.monotonic() + 180
+    while time.monotonic() < end:
         with socket.socket() as probe:
             if probe.connect_ex(("127.0.0.1", port)) == 0:
                 return
         time.sleep(0.1)
+    raise AssertionError("no server answers")
 
 
 def wait_for(driver: Any, text: str, seconds: float = 60) -> str:
@@ -231,32 +235,67 @@ def wait_for(driver: Any, text: str, seconds: float = 60) -> str:
         time.sleep(0.2)
 
 
-def test_mlflow_lists_the_runs_and_shows_the_note(driver: Any, mlflow_pages: str) -> None:
-    from ablation import tracking
+def click(driver: Any, selector: str, by: str = "css selector") -> None:
+    driver.execute_script("arguments[0].click()", driver.find_element(by, selector))
 
-    address, database = mlflow_pages.split("|")
-    client = tracking.connect(f"sqlite:///{database}")
-    home = tracking.find_home(client, "tiny", "tiny")
-    assert home is not None
+
+def test_a_user_who_clicks_in_mlflow_finds_trials_curves_answer_and_report(
+    driver: Any, mlflow_pages: str
+) -> None:
+    address, _, _ = mlflow_pages.rpartition("|")
     driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
-    driver.set_window_size(1600, 1000)
-    driver.get(f"{address}/#/experiments/{home.experiment}/runs?workflowType=machine_learning")
-    wait_for(driver, "7 matching runs")
-    unfold = "[role=gridcell] button[data-component-id*=runnamecellrenderer]"
-    driver.execute_script("arguments[0].click()", driver.find_element("css selector", unfold))
-    wait_for(driver, "1.0 · seed 01")
-    keep(driver, "mlflow-runs")
-    note = client.get_run(home.parent).data.tags["mlflow.note.content"]
-    driver.get(f"{address}/#/experiments/{home.experiment}/runs/{home.parent}")
-    wait_for(driver, html.unescape(note.splitlines()[0].strip("*")))
-    wait_for(driver, "INCONCLUSIVE")  # of the table in the note
-    keep(driver, "mlflow-parent")
-    driver.get(
-        f"{address}/#/experiments/{home.experiment}/runs/{home.parent}/artifacts/report/index.html"
+    driver.set_window_size(1280, FIRST_SCREEN)
+    driver.get(address)
+    wait_for(driver, "Recent Experiments")
+    click(driver, "Experiments", "link text")
+    wait_for(driver, "tiny")
+    click(driver, "tiny", "link text")
+    told = wait_for(driver, "6 matching runs")
+    assert "Traces 0" not in told
+    assert "Not known yet whether it matters" in told
+    told = wait_for(driver, "1.0 · seed 01")
+    headers = driver.execute_script(
+        "return [...document.querySelectorAll('[role=columnheader]')]"
+        ".sort((a, b) => a.getBoundingClientRect().x - b.getBoundingClientRect().x)"
+        ".map(each => each.innerText.trim())"
     )
+    assert [name for name in dict.fromkeys(headers) if name in COLUMNS] == COLUMNS
+    assert "toys" in told
+    assert "finished" in told
+    keep(driver, "mlflow-runs")
+
+    click(driver, "input[name=runs-view-mode][value=CHART]")
+    told = wait_for(driver, "\nvalidation\n")
+    for colour in ARM_COLOURS[:3]:  # beside each of an arm's two seeds
+        assert told.count(colour) == 2
+    sections = ("test", "validation", "train")
+    places = [told.index(f"\n{name}\n") for name in sections]
+    assert places == sorted(places)
+    keep(driver, "mlflow-charts")
+
+    click(driver, "//a[contains(., 'whole report')]", "xpath")  # below the note's first line
+    driver.switch_to.window(driver.window_handles[-1])
+    wait_for(driver, "INCONCLUSIVE")  # of the table in the note
+    assert "baseline" in wait_for(driver, "margin")
+    keep(driver, "mlflow-parent")
+    where = driver.current_url.partition("?")[0]
+    driver.get(f"{where}/artifacts/report/index.html")
     wait_for(driver, "index.html")
     assert "Does it matter?" in framed(driver)
     keep(driver, "mlflow-report")
+
+
+def test_the_command_lands_on_the_trials_of_the_study_that_ran_last(
+    driver: Any, mlflow_pages: str
+) -> None:
+    from ablation.cli.recorded import page_of
+
+    address, _, database = mlflow_pages.rpartition("|")
+    driver.set_window_size(1280, FIRST_SCREEN)
+    driver.get(f"{address}/#/{page_of(f'sqlite:///{database}', None)}")
+    told = wait_for(driver, "6 matching runs")
+    assert "shared view" in told
+    keep(driver, "mlflow-landing")
 
 
 def framed(driver: Any, seconds: float = 60) -> str:

@@ -16,7 +16,6 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from mlflow.utils.validation import _validate_metric_name
 from synthetic import declaration
 
 from ablation import tracking
@@ -60,19 +59,11 @@ def content_of(labels: Sequence[str], question: str = "Does it matter?") -> Any:
     return SimpleNamespace(judged=judged, declaration=declared, wording={"question": question})
 
 
-@given(st.lists(st.text(max_size=300), min_size=1, max_size=12))
-def test_slugs_are_names_that_mlflow_takes_and_no_two_alike(labels: list[str]) -> None:
-    slugs = parent.slugs_of(labels)
-    assert len(set(slugs)) == len(labels)
-    for slug in slugs:
-        _validate_metric_name(f"effect/{slug}")
-
-
-@given(st.dictionaries(st.sampled_from(["n/a", "n/b", "mean/a", "other"]), st.floats(0, 2)))
+@given(st.dictionaries(st.sampled_from(["study/arms", "n/b", "mean/a", "other"]), st.floats(0, 2)))
 def test_logging_the_changes_shows_the_new_values_and_nothing_twice(
     old: dict[str, float],
 ) -> None:
-    new = {"n/a": 1.0, "mean/a": 0.5}
+    new = {"study/arms": 1.0, "study/failed_runs": 0.5}
     changed = parent.changes(old, new)
     shown = old | changed
     assert {name: shown[name] for name in new} == new
@@ -164,7 +155,7 @@ def watched(tmp_path: Path, corpus: Path, empty_store: Path) -> Iterator[Watched
     (tmp_path / "progress").mkdir()
     live = Live(home, tmp_path / "progress", plan, {}, now=clock)
     yield Watched(home, trial, encoded, clock, live)
-    live.close()
+    live.close(complete=True)
     assert not (tmp_path / "progress").exists()
 
 
@@ -282,17 +273,18 @@ def test_what_is_published_again_replaces_what_was_there(watched: Watched, tmp_p
             old.unlink()
         (folder / file).write_text(f"<p>{place}</p>")
         rows = rows_of(NAMES[: 4 - (place > 0)], mean=0.5 + (place > 0))
-        tracking.publish(home, rows, f"note {place}", folder)
+        tracking.publish(home, rows, f"**Does it?**\n\nYes, {place}.\n\n| table |", folder)
     run = home.client.get_run(home.parent)
-    assert run.data.tags["mlflow.note.content"] == "note 2"
+    assert run.data.tags["mlflow.note.content"] == "**Does it?**\n\nYes, 2.\n\n| table |"
     assert [each.path for each in home.client.list_artifacts(home.parent, "report")] == [
         "report/other.html"
     ]
-    shown = {n.partition("/")[0]: v for n, v in run.data.metrics.items() if n.endswith("/a_b")}
-    assert shown == {c: ROW[c] for c in parent.AGGREGATES} | {"mean": 1.5}
-    points = home.client.get_metric_history(home.parent, "mean/a_b")
-    assert [point.value for point in points] == [0.5, 1.5]
-    assert math.isnan(run.data.metrics["mean/_alpha_"])
+    told = home.client.get_experiment(home.experiment).tags["mlflow.note.content"]
+    assert told.startswith("Yes, 2.\n\n**Does it?**\n\n| table |\n\n[The run")
+    assert run.data.metrics["study/arms"] == 3
+    assert len(run.data.metrics) <= 6
+    points = home.client.get_metric_history(home.parent, "study/arms")
+    assert [point.value for point in points] == [4, 3]
 
 
 def test_the_browser_opens_only_where_there_is_a_display(monkeypatch: pytest.MonkeyPatch) -> None:

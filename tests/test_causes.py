@@ -8,8 +8,10 @@ import io
 import os
 import sys
 import threading
+from functools import partial
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -211,3 +213,18 @@ def test_the_users_settings_of_matplotlib_change_no_figure(
     monkeypatch.setenv("MPLBACKEND", "module://nonesuch")
     process.prepare()
     assert os.environ["MPLBACKEND"] == "agg"
+
+
+def test_a_sign_that_no_font_has_is_no_warning() -> None:
+    from ablation.figures import figure_of, styled
+    from ablation.report.drawing import draw_and_save
+
+    def draw() -> Any:
+        with styled():
+            figure = figure_of(2, 1)
+            figure.subplots().set_title("基线 \ue123")
+        return figure
+
+    text, pixels = draw_and_save("x", partial(draw))
+    assert "基线" in text
+    assert pixels.startswith(b"\x89PNG")

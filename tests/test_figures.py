@@ -16,7 +16,7 @@ from synthetic import ARMS, NASTY, arms_named, content, declaration, runs
 
 from ablation.analysis import judge
 from ablation.figures import VERDICTS, Axis, Panel, draw_curves, png
-from ablation.figures.style import ARMS as ARM_COLOURS
+from ablation.records.colours import ARMS as ARM_COLOURS
 from ablation.records.declaration import Look
 from ablation.records.metric import METRICS
 from ablation.report import Basis, compose

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from synthetic import ARMS, arms_named, content, declaration, runs
 
 from ablation.errors import Refused
-from ablation.report import build, drawing, foreign, index
+from ablation.report import build, drawing, foreign, index, read
 from ablation.report.rebuild import differing, rebuild
 
 SVG = '<svg viewBox="0 0 9 9"></svg>'
@@ -158,6 +158,13 @@ def test_json_that_is_no_report_is_refused(inbox: Path, text: str) -> None:
     with pytest.raises(Refused, match=r"study\.json"):
         rebuild(inbox)
     index(inbox.parent)  # which leaves it out
+
+
+def test_whoever_reads_a_report_is_told_in_two_lines(inbox: Path) -> None:
+    edit(inbox, lambda stored: stored["declaration"].update(more=1))
+    with pytest.raises(Refused, match="its files do not fit together") as refusal:
+        read(inbox)
+    assert len(str(refusal.value).splitlines()) == 2
 
 
 def test_notes_beside_a_report_survive_a_rebuild(inbox: Path) -> None:

@@ -503,8 +503,12 @@ def test_the_answer_is_on_the_parent_run_and_stays_single(
         note = run.data.tags["mlflow.note.content"]
         assert "&#60;script&#62;" in note
         assert "| 0.05 | baseline |" in note
-        assert run.data.metrics["n/0.05"] == 2
-        assert len(stored.client.get_metric_history(run.info.run_id, "mean/1.0")) == 1
+        assert run.data.metrics["study/arms"] == 3
+        assert len(stored.client.get_metric_history(run.info.run_id, "study/arms")) == 1
+        assert run.data.params == {
+            "baseline": "0.05", "metric": "accuracy", "margin": "none",
+            "factor": "model.attention.init_std",
+        }  # fmt: skip
         paths = {f.path for f in stored.client.list_artifacts(run.info.run_id, "report")}
         assert {"report/README.md", "report/effects.csv", "report/figures"} <= paths
     names = sorted(

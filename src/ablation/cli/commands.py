@@ -591,7 +591,9 @@ def backup(
 
 @app.command()
 def ui(
-    name: Annotated[str | None, typer.Argument(help="Study to open.")] = None,
+    name: Annotated[
+        str | None, typer.Argument(help="Study to open; if unset, the one that ran last.")
+    ] = None,
     *,
     store: Store = None,
     port: Annotated[int, typer.Option(help="Port.")] = 5000,
@@ -603,7 +605,7 @@ def ui(
     if not 0 < port < 1 << 16:
         raise Refused(f"There is no port {port}.", "Give a port from 1024 to 65535.")
     uri = existing(places(store).tracking)
-    page = "" if name is None else page_of(uri, name)
+    page = page_of(uri, name)
     if uri.startswith("http"):
         where = public(uri).rstrip("/") + (f"/#/{page}" if page else "")
         show(escaped(f"The runs are on a tracking server: open {where}"))

@@ -9,10 +9,13 @@ import sys
 import webbrowser
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from importlib.metadata import entry_points
 
 from ablation.errors import Refused
 
 HOST = "127.0.0.1"
+APP = "ablation"
+"""Name of our front page among the apps that MLflow's server finds."""
 POLL = 0.2
 """Seconds between two checks whether the server answers."""
 
@@ -53,6 +56,8 @@ def server(uri: str, port: int) -> Iterator[subprocess.Popen[bytes]]:
         raise Refused(f"Port {port} is taken.", "Give another port: ablation ui --port 5001")
     command = [sys.executable, "-m", "mlflow", "server", "--workers", "1"]
     command += ["--host", HOST, "--port", str(port)]
+    if entry_points(group="mlflow.app", name=APP):  # an installation of before may lack it
+        command += ["--app-name", APP]
     nowhere = subprocess.DEVNULL  # MLflow prints a line per request, and a traceback on Ctrl-C
     # By environment: a password in the address would be readable in the process list.
     environment = os.environ | QUIET | {"MLFLOW_BACKEND_STORE_URI": uri}

@@ -55,11 +55,16 @@ def find_home(uri: str, title: str) -> Home:
     )
 
 
-def page_of(uri: str, name: str) -> str:
-    """Returns the MLflow page of a study's parent run."""
-    home = find_home(uri, Path(name).stem if name.endswith(".py") else name)
-    # Without the type, MLflow may show its pages for chatbots.
-    return f"experiments/{home.experiment}/runs/{home.parent}?workflowType=machine_learning"
+def page_of(uri: str, name: str | None) -> str:
+    """Returns MLflow's page of a study's trials; of those that ran last if no study is named."""
+    from ablation import tracking
+    from ablation.tracking import landing
+
+    if name is None:
+        home = landing.latest(tracking.connect(uri))
+    else:
+        home = find_home(uri, Path(name).stem if name.endswith(".py") else name)
+    return "" if home is None else landing.page_of(home)
 
 
 def write_report(
@@ -92,7 +97,8 @@ def write_report(
     failures: tuple[type[Exception], ...] = (OSError, Refused, *tracking.failures())
     try:
         keep_note(where, content, folder)
-        tracking.publish(home, content.judged.effects.to_dict("records"), note(content), folder)
+        rows = content.judged.effects.to_dict("records")
+        tracking.publish(home, rows, note(content), folder)
         settled.keep(home, reports, shown)
     except failures as error:
         why = causes.first_line(error)

@@ -31,7 +31,8 @@ Snapshot = Sequence[tuple[Setting, Any]]
 def alone(seed: int) -> Iterator[list[str]]:
     """Seeds `random`'s, NumPy's and a loaded PyTorch's generators, and puts the state back.
 
-    PyTorch is never imported for it; if the block loads it, its state is read at that moment.
+    PyTorch is never imported for it; if the block loads it, its state is read at that moment. In
+    a thread beside others nothing is put back, since the state is theirs, too.
 
     Args:
         seed: The trial's seed.
@@ -41,6 +42,10 @@ def alone(seed: int) -> Iterator[list[str]]:
         worker then runs no further trial.
     """
     stuck: list[str] = []
+    if threading.current_thread() is not threading.main_thread():
+        seed_all(seed)
+        yield stuck
+        return
     loaded = set(sys.modules)
     surroundings, generators = _read(_surroundings()), _read(_generators())
     seed_all(seed)
@@ -118,10 +123,9 @@ def _surroundings() -> list[Setting]:
         Setting("import path", sys.path.copy, lambda it: sys.path.__setitem__(slice(None), it)),
         Setting("warnings filters", lambda: list(warnings.filters), _set_filters),
     ]
-    if threading.current_thread() is threading.main_thread():  # others may set no handler
-        known = signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}
-        own = [each for each in sorted(known) if signal.getsignal(each) is not None]
-        found += [_handler(each) for each in own]
+    known = signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}
+    own = [each for each in sorted(known) if signal.getsignal(each) is not None]
+    found += [_handler(each) for each in own]
     if (numpy := sys.modules.get("numpy")) is not None:
         found.append(Setting("NumPy's errors", numpy.geterr, lambda it: numpy.seterr(**it)))
     return found

@@ -22,7 +22,7 @@ from ablation.execute.stamp import stamp
 from ablation.records.causes import refusal
 from ablation.records.outcome import Outcome
 from ablation.records.taken import Absent, Taken
-from ablation.tracking import Finished, Home, Lease, Outdated, Unfinished
+from ablation.tracking import Finished, Home, Lease, Outdated, Unfinished, landing
 
 if TYPE_CHECKING:
     from ablation.mirror import Lenient, Mirror
@@ -210,6 +210,7 @@ def open_stores(
     home = tracking.open_home(
         client, study, label, data=plan.declaration.data, artifacts=places.artifacts
     )
+    home = dataclasses.replace(home, colours=landing.colours(plan.declaration))
     return home, storage, lease
 
 
@@ -227,6 +228,8 @@ def _open(
     # As of the lock: a worker may have begun with a trial since, but none earlier.
     tracking.declare(home, plan.declaration, wording_of(plan), seen=len(outcomes), at=held.since)
     tracking.describe_data(home, plan.data)
+    landing.set_up(home, plan.declaration, study.question)
+    landing.recolour(home, outcomes)
     tracking.keep_about(home, _about(plan))
     tracking.keep_commonest(home, plan.data.test_commonest())
     _keep_table(study, home)

@@ -4,7 +4,6 @@ from typing import TYPE_CHECKING
 
 from ablation.figures.curves import Panel, draw_curves
 from ablation.figures.style import (
-    ARMS,
     BAND,
     COLOURS,
     FAINT,
@@ -24,6 +23,7 @@ from ablation.figures.style import (
     styled,
     svg,
 )
+from ablation.records.colours import ARMS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -8,6 +8,8 @@ import io
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from ablation.records.colours import ARMS
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -25,9 +27,6 @@ VERDICTS = {
 }
 """From seaborn's colour-blind palette, darkened to be read as text; the word is always
 beside the colour."""
-
-ARMS = ("#0173b3", "#de8f05", "#029e73", "#cc78bc", "#ca9161", "#8c6bb1", "#b8a800", "#56b4e9")
-"""For arms side by side: seaborn's colour-blind palette without its reds and greys."""
 
 LEVELS = ("#7fc8b6", "#5fb3b3", "#469cae", "#3684a8", "#306b9e", "#33518f", "#363a7a", "#2c2459")
 """For the levels of a numeric factor, from the lowest to the highest: one hue to the next, each
@@ -50,6 +49,13 @@ WIDTH = 8.2
 
 NAME = 34
 """Characters of a name in a figure; the whole name is in the table below."""
+
+OTHER_FONTS = (
+    "Noto Sans CJK SC", "Noto Sans CJK JP", "Noto Sans SC", "Source Han Sans SC", "PingFang SC",
+    "Hiragino Sans", "Microsoft YaHei", "WenQuanYi Zen Hei", "Noto Sans Thai",
+    "Noto Sans Devanagari", "Arial Unicode MS", "Unifont",
+)  # fmt: skip
+"""Fonts with the signs that DejaVu Sans lacks; those that are installed are used."""
 
 SETTINGS: Any = {
     "font.size": 9.0,
@@ -118,7 +124,20 @@ def styled(**more: Any) -> Any:
     # Only what differs: setting all takes 4 ms, and a page has dozens of figures.
     changed = {name: value for name, value in _defaults().items()
                if dict.__getitem__(now, name) != value}  # fmt: skip
-    return mpl.rc_context(changed | SETTINGS | more)
+    return mpl.rc_context(changed | SETTINGS | _fonts() | more)
+
+
+@functools.cache
+def _fonts() -> dict[str, Any]:
+    """Returns the setting by which signs that matplotlib's font lacks come from an installed one.
+
+    Text that it has looks the same with and without.
+    """
+    from matplotlib.font_manager import fontManager
+
+    installed = {font.name for font in fontManager.ttflist}
+    others = [name for name in OTHER_FONTS if name in installed]
+    return {"font.family": ["DejaVu Sans", *others]} if others else {}
 
 
 @functools.cache

@@ -8,17 +8,17 @@ from typing import Any
 
 from ablation.records.whole import replacing
 from ablation.report import content as contents
+from ablation.report import paper
 from ablation.report.basis import Basis
-from ablation.report.blocks import Table
 from ablation.report.content import Content
 from ablation.report.drawing import begin_drawing, keep
 from ablation.report.page import compose
-from ablation.report.parts.verdicts import verdict_table
-from ablation.report.render import html, latex, markdown
+from ablation.report.render import html, markdown
 
+TABLES = ("table.tex", "table-more.tex")
 FILES = [
     (name, name)
-    for name in ("README.md", "table.tex", "effects.csv", "runs.csv", "curves.csv", "study.json")
+    for name in ("README.md", *TABLES, "effects.csv", "runs.csv", "curves.csv", "study.json")
 ]
 """What the foot of a page links to."""
 
@@ -34,7 +34,7 @@ OURS = frozenset(
 def build(content: Content, reports: Path, mapping: Callable[..., Iterable[Any]] = map) -> Path:
     """Writes ``reports/<label>/`` and returns it; equal content gives equal bytes.
 
-    It holds ``index.html``, ``README.md``, ``table.tex``, ``effects.csv`` and ``figures/`` to
+    It holds ``index.html``, ``README.md``, tables as LaTeX, ``effects.csv`` and ``figures/`` to
     read, and what all of it is rebuilt from: ``study.json``, ``runs.csv``, ``curves.csv``,
     ``examples.parquet``.
 
@@ -67,12 +67,8 @@ def fill(content: Content, folder: Path, mapping: Callable[..., Iterable[Any]] =
         contrasts.to_csv(folder / CONTRASTS_FILE, index=False, lineterminator="\n")
     texts = {
         "README.md": markdown.render(page),
-        "table.tex": latex.render(_verdicts(basis)),
+        **paper.tables(basis),
         "index.html": html.render(page, keep(drawn, folder), FILES),
     }
     for name, text in texts.items():
         (folder / name).write_text(text, encoding="utf-8")
-
-
-def _verdicts(basis: Basis) -> Table:
-    return verdict_table(basis.effects, basis.scale, paired=basis.declaration.paired)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
@@ -31,9 +32,12 @@ def begin_drawing(
 
 def draw_and_save(name: str, draw: partial[Any]) -> Saved:
     """Draws a figure; this is what an executor is given."""
-    figure = draw()
-    text = figures.svg(figure, name)
-    return text, b"" if name.endswith(NARROW) else figures.png(figure)
+    with warnings.catch_warnings():
+        # A browser has a font for it; a PNG shows a box where no installed font has the sign.
+        warnings.filterwarnings("ignore", r"Glyph \d+ .*missing from")
+        figure = draw()
+        text = figures.svg(figure, name)
+        return text, b"" if name.endswith(NARROW) else figures.png(figure)
 
 
 def keep(drawn: Iterable[tuple[str, Saved]], folder: Path) -> dict[str, str]:

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 KEY = "ablation.key"
 REASON = FAILURES["outcome"].tag
 WEIGHTS, LOGITS = "ablation.weights", "ablation.logits"
+COLOUR = "mlflow.runColor"
+"""The colour of a run in MLflow's charts."""
+STATUS = "status"
+"""A column of MLflow's table: how the run ended, and why."""
 CHOSEN = "chosen/"
 """Prefix of all metrics but those of test at the kept epoch; those without it form the curve."""
 SOURCES = "ablation.sources"
@@ -45,6 +49,7 @@ def tags_of(
         **source(),
         **{f"ablation.level.{path}": str(level) for path, level in trial.arm.levels.items()},
         **({SOURCES: json.dumps(dict(trial.sources))} if trial.sources else {}),
+        **({COLOUR: colour} if (colour := home.colours.get(trial.config_hash)) else {}),
         **versions,
     }
 
@@ -55,6 +60,7 @@ def result_tags(result: RunResult) -> dict[str, str]:
         "ablation.epoch": str(result.epoch),
         "ablation.seconds": repr(result.seconds),
         REASON: result.reason,
+        STATUS: f"failed: {result.reason}" if result.reason else "finished",
         WEIGHTS: result.weights_hash,
         LOGITS: result.logits_hash,
     }
@@ -65,7 +71,7 @@ def parameters_of(trial: Trial, data: Prepared) -> list[Param]:
     """Returns the run configuration and the properties of the data, as parameters."""
     from mlflow.entities import Param
 
-    named = {"arm": trial.arm.name, "seed": trial.seed}
+    named = {"arm": trial.arm.name, "seed": trial.seed, "data": data.name}
     if trial.training_seed != trial.seed:
         named["training_seed"] = trial.training_seed
     parameters = {**flatten(trial.config), **named, **data.parameters()}
@@ -85,12 +91,13 @@ def curves_of(records: Iterable[EpochRecord], began: float) -> list[Metric]:
 
 
 def finals_of(result: RunResult, began: float) -> list[Metric]:
-    """Returns the metrics at the kept epoch."""
+    """Returns the metrics at the kept epoch, which is a tag."""
+    # All at step 0: at their epochs, a chart would join the seeds of an arm to a curve.
     from mlflow.entities import Metric
 
     end = milliseconds(began + result.seconds)
     return [
-        Metric(name if name.startswith("test/") else CHOSEN + name, value, end, result.epoch)
+        Metric(name if name.startswith("test/") else CHOSEN + name, value, end, 0)
         for name, value in result.metrics.items()
     ]
 

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import json
 import math
-import re
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ablation.records.taken import Taken, taken_from_json, taken_to_json
+from ablation.tracking import landing
 from ablation.tracking.notes import NOTE
 from ablation.tracking.store import Home, long_in, set_long
 
-AGGREGATES = ("mean", "effect", "verdict_low", "verdict_high", "n", "failed")
-"""Columns of the effects frame that become metrics, each under the arm's slug."""
-EARLIER = ("low", "high")
-"""What earlier versions put there."""
+EARLIER = ("mean", "effect", "low", "high", "verdict_low", "verdict_high", "n", "failed")
+"""First part of the metrics that earlier versions put there, six per arm."""
 REPORT = "report"
 """Folder of the report within the artifacts."""
 
@@ -28,17 +26,14 @@ TAKEN = "ablation.taken."
 """Prefix of a tag of the parent run, in parts: the looks that were taken under a declaration
 although runs were missing."""
 
-_BATCH = 1000
-_LONGEST = 100
-
 
 def publish(home: Home, rows: Sequence[Mapping[Any, Any]], note: str, folder: Path) -> None:
-    """Publishes a study's answer on its parent run; replaces an earlier answer.
+    """Publishes a study's answer on its parent run and its experiment; replaces an earlier one.
 
     Args:
         home: The study label.
         rows: The rows of an effects frame.
-        note: Markdown.
+        note: Markdown: paragraphs, of which the second is the answer.
         folder: Folder of the report.
     """
     from mlflow.entities import Metric
@@ -49,9 +44,9 @@ def publish(home: Home, rows: Sequence[Mapping[Any, Any]], note: str, folder: Pa
     changed = changes(run.data.metrics, aggregates(rows))
     # MLflow deletes no points, but of several at step 0 it shows the newest.
     points = [Metric(name, value, now, 0) for name, value in changed.items()]
-    for start in range(0, len(points), _BATCH):
-        home.client.log_batch(home.parent, metrics=points[start : start + _BATCH])
+    home.client.log_batch(home.parent, metrics=points)
     home.client.set_tag(home.parent, NOTE, note)
+    landing.tell(home, note)
     repository = get_artifact_repository(
         run.info.artifact_uri, tracking_uri=home.client.tracking_uri
     )
@@ -85,45 +80,29 @@ def taken_of(home: Home, declaration: str) -> Taken:
 
 
 def aggregates(rows: Sequence[Mapping[Any, Any]]) -> dict[str, float]:
-    """Returns metric name, such as ``effect/0.05``, to value; leaves out what is not finite."""
-    slugs = slugs_of([str(row["arm"]) for row in rows])
-    return {
-        f"{column}/{slug}": float(row[column])
-        for slug, row in zip(slugs, rows, strict=True)
-        for column in AGGREGATES
-        if math.isfinite(row[column])
+    """Returns a few metrics about all arms; an arm's own are in the note and in the report."""
+    effects = [float(row["effect"]) for row in rows if math.isfinite(row["effect"])]
+    told = {
+        "study/arms": len(rows),
+        "study/undecided": sum(row["verdict"] == "INCONCLUSIVE" for row in rows),
+        "study/failed_runs": sum(row["failed"] for row in rows),
     }
+    if effects:
+        told |= {"study/highest_effect": max(effects), "study/lowest_effect": min(effects)}
+    return {name: float(value) for name, value in told.items()}
 
 
 def changes(old: Mapping[str, float], new: Mapping[str, float]) -> dict[str, float]:
-    """Returns the metrics to log: new and changed values, and NaN for obsolete aggregates.
+    """Returns the metrics to log: new and changed values, and NaN for obsolete ones.
 
-    >>> changes({"n/a": 3.0, "n/b": 3.0}, {"n/a": 5.0})
-    {'n/a': 5.0, 'n/b': nan}
+    >>> changes({"study/arms": 3.0, "n/b": 3.0}, {"study/arms": 5.0})
+    {'study/arms': 5.0, 'n/b': nan}
     """
     gone = {
         name: math.nan
         for name, value in old.items()
-        if name.partition("/")[0] in AGGREGATES + EARLIER
+        if name.partition("/")[0] in (*EARLIER, "study")
         and name not in new
         and not math.isnan(value)
     }
     return {name: value for name, value in new.items() if old.get(name) != value} | gone
-
-
-def slugs_of(labels: Iterable[str]) -> list[str]:
-    """Returns unique slugs of the labels, in characters that MLflow allows in metric names.
-
-    >>> slugs_of(["0.5", "two words", "two/words"])
-    ['0.5', 'two_words', 'two_words-2']
-    """
-    slugs: list[str] = []
-    for label in labels:
-        plain = re.sub(r"[^A-Za-z0-9.-]+", "_", label)[:_LONGEST]
-        slug = plain if plain.strip("._") else "arm"  # "." and ".." are not allowed
-        number = 1
-        while slug in slugs:
-            number += 1
-            slug = f"{plain.strip('.') or 'arm'}-{number}"
-        slugs.append(slug)
-    return slugs

@@ -83,6 +83,8 @@ class Home:
     """The study's name, with ``@data`` if its data were replaced."""
     parent: str
     """MLflow's id of the parent run."""
+    colours: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    """Hash of an arm's configuration to its colour on MLflow's pages."""
 
     @property
     def shared(self) -> bool:

@@ -1,8 +1,10 @@
-"""The verdict table as LaTeX: a tabular of booktabs, for a document to read in."""
+"""Tables as LaTeX for a paper: tabulars that fit a column and compile with pdflatex."""
 
 from __future__ import annotations
 
-from ablation.report.blocks import Table
+import unicodedata
+
+from ablation.report.blocks import Cell, Table
 
 SIGNS = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#",
@@ -11,28 +13,63 @@ SIGNS = {
     "−": r"$-$", "–": "--", "·": r"\textperiodcentered{}", "…": r"\dots{}", "±": r"$\pm$",
     "≤": r"$\leq$", "≥": r"$\geq$", "×": r"$\times$", "→": r"$\rightarrow$",
     "`": r"\textasciigrave{}", "-": "{-}",
+    "†": r"\textdagger{}",
 }  # fmt: skip
+GREEK = {
+    "alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota", "kappa",
+    "lambda", "mu", "nu", "xi", "pi", "rho", "sigma", "tau", "upsilon", "phi", "chi", "psi",
+    "omega",
+}  # fmt: skip
+LATIN = frozenset(map(chr, range(0xC0, 0x180))) - frozenset("×÷ĦħĸĿŀŉŦŧſ")
+"""Letters that the encoding T1 has."""
 
-HEAD = (
-    "% \\usepackage[T1]{fontenc} and \\usepackage{booktabs}; names beyond Latin letters take "
-    "xelatex or lualatex.\n"
-)
+HEAD = r"""% Needs \usepackage[T1]{fontenc} and \usepackage{booktabs}.
+\providecommand{\ablationsign}[2]{\ifdefined\Umathcode#1\else\texttt{#2}\allowbreak\fi}
+"""
+"""The command sets a sign where the program has all of Unicode, and else names it."""
+
+NAME = 48
+"""Points of the first column: two columns of a conference's page are 219 points wide each."""
+PIECE = 5
+"""Letters of a name without a space after which a line may end."""
 
 
 def escape(text: str) -> str:
     """Escapes text so that LaTeX sets it as it is."""
-    return "".join(SIGNS.get(sign, sign) for sign in " ".join(text.split()))
+    return "".join(map(_sign, " ".join(text.split())))
+
+
+def _sign(sign: str) -> str:
+    """Returns one sign as LaTeX; one that pdflatex lacks is named by its number there."""
+    if sign in SIGNS or (sign.isascii() and sign.isprintable()) or sign in LATIN:
+        return SIGNS.get(sign, sign)
+    letter = unicodedata.name(sign, "").removeprefix("GREEK SMALL LETTER ").lower()
+    if letter in GREEK:
+        return f"$\\{letter}$"
+    shown = sign if sign.isprintable() else ""
+    return f"\\ablationsign{{{shown}}}{{U+{ord(sign):04X}}}"
+
+
+def _name(cell: Cell) -> str:
+    """Returns a name for the first column, which may break within a long word."""
+    words = []
+    for word in cell.text.split():
+        pieces = [word[at : at + PIECE] for at in range(0, len(word), PIECE)]
+        words.append("\\allowbreak{}".join(map(escape, pieces)))
+    return f"\\raggedright {' '.join(words)}"
 
 
 def render(table: Table) -> str:
-    """Returns the table as a tabular."""
-    sides = "".join("r" if i in table.numeric else "l" for i in range(len(table.columns)))
+    """Returns the table as a tabular; the first column holds names."""
+    sides = "".join("r" if i in table.numeric else "l" for i in range(1, len(table.columns)))
     lines = [" & ".join(escape(name) for name in table.columns)]
-    lines += [" & ".join(escape(cell.text) for cell in row) for row in table.rows]
+    for first, *rest in table.rows:
+        lines.append(" & ".join([_name(first), *(escape(cell.text) for cell in rest)]))
     # An empty group first: a row that begins with [ would else be read as a length.
     head, *body = [f"{{}}{line} \\\\" for line in lines]
     rows = "\n".join(body)
     return (
-        f"{HEAD}\\begin{{tabular}}{{@{{}}{sides}@{{}}}}\n\\toprule\n{head}\n\\midrule\n{rows}\n"
-        "\\bottomrule\n\\end{tabular}\n"
+        f"{HEAD}{{\\footnotesize\\setlength{{\\tabcolsep}}{{3pt}}%\n"
+        f"\\begin{{tabular}}{{@{{}}p{{{NAME}pt}}{sides}@{{}}}}\n\\toprule\n{head}\n\\midrule\n{rows}\n"
+        "\\bottomrule\n\\end{tabular}}\n"
     )

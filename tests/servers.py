@@ -67,7 +67,7 @@ def postgres(_: Path) -> Iterator[str]:
             _wait_for(port)
             yield f"postgresql+psycopg://ablation@127.0.0.1:{port}/postgres"
         finally:
-            process.terminate()
+            process.send_signal(signal.SIGINT)  # does not wait for its clients
             process.wait()
 
 

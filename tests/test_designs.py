@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from itertools import combinations, product
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from ablation.report import Basis
 from ablation.report.parts import drawing_of
 from ablation.stats import contrasts, factorial_weights
 from ablation.study.design import GENERATORS, arms_of
+from ablation.study.space import LogUniform
 from ablation.study.spec import Study
 
 TWO = {"model.attention.init_std": (0.05, 0.5), "model.pooling": ("attention", "mean")}
@@ -213,3 +215,12 @@ def test_interactions_are_claimed_falsely_within_their_error_rate(
     _, weights = factorial_weights(cells, pairs=True)
     false = (contrasts(values, weights).p <= 0.05).any(axis=-1).mean()
     assert false <= 0.05 + 3.3 * np.sqrt(0.05 * 0.95 / studies)
+
+
+def test_the_study_of_several_factors_in_the_readme_is_one() -> None:
+    readme = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+    text = re.search(r"```python\n(# several factors.*?)```", readme, flags=re.DOTALL)
+    assert text is not None
+    names: dict[str, Any] = {"Study": Study, "LogUniform": LogUniform}
+    exec(compile(text.group(1), "README.md", "exec"), names)
+    assert len(names["study"].complete_arms) == 4

@@ -51,7 +51,7 @@ def simulate(study: int) -> tuple[bool, bool]:
     for rates in ((SHARED, SHARED), (tuned("wide", study), tuned("narrow", study))):
         means = [worth(arm, rate) for arm, rate in zip(("wide", "narrow"), rates, strict=True)]
         judged = verdicts(noise + np.array(means)[:, None], margin=MARGIN)
-        found.append((judged.verdict[0], judged.reach[0]))
+        found.append((judged.verdict[1], judged.reach[1]))
     (untuned, _), (fair, reach) = found
     return untuned == Verdict.WORSE, fair == Verdict.WORSE and reach == Reach.AT_LEAST_MARGIN
 
@@ -72,8 +72,10 @@ def test_tuning_luck_is_no_difference_if_the_tuning_is_repeated(n: int) -> None:
     rates = {}
     for tuning, shape in (("once", (studies, 2, 1)), ("per_replicate", (studies, 2, n))):
         found = verdicts(noise + draw.normal(0, luck, shape), margin=MARGIN)
-        decided = np.isin(found.verdict, [Verdict.BETTER, Verdict.WORSE])
-        equivalent = found.p_difference <= 0.05  # a difference is claimed, below the margin too
+        decided = np.isin(found.verdict[..., 1], [Verdict.BETTER, Verdict.WORSE])
+        equivalent = (
+            found.p_difference[..., 1] <= 0.05
+        )  # a difference is claimed, below the margin too
         rates[tuning] = (decided | equivalent).mean()
     assert rates["per_replicate"] <= 0.05 + 3.3 * math.sqrt(0.05 * 0.95 / studies)
     assert rates["once"] > 0.08  # why a verdict over tuned arms says that it is conditional

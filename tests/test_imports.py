@@ -76,6 +76,18 @@ def test_nothing_outside_the_text_subject_knows_that_it_is_one() -> None:
     assert naming == {"config.py", "model.py", "study/spec.py"}
 
 
+def test_only_the_text_subject_imports_its_libraries() -> None:
+    """The other task, and all of the harness, run where none of them is installed."""
+    libraries = {"torch", "tokenizers", "datasets", "sentencex"}
+    importing = {
+        str(path.relative_to(ROOT))
+        for path in FILES
+        if {name.split(".")[0] for name in imports(path)} & libraries
+        and not path.is_relative_to(ROOT / "task/text")
+    }
+    assert importing == set()
+
+
 def test_every_private_door_is_watched_by_a_test() -> None:
     sources = "\n".join(path.read_text(encoding="utf-8") for path in TESTS.rglob("test_*.py"))
     doors = table("Private doors")

@@ -26,11 +26,14 @@ from ablation.execute import ExecutorCrew, session, walk
 from ablation.execute.searching import carry_out, searching, weigh
 from ablation.execute.try_point import Attempt, try_point
 from ablation.execute.worker import Job
+from ablation.figures import Axis
 from ablation.records.declaration import Declaration
 from ablation.records.metric import METRICS
 from ablation.records.outcome import EpochRecord, RunResult
 from ablation.records.places import places
 from ablation.records.told import Told, best_of
+from ablation.report.parts import landscape
+from ablation.report.searches import searches_frame
 from ablation.search import Pruning, ask, importance_table
 from ablation.search.importance import Asked, importances
 from ablation.search.prune import PRUNERS
@@ -46,6 +49,7 @@ SPACE = {
     "faces": When("sides", (8,), (1, 2)),
 }
 EPOCHS = 4
+AXIS = Axis(metric="accuracy", unit="points", digits=2, baseline="a", margin=2.0)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -292,6 +296,30 @@ def noise(trials: int, seed: int, worth: Any = lambda values: 0.0) -> list[Told]
                  state="COMPLETE", seed=0, seconds=1.0)
         )  # fmt: skip
     return found
+
+
+def test_the_pictures_of_a_search_show_its_trials() -> None:
+    told = [
+        dataclasses.replace(
+            each,
+            values={path: repr(v) for path, v in choose(SPACE, Recalled(each.point)).items()},
+        )
+        for each in noise(40, 2)
+    ]
+    trials = searches_frame(told)
+    assert list(trials["number"]) == list(range(40))
+    numbers = landscape.numeric_values(trials)
+    figure = landscape.draw_slices(numbers, AXIS)
+    panels = [axes for axes in figure.axes if axes.get_visible()]
+    assert {axes.get_xlabel() for axes in panels} == {"bias", "sides", "faces"}
+    scales = {axes.get_xlabel(): axes.get_xscale() for axes in panels}
+    assert scales == {"bias": "log", "sides": "linear", "faces": "linear"}
+    plane = landscape.pair_of(numbers, None)
+    assert set(plane.iloc[0][["x_path", "y_path"]]) == {"bias", "sides"}
+    assert (plane["x"] > 0).all()
+    figure = landscape.draw_contour(plane, AXIS)
+    figure.draw_without_rendering()
+    assert len(figure.axes) == 2  # the plane and its colour bar
 
 
 def above(table: Mapping[str, list[Any]]) -> dict[tuple[str, str], bool]:

@@ -16,10 +16,10 @@ def stamp(libraries: Iterable[str]) -> dict[str, str]:
     """Returns commit, Python and library versions and the processor as tags for a run.
 
     Args:
-        libraries: The task's libraries.
+        libraries: The task's libraries; those that are not installed are left out.
     """
     names = (*LIBRARIES, *libraries)
-    versions = {f"ablation.version.{name}": importlib.metadata.version(name) for name in names}
+    versions = {f"ablation.version.{name}": version for name, version in _versions(names).items()}
     versions["ablation.version.python"] = platform.python_version()
     versions["ablation.processor"] = processor()
     with contextlib.suppress(OSError, subprocess.SubprocessError):
@@ -37,6 +37,15 @@ def processor() -> str:
             if line.startswith("model name"):
                 return line.partition(":")[2].strip()
     return platform.processor() or platform.machine()
+
+
+def _versions(names: Iterable[str]) -> dict[str, str]:
+    """Returns name to version; leaves out what is not installed, as an optional import may be."""
+    found: dict[str, str] = {}
+    for name in names:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            found[name] = importlib.metadata.version(name)
+    return found
 
 
 def _git(*arguments: str) -> str:

@@ -14,6 +14,7 @@ from ablation.figures import ARMS, WIDTH, Axis, figure_of, grid, name, plain, st
 from ablation.report.basis import Basis
 from ablation.report.blocks import Block, Cell, Figure, Table, Text, table
 from ablation.report.numbers import Scale, count, significant
+from ablation.report.parts.landscape import joint_blocks
 from ablation.report.searches import values_of
 
 if TYPE_CHECKING:
@@ -23,11 +24,6 @@ CONDITIONAL = (
     "Verdicts are conditional on the tuned hyperparameters: another tuning may find others."
 )
 REPEATED = "The tuning was repeated in every block, so verdicts are about tuning luck, too."
-DESCRIPTIVE = (
-    "Importances are descriptive: they sum to one even where nothing matters, so each stands "
-    "beside the 95 % quantile of what it is where the values are shuffled over the trials."
-)
-
 PROGRESS = ("arm", "number", "mean", "low", "high", "n")
 """One row per arm and trial: best value so far, with a t interval over blocks where there are."""
 
@@ -49,7 +45,7 @@ def section(basis: Basis) -> Iterator[Block]:
         "over blocks.",
     )  # fmt: skip
     if joint:
-        yield from _joint(basis, trials)
+        yield from joint_blocks(basis, trials)
 
 
 def _said(kind: str, trials: int, pruner: str) -> str:
@@ -187,70 +183,8 @@ def draw_progress(rows: pd.DataFrame, axis: Axis) -> Drawing:
             axes.fill_between(of["number"], of["low"], of["high"], step="post", color=colour,
                               alpha=0.15, linewidth=0)  # fmt: skip
         unit = f", {axis.unit}" if axis.unit else ""
+        axes.locator_params(axis="x", integer=True)
         axes.set(xlabel="trial", ylabel=plain(f"best {axis.metric} on validation{unit}"))
         grid(axes, "y")
         figure.legend(loc="outside upper left", ncols=4, fontsize=7.5)
-    return figure
-
-
-def _joint(basis: Basis, trials: pd.DataFrame) -> Iterator[Block]:
-    """Yields the importances, and the value over each hyperparameter."""
-    found = basis.content.tables.get("importances")
-    if found is not None and len(found):
-        rows = [
-            [Cell(str(row["parameter"])), Cell(str(row["evaluator"])),
-             significant(float(row["importance"])), significant(float(row["null95"])),
-             Cell("above its null" if row["importance"] > row["null95"] else "")]
-            for row in found.to_dict("records")
-        ]  # fmt: skip
-        columns = ["hyperparameter", "by", "importance", "95 % of its null", ""]
-        yield table(columns, rows, numeric="llrrl", caption=DESCRIPTIVE)
-    numbers = numeric_values(trials)
-    if len(numbers):
-        yield Figure(
-            "slices",
-            "The value on validation over each numeric hyperparameter",
-            partial(draw_slices, basis.scale.frame(numbers, "value"), basis.axis),
-            "Each dot is a completed trial of the search, later ones darker.",
-        )
-
-
-def numeric_values(trials: pd.DataFrame) -> pd.DataFrame:
-    """Returns path, number, x and value, a row per completed trial and hyperparameter above 0."""
-    rows = []
-    for row in trials[trials["state"] == "COMPLETE"].to_dict("records"):
-        for path, text in values_of({str(key): each for key, each in row.items()}).items():
-            try:
-                x = float(text)
-            except ValueError:
-                continue
-            if x > 0 and text not in {"True", "False"}:
-                rows.append((path, row["number"], x, row["value"]))
-    return pd.DataFrame(rows, columns=["path", "number", "x", "value"])
-
-
-def draw_slices(rows: pd.DataFrame, axis: Axis) -> Drawing:
-    """Draws the value over each hyperparameter, a panel for each.
-
-    Args:
-        rows: Columns path, number, x, value.
-        axis: How the metric is written.
-    """
-    from ablation.figures.library import seaborn
-
-    paths = list(dict.fromkeys(rows["path"]))
-    with styled():
-        figure = figure_of(WIDTH, 2.4 * ((len(paths) + 1) // 2))
-        grid_of = figure.subplots((len(paths) + 1) // 2, 2, sharey=True, squeeze=False).flat
-        for axes, path in zip(grid_of, paths, strict=False):
-            of = rows[rows["path"] == path]
-            seaborn.scatterplot(of, x="x", y="value", hue="number", palette="Blues", s=18,
-                                edgecolor="#6e7681", linewidth=0.4, legend=False,
-                                ax=axes)  # fmt: skip
-            if of["x"].max() > 10 * of["x"].min():
-                axes.set_xscale("log")
-            axes.set(xlabel=plain(path.rpartition(".")[2]), ylabel=plain(axis.unit or axis.metric))
-            grid(axes, "y")
-        for axes in list(grid_of):
-            axes.set_visible(False)
     return figure

@@ -12,7 +12,8 @@ from ablation.records.declaration import Declaration
 from ablation.records.outcome import Outcome
 from ablation.tracking import notes
 from ablation.tracking.entities import COLOUR
-from ablation.tracking.store import KIND, LABEL, Home, search
+from ablation.tracking.home import Home, search
+from ablation.tracking.tags import KIND, LABEL
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

@@ -15,8 +15,10 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from ablation.errors import Refused
+from ablation.tracking.home import search
 from ablation.tracking.owner import Owner, clock, this_process
-from ablation.tracking.store import KIND, LABEL, failures, search, source
+from ablation.tracking.store import failures
+from ablation.tracking.tags import KIND, LABEL, source
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

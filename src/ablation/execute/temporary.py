@@ -18,7 +18,7 @@ PREFIX = "ablation-"
 @contextlib.contextmanager
 def own_temporary() -> Iterator[None]:
     """Puts temporary files that are made in the block in a folder of this process."""
-    # The fork server's socket lies in a temporary folder that multiprocessing removes at the end;
+    # The fork server's socket is in a temporary folder that multiprocessing removes at the end;
     # SIGKILL leaves it. Only a folder that names its process can be told from one in use.
     before, place = tempfile.tempdir, Path(tempfile.gettempdir())
     _sweep(place)

@@ -104,21 +104,13 @@ def _write_report(
 ) -> None:
     """Builds and prints as :func:`write_report` does, with the figures drawn by a mapping."""
     from ablation import tracking
-    from ablation.analysis import answer
     from ablation.cli import settled
-    from ablation.report import brief, build, gather, index, note
+    from ablation.report import build, gather, index, note
 
     content = gather(home)
     folder = build(content, reports, mapping)
     index(reports, mapping)
-    verdicts = brief(content)
-    shown = {
-        "trials": len(content.details),
-        "caption": verdicts.caption,
-        "columns": list(verdicts.columns),
-        "rows": [[cell.text for cell in row] for row in verdicts.rows],
-        "answer": answer(content.judged.effects, content.declaration, content.judged.contrasts),
-    }
+    shown = brief_of(content)
     failures: tuple[type[Exception], ...] = (OSError, Refused, *tracking.failures())
     try:
         keep_note(where, content, folder)
@@ -161,12 +153,27 @@ def keep_note(where: Places, content: Content, folder: Path) -> None:
         mirror.keep_note(where.storage, content.label, content.current, said, facts)
 
 
+def brief_of(content: Content) -> dict[str, Any]:
+    """Returns the verdicts and the answer of a report in plain values, to print or to keep."""
+    from ablation.analysis import answer
+    from ablation.report import brief
+
+    verdicts = brief(content)
+    return {
+        "trials": len(content.details),
+        "caption": verdicts.caption,
+        "columns": list(verdicts.columns),
+        "rows": [[cell.text for cell in row] for row in verdicts.rows],
+        "answer": answer(content.judged.effects, content.declaration, content.judged.contrasts),
+    }
+
+
 def show_report(label: str, shown: Mapping[str, Any], reports: Path) -> None:
     """Prints the verdicts of a report and where it is.
 
     Args:
         label: The study label.
-        shown: What the report says in short, as :func:`write_report` keeps it.
+        shown: Its verdicts and answer, as :func:`brief_of` returns them.
         reports: Folder of the reports.
     """
     from rich.table import Table

@@ -54,7 +54,11 @@ def test_a_folder_holds_what_is_read_and_what_it_is_rebuilt_from(built: Path) ->
         "curves.csv", "examples.parquet", "study.json", "figures",
     }  # fmt: skip
     figures = sorted(path.name for path in (built / "figures").iterdir())
-    assert figures == sorted(f"{name}.{kind}" for name in FIGURES for kind in ("png", "svg"))
+    kinds = [f"{name}.{kind}" for name in FIGURES for kind in ("png", "svg")]
+    assert figures == sorted([*kinds, "differences.pdf"])
+    printed = (built / "figures/differences.pdf").read_bytes()
+    assert printed.count(b"/FontFile2") == printed.count(b"/Type /FontDescriptor") > 0
+    assert b"Date" not in printed
 
 
 def test_content_is_read_from_its_folder_as_it_was(built: Path) -> None:

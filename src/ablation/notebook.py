@@ -6,7 +6,7 @@ import base64
 import contextlib
 import sys
 from collections.abc import Iterator
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -95,6 +95,7 @@ class Loaded:
         return self._drawn("interactions")
 
     def _drawn(self, name: str) -> Any:
+        from ablation import figures
         from ablation.report.parts import drawing_of
 
         draw = drawing_of(self.basis, name)
@@ -104,7 +105,11 @@ class Loaded:
                 "A response takes one numeric factor, looks a study that looks more than once, "
                 "interactions two crossed factors, curves and probes runs that recorded them.",
             )
-        return draw()
+        with figures.without_glyph_warnings():
+            figure: Any = draw()
+        # A figure that pyplot did not make has no picture of its own in a notebook.
+        figure._repr_png_ = partial(figures.png, figure)
+        return figure
 
     def __repr__(self) -> str:
         return f"{self.content.label}: {self.answer}"

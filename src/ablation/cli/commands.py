@@ -55,6 +55,7 @@ DRAWING = (
     "matplotlib.figure",
     "matplotlib.backends.backend_agg",
     "matplotlib.backends.backend_svg",
+    "matplotlib.backends.backend_pdf",
 )
 """What a worker needs to draw the report's figures. It takes a second or more to load, so that no
 worker does before it has nothing left to train."""

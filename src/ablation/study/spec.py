@@ -11,6 +11,7 @@ from typing import Any, Literal, get_args
 
 from ablation.errors import Refused, nearest
 from ablation.records.declaration import Collapse, Look, Scope
+from ablation.records.explained import explained
 from ablation.records.kinds import check_kinds, shown
 from ablation.records.metric import Metric
 from ablation.records.paths import flatten, replace, replace_all
@@ -61,6 +62,7 @@ class Arm:
     """How it was tuned in every block: a part of the identity of its trials."""
 
 
+@explained
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Study:
     """One question. Give ``factor`` with ``levels``, ``factors`` with a ``design``, or ``arms``.

@@ -262,7 +262,7 @@ def test_a_study_with_looks_gives_more_seeds_to_undecided_arms_alone(
     assert seeds["1e-12"] == 2 * 4
     if effects[1]["verdict"] == "INCONCLUSIVE" or effects[1]["look"] == "6":
         assert seeds["0.05"] == seeds["0.0505"] == 2 * 6
-    assert "1e-12 is worse than 0.05 by" in out
+    assert "Avoid 1e-12" in out
     assert {row["scope"] for row in effects} == {"new_examples"}
     folder = stored.folder / "reports/tiny"
     examples = pd.read_parquet(folder / "examples.parquet")
@@ -275,9 +275,17 @@ def test_a_study_with_looks_gives_more_seeds_to_undecided_arms_alone(
     assert planned["0.05"] == seeds["0.05"] / 2
     assert "0 missing" in stored.run("plan", str(tiny_study))
     assert "nothing to run" in stored.run("run", str(tiny_study))
+    before = (folder / "study.json").read_bytes()
     fixed = stored.run("run", str(tiny_study), "--seeds", "2")
     assert "screening" in fixed
-    assert {row["look"] for row in stored.table("effects")} == {"2"}
+    assert "stays: it rests on up to 6 seeds per arm, this on 2." in fixed
+    assert (folder / "study.json").read_bytes() == before
+    stored.run("run", str(tiny_study), "--seeds", "2", "--reports", "few")
+    few = json.loads((stored.folder / "few/tiny/study.json").read_text())
+    assert few["declaration"]["looks"] == [[2, "0.05"]]
+    tiny_study.write_text(text.replace("margin=0.05, looks=(4, 6)", "margin=0.04, seeds=2"))
+    stored.run("run", str(tiny_study))
+    assert {row["look"] for row in stored.table("effects")} == {"2"}  # another study replaces it
 
 
 def test_the_baseline_against_itself_is_identical_or_undecided(

@@ -188,7 +188,6 @@ def run(
         Refused: If the study cannot be run, such as with a function that the notebook or the
             script itself defines: worker processes can import only what is in a file.
     """
-    from ablation import report
     from ablation.cli.asked import cores, plan_of
     from ablation.cli.progress import follow
     from ablation.cli.recorded import write_report
@@ -229,8 +228,7 @@ def run(
         if not opened.outcomes:
             failures = "; ".join(opened.attempts.summary())
             raise Refused(f"No trial has an outcome. {failures}", "Fix it and run it again.")
-        write_report(opened.home, where, Path(reports), crew.map)
-    return Loaded(report.read(Path(reports) / opened.home.label))
+        return Loaded(write_report(opened.home, where, Path(reports), crew))
 
 
 @contextlib.contextmanager

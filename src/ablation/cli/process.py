@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import codecs
 import os
+import signal
 import sys
 import traceback
 
 from ablation.errors import Refused
+
+INTERRUPTED = 130
+"""Exit code after Ctrl-C, the convention of shells."""
 
 PLAIN = {
     "≤": "<=", "≥": ">=", "−": "-", "–": "-", "—": "-", "·": "-", "…": "...", "×": "x", "±": "+/-",
@@ -67,3 +71,15 @@ def say_fault() -> None:
     from ablation.records import causes
 
     sys.stderr.write(causes.hidden(traceback.format_exc()))
+
+
+def terminate_like_interrupt() -> None:
+    """Makes TERM, HUP and QUIT act like Ctrl-C: workers and servers are ended, runs are closed."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    for name in ("SIGTERM", "SIGHUP", "SIGQUIT"):
+        which = getattr(signal, name, None)
+        if which is not None and signal.getsignal(which) != signal.SIG_IGN:  # as nohup has it
+            signal.signal(which, interrupt)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,9 +13,24 @@ from ablation.errors import Refused, nearest
 from ablation.records import addresses, causes
 
 if TYPE_CHECKING:
+    from ablation.execute import ProcessCrew
     from ablation.records.places import Places
     from ablation.report import Content
     from ablation.tracking import Home
+
+DRAWING = (
+    "ablation.report.drawing",
+    "ablation.figures.library",
+    "matplotlib.figure",
+    "matplotlib.backends.backend_agg",
+    "matplotlib.backends.backend_svg",
+    "matplotlib.backends.backend_pdf",
+)
+"""What a worker needs to draw the report's figures. It takes a second or more to load, so that no
+worker does before it has nothing left to train."""
+
+REPORTING = ("ablation.report", "ablation.analysis.effects")
+"""What this process needs to write the report."""
 
 LUCK = "The best trial of this page is the luckiest seed on test, and no answer."
 """Warning of a note in optuna-dashboard, which praises the best trial of any study."""
@@ -67,33 +84,43 @@ def page_of(uri: str, name: str | None) -> str:
     return "" if home is None else landing.page_of(home)
 
 
-def write_report(
-    home: Home, where: Places, reports: Path, mapping: Callable[..., Iterable[Any]] = map
-) -> None:
-    """Builds the report, and prints the verdicts and the report's path.
+def write_report(home: Home, where: Places, reports: Path, crew: ProcessCrew | None) -> Content:
+    """Builds the report, prints the verdicts and the report's path, and returns the content.
+
+    A report on more seeds of the very same study stays as it is.
 
     Args:
         home: The study label.
         where: Where it is recorded and mirrored.
         reports: Folder of the reports.
-        mapping: ``map``, or the ``map`` of a crew, which draws the figures in parallel.
+        crew: Draws the figures; None leaves that to this process.
     """
+    from concurrent.futures import BrokenExecutor
+
+    try:
+        return _write_report(home, where, reports, map if crew is None else crew.map)
+    except BrokenExecutor:  # all is recorded; drawing without workers takes a second longer
+        return _write_report(home, where, reports, map)
+
+
+def _write_report(
+    home: Home, where: Places, reports: Path, mapping: Callable[..., Iterable[Any]]
+) -> Content:
+    """Builds and prints as :func:`write_report` does, with the figures drawn by a mapping."""
     from ablation import tracking
-    from ablation.analysis import answer
     from ablation.cli import settled
-    from ablation.report import brief, build, gather, index, note
+    from ablation.report import build, gather, index, note
 
     content = gather(home)
+    place, ours = reports / content.label, content.declaration.most_seeds
+    if seeds := fuller(content, place):
+        show_verdicts(home.label, _shown(content))
+        show(escaped(f"{place} stays: it rests on up to {seeds} seeds per arm, this on {ours}."))
+        show("Write this report elsewhere with --reports FOLDER, or delete that folder first.")
+        return content
     folder = build(content, reports, mapping)
     index(reports, mapping)
-    verdicts = brief(content)
-    shown = {
-        "trials": len(content.details),
-        "caption": verdicts.caption,
-        "columns": list(verdicts.columns),
-        "rows": [[cell.text for cell in row] for row in verdicts.rows],
-        "answer": answer(content.judged.effects, content.declaration, content.judged.contrasts),
-    }
+    shown = _shown(content)
     failures: tuple[type[Exception], ...] = (OSError, Refused, *tracking.failures())
     try:
         keep_note(where, content, folder)
@@ -104,6 +131,57 @@ def write_report(
         why = causes.first_line(error)
         show(escaped(f"The stores do not show the report ({type(error).__name__}): {why}"))
     show_report(home.label, shown, reports)
+    return content
+
+
+def _shown(content: Content) -> dict[str, Any]:
+    """Returns what is printed of a report, as plain values."""
+    from ablation.analysis import answer
+    from ablation.report import brief
+
+    verdicts = brief(content)
+    return {
+        "trials": len(content.details),
+        "caption": verdicts.caption,
+        "columns": list(verdicts.columns),
+        "rows": [[cell.text for cell in row] for row in verdicts.rows],
+        "answer": answer(content.judged.effects, content.declaration, content.judged.contrasts),
+    }
+
+
+def fuller(content: Content, folder: Path) -> int:
+    """Returns the seeds per arm of a report that a folder has and this one would be less than.
+
+    That is one on more seeds and more runs, of a study that was the same in all else; 0 where the
+    folder has none.
+    """
+    from ablation.records.declaration import Declaration
+    from ablation.report.content import summary
+
+    try:
+        stored = summary(folder)
+        then = Declaration.from_json(stored["declaration"])
+    except (Refused, KeyError, TypeError, ValueError):
+        return 0  # nothing to keep: it is replaced
+    ours, runs = content.declaration, len(stored["runs"]["rows"])
+    is_same = dataclasses.replace(then, looks=ours.looks) == ours
+    is_more = then.most_seeds > ours.most_seeds and runs > len(content.details)
+    return then.most_seeds if is_same and is_more else 0
+
+
+def load_for_the_report(crew: ProcessCrew) -> None:
+    """Loads what writes the report while the last trials train, and what draws it after them.
+
+    A worker that has no trial left loads beside one that has.
+    """
+    from concurrent.futures import BrokenExecutor
+
+    from ablation.execute.crew import load
+
+    with contextlib.suppress(BrokenExecutor):  # the walk tells which trial lost its worker
+        for _ in range(crew.at_once):
+            crew.submit(load, *DRAWING)
+    load(*REPORTING)
 
 
 def keep_note(where: Places, content: Content, folder: Path) -> None:
@@ -129,6 +207,12 @@ def show_report(label: str, shown: Mapping[str, Any], reports: Path) -> None:
         shown: What the report says in short, as :func:`write_report` keeps it.
         reports: Folder of the reports.
     """
+    show_verdicts(label, shown)
+    show(escaped(f"Report: {reports / label / 'index.html'}"))
+
+
+def show_verdicts(label: str, shown: Mapping[str, Any]) -> None:
+    """Prints verdicts and answer, as :func:`show_report` does."""
     from rich.table import Table
 
     show(escaped(f"{label}: {shown['caption']}"))
@@ -137,4 +221,3 @@ def show_report(label: str, shown: Mapping[str, Any], reports: Path) -> None:
         table.add_row(*map(escaped, row))
     show(table)
     show(escaped(shown["answer"]))
-    show(escaped(f"Report: {reports / label / 'index.html'}"))

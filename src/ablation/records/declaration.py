@@ -12,6 +12,9 @@ from ablation.records.metric import METRICS, Metric
 Collapse = float | Literal["half"] | None
 Scope = Literal["new_examples", "this_split"]
 
+ALPHA = 0.05
+"""Error rate of each family of comparisons."""
+
 
 class Look(NamedTuple):
     """A number of seeds per arm at which the runs are judged."""

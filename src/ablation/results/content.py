@@ -10,15 +10,13 @@ import pandas as pd
 from ablation import tracking
 from ablation.analysis import judge
 from ablation.errors import Refused, nearest
-from ablation.records.declaration import Declaration, DeclaredArm, Look
+from ablation.records.declaration import ALPHA, Declaration, DeclaredArm, Look
 from ablation.records.digest import digest
 from ablation.records.taken import Taken
 from ablation.report import Content
 from ablation.results.measure import measure_of, quantum_of
 from ablation.results.question import Question
 from ablation.results.tidy import few, same
-
-ALPHA = 0.05
 
 WARNINGS = (
     "The margin, the baseline and the arms were chosen with the results at hand.",

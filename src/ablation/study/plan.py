@@ -11,9 +11,10 @@ from typing import Any
 from ablation.errors import Refused
 from ablation.records.declaration import Declaration, DeclaredArm
 from ablation.records.metric import METRICS, Metric
+from ablation.study.arm import Arm
 from ablation.study.identity import arm_hash, key_of
 from ablation.study.searched import declared_values, searched_of
-from ablation.study.spec import Arm, Study
+from ablation.study.spec import Study
 from ablation.task import Identity, Prepared
 
 

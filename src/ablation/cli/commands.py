@@ -28,7 +28,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,  # Rich takes longer to load than everything else that --help needs
     context_settings={"help_option_names": ["-h", "--help"]},
-    help="Ablation studies of a model of yours or of a text classifier, answered with evidence.",
+    help="Ablation studies of your own model or of a text classifier, answered with evidence.",
 )
 
 

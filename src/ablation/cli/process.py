@@ -17,7 +17,7 @@ PLAIN = {
     "≤": "<=", "≥": ">=", "−": "-", "–": "-", "—": "-", "·": "-", "…": "...", "×": "x", "±": "+/-",
     "→": "->", "━": "=", "╸": "=", "╺": "-", "α": "alpha", "’": "'",
 }  # fmt: skip
-"""Signs of ours in ASCII, for a terminal that has no other."""
+"""Our non-ASCII signs in ASCII, for terminals that cannot show them."""
 
 
 def prepare() -> None:
@@ -67,7 +67,7 @@ def refused_by_system(error: OSError | MemoryError) -> Refused:
 
 
 def say_fault() -> None:
-    """Prints the traceback of a fault of ours, without secrets."""
+    """Prints the traceback of a bug in this package, without secrets."""
     from ablation.records import causes
 
     sys.stderr.write(causes.hidden(traceback.format_exc()))

@@ -26,11 +26,11 @@ DRAWING = (
     "matplotlib.backends.backend_svg",
     "matplotlib.backends.backend_pdf",
 )
-"""What a worker needs to draw the report's figures. It takes a second or more to load, so that no
-worker does before it has nothing left to train."""
+"""Modules that a worker needs to draw figures. They take a second or more to load, so a worker
+loads them once it has nothing left to train."""
 
 REPORTING = ("ablation.report", "ablation.analysis.effects")
-"""What this process needs to write the report."""
+"""Modules that this process needs to write the report."""
 
 LUCK = "The best trial of this page is the luckiest seed on test, and no answer."
 """Warning of a note in optuna-dashboard, which praises the best trial of any study."""

@@ -65,9 +65,9 @@ def run(
     from ablation.tracking import settled as settled_store
 
     study, where = load(name, STUDIES), places(store)  # a wrong name is refused at once
-    if device == "cuda":  # likewise, and only then, since asking loads PyTorch
+    if device == "cuda":  # also at once; for other devices it would load PyTorch in vain
         study.task.device(device)
-    if not where.record_exists:  # else there may be nothing to train, as is told in no time
+    if not where.record_exists:  # a record may show that nothing is left to train
         prepare_pool(*study.task.preload, environment=study.task.environment)
     with loading():
         plans = plans_of(study, Redirection(data=data, text=text, label=label), seeds)

@@ -15,7 +15,7 @@ from ablation.report.blocks import Page
 from ablation.report.render import svg
 
 NARROW = "-narrow"
-"""How the name of a figure for a telephone ends."""
+"""Ending of the name of a figure for a telephone."""
 
 PRINTED = frozenset({"differences"})
 """Figures that are kept as PDF, too. Making one takes as long as the PNG and half of the SVG, most

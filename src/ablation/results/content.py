@@ -22,7 +22,7 @@ WARNINGS = (
     "The margin, the baseline and the arms were chosen with the results at hand.",
     "The verdicts hold if the number of seeds was fixed beforehand, and not by what they showed.",
 )
-"""What nobody can see in a table, to be read before the answer."""
+"""Limits of a judgement that a table cannot show, to be read before the answer."""
 
 
 def content_of(

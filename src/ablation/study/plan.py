@@ -177,7 +177,7 @@ def _declare(study: Study, data: Prepared, arms: tuple[DeclaredArm, ...]) -> Dec
 
 
 def _described(metric: Metric) -> Metric | None:
-    """Returns a metric of the user's own without its chance; None for one of the table."""
+    """Returns a user-defined metric without its chance; None for a built-in one."""
     known = METRICS.get(metric.name) == metric
     return None if known else dataclasses.replace(metric, chance=None)
 

@@ -64,7 +64,7 @@ def check_form(study: Study) -> None:
 
 
 def check_budget(study: Study) -> None:
-    """Refuses an unknown metric, and numbers of seeds, looks or limits that cannot be."""
+    """Refuses an unknown metric, and impossible numbers of seeds, looks or limits."""
     known = study.task.metrics
     if study.metric not in known:
         raise Refused(

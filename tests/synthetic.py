@@ -14,9 +14,10 @@ from ablation.analysis import judge
 from ablation.records.declaration import Declaration, DeclaredArm, Look
 from ablation.records.outcome import EpochRecord, RunResult
 from ablation.report import Content
+from ablation.study.arm import Arm
 from ablation.study.identity import arm_hash
 from ablation.study.plan import Plan, make_plan
-from ablation.study.spec import Arm, Study
+from ablation.study.spec import Study
 from ablation.task.text import TEXT
 from ablation.task.text.config import RunConfig
 

@@ -15,7 +15,7 @@ from test_study_end_to_end import Project, project, stored  # noqa: F401 - the f
 
 from ablation.analysis import answer, sentences
 from ablation.analysis.followup import Proposal, propose
-from ablation.analysis.fresh import FRESH, decided_arms, with_fresh
+from ablation.analysis.fresh import ESTIMATES, decided_arms, with_fresh
 from ablation.errors import Refused
 from ablation.records.declaration import Declaration
 from ablation.report import Basis
@@ -112,7 +112,7 @@ def fresh_frame(effect: float = 0.03) -> pd.DataFrame:
     rows = [(NASTY[0], 6, 0.73, effect, effect - 0.01, effect + 0.02),
             (NASTY[2], 6, 0.70, 0.004, -0.01, 0.01),
             (NASTY[1], 6, 0.64, -0.05, -0.06, -0.04)]  # fmt: skip
-    return pd.DataFrame(rows, columns=list(FRESH))
+    return pd.DataFrame(rows, columns=list(ESTIMATES))
 
 
 def test_what_was_decided_is_told_by_fresh_seeds_and_keeps_its_verdict(tmp_path: Path) -> None:
@@ -127,7 +127,8 @@ def test_what_was_decided_is_told_by_fresh_seeds_and_keeps_its_verdict(tmp_path:
     assert f"2 points of base: {NASTY[2]} (differences on 6 fresh seeds: 0.4)" in said
     turned = with_fresh(given.judged, fresh_frame(-0.003)).effects
     assert "−0.3 points above base on 6 fresh seeds" in answer(turned, given.declaration)
-    assert "on 6 fresh seeds 3.0 points (2.0 to 5.0)" in sentences(new, given.declaration)[0]
+    sentence = sentences(new, given.declaration)[0]
+    assert sentence.count("on 6 fresh seeds 3.0 points (2.0 to 5.0)") == 1
     shown = verdict_table(new, Basis(with_both).scale)
     assert [cell.text for cell in shown.rows[1][-3:]] == ["+3.00", "+2.00 to +5.00", "6"]
     assert len(verdict_table(old, Basis(given).scale).columns) == len(shown.columns) - 3

@@ -36,11 +36,11 @@ from ablation.report.parts import landscape
 from ablation.report.searches import searches_frame
 from ablation.search import Pruning, ask, importance_table
 from ablation.search.importance import Asked, importances
-from ablation.search.prune import PRUNERS
 from ablation.spec import LogUniform, Study, When
 from ablation.study import searched
 from ablation.study.derived import follow_up_of
 from ablation.study.plan import Plan, make_plan
+from ablation.study.searched import PRUNERS
 from ablation.study.space import Recalled, choose
 
 SPACE = {

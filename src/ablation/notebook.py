@@ -224,7 +224,7 @@ def run(
         if not opened.outcomes:
             failures = "; ".join(opened.attempts.summary())
             raise Refused(f"No trial has an outcome. {failures}", "Fix it and run it again.")
-        write_report(opened.home, where, Path(reports), crew.map)
+        write_report(opened.home, where, Path(reports), crew)
     return Loaded(report.read(Path(reports) / opened.home.label))
 
 

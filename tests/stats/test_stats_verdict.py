@@ -62,7 +62,6 @@ def test_fewer_than_three_seeds_give_no_verdict(n):
     v = verdicts(study([0.05, 0.0], n), margin=0.01, identical=[True, False, False])
     assert v.verdict.tolist() == ["", "INCONCLUSIVE", "INCONCLUSIVE"]
     assert v.ground[1] == Ground.TOO_FEW
-    assert v.ground[1] == Ground.TOO_FEW
     assert np.isnan(v.p_difference[1])
 
 
@@ -235,7 +234,6 @@ def test_failures_alone_can_decide_either_way():
     assert worse.verdict.tolist() == ["", "WORSE", "INCONCLUSIVE"]
     assert worse.ground[1] == Ground.FAILS_MORE
     assert worse.p_failures[1] == pytest.approx(2 * 2 / 2**8)
-    assert worse.ground[1] == Ground.FAILS_MORE
     assert (worse.failed_alone[1], worse.baseline_failed_alone[1]) == (8, 0)
     marks = {(0, s): FAILED for s in range(8)}
     better = verdicts(values, margin=0.01, status=states(values.shape, marks), floor=0.5)

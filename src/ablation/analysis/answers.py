@@ -15,7 +15,7 @@ import pandas as pd
 from ablation.analysis.contrasts import decided
 from ablation.analysis.followup import propose
 from ablation.analysis.response import levels_of
-from ablation.analysis.words import FAILURES, REACHES, amount, exactly
+from ablation.analysis.words import BY_FAILURES, REACHES, amount, exactly
 from ablation.records.declaration import Declaration
 from ablation.records.metric import Metric
 
@@ -117,12 +117,12 @@ def _would_have_shown(arms: pd.DataFrame, metric: Metric) -> str:
 
 
 def _take(arms: pd.DataFrame, declaration: Declaration) -> Iterator[str]:
-    better = arms[(arms["verdict"] == "BETTER") & ~arms["ground"].isin(FAILURES)]
+    better = arms[(arms["verdict"] == "BETTER") & ~arms["ground"].isin(BY_FAILURES)]
     if len(better):
         yield f"Take {'; '.join(_clauses(better, declaration))}"
     elif (arms["verdict"] == "WORSE").any():
         yield f"Keep {declaration.baseline}"
-    for row in arms[(arms["verdict"] == "BETTER") & arms["ground"].isin(FAILURES)].to_dict(
+    for row in arms[(arms["verdict"] == "BETTER") & arms["ground"].isin(BY_FAILURES)].to_dict(
         "records"
     ):
         yield f"{row['arm']} fails less: {_failed(row)}"
@@ -130,7 +130,7 @@ def _take(arms: pd.DataFrame, declaration: Declaration) -> Iterator[str]:
 
 def _avoid(arms: pd.DataFrame, declaration: Declaration) -> Iterator[str]:
     worse = arms[arms["verdict"] == "WORSE"]
-    failing = worse["ground"].isin(FAILURES) | (worse["failed"] == worse["n"])
+    failing = worse["ground"].isin(BY_FAILURES) | (worse["failed"] == worse["n"])
     clauses = _clauses(worse[~failing], declaration) if (~failing).any() else []
     clauses += [f"{row['arm']}: {_failed(row)}" for row in worse[failing].to_dict("records")]
     if clauses:

@@ -77,7 +77,7 @@ def _effort(facts: Facts) -> Iterator[str]:
 
 def _edges(facts: Facts) -> Iterator[str]:
     if facts.edges:
-        yield f"{'; '.join(facts.edges)}: the best value may lie outside. Widen the range."
+        yield f"{'; '.join(facts.edges)}: the best value may be outside. Widen the range."
 
 
 def _seeds(facts: Facts) -> Iterator[str]:

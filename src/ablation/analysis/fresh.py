@@ -8,7 +8,7 @@ import pandas as pd
 
 from ablation.analysis.effects import Judged
 
-FRESH = ("arm", "n", "mean", "effect", "low", "high")
+ESTIMATES = ("arm", "n", "mean", "effect", "low", "high")
 """One row per arm that was decided: its paired difference on seeds that took no part in that,
 with the 95 % interval of so many seeds."""
 
@@ -28,13 +28,13 @@ def decided_arms(effects: pd.DataFrame) -> tuple[str, ...]:
 
 
 def fresh_estimates(judged: Judged) -> pd.DataFrame:
-    """Returns the columns :data:`FRESH`; no row until all fresh runs are there.
+    """Returns the columns :data:`ESTIMATES`; no row until all fresh runs are there.
 
     Args:
         judged: The verdicts of the study on fresh seeds, of which the estimates alone are taken.
     """
     rows = judged.effects.iloc[1:] if judged.is_judged else judged.effects.iloc[:0]
-    return rows.loc[:, list(FRESH)].reset_index(drop=True)
+    return rows.loc[:, list(ESTIMATES)].reset_index(drop=True)
 
 
 def with_fresh(judged: Judged, fresh: pd.DataFrame | None) -> Judged:
@@ -42,12 +42,12 @@ def with_fresh(judged: Judged, fresh: pd.DataFrame | None) -> Judged:
 
     Args:
         judged: The verdicts of a study.
-        fresh: A frame of :data:`FRESH`, None where the study asks for none.
+        fresh: A frame of :data:`ESTIMATES`, None where the study asks for none.
     """
     if fresh is None:
         return judged
     of = fresh.set_index("arm")
-    columns = {f"fresh_{name}": judged.effects["arm"].map(of[name]) for name in FRESH[1:]}
+    columns = {f"fresh_{name}": judged.effects["arm"].map(of[name]) for name in ESTIMATES[1:]}
     return dataclasses.replace(judged, effects=judged.effects.assign(**columns).astype(
         dict.fromkeys(columns, float)
     ))  # fmt: skip

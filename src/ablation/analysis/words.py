@@ -18,8 +18,7 @@ from ablation.records.metric import Metric
 MOST_NAMED = 6
 """Most arms that a sentence names; for more it gives their number and the largest effect."""
 
-
-FAILURES = ("FAILS_MORE", "FAILS_LESS")
+BY_FAILURES = ("FAILS_MORE", "FAILS_LESS")
 """Grounds of a verdict that is based on failures, not on a difference."""
 
 SCOPES = {
@@ -84,17 +83,13 @@ def _sentence(row: Mapping[Any, Any], metric: Metric, unpaired: str) -> str:
         ends = " to ".join(amount(row[end], metric, unit=False) for end in FRESH_ENDS)
         size = amount(row["fresh_effect"], metric)
         remarks = [f"on {row['fresh_n']:.0f} fresh seeds {size} ({ends})", *remarks]
-    if not math.isnan(row["fresh_n"]):
-        ends = " to ".join(amount(row[end], metric, unit=False) for end in FRESH_ENDS)
-        size = amount(row["fresh_effect"], metric)
-        remarks = [f"on {row['fresh_n']:.0f} fresh seeds {size} ({ends})", *remarks]
     doubt = "".join(f"; {each}" for each in remarks)
     if math.isnan(row["effect"]) or not row["n"]:
         return f"{said}: {row['reason']}."
     decided = row["verdict"] in {"BETTER", "WORSE"}
     ends = _interval(row, metric, of_size=decided)
     interval = "no interval" if math.isnan(row["verdict_low"]) else ends
-    if row["ground"] in FAILURES:
+    if row["ground"] in BY_FAILURES:
         return f"{said}: {row['reason']}, n = {row['n']}{doubt}."
     if row["verdict"] == "IDENTICAL":
         return f"{said}: {row['reason']}."
@@ -107,8 +102,6 @@ def _sentence(row: Mapping[Any, Any], metric: Metric, unpaired: str) -> str:
     of = f"{interval}, n = {row['n']}"
     return f"{said}, difference {effect} ({of}): {row['reason']}{doubt}."
 
-
-FRESH_ENDS = ("fresh_low", "fresh_high")
 
 FRESH_ENDS = ("fresh_low", "fresh_high")
 

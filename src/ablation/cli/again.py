@@ -1,17 +1,42 @@
-"""Says whether a recorded run comes out the same when it is trained again."""
+"""The command ``rerun``: trains a recorded run again and compares the two."""
 
 from __future__ import annotations
 
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
+import typer
+
+from ablation.cli.options import Data, Label, Store, Text
 from ablation.cli.output import escaped, show
+from ablation.cli.recorded import existing
 
 if TYPE_CHECKING:
     from ablation.execute.rerun import Comparison
     from ablation.records.outcome import Outcome
     from ablation.study.plan import Plan
+
+
+def rerun(
+    run_id: Annotated[str, typer.Argument(help="MLflow's id of a trial's run.")],
+    study: Annotated[
+        str | None, typer.Argument(help="Its study, if that is no longer in studies/ by its name.")
+    ] = None, *, data: Data = None, text: Text = None, label: Label = None, store: Store = None,
+) -> None:  # fmt: skip
+    """Trains a recorded run again and says whether it comes out the same, bit for bit."""
+    from ablation import tracking
+    from ablation.cli.asked import plan_of
+    from ablation.records.places import places
+    from ablation.study.load import STUDIES, load
+    from ablation.task import Redirection
+
+    client = tracking.connect(existing(places(store).tracking))
+    known = tracking.recorded(client, run_id)
+    name = study or known.tags[tracking.LABEL].partition("@")[0]
+    given = plan_of(load(name, STUDIES), Redirection(data=data, text=text, label=label))
+    if not train_again(given, known):
+        raise typer.Exit(1)
 
 
 def train_again(plan: Plan, outcome: Outcome) -> bool:

@@ -1,4 +1,4 @@
-"""What commands print with ``--json``: one object each, as docs/json.schema.json describes."""
+"""Prints the output of commands with ``--json``: one object, as docs/json.schema.json says."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON object, and n
 
 
 def show_json(stated: Mapping[str, Any]) -> None:
-    """Prints an object as JSON; numbers that JSON has not are null."""
+    """Prints an object as JSON; NaN and infinity are null."""
     sys.stdout.write(json.dumps(_plain(stated), ensure_ascii=False, allow_nan=False, indent=1))
     sys.stdout.write("\n")
 

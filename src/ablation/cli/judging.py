@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ablation.cli.asjson import Json, over_sets_of, show_json, verdicts_of
+from ablation.cli.options import Reports, Store
 from ablation.cli.output import escaped, show
 from ablation.errors import Refused
 from ablation.records.digest import digest
@@ -53,12 +54,7 @@ Take = Annotated[
 Unpaired = Annotated[
     bool, typer.Option("--unpaired", help="Compare means, for arms that share no seeds.")
 ]
-Name = Annotated[str | None, typer.Option(help="Name of the report.")]
-Store = Annotated[
-    Path | None,
-    typer.Option(help="Folder of mlflow.db and optuna.db; overrides the environment."),
-]
-Reports = Annotated[Path, typer.Option(help="Folder for the reports.")]
+Title = Annotated[str | None, typer.Option("--name", help="Name of the report.")]
 
 
 def judge(
@@ -66,7 +62,7 @@ def judge(
     baseline: Baseline = None, margin: Margin = None, lower: Lower = None,
     dataset: Dataset = None, status: Status = None, failed: Failed = None, chance: Chance = None,
     examples: Examples = None, where: Where = None, which: Take = None,
-    unpaired: Unpaired = False, name: Name = None, store: Store = None,
+    unpaired: Unpaired = False, name: Title = None, store: Store = None,
     reports: Reports = Path("reports"), as_json: Json = False,
 ) -> None:  # fmt: skip
     """Judges a table of results from elsewhere, and writes its report; trains nothing."""

@@ -14,7 +14,6 @@ import typer
 
 from ablation.cli.output import escaped, show
 from ablation.errors import Refused
-from ablation.study.load import STUDIES
 
 SUBJECT = '''"""{name}: what is asked, and what is fixed before the first run."""
 
@@ -65,6 +64,8 @@ def new(
     ] = None,
 ) -> None:
     """Writes a commented study file, studies/NAME.py, to start from."""
+    from ablation.study.load import STUDIES
+
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
         raise Refused(f"A study's name matches [a-z][a-z0-9_]*; got {name!r}.", "Rename it.")
     path = STUDIES / f"{name}.py"

@@ -30,7 +30,7 @@ def show(what: object) -> None:
 
 
 def show_data(plan: Plan) -> None:
-    """Prints what was read of a study's data, and what to beware of in them."""
+    """Prints what was read as a study's data, and warnings about them."""
     notes = plan.study.task.notes(plan.data)
     for said in notes.read:
         show(escaped(said))

@@ -1,4 +1,4 @@
-"""Serves MLflow's web pages for a store, on this machine only."""
+"""The command ``ui``: serves MLflow's web pages for a store, on this machine only."""
 
 from __future__ import annotations
 
@@ -10,8 +10,15 @@ import webbrowser
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib.metadata import entry_points
+from typing import Annotated
 
-from ablation.errors import Refused
+import typer
+
+from ablation.cli.options import Store
+from ablation.cli.output import escaped, show
+from ablation.cli.process import terminate_like_interrupt
+from ablation.cli.recorded import existing, page_of
+from ablation.errors import Refused, public
 
 HOST = "127.0.0.1"
 APP = "ablation"
@@ -95,3 +102,34 @@ def open_browser(page: str, environment: Mapping[str, str] = os.environ) -> bool
         environment.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY")
     )
     return display and webbrowser.open(page)
+
+
+def ui(
+    name: Annotated[
+        str | None, typer.Argument(help="Study to open; if unset, the one that ran last.")
+    ] = None,
+    *,
+    store: Store = None,
+    port: Annotated[int, typer.Option(help="Port.")] = 5000,
+) -> None:
+    """Serves MLflow's web pages for the store, on this machine only."""
+    from ablation.records.places import places
+
+    if not 0 < port < 1 << 16:
+        raise Refused(f"There is no port {port}.", "Give a port from 1024 to 65535.")
+    uri = existing(places(store).tracking)
+    page = page_of(uri, name)
+    if uri.startswith("http"):
+        where = public(uri).rstrip("/") + (f"/#/{page}" if page else "")
+        show(escaped(f"The runs are on a tracking server: open {where}"))
+        return
+    terminate_like_interrupt()
+    try:
+        with server(uri, port) as process:
+            until_it_listens(process, port)
+            where = address(port, page)
+            show(escaped(f"MLflow serves {public(uri)} on {where}; press Ctrl-C to stop."))
+            open_browser(where)
+            raise ended(process, process.wait())
+    except KeyboardInterrupt:
+        return

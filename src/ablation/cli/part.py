@@ -1,4 +1,4 @@
-"""The part of a plan that ``--only`` names."""
+"""Selects the trials that ``--only`` names."""
 
 from __future__ import annotations
 

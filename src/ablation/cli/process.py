@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import codecs
 import os
+import signal
 import sys
 import traceback
 
 from ablation.errors import Refused
 
+INTERRUPTED = 130
+"""Exit code after Ctrl-C, the convention of shells."""
+
 PLAIN = {
     "≤": "<=", "≥": ">=", "−": "-", "–": "-", "—": "-", "·": "-", "…": "...", "×": "x", "±": "+/-",
     "→": "->", "━": "=", "╸": "=", "╺": "-", "α": "alpha", "’": "'",
 }  # fmt: skip
-"""Signs of ours in ASCII, for a terminal that has no other."""
+"""Our non-ASCII signs in ASCII, for terminals that cannot show them."""
 
 
 def prepare() -> None:
@@ -63,7 +67,19 @@ def refused_by_system(error: OSError | MemoryError) -> Refused:
 
 
 def say_fault() -> None:
-    """Prints the traceback of a fault of ours, without secrets."""
+    """Prints the traceback of a bug in this package, without secrets."""
     from ablation.records import causes
 
     sys.stderr.write(causes.hidden(traceback.format_exc()))
+
+
+def terminate_like_interrupt() -> None:
+    """Makes TERM, HUP and QUIT act like Ctrl-C: workers and servers are ended, runs are closed."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    for name in ("SIGTERM", "SIGHUP", "SIGQUIT"):
+        which = getattr(signal, name, None)
+        if which is not None and signal.getsignal(which) != signal.SIG_IGN:  # as nohup has it
+            signal.signal(which, interrupt)

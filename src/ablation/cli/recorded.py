@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,9 +12,23 @@ from ablation.errors import Refused, nearest
 from ablation.records import addresses, causes
 
 if TYPE_CHECKING:
+    from ablation.execute import ProcessCrew
     from ablation.records.places import Places
     from ablation.report import Content
     from ablation.tracking import Home
+
+DRAWING = (
+    "ablation.report.drawing",
+    "ablation.figures.library",
+    "matplotlib.figure",
+    "matplotlib.backends.backend_agg",
+    "matplotlib.backends.backend_svg",
+)
+"""Modules that a worker needs to draw figures. They take a second or more to load, so a worker
+loads them once it has nothing left to train."""
+
+REPORTING = ("ablation.report", "ablation.analysis.effects")
+"""Modules that this process needs to write the report."""
 
 LUCK = "The best trial of this page is the luckiest seed on test, and no answer."
 """Warning of a note in optuna-dashboard, which praises the best trial of any study."""
@@ -67,17 +82,27 @@ def page_of(uri: str, name: str | None) -> str:
     return "" if home is None else landing.page_of(home)
 
 
-def write_report(
-    home: Home, where: Places, reports: Path, mapping: Callable[..., Iterable[Any]] = map
-) -> None:
+def write_report(home: Home, where: Places, reports: Path, crew: ProcessCrew | None) -> None:
     """Builds the report, and prints the verdicts and the report's path.
 
     Args:
         home: The study label.
         where: Where it is recorded and mirrored.
         reports: Folder of the reports.
-        mapping: ``map``, or the ``map`` of a crew, which draws the figures in parallel.
+        crew: Draws the figures; None leaves that to this process.
     """
+    from concurrent.futures import BrokenExecutor
+
+    try:
+        _write_report(home, where, reports, map if crew is None else crew.map)
+    except BrokenExecutor:  # all is recorded; drawing without workers takes a second longer
+        _write_report(home, where, reports, map)
+
+
+def _write_report(
+    home: Home, where: Places, reports: Path, mapping: Callable[..., Iterable[Any]]
+) -> None:
+    """Builds and prints as :func:`write_report` does, with the figures drawn by a mapping."""
     from ablation import tracking
     from ablation.analysis import answer
     from ablation.cli import settled
@@ -104,6 +129,21 @@ def write_report(
         why = causes.first_line(error)
         show(escaped(f"The stores do not show the report ({type(error).__name__}): {why}"))
     show_report(home.label, shown, reports)
+
+
+def load_for_the_report(crew: ProcessCrew) -> None:
+    """Loads what writes the report while the last trials train, and what draws it after them.
+
+    A worker that has no trial left loads beside one that has.
+    """
+    from concurrent.futures import BrokenExecutor
+
+    from ablation.execute.crew import load
+
+    with contextlib.suppress(BrokenExecutor):  # the walk tells which trial lost its worker
+        for _ in range(crew.at_once):
+            crew.submit(load, *DRAWING)
+    load(*REPORTING)
 
 
 def keep_note(where: Places, content: Content, folder: Path) -> None:

@@ -11,6 +11,7 @@ import typer
 from ablation import tracking
 from ablation.cli.asked import cache_folder
 from ablation.cli.output import escaped, show
+from ablation.cli.process import INTERRUPTED
 from ablation.errors import Refused
 from ablation.records.places import places
 from ablation.records.told import Told, best_of
@@ -24,12 +25,6 @@ if TYPE_CHECKING:
     from ablation.execute import ProcessCrew
     from ablation.execute.walk import Orders
     from ablation.records.places import Places
-
-INTERRUPTED = 130
-"""Exit code after Ctrl-C, the convention of shells."""
-
-LINES = 10
-"""Lines of progress."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -140,6 +135,7 @@ def search_first(given: Plan, crew: ProcessCrew, where: Places, orders: Orders) 
 def _carry_out(given: Plan, crew: ProcessCrew, where: Places, orders: Orders) -> None:
     from contextlib import closing
 
+    from ablation.cli.progress import LINES
     from ablation.execute.crew import prepare_pool
     from ablation.execute.searching import carry_out, searching, weigh
 

@@ -1,4 +1,4 @@
-"""The data sets of a command: which it names, a plan for each, and the page over all of them."""
+"""Plans a study on each data set that a command names, and writes the page over all of them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ablation.task import Redirection
 
 ENDING = "+sets"
-"""How the name of the folder over all data sets ends; no label of a study ends so."""
+"""Ending of the name of the folder over all data sets; no label of a study has it."""
 
 
 def sets_of(study: Study, given: str | None) -> tuple[str | None, ...]:

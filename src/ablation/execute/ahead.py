@@ -39,7 +39,7 @@ def hand_out(
         crew: Trains the trials.
         plan: The plan.
         missing: The trials that are due and not done, as far as the caller knows.
-        folder: Where the progress files lie.
+        folder: Folder of the progress files.
         device: ``auto``, ``cpu`` or ``cuda``.
         timeout: Seconds after which a trial is lost; None for no limit but the study's own.
     """
@@ -73,7 +73,7 @@ def job_of(plan: Plan, trial: Trial, folder: Path, device: str) -> Job:
     Args:
         plan: The plan.
         trial: The trial.
-        folder: Where the progress files lie.
+        folder: Folder of the progress files.
         device: ``auto``, ``cpu`` or ``cuda``.
     """
     task = plan.study.task
@@ -108,7 +108,7 @@ def scratch_of(folder: Path) -> Path:
     """Returns the folder of the trials' own folders, which unlike the progress files are kept.
 
     Args:
-        folder: Where the progress files lie.
+        folder: Folder of the progress files.
     """
     return folder.parent.with_name("scratch") / folder.name
 

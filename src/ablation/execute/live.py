@@ -24,7 +24,7 @@ class Live:
 
     Args:
         home: The study label.
-        folder: Where progress files lie; it is there, and holds those of this session alone.
+        folder: Folder of the progress files; it exists, and holds those of this session alone.
         plan: The plan.
         versions: Commit and library versions, as tags.
         now: Returns the time in seconds since the epoch.

@@ -64,7 +64,7 @@ def rerun(plan: Plan, outcome: Outcome, crew: Crew, folder: Path) -> Comparison:
         plan: The plan of the run's study.
         outcome: The run.
         crew: Trains the trial.
-        folder: Where the progress file may lie.
+        folder: Folder for the progress file.
 
     Raises:
         Refused: If the plan has no such trial, or its training raises.

@@ -10,13 +10,15 @@ from collections.abc import Iterator
 from multiprocessing.util import Finalize
 from pathlib import Path
 
+from ablation.records import pids
+
 PREFIX = "ablation-"
 
 
 @contextlib.contextmanager
 def own_temporary() -> Iterator[None]:
-    """Makes temporary files that are made in the block lie in a folder of this process."""
-    # The fork server's socket lies in a temporary folder that multiprocessing removes at the end;
+    """Puts temporary files that are made in the block in a folder of this process."""
+    # The fork server's socket is in a temporary folder that multiprocessing removes at the end;
     # SIGKILL leaves it. Only a folder that names its process can be told from one in use.
     before, place = tempfile.tempdir, Path(tempfile.gettempdir())
     _sweep(place)
@@ -39,15 +41,5 @@ def _sweep(place: Path) -> None:
     """Removes the folders of processes of this user that are gone."""
     for folder in place.glob(f"{PREFIX}{os.getuid()}-*"):
         pid = folder.name.rpartition("-")[2]
-        if pid.isdigit() and not _exists(int(pid)):
+        if pid.isdigit() and not pids.exists(int(pid)):
             shutil.rmtree(folder, ignore_errors=True)
-
-
-def _exists(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True
-    return True

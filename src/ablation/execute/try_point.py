@@ -31,7 +31,7 @@ class Attempt:
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Tried:
-    """How a trial of a search ended in the worker."""
+    """The end of a trial of a search, as the worker reports it."""
 
     state: State
     curve: dict[int, float]

@@ -33,7 +33,7 @@ Ended = Finished | Unfinished
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Orders:
-    """How one start carries out a plan; it changes no result."""
+    """Options of one start; none changes a result."""
 
     device: str = "auto"
     """``auto``, ``cpu`` or ``cuda``."""

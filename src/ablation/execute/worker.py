@@ -50,7 +50,7 @@ class Job:
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Ran:
-    """What a worker sends back of a trial."""
+    """The message that a worker sends back about a trial."""
 
     ending: RunResult | Failure
     records: list[EpochRecord]

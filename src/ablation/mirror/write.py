@@ -15,9 +15,9 @@ from ablation.records import addresses
 from ablation.records.causes import refusal
 from ablation.records.outcome import Outcome
 from ablation.records.paths import flatten
+from ablation.study.arm import Arm
 from ablation.study.design import level_name, short
 from ablation.study.plan import Plan, Trial
-from ablation.study.spec import Arm
 from ablation.tracking import LOGITS, WEIGHTS, files
 
 if TYPE_CHECKING:

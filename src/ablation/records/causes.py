@@ -1,4 +1,4 @@
-"""The one place where a foreign error becomes two lines: what failed, and the way out of it.
+"""Turns any error of a library or the system into two lines: what failed, and what to do.
 
 Foreign messages may hold passwords, run over fifty lines, and name no way out, or a wrong one.
 """
@@ -64,7 +64,7 @@ CAUSES: tuple[tuple[str, str], ...] = (
         "Restore it from a backup, or give another folder with --store.",
     ),
 )
-"""What a message or an error's name says, in small letters, to the way out; the first counts."""
+"""Pattern of an error's name and message, in lower case, to the way out; the first one counts."""
 
 
 def refusal(error: BaseException, what: str, way_out: str = "") -> Refused:

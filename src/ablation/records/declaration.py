@@ -12,6 +12,9 @@ from ablation.records.metric import METRICS, Metric
 Collapse = float | Literal["half"] | None
 Scope = Literal["new_examples", "this_split"]
 
+ALPHA = 0.05
+"""Error rate of each family of comparisons."""
+
 
 class Look(NamedTuple):
     """A number of seeds per arm at which the runs are judged."""
@@ -23,7 +26,7 @@ class Look(NamedTuple):
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Searched:
-    """How the values of some hyperparameters were found before the first run."""
+    """The search that found the values of some hyperparameters before the first run."""
 
     kind: Literal["once", "per_replicate", "search"]
     """Tuned for each arm, or in every block anew; or a joint search whose best are the arms."""
@@ -33,7 +36,7 @@ class Searched:
     """Of each arm's tuning, or of the search."""
     pruner: str
     names: tuple[str, ...]
-    """What identifies each search."""
+    """The name of each search, which identifies it."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -80,7 +83,7 @@ class Declaration:
     data: str
     """Fingerprint of the data's content."""
     scope: Scope = "new_examples"
-    """What verdicts are about: new seeds and new test examples, or new seeds on this split."""
+    """The scope of verdicts: new seeds and new test examples, or new seeds on this split."""
     first_seed: int = 0
     """Training seed of the first block; others follow it."""
     confirm: int = 0

@@ -1,4 +1,4 @@
-"""The one table of what a failure of a trial is; workers, walk, record and commands all use it."""
+"""The one table of the ways in which a trial fails, and what follows from each."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Kind = Literal["outcome", "raised", "lost"]
 
 
 class Rule(NamedTuple):
-    """What becomes of a trial that failed in one of the three ways."""
+    """The consequences of one of the three ways in which a trial fails."""
 
     status: str
     """MLflow status of its run."""

@@ -47,7 +47,7 @@ class RunResult:
     """The weights that the pooling gave to the tokens of a few test texts, float16, one text after
     the other; empty where it has none."""
     log: bytes = b""
-    """What the run printed."""
+    """The text that the run printed."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)

@@ -39,7 +39,7 @@ class Places:
 
     def opening(self) -> FileLock:
         """Returns the lock held while databases and experiments are created."""
-        # No study can have a name with a hyphen, and so this lock.
+        # No study has this name: only -follow-up and -fresh may follow a hyphen.
         return FileLock(self.folder / ".ablation" / "opening-store.lock")
 
     def progress(self, study: str) -> Path:

@@ -1,4 +1,4 @@
-"""The ground all parts of a report stand on: its content, and frames that several parts show."""
+"""The input of every part of a report: its content, and frames that several parts show."""
 
 from __future__ import annotations
 

@@ -14,9 +14,9 @@ class Cell:
 
     text: str
     sort: float | None = None
-    """What a number is sorted by; the text where None."""
+    """Number to sort by; None sorts by the text."""
     href: str = ""
-    """Where it leads."""
+    """Target of the cell's link; empty for none."""
     word: str = ""
     """A verdict whose colour the cell takes; the word itself is in the text."""
 
@@ -78,7 +78,7 @@ class HeatRow:
     shades: Sequence[float]
     """A number in [0, 1] for each word."""
     tips: Sequence[str]
-    """What is said of each word when it is pointed at."""
+    """Text shown when the pointer is on a word, for each word."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -115,9 +115,9 @@ class Page:
     answer: tuple[str, ...]
     """The answer, sentence by sentence."""
     facts: Sequence[tuple[str, str]]
-    """What was fixed, as name and value."""
+    """Name and value of everything that was fixed."""
     warnings: Sequence[str]
-    """What a reader must know before the answer is believed."""
+    """Sentences to read before believing the answer."""
     sections: Sequence[Section]
 
     @property

@@ -20,7 +20,7 @@ FILES = [
     (name, name)
     for name in ("README.md", *TABLES, "effects.csv", "runs.csv", "curves.csv", "study.json")
 ]
-"""What the foot of a page links to."""
+"""Files that the foot of a page links to."""
 
 CONTRASTS_FILE = "contrasts.csv"
 """The effects of several factors, where a study has more than one."""

@@ -24,7 +24,7 @@ FORMAT = 1
 HASHES = ["arm", "seed", "weights", "logits"]
 
 KEYS = ["arm", "seed", "epoch"]
-"""What identifies a row of ``curves.csv``; each further column is a curve, ``split/metric``."""
+"""Columns that identify a row of ``curves.csv``; every other one is a curve, ``split/metric``."""
 
 TEXTS = {"study": str, "config": str, "arm": str, "split": str, "metric": str, "run_id": str}
 

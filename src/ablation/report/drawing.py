@@ -16,7 +16,7 @@ from ablation.report.blocks import Page
 from ablation.report.render import svg
 
 NARROW = "-narrow"
-"""How the name of a figure for a telephone ends."""
+"""Ending of the name of a figure for a telephone."""
 
 Saved = tuple[str, bytes]
 """A figure as SVG and as PNG; a narrow one has no PNG, which only files need."""

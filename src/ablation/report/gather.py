@@ -26,7 +26,7 @@ ENVIRONMENT = {
     "device": "ablation.device",
     "Python": "ablation.version.python",
 }
-"""What a run's environment is told by, and the tag that keeps it; libraries follow by name."""
+"""Name of a fact about a run's environment to its tag; the libraries' versions are added."""
 
 LIBRARY = "ablation.version."
 
@@ -34,7 +34,7 @@ MOST_SHADED = 8
 """Arms whose weights are shown over the words of a text."""
 
 PAGES = "http://127.0.0.1:5000"
-"""Where ``ablation ui`` shows the runs of a store that is no server."""
+"""Address at which ``ablation ui`` shows the runs of a store that is not a server."""
 
 
 def gather(home: Home) -> Content:

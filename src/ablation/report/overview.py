@@ -80,7 +80,7 @@ def draw_overview(
         extremes: The columns :data:`OVERVIEW`.
         effects: One row per study and arm, in the order drawn: study, effect.
         unit: What the effects are in.
-        narrow: Whether names stand above the rows, and those of the arms are left to the table.
+        narrow: Whether names are above the rows, and those of the arms are left to the table.
     """
     from ablation.figures.library import seaborn
 

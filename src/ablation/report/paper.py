@@ -1,4 +1,4 @@
-"""What a paper takes of a report: two narrow tables as LaTeX."""
+"""Makes two narrow LaTeX tables for a paper."""
 
 from __future__ import annotations
 

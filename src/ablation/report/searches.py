@@ -1,4 +1,4 @@
-"""What a report holds of tunings and searches: read from the record, kept in its folder."""
+"""A report's tunings and searches: read from the record, kept in the report's folder."""
 
 from __future__ import annotations
 

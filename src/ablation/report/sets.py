@@ -24,7 +24,7 @@ from ablation.report.parts import sets as parts
 from ablation.report.render import html, latex, markdown
 
 FILES = [(name, name) for name in ("README.md", "table.tex", "sets.csv", "over.csv", "sets.json")]
-"""What the foot of the page links to."""
+"""Files that the foot of the page links to."""
 
 OURS = frozenset({name for name, _ in FILES} | {"index.html", "figures"})
 """Names in the folder that a new report replaces."""
@@ -141,7 +141,7 @@ def blocks_over(
 
 
 SHAPE = {"study": str, "title": str, "answer": str, "sets": dict}
-"""What ``sets.json`` holds."""
+"""Keys of ``sets.json`` and their types."""
 
 
 def stored_over(folder: Path) -> dict[str, Any] | None:

@@ -1,4 +1,4 @@
-"""Which setting a study would have you take, what a poor one costs, and where its baseline is."""
+"""Sums up a study: the setting to take, what a poor one costs, and the baseline's place."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Standing:
     broken: int
     """WORSE arms that keep less than half of the baseline's gain over chance."""
     baseline: str
-    """How many arms the baseline is behind, ahead of and level with."""
+    """Numbers of arms that are better than, worse than and level with the baseline."""
 
 
 def standing_of(effects: pd.DataFrame, declaration: Declaration) -> Standing:

@@ -10,7 +10,7 @@ import pandas as pd
 from ablation import tracking
 from ablation.analysis import judge
 from ablation.errors import Refused, nearest
-from ablation.records.declaration import Declaration, DeclaredArm, Look
+from ablation.records.declaration import ALPHA, Declaration, DeclaredArm, Look
 from ablation.records.digest import digest
 from ablation.records.taken import Taken
 from ablation.report import Content
@@ -18,13 +18,11 @@ from ablation.results.measure import measure_of, quantum_of
 from ablation.results.question import Question
 from ablation.results.tidy import few, same
 
-ALPHA = 0.05
-
 WARNINGS = (
     "The margin, the baseline and the arms were chosen with the results at hand.",
     "The verdicts hold if the number of seeds was fixed beforehand, and not by what they showed.",
 )
-"""What nobody can see in a table, to be read before the answer."""
+"""Limits of a judgement that a table cannot show, to be read before the answer."""
 
 
 def content_of(

@@ -66,7 +66,7 @@ class Question:
 
     @property
     def arm_name(self) -> str:
-        """What an arm is called in a sentence."""
+        """The noun for an arm in sentences."""
         return "arm" if self.arms else self.arm.replace("_", " ")
 
     @property

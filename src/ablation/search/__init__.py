@@ -2,6 +2,6 @@
 
 from ablation.search.ask import WINDOW, ask
 from ablation.search.importance import importance_key, importance_table
-from ablation.search.prune import PRUNERS, Pruning
+from ablation.search.prune import Pruning
 
-__all__ = ["PRUNERS", "WINDOW", "Pruning", "ask", "importance_key", "importance_table"]
+__all__ = ["WINDOW", "Pruning", "ask", "importance_key", "importance_table"]

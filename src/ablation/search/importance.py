@@ -1,4 +1,4 @@
-"""How much each hyperparameter of a search explains, beside its share where nothing matters."""
+"""Computes how much each hyperparameter of a search explains, and its share by chance."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ablation.study.space import Space
 
 SHUFFLES = 200
 QUANTILE = 0.95
-"""Of the importances under shuffled values, the one that each importance stands beside."""
+"""Quantile of the importances under shuffled values that is shown beside each importance."""
 
 FEWEST = 8
 """Completed trials below which nothing is computed."""
@@ -29,7 +29,7 @@ COLUMNS = ("parameter", "evaluator", "importance", "null95")
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Asked:
-    """What a worker is asked: the completed trials, and which shuffle of their values."""
+    """One job of a worker: the completed trials, and which shuffle of their values."""
 
     space: Space
     told: Sequence[Told]

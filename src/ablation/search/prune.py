@@ -31,7 +31,7 @@ def _none() -> Any:
     return NopPruner()
 
 
-PRUNERS: Mapping[str, Callable[[], Any]] = {
+MAKERS: Mapping[str, Callable[[], Any]] = {
     "successive_halving": _successive_halving,
     "median": _median,
     "none": _none,
@@ -43,7 +43,7 @@ class Pruning:
     """Compares a trial's curve with those of the trials that it may know of.
 
     Args:
-        pruner: A name in :data:`PRUNERS`.
+        pruner: A name in :data:`MAKERS`.
         told: These trials, in order of their numbers.
         direction: 1 if higher is better, -1 if lower is.
     """
@@ -52,7 +52,7 @@ class Pruning:
         import optuna
 
         optuna.logging.set_verbosity(logging.ERROR)
-        study = optuna.create_study(direction=WAYS[direction > 0], pruner=PRUNERS[pruner]())
+        study = optuna.create_study(direction=WAYS[direction > 0], pruner=MAKERS[pruner]())
         for each in told:  # replayed, because a pruner may keep what it saw on the way
             trial = study.ask()
             for epoch, value in each.curve.items():

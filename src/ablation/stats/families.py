@@ -56,7 +56,7 @@ def holm_late(
     """Returns Holm's decisions where some comparisons came after the others were decided.
 
     A late comparison is rejected at alpha over the size of the whole family, and counts as not
-    rejected for the others, whose decisions stand. Holm over all of them at once would reject
+    rejected for the others, whose decisions are final. Holm over all of them at once would reject
     all of that and more, so the error rate of the family stays at most alpha.
 
     Args:

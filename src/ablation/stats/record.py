@@ -19,7 +19,7 @@ _POINTWISE_TAIL: Final = 0.025
 class Verdicts:
     """Verdicts and the numbers they rest on; every array is ``[..., arm]``, arm 0 the baseline.
 
-    The baseline has effect 0, an empty verdict, and NaN where a comparison would stand.
+    The baseline has effect 0, an empty verdict, and NaN for each comparison.
     """
 
     n: Ints

@@ -6,7 +6,8 @@ import dataclasses
 from collections.abc import Collection
 from typing import Any, Final
 
-from ablation.study.spec import OFFSET, Arm, Study
+from ablation.study.arm import OFFSET, Arm
+from ablation.study.spec import Study
 
 FOLLOW_UP: Final = "-follow-up"
 """Ending of the name of a follow-up study."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ablation.records.digest import digest
-from ablation.study.spec import Arm
+from ablation.study.arm import Arm
 from ablation.task import Identity
 
 

@@ -11,9 +11,10 @@ from typing import Any
 from ablation.errors import Refused
 from ablation.records.declaration import Declaration, DeclaredArm
 from ablation.records.metric import METRICS, Metric
+from ablation.study.arm import Arm
 from ablation.study.identity import arm_hash, key_of
 from ablation.study.searched import declared_values, searched_of
-from ablation.study.spec import Arm, Study
+from ablation.study.spec import Study
 from ablation.task import Identity, Prepared
 
 
@@ -176,7 +177,7 @@ def _declare(study: Study, data: Prepared, arms: tuple[DeclaredArm, ...]) -> Dec
 
 
 def _described(metric: Metric) -> Metric | None:
-    """Returns a metric of the user's own without its chance; None for one of the table."""
+    """Returns a user-defined metric without its chance; None for a built-in one."""
     known = METRICS.get(metric.name) == metric
     return None if known else dataclasses.replace(metric, chance=None)
 

@@ -1,4 +1,4 @@
-"""What a study tunes or searches: the searches that it takes, and their identity."""
+"""Derives a study's tunings and searches, and what identifies each."""
 
 from __future__ import annotations
 
@@ -154,7 +154,7 @@ def shared(study: Study) -> Study:
 
 
 def check_search(study: Study) -> None:
-    """Refuses a tuning or a search that cannot be."""
+    """Refuses a tuning or a search that contradicts itself or the study."""
     if study.tune and study.search:
         raise Refused("A search tunes everything in it, so tune has no place beside it.",
                       "Move what is in tune to search.")  # fmt: skip

@@ -3,62 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
-import re
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
-from ablation.errors import Refused, nearest
-from ablation.records.declaration import Collapse, Look, Scope
-from ablation.records.kinds import check_kinds, shown
+from ablation.records.declaration import ALPHA, Collapse, Look, Scope
+from ablation.records.kinds import check_kinds
 from ablation.records.metric import Metric
-from ablation.records.paths import flatten, replace, replace_all
-from ablation.study.design import Design, arms_of, level_name
-from ablation.study.searched import (
-    BASELINE,
-    Tuned,
-    Tuning,
-    check_search,
-    procedure_of,
-)
+from ablation.study.arm import Arm, as_stored, complete_arms
+from ablation.study.design import Design, level_name
+from ablation.study.searched import Tuned, Tuning
 from ablation.study.space import Space
+from ablation.study.validate import check_arms, check_budget, check_form
 from ablation.task import Task
 from ablation.task.function import function_task
 from ablation.task.text import TEXT
 from ablation.task.text.config import RunConfig
-
-ALPHA = 0.05
-"""Error rate of each family of comparisons."""
-
-OFFSET = "seed_offset"
-"""Key by which an arm of an A/A study sets its seed offset, in place of a path."""
-
-
-MOST_SEEDS, MOST_TRIALS, MOST_OFFSET = 10_000, 1_000_000, 10**9
-FEWEST_CONFIRMED = 3
-"""Fresh seeds below which there is no estimate worth its interval."""
-MOST_LETTERS = 200
-"""Of an arm's name."""
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
-class Arm:
-    """One combination of levels, as a complete run configuration."""
-
-    name: str
-    """Label of the arm in the report; no part of a trial's key."""
-    config: Any
-    """The complete run configuration."""
-    levels: Mapping[str, Any]
-    """Dotted path to level, for the paths that the arm sets."""
-    seed_offset: int | None = None
-    """Added to the seed of every block: makes the arm a copy with other draws, or with the same
-    draws at 0. For A/A studies only."""
-    by_seed: Mapping[int, Any] = dataclasses.field(default_factory=dict)
-    """Seed to the configuration of its block, for an arm that is tuned in every block."""
-    procedure: str = ""
-    """How it was tuned in every block: a part of the identity of its trials."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -190,49 +150,16 @@ class Study:
 
     def __post_init__(self) -> None:
         check_kinds(self, "a study")
-        # The ending of a derived study's name is one that no file's can have by accident.
-        if not re.fullmatch(r"[a-z][a-z0-9_]{0,99}(-follow-up|-fresh)?", self.name):
-            raise Refused(
-                f"A study's name matches [a-z][a-z0-9_]* and has at most 100 letters; got "
-                f"{shown(self.name)}.",
-                "Rename the study.",
-            )
-        ways = (self.factor is not None, self.factors, self.arms, self.search)
-        if sum(map(bool, ways)) != 1:
-            raise Refused(
-                f"Study {self.name!r} must declare a factor with levels, factors with a design, "
-                "or arms, or search.",
-                "Give exactly one of the four.",
-            )
-        check_search(self)
-        if self.factors and self.baseline is not None:
-            raise Refused(
-                f"The baseline of study {self.name!r} is the first level of each factor; got "
-                f"{self.baseline!r}.",
-                "Leave baseline out, and put its levels first.",
-            )
-        if self.run is None and not isinstance(self.config, Mapping | type(self.task.config)):
-            kind = type(self.task.config).__name__
-            raise Refused(
-                f"config of a study must be a {kind}; got {shown(self.config)}.",
-                f"Give a {kind}(...), or leave config out.",
-            )
+        check_form(self)
         if self.run is not None:
             object.__setattr__(self, "task", _task_of(self))
-        elif isinstance(self.config, Mapping) or self.inputs or self.version or self.data_field:
-            raise Refused(
-                f"Study {self.name!r} gives a mapping as config, inputs, version or data_field, "
-                "but no run.",
-                "Give run=..., a function of your own.",
-            )
         if isinstance(self.metric, Metric):
             object.__setattr__(self, "metric", self.metric.name)
         elif isinstance(self.metric, str):
             object.__setattr__(self, "metric", self.metric.removeprefix("test/"))
-        _check_budget(self)
-        _check_limits(self)
-        object.__setattr__(self, "complete_arms", _complete_arms(self))
-        _check_arms(self)
+        check_budget(self)
+        object.__setattr__(self, "complete_arms", complete_arms(self))
+        check_arms(self)
 
     @property
     def measure(self) -> Metric:
@@ -260,7 +187,7 @@ class Study:
             return self.complete_arms[0].name
         if self.factor is None:
             return str(self.baseline)
-        return level_name(_as_stored(self.config, self.factor, self.baseline))
+        return level_name(as_stored(self.config, self.factor, self.baseline))
 
 
 def _task_of(study: Study) -> Task:
@@ -277,175 +204,3 @@ def _task_of(study: Study) -> Task:
         data_field=study.data_field,
         folder=study.folder,
     )
-
-
-def _complete_arms(study: Study) -> tuple[Arm, ...]:
-    """Returns the study's arms in declared order, each a complete run configuration."""
-    if study.search:
-        declared = [(BASELINE, {}), *((name, dict(paths)) for name, paths in study.tuned.items())]
-    elif study.factors:
-        factors = {
-            path: [_as_stored(study.config, path, level) for level in levels]
-            for path, levels in study.factors.items()
-        }
-        declared = list(arms_of(factors, study.design).items())
-    elif study.factor is None:
-        declared = [(name, dict(paths)) for name, paths in study.arms.items()]
-    else:
-        stored = [_as_stored(study.config, study.factor, level) for level in study.levels]
-        declared = [(level_name(level), {study.factor: level}) for level in stored]
-    arms = []
-    for name, levels in declared:
-        offset = levels.pop(OFFSET, None)
-        tuned = {} if study.search else study.tuned.get(name, {})
-        config = replace_all(study.config, {**levels, **tuned})
-        of_blocks = enumerate(study.tuned_by_block.get(name, ()))
-        arms.append(
-            Arm(
-                name=name,
-                config=config,
-                levels=levels,
-                seed_offset=offset,
-                by_seed={seed: replace_all(config, of) for seed, of in of_blocks},
-                procedure=procedure_of(study),
-            )
-        )
-    return tuple(arms)
-
-
-def _as_stored(config: Any, path: str, level: Any) -> Any:
-    """Returns the level as the configuration stores it: an int in a float field as a float."""
-    return flatten(replace(config, path, level))[path]
-
-
-def _check_limits(study: Study) -> None:
-    for name, unit in {"timeout": "seconds", "memory": "GiB"}.items():
-        limit = getattr(study, name)
-        if limit is not None and not 0 < limit < float("inf"):
-            raise Refused(f"{name} must be > 0; got {limit!r}.", f"Give {unit}, or None.")
-
-
-def _check_budget(study: Study) -> None:
-    known = study.task.metrics
-    if study.metric not in known:
-        raise Refused(
-            f"Study {study.name!r} has the unknown metric {study.metric!r}."
-            f"{nearest(str(study.metric), known)}",
-            f"Metrics: {', '.join(known)}.",
-        )
-    if study.seeds < 1:
-        raise Refused(
-            f"A study needs at least 1 seed; got {study.seeds!r}.",
-            "Give 5 or more for verdicts; fewer are a screening.",
-        )
-    if max((study.seeds, *study.looks)) > MOST_SEEDS:
-        raise Refused(
-            f"A study has at most {MOST_SEEDS:,} seeds; got {max((study.seeds, *study.looks)):,}.",
-            "Give fewer: a hundred show what can be shown.",
-        )
-    if study.first_seed < 0:
-        raise Refused(f"first_seed must be >= 0; got {study.first_seed}.", "Change first_seed.")
-    if study.confirm and not FEWEST_CONFIRMED <= study.confirm <= MOST_SEEDS:
-        raise Refused(
-            f"confirm must be 0, or {FEWEST_CONFIRMED} to {MOST_SEEDS:,} seeds; got "
-            f"{study.confirm}.",
-            "Give as many as the study has seeds.",
-        )
-    if len(set(study.data)) < len(study.data):
-        raise Refused(
-            f"data names each data set once, in a tuple; got {shown(study.data)}.",
-            "Write data=('trec', 'sst2').",
-        )
-    _check_numbers(study)
-    if study.scope not in get_args(Scope):
-        raise Refused(
-            f"No scope {study.scope!r}.{nearest(str(study.scope), get_args(Scope))}",
-            f"Scopes: {', '.join(get_args(Scope))}.",
-        )
-    looks, spend = list(study.looks), list(study.spend)
-    if looks != sorted(set(looks)) or (looks and looks[0] < 1):
-        raise Refused(
-            f"Looks must be ascending and >= 1; got {study.looks!r}.", "Sort them, each once."
-        )
-    if spend and (
-        len(spend) != len(looks) or not min(spend) > 0 or not sum(spend) <= ALPHA + 1e-12
-    ):
-        raise Refused(
-            f"spend must hold one number > 0 per look, with a sum of at most {ALPHA}; got "
-            f"{study.spend!r} for looks {study.looks!r}.",
-            "Leave spend out: the looks then share 0.05 in ascending parts.",
-        )
-
-
-def _check_numbers(study: Study) -> None:
-    """Refuses a margin, collapse or floor that no difference or value of the metric can have."""
-    in_points = (study.measure.unit, study.measure.factor) == ("points", 100)
-    most = 1.0 if in_points else sys.float_info.max
-    said = " and at most 1, since a point is a hundredth" if in_points else ""
-    if study.margin is not None and not 0 < study.margin <= most:
-        raise Refused(
-            f"A margin must be > 0{said}; got {study.margin!r}.", "Give a margin or None."
-        )
-    if isinstance(study.collapse, int | float) and not 0 <= study.collapse <= most:
-        raise Refused(f"collapse must be >= 0{said}; got {study.collapse!r}.", "Give a distance.")
-    if isinstance(study.floor, int | float) and not 0 <= abs(study.floor) <= most:
-        raise Refused(
-            f"floor must be finite{said}; got {study.floor!r}.", "Give a value, or 'chance'."
-        )
-
-
-def _check_arms(study: Study) -> None:
-    arms = study.complete_arms
-    names = [arm.name for arm in arms]
-    for arm in arms:
-        _check_arm(study, arm)
-    if any(study.task.data_paths & set(arm.levels) for arm in arms):
-        raise Refused(
-            f"Arms of study {study.name!r} differ in their data, so they cannot be paired.",
-            "Compare arms on one data set; run the study again with DATA=... for another.",
-        )
-    if study.search and not study.tuned:
-        return  # the other arms are what the search will find
-    if len(arms) < 2:  # noqa: PLR2004 - a comparison takes two
-        raise Refused(f"Study {study.name!r} has {len(arms)} arm(s).", "Declare at least two.")
-    if len(arms) * study.most_seeds > MOST_TRIALS:
-        raise Refused(
-            f"Study {study.name!r} plans {len(arms) * study.most_seeds:,} trials; at most "
-            f"{MOST_TRIALS:,} can be kept.",
-            "Declare fewer arms or seeds.",
-        )
-    seen: dict[tuple[Any, int | None], str] = {}
-    for arm in arms:
-        # As it is identified: two values with one repr would share their runs.
-        written = tuple((path, repr(value)) for path, value in flatten(arm.config).items())
-        what = (written, arm.seed_offset)
-        if what in seen:
-            raise Refused(
-                f"Arms {seen[what]!r} and {arm.name!r} of study {study.name!r} have the same "
-                "configuration, as it is written down.",
-                "Remove one of them, or give their values different reprs.",
-            )
-        seen[what] = arm.name
-    if study.baseline_name not in names:
-        raise Refused(
-            f"The baseline {study.baseline_name!r} of study {study.name!r} is not one of its arms."
-            f"{nearest(study.baseline_name, names)}",
-            f"Arms: {', '.join(names)}.",
-        )
-
-
-def _check_arm(study: Study, arm: Arm) -> None:
-    """Refuses an arm whose name cannot be read, or whose seed offset is none."""
-    if not arm.name.strip() or len(arm.name) > MOST_LETTERS or not arm.name.isprintable():
-        raise Refused(
-            f"An arm of study {study.name!r} is named {shown(arm.name)}; a name is 1 to "
-            f"{MOST_LETTERS} printable letters.",
-            "Rename the arm, or give the level a shorter text.",
-        )
-    offset = arm.seed_offset
-    if offset is not None and (type(offset) is not int or not 0 <= offset <= MOST_OFFSET):
-        raise Refused(
-            f"seed_offset of arm {arm.name!r} must be a whole number from 0 to {MOST_OFFSET:,}; "
-            f"got {shown(offset)}.",
-            "Give for example 1000.",
-        )

@@ -1,7 +1,7 @@
 """The record :class:`Task`: everything the harness knows about the kind of run that it ablates.
 
 Code outside a task's own package must not depend on which task it is given. There are two: the
-text classifier with attention, :data:`ablation.task.text.TEXT`, and a function of the user's own,
+text classifier with attention, :data:`ablation.task.text.TEXT`, and a user-defined function,
 :func:`ablation.task.function.function_task`.
 """
 
@@ -61,7 +61,7 @@ class Identity(NamedTuple):
 
 
 class Guess(NamedTuple):
-    """What is known of a metric on test before the first run."""
+    """Facts about a metric on test that are known before the first run."""
 
     chance: float | None
     """Its value for guessing; None if unknown."""
@@ -106,9 +106,9 @@ class Notes(NamedTuple):
     """Sentences about prepared data, for the command line and the report."""
 
     read: Sequence[str] = ()
-    """What was read."""
+    """What was read, as sentences."""
     warnings: Sequence[str] = ()
-    """What may make a result mean something else than it seems to."""
+    """Sentences about data that may make a result misleading."""
 
 
 def _no_notes(data: Any) -> Notes:

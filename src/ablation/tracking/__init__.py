@@ -1,8 +1,24 @@
 """Writes runs to MLflow and reads them back; MLflow decides which trials are done."""
 
 from ablation.tracking.curves import CURVES, curves_frame, validation_curves
+from ablation.tracking.declared import (
+    current_declaration,
+    declarations,
+    declare,
+    declared_in,
+    describe_data,
+)
 from ablation.tracking.entities import LOGITS, WEIGHTS
 from ablation.tracking.examples import COMMONEST, EXAMPLES, attention_frame, examples_frame
+from ablation.tracking.facts import (
+    about_of,
+    keep_about,
+    keep_commonest,
+    keep_numerics,
+    numerics,
+    numerics_in,
+    numerics_of,
+)
 from ablation.tracking.foreign import foreign_runs
 from ablation.tracking.frames import (
     HASHES,
@@ -12,6 +28,7 @@ from ablation.tracking.frames import (
     runs_frame,
     test_evaluations,
 )
+from ablation.tracking.home import Home, find_home, labels_taken, open_experiment, open_home
 from ablation.tracking.kept import (
     Outdated,
     find_outdated,
@@ -47,29 +64,8 @@ from ablation.tracking.searched import (
     told_at,
     told_of,
 )
-from ablation.tracking.store import (
-    LABEL,
-    Home,
-    about_of,
-    connect,
-    current_declaration,
-    declarations,
-    declare,
-    declared_in,
-    describe_data,
-    failures,
-    find_home,
-    keep_about,
-    keep_commonest,
-    keep_numerics,
-    labels_taken,
-    numerics,
-    numerics_in,
-    numerics_of,
-    open_experiment,
-    open_home,
-    settled,
-)
+from ablation.tracking.store import connect, failures, settled
+from ablation.tracking.tags import LABEL
 from ablation.tracking.unfinished import endings
 
 __all__ = [

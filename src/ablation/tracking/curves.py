@@ -12,7 +12,7 @@ from ablation.records.outcome import Outcome
 from ablation.study.identity import key_of
 from ablation.tracking import tables
 from ablation.tracking.frames import planned
-from ablation.tracking.store import Home
+from ablation.tracking.home import Home
 
 if TYPE_CHECKING:
     import numpy as np

@@ -10,7 +10,8 @@ from ablation.records.failure import FAILURES
 from ablation.records.outcome import EpochRecord, Outcome, RunResult
 from ablation.records.paths import flatten
 from ablation.task import Prepared
-from ablation.tracking.store import DATA, KIND, LABEL, Home, source
+from ablation.tracking.home import Home
+from ablation.tracking.tags import DATA, KIND, LABEL, source
 
 if TYPE_CHECKING:
     from mlflow.entities import Metric, Param

@@ -12,9 +12,11 @@ from urllib.parse import unquote, urlparse
 
 from ablation.records.declaration import Declaration
 from ablation.records.outcome import Outcome
+from ablation.tracking.facts import commonest
 from ablation.tracking.frames import planned
+from ablation.tracking.home import Home
 from ablation.tracking.record import ATTENTION, CORRECT
-from ablation.tracking.store import Home, commonest, failures
+from ablation.tracking.store import failures
 
 if TYPE_CHECKING:
     import pandas as pd

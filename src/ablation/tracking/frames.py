@@ -10,7 +10,8 @@ from ablation.records.metric import METRICS
 from ablation.records.outcome import Outcome
 from ablation.study.identity import key_of
 from ablation.tracking.entities import LOGITS, WEIGHTS
-from ablation.tracking.store import DATA, KIND, Home, search
+from ablation.tracking.home import Home, search
+from ablation.tracking.tags import DATA, KIND
 
 if TYPE_CHECKING:
     import pandas as pd

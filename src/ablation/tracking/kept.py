@@ -10,8 +10,10 @@ from typing import Any
 from ablation.records.outcome import Outcome
 from ablation.study.identity import key_of
 from ablation.study.plan import Plan
+from ablation.tracking.declared import CONTENT, DECLARED
 from ablation.tracking.entities import SOURCES
-from ablation.tracking.store import CONTENT, DECLARED, Home, long_in, set_long
+from ablation.tracking.home import Home
+from ablation.tracking.tags import long_in, set_long
 
 KEPT = "ablation.kept"
 """Tag of the parent run, in parts: hash of an arm to the earlier hash whose results are taken."""

@@ -12,7 +12,8 @@ from ablation.records.declaration import Declaration
 from ablation.records.outcome import Outcome
 from ablation.tracking import notes
 from ablation.tracking.entities import COLOUR
-from ablation.tracking.store import KIND, LABEL, Home, search
+from ablation.tracking.home import Home, search
+from ablation.tracking.tags import KIND, LABEL
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -30,7 +31,7 @@ def page_of(home: Home) -> str:
 
 
 def state_in(label: str, tags: Mapping[str, str]) -> str:
-    """Returns the state of the page in an experiment's tags, as JSON; empty if there is none."""
+    """Returns the page's state in an experiment's tags, as JSON; empty if it was never saved."""
     view = tags.get(VIEW + _key(label))
     return "" if view is None else str(json.loads(view)["state"])
 

@@ -15,8 +15,10 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from ablation.errors import Refused
+from ablation.tracking.home import search
 from ablation.tracking.owner import Owner, clock, this_process
-from ablation.tracking.store import KIND, LABEL, failures, search, source
+from ablation.tracking.store import failures
+from ablation.tracking.tags import KIND, LABEL, source
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -32,7 +34,7 @@ BEAT = 10.0
 DOUBT = 30.0
 """Seconds without a pulse after which a holder reads its own lease before it writes."""
 DEAD = 60.0
-"""Seconds for which a pulse must stand still, on the reader's own clock, to be one of the dead."""
+"""Seconds by the reader's clock after which a lease whose pulse has not changed is dead."""
 PATIENCE = DEAD + 30.0
 """Seconds after which a start gives up that neither gets the lease nor finds who has it."""
 
@@ -154,7 +156,7 @@ class _Watch:
         """Lease to its first pulse and when that was read."""
 
     def living(self, leases: list[Run]) -> list[Run]:
-        """Returns the leases whose process is not gone, and whose pulse does not stand still."""
+        """Returns the leases whose process is not gone, and whose pulse still changes."""
         return [run for run in leases if not self._is_dead(run)]
 
     def refuse_held(self, leases: list[Run], label: str) -> None:
@@ -175,8 +177,8 @@ class _Watch:
     def _is_dead(self, run: Run) -> bool:
         pulse = run.data.tags.get(PULSE, "")
         first, at = self._first(run, pulse)
-        stands = first == pulse and clock() - at >= DEAD
-        return stands or Owner.from_tags(run.data.tags).is_gone
+        is_still = first == pulse and clock() - at >= DEAD
+        return is_still or Owner.from_tags(run.data.tags).is_gone
 
     def _first(self, run: Run, pulse: str) -> tuple[str, float]:
         return self._seen.setdefault(_id(run), (pulse, clock()))

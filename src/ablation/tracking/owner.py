@@ -11,6 +11,8 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
+from ablation.records import pids
+
 PREFIX = "ablation.owner."
 
 
@@ -44,7 +46,7 @@ class Owner:
     @property
     def is_gone(self) -> bool:
         """Whether the process is certainly gone; False for one on another machine."""
-        return self.is_here and (not _exists(self.pid) or _started(self.pid) != self.started)
+        return self.is_here and (not pids.exists(self.pid) or _started(self.pid) != self.started)
 
     def __str__(self) -> str:
         return f"process {self.pid} on {self.host}"
@@ -69,16 +71,6 @@ def this_process() -> Owner:
 def clock() -> float:
     """Returns seconds that only go forward, also while the machine sleeps."""
     return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
-
-
-def _exists(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True
-    return True
 
 
 def _started(pid: int) -> str:

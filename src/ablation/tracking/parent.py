@@ -11,8 +11,9 @@ from typing import Any
 
 from ablation.records.taken import Taken, taken_from_json, taken_to_json
 from ablation.tracking import landing
+from ablation.tracking.home import Home
 from ablation.tracking.notes import NOTE
-from ablation.tracking.store import Home, long_in, set_long
+from ablation.tracking.tags import long_in, set_long
 
 EARLIER = ("mean", "effect", "low", "high", "verdict_low", "verdict_high", "n", "failed")
 """First part of the metrics that earlier versions put there, six per arm."""

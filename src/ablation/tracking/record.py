@@ -24,8 +24,9 @@ from ablation.tracking.entities import (
     result_tags,
     tags_of,
 )
+from ablation.tracking.home import Home, search
 from ablation.tracking.kept import kept_in, with_kept
-from ablation.tracking.store import KIND, LABEL, Home, search
+from ablation.tracking.tags import KIND, LABEL
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

@@ -14,20 +14,9 @@ from ablation.records.told import Told
 from ablation.task import Prepared
 from ablation.tracking import tables
 from ablation.tracking.entities import KEY, curves_of, milliseconds
-from ablation.tracking.store import (
-    DATA,
-    KIND,
-    LABEL,
-    TAG_LENGTH,
-    Home,
-    connect,
-    find_home,
-    labels_taken,
-    long_in,
-    search,
-    set_long,
-    source,
-)
+from ablation.tracking.home import Home, find_home, labels_taken, search
+from ablation.tracking.store import connect
+from ablation.tracking.tags import DATA, KIND, LABEL, TAG_LENGTH, long_in, set_long, source
 
 if TYPE_CHECKING:
     from ablation.study.searched import Search

@@ -15,7 +15,8 @@ from urllib.parse import quote
 from ablation.records import addresses
 from ablation.records.outcome import Outcome
 from ablation.tracking.entities import CHOSEN, KEY, outcome_of
-from ablation.tracking.store import DATA, KIND, LABEL, belongs, deleted
+from ablation.tracking.home import belongs, deleted
+from ablation.tracking.tags import DATA, KIND, LABEL
 
 Query = Callable[..., list[Any]]
 """Takes SQL and named values, and returns the rows."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from ablation.records.failure import FAILURES
 from ablation.tracking.entities import KEY
-from ablation.tracking.store import KIND, LABEL, Home, search
+from ablation.tracking.home import Home, search
+from ablation.tracking.tags import KIND, LABEL
 
 
 def endings(home: Home) -> dict[str, str]:

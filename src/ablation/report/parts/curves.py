@@ -14,7 +14,7 @@ from ablation.report.basis import COLOURED, Basis
 from ablation.report.blocks import Block, Cell, Figure, Table, Text, table
 
 MOST_PANELS = 8
-"""Curves that are drawn of a metric of the user's own."""
+"""Curves that are drawn of a user-defined metric."""
 
 HALF = 0.5
 """Share of runs whose chosen epoch was the last, above which training was cut short."""

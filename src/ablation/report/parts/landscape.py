@@ -1,4 +1,4 @@
-"""What a joint search saw: importances beside their null, the value over hyperparameters."""
+"""Shows what a joint search saw: importances beside their null, the value over hyperparameters."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ FEWEST = 8
 """Trials from which a contour is drawn."""
 
 DESCRIPTIVE = (
-    "Importances are descriptive: they sum to one even where nothing matters, so each stands "
+    "Importances are descriptive: they sum to one even where nothing matters, so each is shown "
     "beside the 95 % quantile of what it is where the values are shuffled over the trials."
 )
 

@@ -41,7 +41,7 @@ _TESTS = {
     "Welch's statistic with min(n, n of the baseline) - 1 degrees of freedom, which is never "
     "liberal",
 }
-"""How a difference is tested, by whether arms are paired."""
+"""Test of a difference, by whether arms are paired."""
 
 
 def _critical(basis: Basis) -> str:

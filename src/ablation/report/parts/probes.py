@@ -12,7 +12,7 @@ from ablation.report.numbers import significant
 from ablation.report.parts.curves import drawing, note_on_grey, panels_of, seeds_of
 
 MOVING = ("displacement_", "gradient_")
-"""How the probes begin that tell of tensors and not of texts."""
+"""First letters of the probes that are about tensors, not about texts."""
 
 
 MEANINGS = {

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from ablation.figures import Figure as Drawing
 
 ROOM = 80
-"""Characters of names that stand side by side under an axis."""
+"""Most characters of names side by side under an axis."""
 
 
 def section(basis: Basis) -> Iterator[Block]:

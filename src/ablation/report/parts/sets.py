@@ -111,7 +111,7 @@ def over_table(sets: Sets, scale: Scale) -> Table:
                 for row, each in zip(rows, _records(sets.over), strict=True)]  # fmt: skip
         caption += (
             " The mean and its interval (Hartung and Knapp) take the data sets as a sample of "
-            "others; the last column is where the effect in a new one lies. No verdict."
+            "others; the last column is the range of the effect in a new one. No verdict."
         )
     return table(columns, rows, numeric="lr*", caption=caption)
 
@@ -164,7 +164,7 @@ def _forest(
     arm, baseline = row["arm"], drawn[-1].baseline
     mean = (
         f" The last row is the mean over {row['sets']} data sets, taken as a sample of others; "
-        "its thin line is where a new one lies."
+        "its thin line is the range for a new one."
     )
     return Figure(
         name,
@@ -215,7 +215,7 @@ def method(sets: Sets) -> Iterator[Text]:
     if len(sets.names) < stats.FEWEST_SETS:
         yield Text(
             f"From {stats.FEWEST_SETS} data sets on, the page also has the mean effect over "
-            "data sets and the range in which a new one lies."
+            "data sets and the range for a new one."
         )
 
 

@@ -35,7 +35,7 @@ SQUEEZED = 2.0
 """Times as far from zero as all others reach: an arm beyond gets a panel of its own."""
 
 NARROW = 3.9
-"""Inches of the figure for a telephone, in which names stand above the bars."""
+"""Inches of the figure for a telephone, in which names are above the bars."""
 
 
 def section(basis: Basis) -> Iterator[Block]:
@@ -62,7 +62,7 @@ _DOTS = {
     True: "Each arm less the baseline on the same seeds: dots are seeds",
     False: "Each arm less the baseline: dots are runs less the mean of the baseline",
 }
-"""What the forest shows, by whether arms are paired."""
+"""Caption of the forest, by whether arms are paired."""
 
 _COMPARED = {
     True: "compare runs that share a seed",
@@ -168,7 +168,7 @@ def draw_forest(
         effects: One row per arm, the baseline first; it has no row of its own.
         differences: One row per arm and seed, of these arms alone.
         axis: How the metric is written.
-        narrow: Whether names stand above the bars, and the numbers are left to the table.
+        narrow: Whether names are above the bars, and the numbers are left to the table.
     """
     rows = effects.iloc[1:].reset_index(drop=True)
     spans = spans_of(rows, differences)

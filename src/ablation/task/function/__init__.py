@@ -1,4 +1,4 @@
-"""A function of the user's own as a :class:`ablation.task.Task`."""
+"""A user-defined function as a :class:`ablation.task.Task`."""
 
 from ablation.task.function.task import function_task
 

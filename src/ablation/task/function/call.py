@@ -27,7 +27,7 @@ LAST = 2000
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Context:
-    """What a function with a third parameter is told."""
+    """The third argument of a function that takes one."""
 
     device: str
     """``cpu`` or ``cuda``; of several GPUs a worker sees its own alone."""

@@ -23,7 +23,7 @@ CHOSEN = "best_epoch"
 """Name of the epoch whose weights were kept; without it none was chosen."""
 
 CLOSE = 1e-6
-"""How near the mean of the scores by example must be to the metric, or to its size above 1."""
+"""Largest distance of the scores' mean from the metric, relative where the metric exceeds 1."""
 
 
 def curves(yielded: Any) -> dict[str, float]:
@@ -98,7 +98,7 @@ def chosen_epoch(returned: Mapping[str, Any]) -> int:
 
 
 def hash_in(returned: Mapping[str, Any], name: str) -> str | None:
-    """Returns one of the :data:`HASHES`; None where there is none.
+    """Returns one of the :data:`HASHES`; None if it was not returned.
 
     Raises:
         TypeError: If it is no text.

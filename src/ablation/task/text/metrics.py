@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 
 class Score(NamedTuple):
-    """How a metric follows from the classifier's outputs on a split."""
+    """Computes a metric from the classifier's outputs on a split."""
 
     # Written with the tensors' own methods, so that the conductor imports no PyTorch.
     value: Callable[[Any, Any], float]

@@ -32,7 +32,7 @@ def shown_texts(
         tokens: Token ids of all texts, one after the other.
         offsets: Where each text starts, and the end of the last.
     """
-    # By content and not by place, so that a text is chosen whatever stands beside it.
+    # By content and not by place, so that the choice of a text does not depend on its neighbours.
     starts = np.asarray(offsets[:-1])
     place = (np.arange(len(tokens)) - starts.repeat(np.diff(offsets))).astype(np.uint64)
     mixed = (np.asarray(tokens).astype(np.uint64) + np.uint64(1)) * _FACTOR ^ place * _STEP

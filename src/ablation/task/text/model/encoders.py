@@ -67,7 +67,7 @@ class CNN(nn.Module):
 
     One matrix product over each token and its two neighbours computes it. On a GPU, and where
     :func:`convolves` says so, it is a convolution with its channels innermost, as the embeddings
-    lie.
+    have them.
     """
 
     def __init__(self, embedding_size: int, hidden_size: int) -> None:

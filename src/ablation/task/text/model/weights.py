@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from ablation.task.text.config import AttentionConfig, Fill
 
 LOWEST = -2.0
-"""What scores far below the largest are raised to: clear of the threshold, -1 at the least, which
-is rounded."""
+"""Scores far below the largest are raised to this. The threshold is at least -1 before rounding,
+so they stay below it."""
 
 Normaliser = Callable[[Tensor], Tensor]
 
@@ -42,7 +42,7 @@ def sparsemax(scores: Float[Tensor, "*rows length"]) -> Float[Tensor, "*rows len
 
     Martins and Astudillo (2016), algorithm 1.
     """
-    # The threshold is at least the largest score minus one: all that lies below is outside, and
+    # The threshold is at least the largest score minus one: all that is below gets no weight, and
     # may be raised to near it. So no fill, not even -inf, reaches the arithmetic, which is at
     # least that of float32: a sum over a long text has no room in fewer digits.
     lifted = _at_least_float32(scores)

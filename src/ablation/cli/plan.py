@@ -1,0 +1,151 @@
+"""The commands that train nothing and write nothing: ``list``, ``plan`` and ``status``."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ablation.cli import asjson
+from ablation.cli.asjson import Json, show_json
+from ablation.cli.options import Data, Label, Name, Seeds, Store, Text, Workers
+from ablation.cli.output import escaped, show, show_data
+from ablation.errors import Refused
+
+if TYPE_CHECKING:
+    from ablation.study.plan import Plan
+    from ablation.study.spec import Study
+
+
+def list_studies() -> None:
+    """Lists the studies with their questions."""
+    from rich.table import Table
+
+    from ablation.study.load import STUDIES, known_studies, load
+
+    table = Table("study", "arms", "baseline", "question", box=None)
+    broken = []
+    for name in known_studies(STUDIES):
+        try:
+            study = load(name, STUDIES)
+        except Refused as error:
+            broken.append(error.rule)
+            continue
+        arms = study.complete_arms
+        table.add_row(*map(escaped, (name, len(arms), study.baseline_name, study.question)))
+    show(table)
+    for rule in broken:
+        show(escaped(f"Not usable: {rule}"))
+    show("Run one: make study NAME=init_std")
+
+
+def plan(
+    name: Name, *, data: Data = None, text: Text = None, label: Label = None, seeds: Seeds = None,
+    store: Store = None, workers: Workers = None, as_json: Json = False,
+) -> None:  # fmt: skip
+    """Prints a study's arms, the finished and missing trials, and an estimate of the time."""
+    from ablation.cli.searched import with_searches
+    from ablation.cli.sets import plans_of
+    from ablation.study.load import STUDIES, load
+    from ablation.task import Redirection
+
+    other = Redirection(data=data, text=text, label=label)
+    plans = plans_of(load(name, STUDIES), other, seeds)
+    if as_json:
+        from ablation.cli.asked import look_up
+
+        show_json({"plans": [asjson.plan_of(given, look_up(given, store)) for given in plans]})
+        return
+    for before in plans:
+        given, said = with_searches(before, store)
+        for line in said:
+            show(escaped(line))
+        _show_plan(given, store, workers)
+
+
+def _show_plan(given: Plan, store: Path | None, workers: int | None) -> None:
+    """Prints one data set's arms, trials and estimate of the time."""
+    from rich.table import Table
+
+    from ablation.cli.asked import cores, estimate, look_up
+    from ablation.mirror import DONE
+
+    study, seen = given.study, look_up(given, store)
+    table = Table("arm", "config", "seeds", "done", "missing", box=None)
+    for arm, config in dict.fromkeys((t.arm.name, t.config_hash) for t in given.trials):
+        states = [seen.state(trial) for trial in seen.planned if trial.arm.name == arm]
+        done = sum(state in DONE for state in states)
+        table.add_row(*map(escaped, (arm, config, len(states), done, len(states) - done)))
+    show(escaped(f"{seen.label}: {study.question}"))
+    show(table)
+    show_data(given)
+    missing = [trial for trial in seen.planned if seen.state(trial) not in DONE]
+    show(f"{len(seen.planned)} trials are planned; {len(missing)} missing. {_budget(given.study)}")
+    if seen.note:
+        show(seen.note)
+    # After the tables, because loading takes a second.
+    from ablation.analysis import checks_of, factor_rows, planning
+
+    examples = given.data.rows.get("test") if given.declaration.can_generalise else None
+    known = seen.values(study.baseline_name)
+    show(planning(given.study, known, examples, seen.deviation))
+    for row in factor_rows(given.study, given.declaration, known):
+        show(escaped(row))
+    for found in checks_of(given, known):
+        show(escaped(f"Check {found}"))
+    if missing:
+        show(estimate(given, seen, missing, workers or cores()))
+
+
+def status(
+    name: Name, *, data: Data = None, text: Text = None, label: Label = None, seeds: Seeds = None,
+    store: Store = None,
+    watch: Annotated[bool, typer.Option(help="Update it until all trials are done.")] = False,
+    as_json: Json = False,
+) -> None:  # fmt: skip
+    """Prints a study's results as a matrix of arms and seeds."""
+    from rich.console import Console
+
+    from ablation.cli import matrix
+    from ablation.cli.asked import cores, look_up
+    from ablation.cli.searched import with_searches
+    from ablation.cli.sets import plans_of
+    from ablation.mirror import DONE
+    from ablation.study.load import STUDIES, load
+    from ablation.task import Redirection
+
+    other = Redirection(data=data, text=text, label=label)
+    plans = [with_searches(each, store)[0] for each in plans_of(load(name, STUDIES), other, seeds)]
+    if as_json:
+        show_json({"studies": [asjson.status_of(given, look_up(given, store)) for given in plans]})
+        return
+    for given in plans:
+        look = partial(look_up, given, store)
+        if watch:
+            if not matrix.watch(given, look, Console(), workers=cores()):
+                return
+            continue
+        seen = look()
+        show(escaped(f"{seen.heading}, by seed and arm"))
+        show(matrix.matrix(seen, times=False))
+        done = sum(seen.state(trial) in DONE for trial in seen.planned)
+        show(f"{done} of {len(seen.planned)} planned trials are done. {seen.note}")
+
+
+def _budget(study: Study) -> str:
+    """Returns a sentence about the looks, or a warning if the seeds are few."""
+    if len(study.schedule) > 1:
+        looks = ", ".join(str(look.seeds) for look in study.schedule)
+        return f"Looks at {looks} seeds: only undecided arms get more."
+    return screening(study)
+
+
+def screening(study: Study) -> str:
+    """Returns a warning if the seeds are too few for verdicts, else an empty string."""
+    least = 5
+    if study.most_seeds >= least:
+        return ""
+    seeds = "1 seed is" if study.most_seeds == 1 else f"{study.most_seeds} seeds are"
+    return f"{seeds} only a screening: use {least} or more for verdicts."

@@ -1,0 +1,253 @@
+"""The command ``run``: carries out what is missing of a study, and writes its report."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from ablation.cli.folder import refuse_places
+from ablation.cli.options import (
+    Data,
+    Device,
+    FailFast,
+    FollowUp,
+    KeepResults,
+    Label,
+    Name,
+    Only,
+    Reports,
+    Seeds,
+    Store,
+    Text,
+    Timeout,
+    Workers,
+)
+from ablation.cli.output import escaped, show, show_data
+from ablation.cli.plan import screening
+from ablation.cli.process import INTERRUPTED, terminate_like_interrupt
+from ablation.cli.recorded import load_for_the_report, show_report, write_report
+from ablation.errors import Refused
+
+if TYPE_CHECKING:
+    from ablation.execute import Glance, Held, ProcessCrew, Session
+    from ablation.execute.walk import Orders
+    from ablation.records.places import Places
+    from ablation.study.plan import Plan
+    from ablation.tracking import Home
+
+MOST_WORKERS = 1000
+
+
+def run(
+    name: Name, *, data: Data = None, text: Text = None, label: Label = None, seeds: Seeds = None,
+    workers: Workers = None, device: Device = "auto", store: Store = None,
+    reports: Reports = Path("reports"), follow_up: FollowUp = False, only: Only = None,
+    timeout: Timeout = None, fail_fast: FailFast = False, keep_results: KeepResults = False,
+) -> None:  # fmt: skip
+    """Runs the missing trials of a study, records them and writes the report."""
+    _refuse_options(device, workers, timeout)
+    from ablation.cli.asked import cores
+    from ablation.cli.follow import follow_up_plan
+    from ablation.cli.part import part_of
+    from ablation.cli.searched import with_searches
+    from ablation.cli.sets import heading, plans_of, write_over_sets
+    from ablation.execute import ProcessCrew
+    from ablation.execute.alone import alone
+    from ablation.execute.crew import prepare_pool
+    from ablation.execute.garbage import loading, seldom
+    from ablation.execute.walk import Orders
+    from ablation.records.places import places
+    from ablation.study.load import STUDIES, load
+    from ablation.task import Redirection
+    from ablation.tracking import settled as settled_store
+
+    study, where = load(name, STUDIES), places(store)  # a wrong name is refused at once
+    if device == "cuda":  # also at once; for other devices it would load PyTorch in vain
+        study.task.device(device)
+    if not where.record_exists:  # a record may show that nothing is left to train
+        prepare_pool(*study.task.preload, environment=study.task.environment)
+    with loading():
+        plans = plans_of(study, Redirection(data=data, text=text, label=label), seeds)
+        if follow_up:
+            plans = tuple(follow_up_plan(with_searches(given, store)[0], where) for given in plans)
+    wanted = part_of(plans[0], only or ())
+    for given in plans:  # before anything trains, on whichever data
+        arms = given.study.complete_arms
+        pairs = [(arm.config, given.data_by_arm[arm.name]) for arm in arms]
+        with alone(0):  # user-defined code may set anything for the process
+            warnings = given.study.task.check(pairs)
+        for warning in warnings:
+            show(escaped(f"Warning: {warning}"))
+    terminate_like_interrupt()
+    orders = Orders(
+        device=device,
+        timeout=timeout,
+        fail_fast=fail_fast,
+        wanted=wanted,
+        keep_results=keep_results,
+    )
+    complete = []
+    at_once = workers or max(1, cores() // study.task.threads)
+    with seldom(), settled_store(where.tracking), ProcessCrew(at_once) as crew:
+        for place, given in enumerate(plans):
+            if which := heading(plans, place):
+                show(escaped(which))
+            complete.append(_run_on(given, crew, where, reports, orders))
+            over = write_over_sets(plans, reports, crew.map)
+            if fail_fast and not complete[-1]:
+                break
+    if over:
+        show(escaped(over))
+    if not all(complete):
+        raise typer.Exit(1)
+
+
+def _run_on(given: Plan, crew: ProcessCrew, where: Places, reports: Path, orders: Orders) -> bool:
+    """Runs what is missing on one data set and writes its report.
+
+    Returns:
+        Whether every trial that was wanted has an outcome.
+
+    Raises:
+        Exit: After Ctrl-C.
+    """
+    from ablation.cli.searched import search_first
+    from ablation.cli.settled import settled
+    from ablation.execute import glance, hold
+    from ablation.execute.crew import prepare_pool
+
+    given = search_first(given, crew, where, orders)
+    seen = glance(given, where)
+    shown = settled(given, where, seen, reports)
+    # A store on a read-only disk may be so, too; of a study that asks for fresh runs, these may
+    # still be missing.
+    if seen is not None and shown is not None and not given.study.confirm:
+        show(escaped(_all_done(seen.label, shown["trials"])))
+        show_report(seen.label, shown, reports)
+        return True
+    if given.study.tune:
+        _run_shared(given, crew, where, orders)
+    with hold(where, given.study.name) as held:
+        seen = glance(given, where)  # again: another process may have been recording
+        refuse_places(reports)
+        show_data(given)
+        task = given.study.task
+        prepare_pool(*task.preload, environment=task.environment)
+        opened, idle = _carry_out(given, crew, where, held, seen=seen, orders=orders)
+    failed, left = opened.attempts.summary(), bool(opened.left)
+    if opened.outcomes:
+        if again := _run_fresh(given, opened.home, crew, where, orders):
+            failed, left = [*failed, *again.attempts.summary()], left or bool(again.left)
+        write_report(opened.home, where, reports, None if idle else crew)
+    for line in failed:
+        show(escaped(line))
+    if opened.missing:
+        names = ", ".join(f"{t.arm.name} seed {t.seed}" for t in opened.missing[:10])
+        show(escaped(f"{len(opened.missing)} planned trials are missing: {names}"))
+    return not failed and not left
+
+
+def _run_fresh(
+    given: Plan, home: Home, crew: ProcessCrew, where: Places, orders: Orders
+) -> Session | None:
+    """Runs what was decided once more on fresh seeds, where the study asks for that."""
+    from ablation.cli.follow import fresh_plan
+    from ablation.execute import glance, hold
+
+    fresh = fresh_plan(given, home)
+    if fresh is None:
+        return None
+    show(f"The arms that were decided run once more, on {given.study.confirm} fresh seeds.")
+    with hold(where, fresh.study.name) as held:
+        seen = glance(fresh, where)
+        return _carry_out(fresh, crew, where, held, seen=seen, orders=orders)[0]
+
+
+def _run_shared(given: Plan, crew: ProcessCrew, where: Places, orders: Orders) -> None:
+    """Runs the arms of a tuned study at their shared hyperparameters, as a study beside it."""
+    from ablation.cli.searched import plan_of_shared
+    from ablation.execute import glance, hold
+    from ablation.execute.crew import prepare_pool
+
+    beside, task = plan_of_shared(given), given.study.task
+    with hold(where, beside.study.name) as held:
+        seen = glance(beside, where)
+        done = seen is not None and seen.parent is not None and seen.parent.status == "FINISHED"
+        if seen is None or not done or seen.missing(beside):
+            prepare_pool(*task.preload, environment=task.environment)
+            _carry_out(beside, crew, where, held, seen=seen, orders=orders)
+
+
+def _carry_out(
+    given: Plan,
+    crew: ProcessCrew,
+    where: Places,
+    held: Held,
+    *,
+    seen: Glance | None,
+    orders: Orders,
+) -> tuple[Session, bool]:
+    """Trains and records the missing trials; returns the session and whether none was missing."""
+    from ablation.cli.progress import follow
+    from ablation.execute import hand_out, session
+    from ablation.execute.garbage import loading
+
+    opened: Session | None = None
+    try:
+        outdated = None if seen is None else seen.outdated(given)
+        if outdated is not None:
+            show(escaped(outdated.told(keep=orders.keep_results)))
+            if orders.keep_results and seen is not None:
+                seen = seen.keeping(outdated.hashes)
+        missing = [] if seen is None else seen.missing(given)
+        missing, handed = [trial for trial in missing if orders.wanted(trial)], None
+        if missing:
+            device, timeout, folder = orders.device, orders.timeout, held.progress
+            handed = hand_out(crew, given, missing, folder, device=device, timeout=timeout)
+        with contextlib.ExitStack() as record:
+            with loading():  # it takes seconds, in which the workers load and train
+                opened = record.enter_context(
+                    session(given, where, held, orders.wanted, keep=orders.keep_results)
+                )
+            if outdated is None and opened.outdated is not None:  # of a record on a server
+                show(escaped(opened.outdated.told(keep=orders.keep_results)))
+            if warning := screening(given.study):
+                show(warning)
+            idle = not opened.left
+            if not opened.missing:
+                show(escaped(_all_done(opened.home.label, len(opened.trials))))
+            else:
+                steps = follow(opened, crew, handed, orders)
+                for left in record.enter_context(contextlib.closing(steps)):
+                    if left <= crew.at_once:
+                        load_for_the_report(crew)
+    except KeyboardInterrupt:
+        crew.end()
+        planned = len(opened.trials) if opened else 0
+        done = planned - len(opened.missing) if opened else 0
+        kept = f": {done} of {planned} planned trials are done and kept" if planned else ""
+        show(f"\nStopped{kept}. Run the same command again to go on.")
+        raise typer.Exit(INTERRUPTED) from None
+    except BaseException:
+        crew.end()  # while the lock is held: nobody trains beside another conductor
+        raise
+    return opened, idle
+
+
+def _all_done(label: str, trials: int) -> str:
+    return f"{label}: all {trials} planned trials are done; nothing to run."
+
+
+def _refuse_options(device: str, workers: int | None, timeout: float | None) -> None:
+    if device not in {"auto", "cpu", "cuda"}:
+        raise Refused(f"No device {device!r}.", "Give auto, cpu or cuda.")
+    if workers is not None and not 1 <= workers <= MOST_WORKERS:
+        raise Refused(
+            f"1 to {MOST_WORKERS} workers are possible; got {workers}.",
+            "Leave --workers out for one per core.",
+        )
+    if timeout is not None and not timeout > 0:
+        raise Refused(f"--timeout must be > 0; got {timeout!r}.", "Give seconds, or leave it out.")

@@ -1,0 +1,102 @@
+"""What a study declared before its first run, kept with its parent run."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ablation.errors import Refused
+from ablation.records.declaration import Declaration
+from ablation.task import Prepared
+from ablation.tracking import notes
+from ablation.tracking.home import Home
+from ablation.tracking.tags import long_in, set_long
+
+CURRENT = "ablation.declaration"
+"""Tag of the parent run: hash of the latest declaration."""
+DECLARED = "ablation.declared."
+"""Prefix of the tags that hold the date of each declaration."""
+CONTENT = "ablation.content."
+"""Prefix of the tags that hold the text of each declaration, in parts."""
+
+
+def declare(
+    home: Home,
+    declaration: Declaration,
+    wording: Mapping[str, Any],
+    seen: int,
+    at: float | None = None,
+) -> None:
+    """Records a declaration before its first run; one that is known keeps its first date.
+
+    Args:
+        home: The study label.
+        declaration: Everything the study fixed.
+        wording: Question, title and caveats, which may change at any time.
+        seen: Number of outcomes that existed when the declaration was first made.
+        at: When it was made, in seconds since the epoch; None is now.
+    """
+    client, hash_ = home.client, declaration.hash
+    tags = client.get_run(home.parent).data.tags
+    if DECLARED + hash_ not in tags:
+        date = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(at))
+        first = {"date": date, "runs_seen": seen}
+        client.set_tag(home.parent, DECLARED + hash_, json.dumps(first))
+    text = json.dumps({"declaration": declaration.to_json(), "wording": wording})
+    set_long(home, CONTENT + hash_, text)
+    client.set_tag(home.parent, CURRENT, hash_)
+    if notes.NOTE not in tags:  # later replaced by the answer
+        client.set_tag(home.parent, notes.NOTE, notes.text(wording["question"]))
+    client.update_run(home.parent, status="RUNNING")
+
+
+def describe_data(home: Home, data: Prepared) -> None:
+    """Adds the data to the parent run's inputs; trials name them by tag and parameter."""
+    from mlflow.entities import Dataset, DatasetInput, InputTag
+
+    dataset = Dataset(
+        name=data.name,
+        digest=data.fingerprint,
+        source_type="local" if Path(data.source).exists() else "named",
+        source=data.source,
+        profile=str(data.rows),
+    )
+    inputs = DatasetInput(dataset, [InputTag("mlflow.data.context", "all")])
+    home.client.log_inputs(home.parent, [inputs])
+
+
+def declarations(home: Home) -> dict[str, dict[str, Any]]:
+    """Returns hash to ``date`` and ``runs_seen`` for every declaration, oldest first."""
+    tags = home.client.get_run(home.parent).data.tags
+    found = {
+        name.removeprefix(DECLARED): json.loads(value)
+        for name, value in tags.items()
+        if name.startswith(DECLARED)
+    }
+    return dict(sorted(found.items(), key=lambda item: item[1]["date"]))
+
+
+def current_declaration(home: Home) -> tuple[str, dict[str, Any]]:
+    """Returns hash and content (``declaration``, ``wording``) of the latest declaration.
+
+    Raises:
+        Refused: If the study has no declaration.
+    """
+    found = declared_in(home.client.get_run(home.parent).data.tags)
+    if found is None:
+        raise Refused(
+            f"The study {home.label!r} was interrupted before it was declared.", "Run it again."
+        )
+    return found
+
+
+def declared_in(tags: Mapping[str, str]) -> tuple[str, dict[str, Any]] | None:
+    """Returns hash and content of the latest declaration in a parent run's tags, or None."""
+    if CURRENT not in tags:
+        return None
+    hash_ = tags[CURRENT]
+    content: dict[str, Any] = json.loads(long_in(tags, CONTENT + hash_))
+    return hash_, content

@@ -1,4 +1,4 @@
-"""Ablation studies of attention pooling in a PyTorch text classifier.
+"""Ablation studies of your own model or of a text classifier, answered with evidence.
 
 ``ablation.load("init_std")`` returns what is recorded of a study, ``ablation.run(study)`` runs
 what is missing of it, ``ablation.judge(frame, ...)`` gives the verdicts on anyone's results.

@@ -87,5 +87,5 @@ def rebuild(
         show(escaped(f"A rebuild would change {path}"))
     if differing:
         raise typer.Exit(1)
-    said = "1 report is" if len(folders) == 1 else f"{len(folders)} reports are"
-    show(f"{said} {'as a rebuild makes them' if check else 'rebuilt'}.")
+    said = "1 report" if len(folders) == 1 else f"{len(folders)} reports"
+    show(f"{said} checked: a rebuild changes nothing." if check else f"{said} rebuilt.")

@@ -92,7 +92,7 @@ def test_any_text_becomes_one_line_of_bounded_length(text: str) -> None:
          "MLFLOW_TRUNCATE_LONG_VALUES"),
         (OSError(errno.EROFS, "Read-only file system", "/srv/mlartifacts"), "--artifacts-dest"),
         (ValueError("file is not a database"), "Restore it from a backup"),
-        (ValueError("something else"), "Repair that"),
+        (ValueError("something else"), "Fix it"),
     ],
 )  # fmt: skip
 def test_each_cause_has_its_own_way_out(error: Exception, way_out: str) -> None:

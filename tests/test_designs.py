@@ -74,7 +74,10 @@ def test_a_fraction_has_resolution_four(size: int) -> None:
         ({"design": "factorial", "factors": {"model.dropout": (0.1,)}}, "at least 2 levels"),
         ({"design": "leave_one_out", "factors": {"model.dropout": (0.1, 0.2, 0.3)}}, "2 levels"),
         ({"design": "factorial", "baseline": 0.05}, "first level of each factor"),
-        ({"design": "factorial", "factor": "model.dropout"}, "factors with a design, or arms"),
+        (
+            {"design": "factorial", "factor": "model.dropout"},
+            "factors with a design, arms, search",
+        ),
     ],
 )
 def test_a_design_that_cannot_be_is_refused(changes: dict[str, Any], said: str) -> None:

@@ -263,7 +263,7 @@ BAD: Mapping[str, tuple[Any, Mapping[str, Any], str]] = {
     "no column": (small(), {"metric": "acuracy"}, "Did you mean 'accuracy'"),
     "no seed column": (small(), {"seed": None}, "no column names the seed"),
     "no direction": (small().rename(columns={"accuracy": "bleu"}), {"metric": "bleu"},
-                     "does not follow from its name"),
+                     "does not tell whether higher is better"),
     "no row": (small(), {"where": ("arm=x",)}, "No row has arm=x"),
     "no condition": (small(), {"where": ("arm",)}, "condition COLUMN=VALUE"),
     "margin": (small(), {"margin": 0.0}, "margin > 0"),
@@ -353,10 +353,14 @@ def test_a_frame_in_python_is_judged_as_its_file_is() -> None:
         ablation.judge(small(), arm="arm", metric="accuracy", baseline="a", lower=True)
 
 
-def test_the_readme_names_the_options_that_there_are() -> None:
-    text = (HERE.parent / "README.md").read_text(encoding="utf-8")
-    section = text.partition("## Results that you already have")[2].partition("\n## ")[0]
-    named = set(re.findall(r"--[a-z]+", section))
+def test_readme_and_reference_name_the_options_that_there_are() -> None:
+    readme, reference = (
+        (HERE.parent / name).read_text(encoding="utf-8")
+        for name in ("README.md", "docs/reference.md")
+    )
+    section = readme.partition("## Results that you already have")[2].partition("\n## ")[0]
+    table = reference.partition("## Options of judge")[2].partition("\n## ")[0]
+    named = set(re.findall(r"--[a-z]+", section + table))
     shown = CliRunner().invoke(cli.app, ["judge", "--help"], env={"COLUMNS": "200"}).output
     offered = set(re.findall(r"--[a-z]+", shown)) - {"--help", "--json", "--store", "--reports"}
     assert named == offered - {"--name"}

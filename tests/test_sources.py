@@ -150,7 +150,7 @@ def test_installed_packages_are_not_read_from_a_module_beside_them() -> None:
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [("def train(:\n", "line 1, is no Python"), (None, "cannot be found as Python source")],
+    [("def train(:\n", "line 1, is not valid Python"), (None, "cannot be found as Python source")],
 )
 def test_what_cannot_be_read_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str | None, message: str

@@ -95,7 +95,7 @@ def _proposed(given: Plan, where: Places) -> Proposal:
     if proposal is None:
         raise Refused(
             f"{home.label} leaves no arm that a follow-up is likely to decide.",
-            "What would decide an open arm, its report says: a wider margin, less noise, or a "
+            "Its report says what would decide an open arm: a wider margin, less noise, or a "
             "larger test split.",
         )
     return proposal
@@ -103,7 +103,7 @@ def _proposed(given: Plan, where: Places) -> Proposal:
 
 def _not_ended(given: Plan) -> Refused:
     return Refused(
-        f"A follow-up is planned from the verdicts of {given.study.name}, which as declared now "
-        "has not ended.",
+        f"A follow-up needs the verdicts of {given.study.name}, which has not ended as it is "
+        "declared now.",
         f"Run it first: ablation run {given.study.name}",
     )

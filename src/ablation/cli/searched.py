@@ -102,7 +102,7 @@ def with_searches(given: Plan, store: Path | None) -> tuple[Plan, list[str]]:
     said = f"{known.trials - known.left} of {known.trials} trials of {what} are done"
     said += f", {budget} for each search; test has no part in them."
     if known.left:
-        rest = "What follows is planned when they are; the arms are shown as they are untuned."
+        rest = "The rest is planned once they are done; the arms are shown untuned."
         return given, [said, rest]
     return filled_in(given, known, cache_folder()), [said]
 

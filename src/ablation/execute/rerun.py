@@ -49,8 +49,8 @@ def trial_of(plan: Plan, outcome: Outcome) -> Trial:
             return dataclasses.replace(trial, seed=seed)
     commit = outcome.tags.get("ablation.commit", "")
     raise Refused(
-        f"No arm of {plan.study.name!r} is as {outcome.tags['ablation.arm']!r} was in this run: "
-        "its configuration, data or code have changed.",
+        f"Arm {outcome.tags['ablation.arm']!r} of study {plan.study.name!r} is not what it was in "
+        "this run: its configuration, data or code have changed.",
         f"Check out the commit {commit}, or name the data with --data."
         if commit
         else "Name the study file or the data that it was trained with.",

@@ -43,5 +43,5 @@ def foreign_trials(url: str, study: str) -> pd.DataFrame:
             "Check ABLATION_STORAGE or --store.",
         ) from error
     if frame.empty:
-        raise Refused(f"The study {study!r} has no trials.", "Give one that has.")
+        raise Refused(f"The study {study!r} has no trials.", "Name a study that has trials.")
     return frame

@@ -77,7 +77,7 @@ def refusal(error: BaseException, what: str, way_out: str = "") -> Refused:
     """
     said = first_line(error)
     rule = f"{what} ({type(error).__name__})" + (f": {said}" if said else ".")
-    return Refused(line(rule), way_out_of(error) or way_out or f"Repair that, {AGAIN}")
+    return Refused(line(rule), way_out_of(error) or way_out or f"Fix it, {AGAIN}")
 
 
 def way_out_of(error: BaseException) -> str:

@@ -30,8 +30,8 @@ def measure_of(question: Question, values: pd.Series[float]) -> Metric:
         lower = None if known is None else known.lower_is_better
     if lower is None:
         raise Refused(
-            f"Whether a higher {question.metric!r} is better does not follow from its name.",
-            "Say so: --higher or --lower.",
+            f"The name {question.metric!r} does not tell whether higher is better.",
+            "Give --higher or --lower.",
         )
     is_share = known is not None and known.unit == "points"
     return Metric(

@@ -237,7 +237,7 @@ def _one_each(runs: pd.DataFrame, question: Question) -> pd.DataFrame:
     counts = doubled.groupby(keys, sort=False).size().rename("n").reset_index()
     named = [f"{arm} seed {seed} has {n}" for arm, seed, n in counts.to_numpy()]
     raise Refused(
-        f"One run per arm and seed is asked for; {few(named)}.",
+        f"A table needs one run per arm and seed; {few(named)}.",
         "Tell them apart (--where COLUMN=VALUE), or take the oldest or newest (--which first|last;"
         " never the best, which is selection).",
     )

@@ -145,13 +145,14 @@ def _declare(study: Study, data: Prepared, arms: tuple[DeclaredArm, ...]) -> Dec
     chance, quantum = study.task.guess(metric.name, data)
     if study.margin is not None and study.margin < quantum:
         raise Refused(
-            f"A margin of {study.margin!r} is below the {metric.name}'s quantum on {rows} test "
-            f"texts, {quantum:.2g}.",
+            f"A margin of {study.margin!r} is below the step of {metric.name} on {rows} test "
+            f"examples, {quantum:.2g}.",
             f"Declare a margin of at least {quantum:.2g}, or take data with a larger test split.",
         )
     if chance is None and isinstance(study.collapse, float | int):
         raise Refused(
-            f"collapse={study.collapse!r} is a distance of chance, which {metric.name!r} has not.",
+            f"collapse={study.collapse!r} is a distance from chance, and {metric.name!r} has no "
+            "chance.",
             "Give the metric a chance: Metric(..., chance=...), or leave collapse out.",
         )
     half = study.collapse if chance is not None else None

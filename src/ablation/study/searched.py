@@ -156,7 +156,7 @@ def shared(study: Study) -> Study:
 def check_search(study: Study) -> None:
     """Refuses a tuning or a search that contradicts itself or the study."""
     if study.tune and study.search:
-        raise Refused("A search tunes everything in it, so tune has no place beside it.",
+        raise Refused("A study has tune or search, not both.",
                       "Move what is in tune to search.")  # fmt: skip
     if study.tuning not in get_args(Tuning):
         raise Refused(
@@ -170,9 +170,14 @@ def check_search(study: Study) -> None:
         )
     trials = study.search_trials if study.search else study.tuning_trials
     if (study.tune or study.search) and not 1 <= trials <= PER_REPLICATE:
-        raise Refused(f"A search has 1 to {PER_REPLICATE} trials; got {trials}.", "Give others.")
+        raise Refused(
+            f"A search has 1 to {PER_REPLICATE} trials; got {trials}.",
+            "Change tuning_trials or search_trials.",
+        )
     if study.search and not 1 <= study.best <= study.search_trials:
-        raise Refused(f"best must be >= 1 and at most the trials; got {study.best}.", "Give 3.")
+        raise Refused(
+            f"best must be 1 to {study.search_trials}; got {study.best}.", "Change best."
+        )
     varied = {study.factor, *study.factors, *(p for paths in study.arms.values() for p in paths)}
     if both := varied & study.tune.keys():
         raise Refused(f"{min(map(str, both))} is both varied and tuned.", "Drop it from tune.")

@@ -137,7 +137,7 @@ def check_space(space: Space, config: Any) -> None:
         if isinstance(given, When) and given.path not in list(space)[: list(space).index(path)]:
             raise Refused(
                 f"{path} depends on {given.path}, which is not searched before it.",
-                "Name that path first.",
+                f"Put {given.path} before it in the space.",
             )
         if not isinstance(given, When):  # else a value may suit another configuration only
             for value in ends:

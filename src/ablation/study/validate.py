@@ -36,9 +36,9 @@ def check_form(study: Study) -> None:
     ways = (study.factor is not None, study.factors, study.arms, study.search)
     if sum(map(bool, ways)) != 1:
         raise Refused(
-            f"Study {study.name!r} must declare a factor with levels, factors with a design, "
-            "or arms, or search.",
-            "Give exactly one of the four.",
+            f"Study {study.name!r} must declare exactly one of: factor with levels, factors with "
+            "a design, arms, search.",
+            "Give one of the four.",
         )
     check_search(study)
     if study.factors and study.baseline is not None:

@@ -240,7 +240,8 @@ def _tree(file: Path) -> ast.Module:
     except (SyntaxError, ValueError) as error:
         line = getattr(error, "lineno", None)
         raise Refused(
-            f"{file}{f', line {line},' if line else ''} is no Python: {error}.", "Correct it."
+            f"{file}{f', line {line},' if line else ''} is not valid Python: {error}.",
+            "Fix the file.",
         ) from error
 
 

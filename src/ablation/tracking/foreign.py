@@ -58,5 +58,7 @@ def foreign_runs(uri: str, experiment: str) -> pd.DataFrame:
         if not token:
             break
     if not rows:
-        raise Refused(f"The experiment {experiment!r} has no runs.", "Give one that has.")
+        raise Refused(
+            f"The experiment {experiment!r} has no runs.", "Name an experiment that has runs."
+        )
     return pd.DataFrame(rows)

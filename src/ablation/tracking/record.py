@@ -111,7 +111,7 @@ def recorded(client: MlflowClient, run: str) -> Outcome:
         run: MLflow's id of the run.
 
     Raises:
-        Refused: If there is no such run, or it is no trial that has an outcome.
+        Refused: If there is no such run, or it is not a trial with an outcome.
     """
     from mlflow.exceptions import MlflowException
 
@@ -123,7 +123,7 @@ def recorded(client: MlflowClient, run: str) -> Outcome:
     outcome = _outcome(found)
     if outcome is None or KEY not in outcome.tags:
         raise Refused(
-            f"The run {run!r} is no trial that has an outcome.", "Give the run of a trial."
+            f"The run {run!r} is not a trial with an outcome.", "Give the run of a trial."
         )
     return outcome
 

@@ -85,7 +85,7 @@ def _arguments(run: Callable[..., Any]) -> int:
     fits = len(positional) >= ARGUMENTS[0] and len(needed) <= ARGUMENTS[1] and not keywords
     if not fits or inspect.iscoroutinefunction(run) or inspect.isasyncgenfunction(run):
         raise Refused(
-            f"run takes (config, seed), and a third argument if it wants one; got "
+            f"run takes (config, seed) or (config, seed, context); got "
             f"{getattr(run, '__name__', run)}{inspect.signature(run)}.",
             "Write def train(config, seed): ...",
         )

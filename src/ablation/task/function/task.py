@@ -149,7 +149,7 @@ def function_task(
     known = metric if isinstance(metric, Metric) else metric_named(metric)
     if known is None:
         raise Refused(
-            f"Whether more or less of {metric!r} is better is not known.",
+            f"It is not known whether higher values of {metric!r} are better.",
             f"Give metric=Metric({metric!r}, lower_is_better=False), from ablation.spec.",
         )
     if data_field is not None and data_field not in flatten(config):
@@ -236,5 +236,5 @@ def content_hash(path: Path) -> str:
         problem = str(error.strerror)
     raise Refused(
         f"The input {str(path)!r} cannot be read: {problem}.",
-        "Name what is there, relative to the working folder, or take it out of inputs.",
+        "Give a path that exists, relative to the working folder, or remove it from inputs.",
     )

@@ -48,7 +48,7 @@ endif
 SAMPLES := docs/samples
 samples: $(READY)
 	@for file in studies/*.py; do \
-	  $(BIN)/python -P -m ablation run "$$(basename $$file .py)" $(BUDGET) \
+	  ABLATION_LINKS=0 $(BIN)/python -P -m ablation run "$$(basename $$file .py)" $(BUDGET) \
 	    --store "$(or $(STORE),.cache/samples)" --reports "$(SAMPLES)" || exit; done
 	@$(BIN)/python -P -m ablation report --reports "$(SAMPLES)"
 	@$(MAKE) --no-print-directory readme
@@ -110,11 +110,16 @@ check: $(READY)
 test: $(READY)
 	$(BIN)/python -m pytest -m "not slow and not browser"
 
-# Installs Debian's LaTeX where it can; without one, the test of the tables for papers is skipped.
+# Installs Debian's LaTeX and the libraries of an example where it can; without them, the tests of
+# tables for papers and of that example are skipped.
 test-all: $(READY)
 	@command -v pdflatex tectonic >/dev/null || { apt-get update -qq && \
 	  apt-get install -y -qq --no-install-recommends texlive-latex-base texlive-latex-recommended; } \
 	  || echo "No pdflatex or tectonic: the test of table.tex is skipped."
+	@$(BIN)/python -c 'import accelerate, transformers' 2>/dev/null || \
+	  PIP_USER=0 $(BIN)/python -m pip install -qq --disable-pip-version-check --no-build-isolation \
+	    -c requirements.lock -e '.[transformers]' \
+	  || echo "No transformers: the test of examples/hf_trainer.py is skipped."
 	$(BIN)/python -m pytest -m "not browser"
 
 # Installs Debian's browser and driver; on other systems, put both on the PATH.

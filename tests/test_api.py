@@ -79,10 +79,10 @@ def test_a_script_without_a_guard_runs_a_study_once(corpus: Path, tmp_path: Path
     first = python("script.py", str(corpus), at=tmp_path)
     assert first.returncode == 0, first.stderr
     assert first.stdout.count("script") == 1  # workers do not run it again
-    assert "tiny: 4 of 4 trials done" in first.stdout
+    assert "tiny: 4/4 trials" in first.stdout
     assert (tmp_path / "reports/tiny/index.html").exists()
     again = python("script.py", str(corpus), at=tmp_path)
-    assert "trials done" not in again.stdout
+    assert " trials · " not in again.stdout
     assert again.stdout.splitlines()[-1] == first.stdout.splitlines()[-1]
     told = python("-m", "ablation", "report", "tiny", "--json", at=tmp_path)
     (judged,) = json.loads(told.stdout)["judged"]  # and nothing else

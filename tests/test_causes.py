@@ -6,8 +6,10 @@ import errno
 import importlib
 import io
 import os
+import re
 import sys
 import threading
+import warnings
 from functools import partial
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -215,8 +217,8 @@ def test_the_users_settings_of_matplotlib_change_no_figure(
     assert os.environ["MPLBACKEND"] == "agg"
 
 
-def test_a_sign_that_no_font_has_is_no_warning() -> None:
-    from ablation.figures import figure_of, styled
+def test_a_sign_that_no_font_has_is_a_line_and_no_warning() -> None:
+    from ablation.figures import figure_of, png, styled
     from ablation.report.drawing import draw_and_save
 
     def draw() -> Any:
@@ -225,6 +227,14 @@ def test_a_sign_that_no_font_has_is_no_warning() -> None:
             figure.subplots().set_title("基线 \ue123")
         return figure
 
-    text, pixels = draw_and_save("x", partial(draw))
+    text, files = draw_and_save("differences", partial(draw))
     assert "基线" in text
-    assert pixels.startswith(b"\x89PNG")
+    assert "no font" not in text
+    assert files["png"].startswith(b"\x89PNG")
+    assert files["pdf"].startswith(b"%PDF")
+    figure = draw()
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        png(figure)
+    assert not caught
+    assert re.match(r"\d signs? ha(s|ve) no font here .*U\+E123", figure.get_supxlabel())

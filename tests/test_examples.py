@@ -49,14 +49,14 @@ def test_an_example_is_killed_resumed_and_reported_in_full(name: str, tmp_path: 
     ) as first:
         assert first.stdout is not None
         done = next(found for line in first.stdout
-                    if (found := re.search(r"(\d+) of \d+ trials done", line)))  # fmt: skip
+                    if (found := re.search(r"(\d+)/\d+ trials", line)))  # fmt: skip
         first.kill()
     ran = subprocess.run(
         command(name, tmp_path), cwd=ROOT, text=True, capture_output=True, check=False,
         env=environment,
     )  # fmt: skip
     assert ran.returncode == 0, f"{ran.stdout}\n{ran.stderr}"
-    resumed = [int(line) for line in re.findall(r"(\d+) of \d+ trials done", ran.stdout)]
+    resumed = [int(line) for line in re.findall(r"(\d+)/\d+ trials", ran.stdout)]
     assert resumed[0] > int(done.group(1))
     content = report.read(tmp_path / "reports" / name)
     planned = len(load(str(EXAMPLES / f"{name}.py"), EXAMPLES).complete_arms) * 5

@@ -100,7 +100,7 @@ def test_the_follow_up_is_run_once_and_told_in_the_report(
     monkeypatch.setattr("ablation.analysis.followup.propose", lambda arms: small)
     first = stored.run("run", name, "--follow-up")
     monkeypatch.setattr("ablation.analysis.followup.propose", lambda arms: None)  # not asked again
-    assert "trials done" in first
+    assert " trials · " in first
     report = (stored.folder / "reports/tiny-follow-up/README.md").read_text()
     assert f"from {FOLLOW_UP_SEED}" in report
     assert "--follow-up)" not in report

@@ -25,14 +25,14 @@ SVG = '<svg viewBox="0 0 9 9"></svg>'
 @pytest.fixture(autouse=True)
 def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
     """Figures are blank: drawing takes a second, and what is drawn is another file's test."""
-    monkeypatch.setattr(drawing, "draw_and_save", lambda name, draw: (SVG, b"png"))
+    monkeypatch.setattr(drawing, "draw_and_save", lambda name, draw: (SVG, {"png": b"png"}))
 
 
 @pytest.fixture(scope="module")
 def mailed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small report, as its author sent it."""
     patch = pytest.MonkeyPatch()
-    patch.setattr(drawing, "draw_and_save", lambda name, draw: (SVG, b"png"))
+    patch.setattr(drawing, "draw_and_save", lambda name, draw: (SVG, {"png": b"png"}))
     frame = runs(seeds=3)
     frame = frame[frame["arm"].isin(ARMS[:2])].reset_index(drop=True)
     declared = declaration(arms=arms_named(ARMS[:2]), looks=declaration().looks[:1])

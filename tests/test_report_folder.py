@@ -17,9 +17,11 @@ import pytest
 from synthetic import ARMS, NASTY, arms_named, content, curves, declaration, runs
 
 from ablation.errors import Refused
+from ablation.records.declaration import Look
 from ablation.report import Basis, Content, build, compose, read
 from ablation.report.blocks import Cell, Table, table
 from ablation.report.drawing import draw_and_save
+from ablation.report.methods import methods
 from ablation.report.rebuild import differing, rebuild
 from ablation.report.render import latex, markdown
 
@@ -50,11 +52,15 @@ class Texts(html.parser.HTMLParser):
 def test_a_folder_holds_what_is_read_and_what_it_is_rebuilt_from(built: Path) -> None:
     names = {path.name for path in built.iterdir()}
     assert names == {
-        "index.html", "README.md", "table.tex", "table-more.tex", "effects.csv", "runs.csv",
-        "curves.csv", "examples.parquet", "study.json", "figures",
+        "index.html", "README.md", "table.tex", "table-more.tex", "methods.tex", "effects.csv",
+        "runs.csv", "curves.csv", "examples.parquet", "study.json", "figures",
     }  # fmt: skip
     figures = sorted(path.name for path in (built / "figures").iterdir())
-    assert figures == sorted(f"{name}.{kind}" for name in FIGURES for kind in ("png", "svg"))
+    kinds = [f"{name}.{kind}" for name in FIGURES for kind in ("png", "svg")]
+    assert figures == sorted([*kinds, "differences.pdf"])
+    printed = (built / "figures/differences.pdf").read_bytes()
+    assert printed.count(b"/FontFile2") == printed.count(b"/Type /FontDescriptor") > 0
+    assert b"Date" not in printed
 
 
 def test_content_is_read_from_its_folder_as_it_was(built: Path) -> None:
@@ -189,7 +195,7 @@ def test_every_sign_of_latex_is_escaped() -> None:
     reason="neither pdflatex nor tectonic is installed",
 )
 def test_the_table_compiles(built: Path, tmp_path: Path) -> None:
-    for name in ("table.tex", "table-more.tex"):
+    for name in ("table.tex", "table-more.tex", "methods.tex"):
         shutil.copy(built / name, tmp_path)
     hostile = ["中文🙂", "α=0.5 ŀ", "\x00\u202e", "[x]", "_" * 90, "Żółć", "\\end{a}", "m" * 60]
     cells = [[Cell(name), Cell("equivalent"), Cell("−1")] for name in hostile]
@@ -197,7 +203,8 @@ def test_the_table_compiles(built: Path, tmp_path: Path) -> None:
     (tmp_path / "page.tex").write_text(
         "\\documentclass[twocolumn]{article}\\usepackage[T1]{fontenc}\\usepackage{booktabs}"
         "\\setlength{\\parindent}{0pt}\\setlength{\\columnwidth}{219pt}\\hsize=219pt"
-        "\\begin{document}\\input{table}\n\n\\input{table-more}\n\n\\input{hostile}\\end{document}"
+        "\\begin{document}\\input{table}\n\n\\input{table-more}\n\n\\input{hostile}"
+        "\n\n\\input{methods}\n\n" + latex.paragraph(" ".join(hostile)) + "\\end{document}"
     )
     program = (
         ["pdflatex", "-interaction=nonstopmode", "-halt-on-error"]
@@ -205,11 +212,35 @@ def test_the_table_compiles(built: Path, tmp_path: Path) -> None:
         else ["tectonic"]
     )
     done = subprocess.run(
-        [*program, "page.tex"], cwd=tmp_path, capture_output=True, text=True, check=False
-    )
+        [*program, "page.tex"], cwd=tmp_path, capture_output=True, text=True, check=False,
+        errors="replace",  # it cuts the lines that it prints of a paragraph, even within a letter
+    )  # fmt: skip
     assert done.returncode == 0, done.stdout
     assert (tmp_path / "page.pdf").exists()
     assert "Overfull" not in done.stdout
+
+
+def test_the_methods_say_how_it_was_judged() -> None:
+    """Each fact of the declaration is in the paragraph, and each work it cites in a comment."""
+    looks = (Look(4, 0.02), Look(8, 0.03))
+    welch = {"paired": False, "margin": None, "scope": "this_split", "metric": "loss"}
+    texts = [
+        methods(Basis(content(frame, declaration=declaration(**given))))
+        for frame, given in ((runs(), {"looks": looks}), (runs("loss"), welch))
+    ]
+    one, two = texts
+    for said in ("4 arms", "1,000 test examples", "n = 4 to 8 seeds", "margin of 2 points",
+                 "rate of 0.05", "Looks at 4, 8 seeds spend 0.02, 0.03", "counts as 0.3",
+                 "paired t tests", "commit c0ffee", "device cpu"):  # fmt: skip
+        assert said in one, one
+    for said in ("n = 8 seeds", "Welch"):
+        assert said in two, two
+    for text in texts:
+        body, comments = text.split("par}\n")
+        for name in ("Cochran", "Holm", "Schuirmann", "Welch"):
+            assert (f"({name}, " in body) == (f"% {name}, " in comments)
+    assert "margin" not in two
+    assert "Cochran" not in two
 
 
 def test_what_weakens_the_answer_stands_above_it() -> None:

@@ -137,7 +137,9 @@ def test_a_loaded_study_has_frames_the_answer_and_figures(reports: Path) -> None
     assert list(study.effects["verdict"])[1:3] == ["BETTER", "WORSE"]
     assert " points below base (" in study.answer
     for draw in (study.forest, study.seeds, study.learning_curves, study.probes, study.variance):
-        assert draw().axes
+        figure = draw()
+        assert figure.axes
+    assert figure._repr_png_().startswith(b"\x89PNG")
     for nothing in (study.response, study.looks, study.interactions):
         with pytest.raises(Refused, match="nothing to draw"):
             nothing()

@@ -75,7 +75,7 @@ def test_reports_on_a_disk_that_takes_none_are_refused(
     mount: Mount, options: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     svg = '<svg viewBox="0 0 9 9"></svg>'
-    monkeypatch.setattr(drawing, "draw_and_save", lambda name, draw: (svg, b"x" * 9999))
+    monkeypatch.setattr(drawing, "draw_and_save", lambda name, draw: (svg, {"png": b"x" * 9999}))
     disk = mount(options)
     with pytest.raises(Refused, match="The report cannot be written") as refusal:
         build(content(), disk)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
+import inspect
 import math
 import pickle
+import pydoc
 from pathlib import Path
 
 import pytest
@@ -17,7 +20,7 @@ from ablation.study.load import known_studies, load
 from ablation.study.plan import label_of
 from ablation.study.spec import Study
 from ablation.task.text import TEXT
-from ablation.task.text.config import Constant, Normal, RunConfig
+from ablation.task.text.config import Constant, ModelConfig, Normal, RunConfig
 from ablation.task.text.metrics import SCORES
 
 STUDIES = Path(__file__).parent.parent / "studies"
@@ -34,6 +37,18 @@ INIT_STD = Study(
 
 COUNTS = (30, 20, 50)
 """Texts of each class in test."""
+
+
+@pytest.mark.parametrize("cls", [Study, RunConfig, ModelConfig])
+def test_help_says_what_each_field_means(cls: type) -> None:
+    source = inspect.getsource(cls)
+    said = {field.name: inspect.getdoc(getattr(cls, field.name)) for field in
+            dataclasses.fields(cls)}  # fmt: skip
+    assert all(text and text.split()[0] in source for text in said.values())
+    assert len(set(said.values())) == len(said)
+    page = pydoc.plain(pydoc.render_doc(cls))
+    assert all(text.splitlines()[-1] in page for text in said.values() if text)
+    assert pickle.loads(pickle.dumps(RunConfig())) == copy.copy(RunConfig()) == RunConfig()
 
 
 def changed(**fields: object) -> Study:

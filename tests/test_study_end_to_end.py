@@ -150,7 +150,7 @@ def test_a_study_runs_once_is_recorded_and_reported(project: Project, tiny_study
 
     first = project.run("run", str(tiny_study))
     assert "screening" in first
-    assert "6 of 6 trials done" in first
+    assert "6/6 trials" in first
     assert project.statuses() == {"trial FINISHED": 6, "study FINISHED": 1}
     rows = project.runs()
     assert len(rows) == 3 * 2 * 6
@@ -193,8 +193,8 @@ def test_a_new_level_runs_only_its_own_trials(stored: Project, tiny_study: Path)
     tiny_study.write_text(text.replace("(0.0, 0.05, 1.0)", "(0.0, 0.05, 0.1, 1.0)"))
     assert "8 trials are planned; 2 missing" in stored.run("plan", str(tiny_study))
     out = stored.run("run", str(tiny_study))
-    assert "7 of 8 trials done" in out
-    assert "6 of 8 trials done" not in out
+    assert "7/8 trials" in out
+    assert "6/8 trials" not in out
     assert stored.statuses()["trial FINISHED"] == 8
     report = (stored.folder / "reports/tiny/README.md").read_text()
     assert report.count("Declaration") == 2
@@ -213,7 +213,7 @@ def test_a_killed_study_goes_on_where_it_stopped(
     process = stored.start("run", str(tiny_study))
     assert process.stdout is not None
     for line in process.stdout:
-        if "trials done" in line:
+        if " trials · " in line:
             break
     process.send_signal(how)
     killed = time.monotonic()
@@ -238,7 +238,7 @@ def test_a_killed_study_goes_on_where_it_stopped(
 def test_a_run_deleted_in_the_browser_is_run_again(stored: Project, tiny_study: Path) -> None:
     stored.run("run", str(tiny_study))
     stored.client.delete_run(stored.runs()[0]["run_id"])
-    assert "6 of 6 trials done" in stored.run("run", str(tiny_study))
+    assert "6/6 trials" in stored.run("run", str(tiny_study))
     assert stored.statuses()["trial FINISHED"] == 6
     assert "6 of 6 planned trials are done" in stored.run("status", str(tiny_study))
 
@@ -262,7 +262,7 @@ def test_a_study_with_looks_gives_more_seeds_to_undecided_arms_alone(
     assert seeds["1e-12"] == 2 * 4
     if effects[1]["verdict"] == "INCONCLUSIVE" or effects[1]["look"] == "6":
         assert seeds["0.05"] == seeds["0.0505"] == 2 * 6
-    assert "1e-12 is worse than 0.05 by" in out
+    assert "Avoid 1e-12" in out
     assert {row["scope"] for row in effects} == {"new_examples"}
     folder = stored.folder / "reports/tiny"
     examples = pd.read_parquet(folder / "examples.parquet")
@@ -275,9 +275,17 @@ def test_a_study_with_looks_gives_more_seeds_to_undecided_arms_alone(
     assert planned["0.05"] == seeds["0.05"] / 2
     assert "0 missing" in stored.run("plan", str(tiny_study))
     assert "nothing to run" in stored.run("run", str(tiny_study))
+    before = (folder / "study.json").read_bytes()
     fixed = stored.run("run", str(tiny_study), "--seeds", "2")
     assert "screening" in fixed
-    assert {row["look"] for row in stored.table("effects")} == {"2"}
+    assert "stays: it rests on up to 6 seeds per arm, this on 2." in fixed
+    assert (folder / "study.json").read_bytes() == before
+    stored.run("run", str(tiny_study), "--seeds", "2", "--reports", "few")
+    few = json.loads((stored.folder / "few/tiny/study.json").read_text())
+    assert few["declaration"]["looks"] == [[2, "0.05"]]
+    tiny_study.write_text(text.replace("margin=0.05, looks=(4, 6)", "margin=0.04, seeds=2"))
+    stored.run("run", str(tiny_study))
+    assert {row["look"] for row in stored.table("effects")} == {"2"}  # another study replaces it
 
 
 def test_the_baseline_against_itself_is_identical_or_undecided(

@@ -6,7 +6,7 @@ import base64
 import contextlib
 import sys
 from collections.abc import Iterator
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -95,6 +95,7 @@ class Loaded:
         return self._drawn("interactions")
 
     def _drawn(self, name: str) -> Any:
+        from ablation import figures
         from ablation.report.parts import drawing_of
 
         draw = drawing_of(self.basis, name)
@@ -104,7 +105,11 @@ class Loaded:
                 "A response takes one numeric factor, looks a study that looks more than once, "
                 "interactions two crossed factors, curves and probes runs that recorded them.",
             )
-        return draw()
+        with figures.without_glyph_warnings():
+            figure: Any = draw()
+        # A figure that pyplot did not make has no picture of its own in a notebook.
+        figure._repr_png_ = partial(figures.png, figure)
+        return figure
 
     def __repr__(self) -> str:
         return f"{self.content.label}: {self.answer}"
@@ -183,7 +188,6 @@ def run(
         Refused: If the study cannot be run, such as with a function that the notebook or the
             script itself defines: worker processes can import only what is in a file.
     """
-    from ablation import report
     from ablation.cli.asked import cores, plan_of
     from ablation.cli.progress import follow
     from ablation.cli.recorded import write_report
@@ -224,8 +228,7 @@ def run(
         if not opened.outcomes:
             failures = "; ".join(opened.attempts.summary())
             raise Refused(f"No trial has an outcome. {failures}", "Fix it and run it again.")
-        write_report(opened.home, where, Path(reports), crew)
-    return Loaded(report.read(Path(reports) / opened.home.label))
+        return Loaded(write_report(opened.home, where, Path(reports), crew))
 
 
 @contextlib.contextmanager

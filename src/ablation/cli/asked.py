@@ -10,6 +10,7 @@ from pathlib import Path
 from ablation import mirror
 from ablation.analysis.due import due_trials
 from ablation.mirror import Mirrored
+from ablation.records.metric import Metric
 from ablation.records.places import places
 from ablation.study.plan import Plan, Trial, make_plan
 from ablation.study.spec import Study
@@ -48,13 +49,24 @@ class Seen:
     """The state of a study, read from its mirror."""
 
     label: str
-    metric: str
+    measure: Metric
     planned: Sequence[Trial]
     note: str
     """A warning about the mirror or an interrupted run; empty if all is well."""
     mirrored: Mapping[str, Mirrored]
     deviation: float | None = None
     """Standard deviation over test examples of a difference, as earlier runs showed it."""
+
+    @property
+    def metric(self) -> str:
+        """The name of the study's metric."""
+        return self.measure.name
+
+    @property
+    def heading(self) -> str:
+        """The label, and what a cell of the matrix shows."""
+        unit = f" in {self.measure.unit}" if self.measure.unit else ""
+        return f"{self.label}, {self.measure.title} on test{unit}"
 
     def state(self, trial: Trial) -> str:
         """Returns COMPLETE, FAIL, RUNNING or WAITING."""
@@ -66,7 +78,9 @@ class Seen:
         if outcome is None:
             return "running" if self.state(trial) == "RUNNING" and not self.note else "."
         value = outcome.metrics.get(f"test/{self.metric}")
-        return f"{value:.3f}" if value is not None else outcome.reason or "failed"
+        if value is None:
+            return outcome.reason or "failed"
+        return f"{self.measure.factor * value:.{self.measure.digits - 1}f}"
 
     def took(self, trial: Trial) -> str:
         """Returns the duration of the training, such as ``" 3 s"``; empty before it has ended."""
@@ -99,7 +113,7 @@ def look_up(plan: Plan, store: Path | None) -> Seen:
         trial.key in found and found[trial.key].state == "RUNNING" for trial in planned
     ) and not where.is_busy(plan.study.name):
         note = "The last run was interrupted; run the study again to continue."
-    return Seen(label, metric, planned, note, found, deviation)
+    return Seen(label, plan.declaration.measure, planned, note, found, deviation)
 
 
 def estimate(plan: Plan, seen: Seen, missing: Sequence[Trial], workers: int) -> str:

@@ -68,7 +68,7 @@ def watch(
             closing = f"{done} of {len(seen.planned)} planned trials are done. {seen.note}"
             if missing:
                 closing += f" {estimate(plan, seen, missing, workers)}"
-            title = f"{seen.label}, {seen.metric} on test and seconds, by seed and arm"
+            title = f"{seen.heading}, and seconds, by seed and arm"
             shown.update(Group(Text(title), matrix(seen, times=True), Text(closing)), refresh=True)
             if not missing:
                 return True

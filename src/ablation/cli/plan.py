@@ -128,7 +128,7 @@ def status(
                 return
             continue
         seen = look()
-        show(escaped(f"{seen.label}, {given.declaration.metric} on test by seed and arm"))
+        show(escaped(f"{seen.heading}, by seed and arm"))
         show(matrix.matrix(seen, times=False))
         done = sum(seen.state(trial) in DONE for trial in seen.planned)
         show(f"{done} of {len(seen.planned)} planned trials are done. {seen.note}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,7 @@ DRAWING = (
     "matplotlib.figure",
     "matplotlib.backends.backend_agg",
     "matplotlib.backends.backend_svg",
+    "matplotlib.backends.backend_pdf",
 )
 """Modules that a worker needs to draw figures. They take a second or more to load, so a worker
 loads them once it has nothing left to train."""
@@ -82,8 +84,10 @@ def page_of(uri: str, name: str | None) -> str:
     return "" if home is None else landing.page_of(home)
 
 
-def write_report(home: Home, where: Places, reports: Path, crew: ProcessCrew | None) -> None:
-    """Builds the report, and prints the verdicts and the report's path.
+def write_report(home: Home, where: Places, reports: Path, crew: ProcessCrew | None) -> Content:
+    """Builds the report, prints the verdicts and the report's path, and returns the content.
+
+    A report on more seeds of the very same study stays as it is.
 
     Args:
         home: The study label.
@@ -94,20 +98,26 @@ def write_report(home: Home, where: Places, reports: Path, crew: ProcessCrew | N
     from concurrent.futures import BrokenExecutor
 
     try:
-        _write_report(home, where, reports, map if crew is None else crew.map)
+        return _write_report(home, where, reports, map if crew is None else crew.map)
     except BrokenExecutor:  # all is recorded; drawing without workers takes a second longer
-        _write_report(home, where, reports, map)
+        return _write_report(home, where, reports, map)
 
 
 def _write_report(
     home: Home, where: Places, reports: Path, mapping: Callable[..., Iterable[Any]]
-) -> None:
+) -> Content:
     """Builds and prints as :func:`write_report` does, with the figures drawn by a mapping."""
     from ablation import tracking
     from ablation.cli import settled
     from ablation.report import build, gather, index, note
 
     content = gather(home)
+    place, ours = reports / content.label, content.declaration.most_seeds
+    if seeds := fuller(content, place):
+        show_verdicts(home.label, brief_of(content))
+        show(escaped(f"{place} stays: it rests on up to {seeds} seeds per arm, this on {ours}."))
+        show("Write this report elsewhere with --reports FOLDER, or delete that folder first.")
+        return content
     folder = build(content, reports, mapping)
     index(reports, mapping)
     shown = brief_of(content)
@@ -121,6 +131,27 @@ def _write_report(
         why = causes.first_line(error)
         show(escaped(f"The stores do not show the report ({type(error).__name__}): {why}"))
     show_report(home.label, shown, reports)
+    return content
+
+
+def fuller(content: Content, folder: Path) -> int:
+    """Returns the seeds per arm of a report that a folder has and this one would be less than.
+
+    That is one on more seeds and more runs, of a study that was the same in all else; 0 where the
+    folder has none.
+    """
+    from ablation.records.declaration import Declaration
+    from ablation.report.content import summary
+
+    try:
+        stored = summary(folder)
+        then = Declaration.from_json(stored["declaration"])
+    except (Refused, KeyError, TypeError, ValueError):
+        return 0  # nothing to keep: it is replaced
+    ours, runs = content.declaration, len(stored["runs"]["rows"])
+    is_same = dataclasses.replace(then, looks=ours.looks) == ours
+    is_more = then.most_seeds > ours.most_seeds and runs > len(content.details)
+    return then.most_seeds if is_same and is_more else 0
 
 
 def load_for_the_report(crew: ProcessCrew) -> None:
@@ -176,6 +207,12 @@ def show_report(label: str, shown: Mapping[str, Any], reports: Path) -> None:
         shown: Its verdicts and answer, as :func:`brief_of` returns them.
         reports: Folder of the reports.
     """
+    show_verdicts(label, shown)
+    show(escaped(f"Report: {reports / label / 'index.html'}"))
+
+
+def show_verdicts(label: str, shown: Mapping[str, Any]) -> None:
+    """Prints verdicts and answer, as :func:`show_report` does."""
     from rich.table import Table
 
     show(escaped(f"{label}: {shown['caption']}"))
@@ -184,4 +221,3 @@ def show_report(label: str, shown: Mapping[str, Any], reports: Path) -> None:
         table.add_row(*map(escaped, row))
     show(table)
     show(escaped(shown["answer"]))
-    show(escaped(f"Report: {reports / label / 'index.html'}"))

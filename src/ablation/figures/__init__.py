@@ -17,11 +17,13 @@ from ablation.figures.style import (
     gradient,
     grid,
     name,
+    pdf,
     plain,
     png,
     short,
     styled,
     svg,
+    without_glyph_warnings,
 )
 from ablation.records.colours import ARMS
 
@@ -48,9 +50,11 @@ __all__ = [
     "gradient",
     "grid",
     "name",
+    "pdf",
     "plain",
     "png",
     "short",
     "styled",
     "svg",
+    "without_glyph_warnings",
 ]

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import io
-from collections.abc import Sequence
+import re
+import warnings
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ablation.records.colours import ARMS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
     from PIL.Image import Image
 
@@ -53,9 +57,12 @@ NAME = 34
 OTHER_FONTS = (
     "Noto Sans CJK SC", "Noto Sans CJK JP", "Noto Sans SC", "Source Han Sans SC", "PingFang SC",
     "Hiragino Sans", "Microsoft YaHei", "WenQuanYi Zen Hei", "Noto Sans Thai",
-    "Noto Sans Devanagari", "Arial Unicode MS", "Unifont",
+    "Noto Sans Devanagari", "Arial Unicode MS", "Unifont", "Noto Emoji", "Symbola",
 )  # fmt: skip
 """Fonts with the signs that DejaVu Sans lacks; those that are installed are used."""
+
+NO_GLYPH = r"Glyph (\d+) .*missing from"
+"""How matplotlib's warning begins where no font has a sign."""
 
 SETTINGS: Any = {
     "font.size": 9.0,
@@ -196,19 +203,62 @@ def svg(figure: Figure, salt: str) -> str:
 
 
 def png(figure: Figure) -> bytes:
-    """Returns the figure as PNG on white, in 64 colours: a fifth of the bytes."""
+    """Returns the figure as PNG on white, in 64 colours: a fifth of the bytes.
+
+    Where no installed font has a sign, a line under the figure says so; the figure keeps it.
+    """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from PIL import Image as Images
 
     with styled():
         figure.set_dpi(144)
         canvas = FigureCanvasAgg(figure)
-        canvas.draw()  # type: ignore[no-untyped-call]  # matplotlib's own
+        if missing := _draw(canvas):
+            plural = "s have" if len(missing) > 1 else " has"
+            few = ", ".join(f"U+{sign:04X}" for sign in missing[:3])
+            said = f"{len(missing)} sign{plural} no font here ({few}); the SVG names them."
+            figure.set_layout_engine("constrained")
+            figure.supxlabel(said, fontsize=7, color=MUTED)
+            _draw(canvas)
     buffer = canvas.buffer_rgba()  # type: ignore[no-untyped-call]  # matplotlib's own
     image = Images.frombytes("RGBA", canvas.get_width_height(), buffer).convert("RGB")
     small = io.BytesIO()
     image.quantize(palette=_palette(image), dither=Images.Dither.NONE).save(small, "PNG")
     return small.getvalue()
+
+
+def pdf(figure: Figure) -> bytes:
+    """Returns the figure as PDF with its fonts embedded; equal figures give equal bytes."""
+    buffer = io.BytesIO()
+    with styled(**{"pdf.fonttype": 42}):  # TrueType, which publishers take; type 3 they refuse
+        nothing = {"CreationDate": None, "Creator": None, "Producer": None}
+        figure.savefig(buffer, format="pdf", metadata=nothing)
+    return buffer.getvalue()
+
+
+def _draw(canvas: FigureCanvasAgg) -> list[int]:
+    """Draws a figure; returns the code points that no installed font has."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.filterwarnings("always", NO_GLYPH)
+        canvas.draw()  # type: ignore[no-untyped-call]  # matplotlib's own
+    missing = set()
+    for each in caught:
+        if found := re.match(NO_GLYPH, str(each.message)):
+            missing.add(int(found[1]))
+        else:
+            warnings.warn_explicit(each.message, each.category, each.filename, each.lineno)
+    return sorted(missing)
+
+
+@contextlib.contextmanager
+def without_glyph_warnings() -> Iterator[None]:
+    """Silences matplotlib's warning for each sign that no installed font has.
+
+    :func:`png` says it in one line, and a browser has fonts of its own for an SVG.
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", NO_GLYPH)
+        yield
 
 
 def _palette(image: Image) -> Image:

@@ -12,10 +12,11 @@ from ablation.report import paper
 from ablation.report.basis import Basis
 from ablation.report.content import Content
 from ablation.report.drawing import begin_drawing, keep
+from ablation.report.methods import methods
 from ablation.report.page import compose
 from ablation.report.render import html, markdown
 
-TABLES = ("table.tex", "table-more.tex")
+TABLES = ("table.tex", "table-more.tex", "methods.tex")
 FILES = [
     (name, name)
     for name in ("README.md", *TABLES, "effects.csv", "runs.csv", "curves.csv", "study.json")
@@ -34,9 +35,9 @@ OURS = frozenset(
 def build(content: Content, reports: Path, mapping: Callable[..., Iterable[Any]] = map) -> Path:
     """Writes ``reports/<label>/`` and returns it; equal content gives equal bytes.
 
-    It holds ``index.html``, ``README.md``, tables as LaTeX, ``effects.csv`` and ``figures/`` to
-    read, and what all of it is rebuilt from: ``study.json``, ``runs.csv``, ``curves.csv``,
-    ``examples.parquet``.
+    It holds ``index.html``, ``README.md``, tables and method as LaTeX, ``effects.csv`` and
+    ``figures/`` to read, and what all of it is rebuilt from: ``study.json``, ``runs.csv``,
+    ``curves.csv``, ``examples.parquet``.
 
     Args:
         content: The content.
@@ -68,6 +69,7 @@ def fill(content: Content, folder: Path, mapping: Callable[..., Iterable[Any]] =
     texts = {
         "README.md": markdown.render(page),
         **paper.tables(basis),
+        "methods.tex": methods(basis),
         "index.html": html.render(page, keep(drawn, folder), FILES),
     }
     for name, text in texts.items():

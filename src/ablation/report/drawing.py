@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,8 +17,12 @@ from ablation.report.render import svg
 NARROW = "-narrow"
 """Ending of the name of a figure for a telephone."""
 
-Saved = tuple[str, bytes]
-"""A figure as SVG and as PNG; a narrow one has no PNG, which only files need."""
+PRINTED = frozenset({"differences"})
+"""Figures that are kept as PDF, too. Making one takes as long as the PNG and half of the SVG, most
+of it for its fonts; for all figures, a report would take half as long again."""
+
+Saved = tuple[str, Mapping[str, bytes]]
+"""A figure as SVG, and by ending as the files beside it; a narrow one has none."""
 
 
 def begin_drawing(
@@ -32,23 +35,25 @@ def begin_drawing(
 
 def draw_and_save(name: str, draw: partial[Any]) -> Saved:
     """Draws a figure; this is what an executor is given."""
-    with warnings.catch_warnings():
-        # A browser has a font for it; a PNG shows a box where no installed font has the sign.
-        warnings.filterwarnings("ignore", r"Glyph \d+ .*missing from")
+    with figures.without_glyph_warnings():
         figure = draw()
         text = figures.svg(figure, name)
-        return text, b"" if name.endswith(NARROW) else figures.png(figure)
+        if name.endswith(NARROW):
+            return text, {}
+        files = {"png": figures.png(figure)}
+        return text, files | ({"pdf": figures.pdf(figure)} if name in PRINTED else {})
 
 
 def keep(drawn: Iterable[tuple[str, Saved]], folder: Path) -> dict[str, str]:
     """Writes figures into ``figures/`` of a folder; returns name to SVG for inside a page."""
     inlined = {}
-    for name, (text, pixels) in drawn:
+    for name, (text, files) in drawn:
         inlined[name] = svg.inline(text, name)
-        if pixels:
+        if files:
             (folder / "figures").mkdir(parents=True, exist_ok=True)
             (folder / f"figures/{name}.svg").write_text(svg.standalone(text), encoding="utf-8")
-            (folder / f"figures/{name}.png").write_bytes(pixels)
+        for ending, content in files.items():
+            (folder / f"figures/{name}.{ending}").write_bytes(content)
     return inlined
 
 

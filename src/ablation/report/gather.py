@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -191,9 +192,9 @@ def _environment(tags: Mapping[str, str]) -> dict[str, str]:
     return named | libraries
 
 
-def _address(home: Home) -> str:
-    """Returns where MLflow's pages are; never with a password."""
+def _address(home: Home, environment: Mapping[str, str] = os.environ) -> str:
+    """Returns where MLflow's pages are, empty for no links; never with a password."""
     address = str(home.client.tracking_uri)
     if not address.startswith("http"):
-        return PAGES
+        return "" if environment.get("ABLATION_LINKS") == "0" else PAGES
     return public(address).rstrip("/")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ablation.records.declaration import ALPHA, Collapse, Look, Scope
+from ablation.records.explained import explained
 from ablation.records.kinds import check_kinds
 from ablation.records.metric import Metric
 from ablation.study.arm import Arm, as_stored, complete_arms
@@ -21,6 +22,7 @@ from ablation.task.text import TEXT
 from ablation.task.text.config import RunConfig
 
 
+@explained
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Study:
     """One question. Give ``factor`` with ``levels``, ``factors`` with a ``design``, or ``arms``.

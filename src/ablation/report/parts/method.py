@@ -22,8 +22,9 @@ def section(basis: Basis) -> Iterator[Block]:
     if (basis.content.runs["epoch"] > 0).any():
         yield Text("The epoch is chosen on validation; test is evaluated once per run.")
     yield from _lacking(basis)
-    yield from _looks(basis.declaration)
-    yield from _failures(basis.declaration)
+    for said in describe_looks(basis.declaration):
+        yield Text(f"{said} Each row states the seeds it rests on.")
+    yield from map(Text, describe_failures(basis.declaration))
     alphas = ", ".join(dict.fromkeys(f"{alpha:g}" for alpha in basis.effects["alpha"]))
     yield Text(
         f"The interval of the verdict is the one it rests on, at alpha = {alphas} over the "
@@ -73,30 +74,32 @@ def _lacking(basis: Basis) -> Iterator[Text]:
         )
 
 
-def _looks(declaration: Declaration) -> Iterator[Text]:
+def describe_looks(declaration: Declaration) -> Iterator[str]:
+    """Yields what the looks are, where there is more than one."""
     if len(declaration.looks) > 1:
         seeds = ", ".join(str(look.seeds) for look in declaration.looks)
         spent = ", ".join(repr(look.alpha) for look in declaration.looks)
-        yield Text(
+        yield (
             f"Looks at {seeds} seeds spend {spent} of the error rate; a verdict is final, and "
             "only undecided arms get more seeds. An arm frees its share only in the family in "
-            "which it was itself rejected. Each row states the seeds it rests on."
+            "which it was itself rejected."
         )
 
 
-def _failures(declaration: Declaration) -> Iterator[Text]:
+def describe_failures(declaration: Declaration) -> Iterator[str]:
+    """Yields what a failed run counts as, and which runs fail."""
     if declaration.floor is not None:
-        yield Text(f"A failed run counts as {declaration.floor:.4g}.")
+        yield f"A failed run counts as {declaration.floor:.4g}."
     if declaration.collapse is None or declaration.chance is None:
         return
     if declaration.collapse == "half":
-        yield Text(
+        yield (
             "A run that keeps less than half of its arm's gain over chance "
             f"({declaration.chance:.4g}) counts as failed, collapsed, where the arm's median "
             "gains more than eight robust standard deviations."
         )
     else:
-        yield Text(
+        yield (
             f"A run within {declaration.collapse:.4g} of chance ({declaration.chance:.4g}) counts "
             "as failed."
         )

@@ -23,15 +23,18 @@ GREEK = {
 LATIN = frozenset(map(chr, range(0xC0, 0x180))) - frozenset("×÷ĦħĸĿŀŉŦŧſ")
 """Letters that the encoding T1 has."""
 
-HEAD = r"""% Needs \usepackage[T1]{fontenc} and \usepackage{booktabs}.
-\providecommand{\ablationsign}[2]{\ifdefined\Umathcode#1\else\texttt{#2}\allowbreak\fi}
+SIGN = r"""\providecommand{\ablationsign}[2]{\ifdefined\Umathcode#1\else\texttt{#2}\allowbreak\fi}
 """
 """The command sets a sign where the program has all of Unicode, and else names it."""
+HEAD = rf"""% Needs \usepackage[T1]{{fontenc}} and \usepackage{{booktabs}}.
+{SIGN}"""
 
 NAME = 48
 """Points of the first column: two columns of a conference's page are 219 points wide each."""
 PIECE = 5
 """Letters of a name without a space after which a line may end."""
+LONG = 15
+"""Letters of a word up to which LaTeX finds by itself where it may be divided."""
 
 
 def escape(text: str) -> str:
@@ -50,13 +53,21 @@ def _sign(sign: str) -> str:
     return f"\\ablationsign{{{shown}}}{{U+{ord(sign):04X}}}"
 
 
+def _breaking(word: str) -> str:
+    """Returns a word after every few letters of which a line may end."""
+    pieces = [word[at : at + PIECE] for at in range(0, len(word), PIECE)]
+    return "\\allowbreak{}".join(map(escape, pieces))
+
+
 def _name(cell: Cell) -> str:
     """Returns a name for the first column, which may break within a long word."""
-    words = []
-    for word in cell.text.split():
-        pieces = [word[at : at + PIECE] for at in range(0, len(word), PIECE)]
-        words.append("\\allowbreak{}".join(map(escape, pieces)))
-    return f"\\raggedright {' '.join(words)}"
+    return f"\\raggedright {' '.join(map(_breaking, cell.text.split()))}"
+
+
+def paragraph(text: str) -> str:
+    """Returns a paragraph that fits a column, whatever words it holds."""
+    words = (escape(word) if len(word) <= LONG else _breaking(word) for word in text.split())
+    return f"{{\\sloppy {' '.join(words)}\\par}}"
 
 
 def render(table: Table) -> str:

@@ -11,6 +11,7 @@ import math
 from typing import Literal
 
 from ablation.records import rules
+from ablation.records.explained import explained
 from ablation.records.metric import METRICS
 from ablation.records.paths import Level
 
@@ -92,6 +93,7 @@ LOWEST: dict[str, float] = {"float32": -3.4028e38, "bfloat16": -3.3895e38, "floa
 """The lowest finite number of each dtype, rounded towards zero."""
 
 
+@explained
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class DataConfig:
     """The source of the texts and their tokenisation."""
@@ -118,6 +120,7 @@ class DataConfig:
         rules.obey(self, "data.")
 
 
+@explained
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class AttentionConfig:
     """Scores and weights of the attention and of every other pooling that has them.
@@ -159,6 +162,7 @@ class AttentionConfig:
         rules.require(within, "model.attention.fill", rule, fill)
 
 
+@explained
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class ModelConfig:
     """Embedding, encoder, pooling and linear classifier."""
@@ -211,6 +215,7 @@ class ModelConfig:
         return (self.pooling, self.word_pooling)[: 1 + (self.kind == "hierarchical")]
 
 
+@explained
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class TrainConfig:
     """The optimisation, and the choice of the kept epoch."""
@@ -235,6 +240,7 @@ class TrainConfig:
         rules.obey(self, "train.")
 
 
+@explained
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class RunConfig:
     """A complete run configuration; each arm of a study has one."""

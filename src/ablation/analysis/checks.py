@@ -31,7 +31,7 @@ SIMPLER = {"model.pooling": "'mean'", "model.encoder": "'none'"}
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Facts:
-    """What the checks look at; what is not known yet is left out."""
+    """The input of the checks; fields that are not known yet are empty."""
 
     declaration: Declaration
     noise: float | None = None

@@ -48,7 +48,7 @@ Cells = NDArray[np.int64]
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Crossing:
-    """How the arms of a study combine the levels of several factors."""
+    """The arms of a study as combinations of the levels of several factors."""
 
     levels: Mapping[str, Sequence[str]]
     """Path to reprs of its levels, the baseline's first."""

@@ -12,12 +12,9 @@ from numpy.typing import NDArray
 
 from ablation import stats
 from ablation.records.declaration import Declaration
-from ablation.records.examples import unpack
+from ablation.records.examples import CLOSE, unpack
 from ablation.records.taken import Taken
 from ablation.tracking import COMMONEST
-
-CLOSE = 1e-6
-"""How near the mean of a run's scores must be to its value, or to its size above 1."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -27,7 +24,7 @@ class Examples:
     scores: NDArray[np.bool_] | NDArray[np.float64]
     """``[arm, seed, example]``, higher is better; 0 throughout where a run did not finish."""
     commonest: NDArray[np.bool_] | None
-    """What always naming the commonest class scores, ``[example]``; None where it is unknown."""
+    """Scores of always naming the commonest class, ``[example]``; None if unknown."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ SCOPES = {
     "new_examples": "new seeds and new test examples",
     "this_split": "new seeds on this test split",
 }
-"""What verdicts are about, in words."""
+"""Scope to its words in a sentence."""
 
 REACHES = {
     "at_least": ", at least the margin",
@@ -33,7 +33,7 @@ REACHES = {
     "below": ", less than the margin",
     "": "",
 }
-"""How BETTER or WORSE compares with the margin, as it follows the size of the effect."""
+"""Words after the size of an effect, by its reach: how it compares with the margin."""
 
 
 def scope_note(effects: pd.DataFrame, declaration: Declaration) -> str:
@@ -169,7 +169,7 @@ def reason(row: Mapping[Any, Any], declaration: Declaration) -> str:
 
 
 MORE_EXAMPLES = "no number of seeds: a larger test split"
-"""What comes next where the test examples are too few for a verdict about new ones."""
+"""Advice where the test examples are too few for a verdict about new ones."""
 
 
 def _follow_up(seeds: float) -> str:

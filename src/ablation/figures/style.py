@@ -62,7 +62,7 @@ OTHER_FONTS = (
 """Fonts with the signs that DejaVu Sans lacks; those that are installed are used."""
 
 NO_GLYPH = r"Glyph (\d+) .*missing from"
-"""How matplotlib's warning begins where no font has a sign."""
+"""First words of matplotlib's warning that no font has a sign."""
 
 SETTINGS: Any = {
     "font.size": 9.0,

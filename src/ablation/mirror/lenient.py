@@ -22,7 +22,7 @@ class Lenient:
     def __init__(self, mirror: Mirror) -> None:
         self._mirror = mirror
         self.fault: Exception | None = None
-        """What failed; None if the mirror is as the record."""
+        """The error that the mirror raised; None if it agrees with the record."""
 
     def start(self, trial: Trial) -> None:
         """Shows a trial as RUNNING."""

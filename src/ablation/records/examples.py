@@ -8,6 +8,9 @@ from numpy.typing import ArrayLike, NDArray
 BITS, FLOATS = b"b", b"f"
 """First byte; eight more hold the number of examples."""
 
+CLOSE = 1e-6
+"""Largest distance of the scores' mean from the metric, relative where the metric exceeds 1."""
+
 
 def pack(scores: ArrayLike) -> bytes:
     """Returns the scores of one run, ``[example]``, as bytes that say how many they are.

@@ -32,7 +32,7 @@ class Look:
     verdicts: Verdicts
     """The numbers of this look; they mean something where an arm was judged."""
     case: Case
-    """What was known of the study."""
+    """The facts known of the study at the looks."""
     pools: Pools
     """Who shared alpha."""
     quantum: float
@@ -108,7 +108,7 @@ class Walk:
     looks: tuple[Look, ...]
     """Every look up to the last that any study reached, and the first in any case."""
     alpha: float
-    """What all looks of the schedule spend together."""
+    """The error rate that all looks of the schedule spend together."""
     collapsed: Bools
     """Runs that a fall below half of their arm's gain over chance made FAILED at the arm's last
     look, ``[..., arm, seed]``."""

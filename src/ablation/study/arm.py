@@ -33,7 +33,7 @@ class Arm:
     by_seed: Mapping[int, Any] = dataclasses.field(default_factory=dict)
     """Seed to the configuration of its block, for an arm that is tuned in every block."""
     procedure: str = ""
-    """How it was tuned in every block: a part of the identity of its trials."""
+    """Hash of its tuning in every block, a part of its trials' identity; empty if not tuned so."""
 
 
 def complete_arms(study: Study) -> tuple[Arm, ...]:

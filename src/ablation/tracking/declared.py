@@ -1,4 +1,4 @@
-"""What a study declared before its first run, kept with its parent run."""
+"""Keeps with the parent run everything that a study declared before its first run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What MLflow's pages show first of a study label: its trials as a table, and curves by arm."""
+"""Sets what MLflow's pages show first of a label: its trials as a table, and curves by arm."""
 
 from __future__ import annotations
 
@@ -185,4 +185,4 @@ _LINE: dict[str, Any] = {
     "useGlobalXaxisKey": True,
     "useGlobalLineSmoothing": True,
 }
-"""How a curve is drawn, as MLflow's page would write it."""
+"""Settings of a curve's chart, as MLflow's page writes them."""

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ablation.records.examples import pack
+from ablation.records.examples import CLOSE, pack
 from ablation.records.metric import Metric
 
 SPLITS = {"train": "train", "probe": "probe", "validation": "validation", "valid": "validation",
@@ -21,9 +21,6 @@ HASHES = ("weights_hash", "logits_hash")
 
 CHOSEN = "best_epoch"
 """Name of the epoch whose weights were kept; without it none was chosen."""
-
-CLOSE = 1e-6
-"""Largest distance of the scores' mean from the metric, relative where the metric exceeds 1."""
 
 
 def curves(yielded: Any) -> dict[str, float]:

@@ -168,7 +168,7 @@ def test_html_and_markdown_say_the_same(built: Path) -> None:
     said = " ".join("".join(Texts((built / "index.html").read_text()).said).split())
     text = (built / "README.md").read_text()
     assert [part.heading for part in page.sections] == [
-        "", "In words", "How it was computed", "Seeds across arms", "Learning curves", "Probes",
+        "", "In words", "Checks", "How it was computed", "Seeds across arms", "Learning curves", "Probes",
         "Failures", "Other metrics and cost", "Arm or seed", "Numerics", "Sensitivity",
         "Caveats", "Runs", "Provenance",
     ]  # fmt: skip

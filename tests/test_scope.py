@@ -207,7 +207,7 @@ def test_scope_is_declared_and_stays_out_of_older_declarations() -> None:
     assert Declaration.from_json(given.to_json()) == given
     assert "scope" not in declared().to_json()
     assert dataclasses.replace(given, scope="new_examples").hash != given.hash
-    with pytest.raises(Refused, match="No scope"):
+    with pytest.raises(Refused, match="scope of a study must be"):
         Study(name="s", question="", arms={"a": {}, "b": {"train.epochs": 3}}, baseline="a",
               scope="world")  # type: ignore[arg-type]  # what a study file may say  # fmt: skip
 

@@ -159,6 +159,12 @@ def test_the_notebook_section_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert (tmp_path / "forest.png").stat().st_size > 0
 
 
+def test_samples_link_to_nothing_on_this_machine() -> None:
+    for path in (ROOT / "docs/samples").rglob("*"):
+        if path.suffix in {".html", ".md", ".json"}:
+            assert "127.0.0.1" not in path.read_text(encoding="utf-8"), path
+
+
 def test_links_lead_somewhere() -> None:
     for link in re.findall(r"\]\(([^)]+)\)", README):
         assert link.startswith("https://") or (ROOT / link.partition("#")[0]).exists()

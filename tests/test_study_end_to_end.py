@@ -244,7 +244,7 @@ def test_a_run_deleted_in_the_browser_is_run_again(stored: Project, tiny_study: 
 
 
 def test_a_study_with_looks_gives_more_seeds_to_undecided_arms_alone(
-    stored: Project, tiny_study: Path
+    stored: Project, tiny_study: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     text = tiny_study.read_text().replace("seeds=2", "margin=0.05, looks=(4, 6)")
     # A rate of 1e-12 learns nothing, whatever the seed: decided at the first look.
@@ -280,7 +280,10 @@ def test_a_study_with_looks_gives_more_seeds_to_undecided_arms_alone(
     assert "screening" in fixed
     assert "stays: it rests on up to 6 seeds per arm, this on 2." in fixed
     assert (folder / "study.json").read_bytes() == before
+    monkeypatch.setenv("ABLATION_LINKS", "0")
     stored.run("run", str(tiny_study), "--seeds", "2", "--reports", "few")
+    assert "127.0.0.1" in (folder / "README.md").read_text()
+    assert "127.0.0.1" not in (stored.folder / "few/tiny/README.md").read_text()
     few = json.loads((stored.folder / "few/tiny/study.json").read_text())
     assert few["declaration"]["looks"] == [[2, "0.05"]]
     tiny_study.write_text(text.replace("margin=0.05, looks=(4, 6)", "margin=0.04, seeds=2"))

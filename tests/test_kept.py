@@ -60,6 +60,7 @@ def where(tmp_path: Path, empty_store: Path) -> Places:
     return places(tmp_path / "store")
 
 
+@pytest.mark.slow
 def test_results_of_changed_sources_are_announced_and_kept_if_asked(
     tmp_path: Path, where: Places
 ) -> None:

@@ -99,6 +99,7 @@ def test_failed_runs_survive_their_folder(tmp_path: Path) -> None:
     pd.testing.assert_frame_equal(read(tmp_path).runs, frame, check_dtype=False)
 
 
+@pytest.mark.slow
 def test_a_rebuild_from_the_folder_alone_gives_the_same_bytes(built: Path, tmp_path: Path) -> None:
     copy = tmp_path / "s"
     shutil.copytree(built, copy)
@@ -112,6 +113,7 @@ def test_a_rebuild_from_the_folder_alone_gives_the_same_bytes(built: Path, tmp_p
     assert differing(copy) == []
 
 
+@pytest.mark.slow
 def test_a_rebuild_in_the_folder_itself_keeps_it(
     built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -168,8 +170,8 @@ def test_html_and_markdown_say_the_same(built: Path) -> None:
     said = " ".join("".join(Texts((built / "index.html").read_text()).said).split())
     text = (built / "README.md").read_text()
     assert [part.heading for part in page.sections] == [
-        "", "In words", "How it was computed", "Seeds across arms", "Learning curves", "Probes",
-        "Failures", "Other metrics and cost", "Arm or seed", "Numerics", "Sensitivity",
+        "", "In words", "Checks", "How it was computed", "Seeds across arms", "Learning curves",
+        "Probes", "Failures", "Other metrics and cost", "Arm or seed", "Numerics", "Sensitivity",
         "Caveats", "Runs", "Provenance",
     ]  # fmt: skip
     tables = [each for part in page.sections for each in part.blocks if isinstance(each, Table)]

@@ -134,6 +134,7 @@ def plain(told: Mapping[str, Mapping[int, Told]]) -> list[tuple[Any, ...]]:
     ]
 
 
+@pytest.mark.slow
 def test_what_is_found_depends_on_no_worker_no_order_and_no_restart(
     store: Path, tmp_path: Path
 ) -> None:
@@ -157,6 +158,7 @@ def test_what_is_found_depends_on_no_worker_no_order_and_no_restart(
     assert sum("ablation.pruned" in run.data.tags for run in runs) == states["PRUNED"]
 
 
+@pytest.mark.slow
 def test_the_dashboard_shows_a_search_as_optuna_would(store: Path, tmp_path: Path) -> None:
     joint = study(factor=None, levels=(), baseline=None, tune={}, search=SPACE, search_trials=20)
     plan = make_plan(joint, tmp_path)
@@ -182,7 +184,8 @@ def test_the_dashboard_shows_a_search_as_optuna_would(store: Path, tmp_path: Pat
     assert set(optuna.importance.get_param_importances(shown)) <= {"bias is 0", *SPACE}
 
 
-@pytest.mark.parametrize("tuning", ["once", pytest.param("per_replicate", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("tuning", ["once", "per_replicate"])
 def test_tuned_arms_are_planned_trained_judged_and_reported(
     store: Path, tmp_path: Path, tuning: str
 ) -> None:
@@ -327,6 +330,7 @@ def above(table: Mapping[str, list[Any]]) -> dict[tuple[str, str], bool]:
     return {(name, by): value > limit for name, by, value, limit in rows}
 
 
+@pytest.mark.slow
 def test_what_matters_is_above_its_null() -> None:
     told = noise(60, 1, lambda values: values["sides"] == 8)
     found = above(importance_table(SPACE, told, 1, shuffles=19))

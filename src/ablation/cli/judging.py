@@ -13,6 +13,7 @@ import typer
 from ablation.cli.asjson import Json, over_sets_of, show_json, verdicts_of
 from ablation.cli.options import Reports, Store
 from ablation.cli.output import escaped, show
+from ablation.cli.recorded import brief_of, show_report
 from ablation.errors import Refused
 from ablation.records.digest import digest
 
@@ -106,7 +107,9 @@ def _tell(judged: Sequence[Judged], over: tuple[str, Path] | None, *, as_json: b
         show_json({"judged": rows, "over_sets": page})
         return
     for _, content, folder in judged:
-        _show(content, folder)
+        show_report(content.label, brief_of(content), folder.parent)
+        for warning in content.wording.get("warnings", ()):
+            show(escaped(warning))
     if over is not None:
         show(escaped(f"Over {len(judged)} data sets: {over[0]}"))
         show(escaped(f"Report: {over[1] / 'index.html'}"))
@@ -156,21 +159,3 @@ def _refuse_recorded(folder: Path) -> None:
             f"{folder} is the report of a study that was run.",
             "Give the table's report another name: --name NAME.",
         )
-
-
-def _show(content: Content, folder: Path) -> None:
-    from rich.table import Table
-
-    from ablation.analysis import answer
-    from ablation.report import brief
-
-    verdicts = brief(content)
-    show(escaped(f"{content.label}: {verdicts.caption}"))
-    table = Table(*verdicts.columns, box=None)
-    for row in verdicts.rows:
-        table.add_row(*(escaped(cell.text) for cell in row))
-    show(table)
-    show(escaped(answer(content.judged.effects, content.declaration, content.judged.contrasts)))
-    for warning in content.wording.get("warnings", ()):
-        show(escaped(warning))
-    show(escaped(f"Report: {folder / 'index.html'}"))

@@ -114,13 +114,13 @@ def _write_report(
     content = gather(home)
     place, ours = reports / content.label, content.declaration.most_seeds
     if seeds := fuller(content, place):
-        show_verdicts(home.label, _shown(content))
+        show_verdicts(home.label, brief_of(content))
         show(escaped(f"{place} stays: it rests on up to {seeds} seeds per arm, this on {ours}."))
         show("Write this report elsewhere with --reports FOLDER, or delete that folder first.")
         return content
     folder = build(content, reports, mapping)
     index(reports, mapping)
-    shown = _shown(content)
+    shown = brief_of(content)
     failures: tuple[type[Exception], ...] = (OSError, Refused, *tracking.failures())
     try:
         keep_note(where, content, folder)
@@ -132,21 +132,6 @@ def _write_report(
         show(escaped(f"The stores do not show the report ({type(error).__name__}): {why}"))
     show_report(home.label, shown, reports)
     return content
-
-
-def _shown(content: Content) -> dict[str, Any]:
-    """Returns what is printed of a report, as plain values."""
-    from ablation.analysis import answer
-    from ablation.report import brief
-
-    verdicts = brief(content)
-    return {
-        "trials": len(content.details),
-        "caption": verdicts.caption,
-        "columns": list(verdicts.columns),
-        "rows": [[cell.text for cell in row] for row in verdicts.rows],
-        "answer": answer(content.judged.effects, content.declaration, content.judged.contrasts),
-    }
 
 
 def fuller(content: Content, folder: Path) -> int:
@@ -199,12 +184,27 @@ def keep_note(where: Places, content: Content, folder: Path) -> None:
         mirror.keep_note(where.storage, content.label, content.current, said, facts)
 
 
+def brief_of(content: Content) -> dict[str, Any]:
+    """Returns the verdicts and the answer of a report in plain values, to print or to keep."""
+    from ablation.analysis import answer
+    from ablation.report import brief
+
+    verdicts = brief(content)
+    return {
+        "trials": len(content.details),
+        "caption": verdicts.caption,
+        "columns": list(verdicts.columns),
+        "rows": [[cell.text for cell in row] for row in verdicts.rows],
+        "answer": answer(content.judged.effects, content.declaration, content.judged.contrasts),
+    }
+
+
 def show_report(label: str, shown: Mapping[str, Any], reports: Path) -> None:
     """Prints the verdicts of a report and where it is.
 
     Args:
         label: The study label.
-        shown: What the report says in short, as :func:`write_report` keeps it.
+        shown: Its verdicts and answer, as :func:`brief_of` returns them.
         reports: Folder of the reports.
     """
     show_verdicts(label, shown)

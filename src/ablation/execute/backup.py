@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from ablation.errors import Refused, public
 from ablation.records import addresses
+from ablation.records.causes import refusal
 from ablation.tracking import files
 
 if TYPE_CHECKING:
@@ -30,7 +31,9 @@ def back_up(places: Places, folder: Path) -> None:
     record, mirror = map(addresses.file_of, (places.tracking, places.storage))
     if record is None or mirror is None:
         where = public(places.tracking if record is None else places.storage)
-        raise Refused(f"{where} is no SQLite file.", "Back it up with its own tool, as pg_dump.")
+        raise Refused(
+            f"{where} is no SQLite file.", "Back it up with its own tool, such as pg_dump."
+        )
     if not record.exists():
         raise Refused(f"Nothing is recorded in {record}.", "Run a study first: ablation list")
     if folder.exists() or folder.is_symlink():
@@ -49,8 +52,5 @@ def back_up(places: Places, folder: Path) -> None:
                 shutil.copytree(artifacts, new / "mlartifacts")
             new.rename(folder)
     except (OSError, sqlite3.Error, shutil.Error) as error:
-        first = next(iter(str(error).splitlines()), "")[:200]
-        raise Refused(
-            f"{record.parent} cannot be copied to {folder}: {first}.",
-            "Free disk space, or name a folder that can be written.",
-        ) from error
+        way_out = "Free disk space, or name a folder that can be written."
+        raise refusal(error, f"{record.parent} cannot be copied to {folder}", way_out) from error

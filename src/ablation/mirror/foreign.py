@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ablation.errors import Refused, nearest, public
+from ablation.records.causes import refusal
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,11 +38,8 @@ def foreign_trials(url: str, study: str) -> pd.DataFrame:
             )
         frame = optuna.load_study(study_name=study, storage=url).trials_dataframe()
     except failures() as error:
-        why = next(iter(str(error).splitlines()), "")
-        raise Refused(
-            f"The storage {public(url)} cannot be used: {why}",
-            "Check ABLATION_STORAGE or --store.",
-        ) from error
+        what, way_out = f"The storage {public(url)} cannot be used", "Check ABLATION_STORAGE."
+        raise refusal(error, what, way_out) from error
     if frame.empty:
         raise Refused(f"The study {study!r} has no trials.", "Name a study that has trials.")
     return frame

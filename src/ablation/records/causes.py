@@ -24,7 +24,6 @@ WORDS = ("MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN", "HF_TOKEN", "PGPAS
 KEYS = r"password|passwd|pwd|token|secret|api_?key|sslpassword"
 
 FULL = {errno.ENOSPC, errno.EDQUOT}
-CLOSED = {errno.EACCES, errno.EPERM, errno.EROFS}
 CAUSES: tuple[tuple[str, str], ...] = (
     (r"disk is full|no space left|disk quota", f"Free disk space, {AGAIN}"),
     (r"file.name too long", "Give a shorter name."),

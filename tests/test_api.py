@@ -79,7 +79,7 @@ def test_a_script_without_a_guard_runs_a_study_once(corpus: Path, tmp_path: Path
     first = python("script.py", str(corpus), at=tmp_path)
     assert first.returncode == 0, first.stderr
     assert first.stdout.count("script") == 1  # workers do not run it again
-    assert "tiny: 4/4 trials" in first.stdout
+    assert "tiny · 4/4 trials" in first.stdout
     assert (tmp_path / "reports/tiny/index.html").exists()
     again = python("script.py", str(corpus), at=tmp_path)
     assert " trials · " not in again.stdout

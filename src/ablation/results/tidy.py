@@ -244,6 +244,10 @@ def _one_each(runs: pd.DataFrame, question: Question) -> pd.DataFrame:
 
 
 def few(names: Sequence[str]) -> str:
-    """Returns the first names with commas, and the number of the others."""
+    """Returns the first names with commas, and the number of the others.
+
+    >>> few(["a", "b"])
+    'a, b'
+    """
     shown = ", ".join(names[:MOST_NAMED])
     return f"{shown} and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else shown

@@ -60,12 +60,20 @@ def ask(
 
 
 def seen(told: Mapping[int, Told], number: int) -> list[Told]:
-    """Returns the trials that a trial may know of, in order of their numbers."""
+    """Returns the trials that a trial may know of, in order of their numbers.
+
+    >>> seen({0: "first", 1: "second", 2: "third"}, 5)
+    ['first', 'second']
+    """
     return [told[each] for each in range(number - WINDOW + 1)]
 
 
 def distributions_of(space: Space) -> dict[str, BaseDistribution]:
-    """Returns parameter to Optuna distribution, conditional ones included."""
+    """Returns parameter to Optuna distribution, conditional ones included.
+
+    >>> distributions_of({"model.dropout": (0.0, 0.3)})
+    {'model.dropout': CategoricalDistribution(choices=('0.0', '0.3'))}
+    """
     from optuna.distributions import CategoricalDistribution, FloatDistribution
 
     found: dict[str, BaseDistribution] = {}

@@ -55,7 +55,7 @@ def rows_of(labels: Sequence[str], **others: Any) -> list[dict[str, Any]]:
 
 def content_of(labels: Sequence[str], question: str = "Does it matter?") -> Any:
     declared = declaration(baseline=labels[0])
-    judged = SimpleNamespace(effects=pd.DataFrame(rows_of(labels)))
+    judged = SimpleNamespace(effects=pd.DataFrame(rows_of(labels)), contrasts=None)
     return SimpleNamespace(judged=judged, declaration=declared, wording={"question": question})
 
 

@@ -399,7 +399,7 @@ def test_a_note_of_any_length_is_what_the_dashboard_reads(tmp_path: Path) -> Non
     for name, value in (("study", "s"), ("declaration", "d")):
         study.set_user_attr(f"ablation.{name}", value)
     for size in (5000, 4091, 10, 0):
-        mirror.keep_note(url, "s", "d", "x" * size)
+        mirror.keep_note(url, "s", "d", "x" * size, {})
         assert optuna_dashboard.get_note(study) == "x" * size
 
 
@@ -670,7 +670,11 @@ def test_poolings_that_raise_exit_or_die_cost_the_others_nothing(
         (("run", "{study}", "--seeds", "0"), "at least 1 seed; got 0", "5 or more"),
         (("run", "{study}", "--data", "{empty}"), "is empty", "Add a train file"),
         (("run", "{study}", "--label", "colour"), "colour", "--label"),
-        (("run", "{study}", "--workers", "0"), "At least 1 worker", "Leave --workers out"),
+        (
+            ("run", "{study}", "--workers", "0"),
+            "1 to 1000 workers are possible",
+            "Leave --workers out",
+        ),
         (("run", "{study}", "--device", "tpu"), "No device 'tpu'", "auto, cpu or cuda"),
         (("report", "{study}"), "Nothing is recorded", "Run a study first"),
         (("ui",), "Nothing is recorded", "Run a study first"),
@@ -856,7 +860,7 @@ def test_a_report_of_another_version_is_built_anew(
     stored.run("run", str(tiny_study))
     page = stored.folder / "reports/tiny/index.html"
     before = page.stat().st_mtime_ns
-    monkeypatch.setattr("ablation.cli.settled._version", lambda: ["another"])
+    monkeypatch.setattr("ablation.cli.settled.version", lambda: ["another"])
     stored.run("run", str(tiny_study))
     assert page.stat().st_mtime_ns > before
 

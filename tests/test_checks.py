@@ -18,7 +18,7 @@ FAIR = {"train.epochs": "8", "model.pooling": "'attention'"}
 def facts(**changes: object) -> Facts:
     arms = arms_named(["base", "other"], [FAIR, FAIR | {"model.pooling": "'mean'"}])
     given = Facts(declaration=declaration(arms=arms), noise=0.01)
-    return dataclasses.replace(given, **changes)  # type: ignore[arg-type]
+    return dataclasses.replace(given, **changes)  # type: ignore[arg-type]  # of any field
 
 
 def verdict(word: str) -> pd.DataFrame:
@@ -56,4 +56,4 @@ def test_a_report_tells_the_findings() -> None:
     given = content()
     given.judged.effects.loc[1, "verdict"] = "IDENTICAL"
     (block,) = checks.section(Basis(given))
-    assert any("leaves the baseline's very weights" in said for said in block.items)  # type: ignore[union-attr]
+    assert any("leaves the baseline's very weights" in said for said in block.items)  # type: ignore[union-attr]  # a list of points

@@ -92,7 +92,7 @@ def test_results_of_changed_sources_are_announced_and_kept_if_asked(
 
 def test_results_under_earlier_hashes_stand_for_no_others() -> None:
     outcomes = {"s/old/0": "a", "s/old/1": "b", "s/new/1": "c", "s/older/0": "d"}
-    found = with_kept(outcomes, {"new": "old"})  # type: ignore[arg-type]
+    found = with_kept(outcomes, {"new": "old"})  # type: ignore[arg-type]  # stand-ins
     assert found == {**outcomes, "s/new/0": "a"}
 
 

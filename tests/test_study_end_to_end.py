@@ -743,7 +743,7 @@ def test_what_turns_out_to_be_recorded_is_not_recorded_again(
     before = {row["run_id"] for row in stored.runs()}
     gone = stored.runs()[-1]["run_id"]
     stored.client.delete_run(gone)
-    behind = lambda plan, places: Glance(label="tiny", outcomes={})  # noqa: E731
+    behind = lambda plan, places: Glance(label="tiny", outcomes={})  # noqa: E731 - as short as what it stands in for
     monkeypatch.setattr("ablation.execute.glance", behind)
     handed: list[int] = []
 

@@ -166,7 +166,7 @@ def _same(arms: pd.DataFrame, declaration: Declaration) -> Iterator[str]:
 
 
 def _clauses(rows: pd.DataFrame, declaration: Declaration) -> list[str]:
-    """Returns what is said of some arms of one verdict, a clause for each reach.
+    """Returns a clause about the arms of one verdict for each reach.
 
     Sizes are those of fresh seeds where all arms of a clause have them.
     """
@@ -275,7 +275,7 @@ def _command(arms: pd.DataFrame, declaration: Declaration) -> str:
 
 
 def _next(row: Mapping[Any, Any]) -> str:
-    """Returns what would decide an arm."""
+    """Returns the next step for an undecided arm."""
     if row["stage"] == "open":
         return ", whose next look is to come"
     if row["needs_examples"]:

@@ -1,4 +1,4 @@
-"""Where arms attend differently: the test texts on which their weights disagree most."""
+"""Finds the test texts on which the attention weights of arms disagree most."""
 
 from __future__ import annotations
 

@@ -83,7 +83,7 @@ def crossing_of(declaration: Declaration) -> Crossing | None:
         if path not in tuned and len({of.get(path) for of in arms}) > 1
     }
     cells = [[levels[path].index(of.get(path, "")) for path in levels] for of in arms]
-    if len(levels) < 2 or len({*map(tuple, cells)}) < len(arms):  # noqa: PLR2004
+    if len(levels) < 2 or len({*map(tuple, cells)}) < len(arms):  # noqa: PLR2004 - a crossing of two
         return None
     return Crossing(levels=levels, cells=np.array(cells))
 
@@ -203,7 +203,7 @@ def _components(crossing: Crossing) -> list[Family]:
     for factor, path in enumerate(crossing.paths):
         without = (*inside[:factor], 1, *inside[factor + 1 :])
         only = (*outside[:factor], 0, *outside[factor + 1 :])
-        if not {inside, outside, without, only} <= place.keys() or len(crossing.levels[path]) > 2:  # noqa: PLR2004
+        if not {inside, outside, without, only} <= place.keys() or len(crossing.levels[path]) > 2:  # noqa: PLR2004 - in or out
             return []
         left.append((place[inside], place[without]))
         added.append((place[only], place[outside]))

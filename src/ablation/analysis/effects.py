@@ -88,7 +88,7 @@ class Judged:
 
     @property
     def is_judged(self) -> bool:
-        """Whether a look was reached; before that there are no p values."""
+        """Returns whether a look was reached; before that there are no p values."""
         return not (self.effects["stage"] == "exploratory").any()
 
     @property

@@ -88,7 +88,7 @@ def cells_of(name: str, effects: pd.DataFrame, spent: stats.Spent) -> pd.DataFra
 
 
 def combine(names: Sequence[str], cells: pd.DataFrame, declaration: Declaration) -> Sets:
-    """Returns what holds over several data sets, per arm.
+    """Returns each arm's counts and means over several data sets.
 
     Args:
         names: Every data set that the study is run on. One without rows counts as one that shows
@@ -126,7 +126,7 @@ def _by_set(
 
 
 def answer_over(sets: Sets) -> tuple[str, ...]:
-    """Returns what holds over the data sets in a few short sentences, the answer itself first."""
+    """Returns the answer over the data sets in a few short sentences."""
     k, over = len(sets.names), sets.over
     missing = [name for name in sets.names if name not in sets.reported]
     said = [f"{_matters(sets)} ({_join(sets.names)})"]

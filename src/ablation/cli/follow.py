@@ -64,7 +64,7 @@ def _home(given: Plan, where: Places, study: str) -> Home | None:
 
 
 def _declared(given: Plan, where: Places) -> Proposal | None:
-    """Returns what the follow-up's own record declares, None if there is none."""
+    """Returns the recorded declaration of the follow-up, or None."""
     from ablation import tracking
     from ablation.analysis.followup import Proposal
     from ablation.records.declaration import Declaration

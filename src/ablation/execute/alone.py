@@ -111,7 +111,7 @@ class _Watch(importlib.abc.MetaPathFinder):
                 load(module)
                 self.numbers = _read(settings(module))
 
-            spec.loader.exec_module = load_and_read  # type: ignore[method-assign]
+            spec.loader.exec_module = load_and_read  # type: ignore[method-assign]  # of this one spec
         return spec
 
 
@@ -152,7 +152,7 @@ def _set_environment(before: Mapping[str, str]) -> None:
 
 def _set_filters(before: Sequence[Any]) -> None:
     warnings.resetwarnings()  # which also makes Python forget what it decided by the old ones
-    warnings.filters[:] = before  # type: ignore[index]
+    warnings.filters[:] = before  # type: ignore[index]  # typed as a sequence, is a list
 
 
 def _handler(number: int) -> Setting:

@@ -92,7 +92,7 @@ def _results_of(ended: Outcome | RunResult) -> dict[str, Any]:
 def _differing(
     before: Mapping[str, object], now: Mapping[str, object]
 ) -> dict[str, tuple[object, object]]:
-    """Returns what differs; two NaNs do not."""
+    """Returns the differences; two NaNs are equal."""
     names = sorted(before.keys() | now.keys())
     pairs = {name: (before.get(name), now.get(name)) for name in names}
     return {name: (old, new) for name, (old, new) in pairs.items() if repr(old) != repr(new)}

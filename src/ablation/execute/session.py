@@ -254,7 +254,7 @@ def _open(
 
 
 def _about(plan: Plan) -> dict[str, Any]:
-    """Returns what the task says of the data; no text where the study does not show any."""
+    """Returns the task's facts about the data, without texts where the study shows none."""
     said = plan.study.task.about(plan.data)
     return {
         name: value for name, value in said.items() if name != "texts" or plan.study.show_texts
@@ -270,7 +270,7 @@ def _curve(finished: Finished, metric: str) -> dict[int, float]:
 
 
 def wording_of(plan: Plan) -> dict[str, Any]:
-    """Returns what a study and its data say in words, which is no part of its declaration."""
+    """Returns the wording of a study and its data, which is no part of the declaration."""
     study, notes = plan.study, plan.study.task.notes(plan.data)
     data = {"data": list(notes.read), "data_warnings": list(notes.warnings)}
     words = {"question": study.question, "title": study.title, "caveats": list(study.caveats)}

@@ -40,7 +40,7 @@ class Panel:
 
     @property
     def is_log(self) -> bool:
-        """Whether its values span so much that only a logarithmic axis shows them."""
+        """Returns whether its values span so much that only a logarithmic axis shows them."""
         return self.metric.startswith("displacement_")
 
     @property

@@ -103,7 +103,7 @@ class Declaration:
 
     @property
     def can_generalise(self) -> bool:
-        """Whether verdicts may be about new test examples: asked for, and scored by example."""
+        """Returns whether verdicts may be about new test examples: asked for and scored."""
         return self.scope == "new_examples" and self.measure.examples is not None
 
     @property

@@ -18,7 +18,7 @@ def explained(cls: Class) -> Class:
         cls: A class with ``__slots__`` and a docstring under each field.
     """
     # Python takes the documentation of a slot from a mapping. The layout is made already.
-    cls.__slots__ = _Meanings(cls)  # type: ignore[attr-defined]
+    cls.__slots__ = _Meanings(cls)  # type: ignore[attr-defined]  # read by help() alone
     return cls
 
 

@@ -25,12 +25,12 @@ class Places:
 
     @property
     def mirror_exists(self) -> bool:
-        """Whether the mirror may exist: its file does, or it is not a file."""
+        """Returns whether the mirror may exist: its file does, or it is not a file."""
         return _may_exist(self.storage)
 
     @property
     def record_exists(self) -> bool:
-        """Whether the record may exist: its file does, or it is not a file."""
+        """Returns whether the record may exist: its file does, or it is not a file."""
         return _may_exist(self.tracking)
 
     def lock(self, study: str) -> FileLock:

@@ -71,7 +71,7 @@ class Content:
 
     @property
     def is_recorded(self) -> bool:
-        """Whether MLflow has the runs; else they are from a table, which :attr:`record` names."""
+        """Returns whether MLflow has the runs; else :attr:`record` names their table."""
         return "address" in self.record
 
     @property
@@ -231,7 +231,7 @@ def _long(folder: Path, runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def _about(folder: Path, stored: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Returns what is said of the data, its shapes checked; nothing where nothing is."""
+    """Returns the facts about the data, their shapes checked; empty where there are none."""
     about: Mapping[str, Any] = stored.get("about", {})
     fault = next(foreign.faults(about, foreign.ABOUT, "about"), "") if about else ""
     if fault or not all(len(fact) == len(("name", "value")) for fact in about.get("facts", [])):

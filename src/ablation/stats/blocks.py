@@ -63,7 +63,7 @@ class Blocks:
 
     @property
     def are_copies(self) -> Bools:
-        """Whether every arm gives one value on all seeds, ``[..., 1]``.
+        """Returns whether every arm gives one value on all seeds, ``[..., 1]``.
 
         The seed then has no effect: the runs are copies of one another, not replicates, and
         their agreement says nothing about the noise.

@@ -152,7 +152,7 @@ class Verdicts:
 
     @property
     def by_margin(self) -> Bools:
-        """Whether the adjusted interval of BETTER or WORSE is beyond the margin."""
+        """Returns whether the adjusted interval of BETTER or WORSE is beyond the margin."""
         return np.asarray(self.reach == Reach.AT_LEAST_MARGIN)
 
     @property
@@ -168,7 +168,7 @@ class Verdicts:
 
     @property
     def baseline_failed(self) -> Bools:
-        """Whether the baseline failed on any block, ``[...]``: a caveat of every verdict."""
+        """Returns whether the baseline failed on any block, ``[...]``."""
         return np.asarray(self.failed[..., 0] > 0)
 
     @property

@@ -162,7 +162,7 @@ def _check_levels(factors: Factors, design: str) -> None:
     sizes = [len(levels) for levels in factors.values()]
     if min(sizes) < 2:  # noqa: PLR2004 - a factor varies
         raise Refused(f"Each factor has at least 2 levels; got {sizes}.", "Give more, or drop it.")
-    if design in {"leave_one_out", "add_one_in", "fractional"} and max(sizes) > 2:  # noqa: PLR2004
+    if design in {"leave_one_out", "add_one_in", "fractional"} and max(sizes) > 2:  # noqa: PLR2004 - in or out
         raise Refused(
             f"The design {design!r} takes factors of 2 levels; got {sizes}.",
             "Give two levels each (with and without), or another design.",

@@ -59,7 +59,7 @@ Point = Mapping[str, float | str]
 
 
 class Chooser(Protocol):
-    """What chooses parameters one by one, as an Optuna trial does."""
+    """Chooses parameters one by one, as an Optuna trial does."""
 
     def suggest_float(self, name: str, low: float, high: float, *, log: bool) -> float:
         """Returns a number of a range."""

@@ -33,7 +33,7 @@ class Home:
 
     @property
     def shared(self) -> bool:
-        """Whether conductors on other machines may record here, too."""
+        """Returns whether conductors on other machines may record here, too."""
         return addresses.file_of(str(self.client.tracking_uri)) is None
 
 

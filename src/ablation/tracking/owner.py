@@ -39,13 +39,13 @@ class Owner:
 
     @property
     def is_here(self) -> bool:
-        """Whether the process is one of this machine, since it was started."""
+        """Returns whether the process is one of this machine, since it was started."""
         mine = this_process()
         return (self.host, self.boot) == (mine.host, mine.boot)
 
     @property
     def is_gone(self) -> bool:
-        """Whether the process is certainly gone; False for one on another machine."""
+        """Returns whether the process is certainly gone; False for one on another machine."""
         return self.is_here and (not pids.exists(self.pid) or _started(self.pid) != self.started)
 
     def __str__(self) -> str:

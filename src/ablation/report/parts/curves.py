@@ -84,6 +84,6 @@ def seeds_of(basis: Basis) -> str:
 
 
 def note_on_grey(basis: Basis) -> str:
-    """Returns what grey lines are, where there are any."""
+    """Returns a note on the grey lines, where there are any."""
     few = len(basis.effects) <= COLOURED
     return "" if few else " Grey lines are the arms with smaller effects."

@@ -118,7 +118,7 @@ def call(
 def _steps(
     config: bytes, seed: int, data: Call, device: str, folder: Path | None
 ) -> Generator[Any, None, Any]:
-    """Yields what the function yields and returns what it returns; what is no generator is run."""
+    """Runs the function, a generator or not; yields its mappings and returns its result."""
     run = load(data.target)
     _set_threads(data.threads)
     arguments = [pickle.loads(config), seed]
@@ -133,7 +133,7 @@ def _steps(
 
 
 def _result(returned: Any, metric: Metric) -> RunResult:
-    """Returns what the function returned as a result, without the time it took."""
+    """Returns the function's value as a result, without the time it took."""
     numbers = finals(returned, metric)
     value = numbers[f"test/{metric.name}"]
     if not math.isfinite(value):

@@ -119,6 +119,39 @@ class Function:
         return Guess(self.metric.chance if metric == self.metric.name else None, 0.0)
 
 
+def _known(metric: str | Metric) -> Metric:
+    """Returns a metric, looked up if it is a name.
+
+    Raises:
+        Refused: If it is not known whether higher values of it are better.
+    """
+    known = metric if isinstance(metric, Metric) else metric_named(metric)
+    if known is None:
+        raise Refused(
+            f"It is not known whether higher values of {metric!r} are better.",
+            f"Give metric=Metric({metric!r}, lower_is_better=False), from ablation.spec.",
+        )
+    return known
+
+
+def _check_options(
+    config: Any, *, data_field: str | None, threads: int, inputs: object, version: object
+) -> None:
+    """Refuses options of a function's study that cannot be used."""
+    if data_field is not None and data_field not in flatten(config):
+        raise Refused(
+            f"data_field names no field of the configuration: {data_field!r}."
+            f"{nearest(data_field, flatten(config))}",
+            f"The fields are: {', '.join(flatten(config))}.",
+        )
+    if type(threads) is not int or threads < 1:
+        raise Refused(f"threads must be a number >= 1; got {threads!r}.", "Leave it out.")
+    if isinstance(inputs, str) or not isinstance(version, str):
+        raise Refused(
+            "inputs is a tuple of paths, and version is text.", "Write inputs=('data.csv',)."
+        )
+
+
 def function_task(
     run: Callable[..., Any],
     *,
@@ -146,24 +179,8 @@ def function_task(
         Refused: If function, configuration, metric or inputs cannot be used.
     """
     check_config(config)
-    known = metric if isinstance(metric, Metric) else metric_named(metric)
-    if known is None:
-        raise Refused(
-            f"It is not known whether higher values of {metric!r} are better.",
-            f"Give metric=Metric({metric!r}, lower_is_better=False), from ablation.spec.",
-        )
-    if data_field is not None and data_field not in flatten(config):
-        raise Refused(
-            f"data_field names no field of the configuration: {data_field!r}."
-            f"{nearest(data_field, flatten(config))}",
-            f"The fields are: {', '.join(flatten(config))}.",
-        )
-    if type(threads) is not int or threads < 1:
-        raise Refused(f"threads must be a number >= 1; got {threads!r}.", "Leave it out.")
-    if isinstance(inputs, str) or not isinstance(version, str):
-        raise Refused(
-            "inputs is a tuple of paths, and version is text.", "Write inputs=('data.csv',)."
-        )
+    known = _known(metric)
+    _check_options(config, data_field=data_field, threads=threads, inputs=inputs, version=version)
     function = Function(
         target_of(run, folder),
         metric=known,

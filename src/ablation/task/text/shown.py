@@ -41,7 +41,7 @@ def shown_texts(
 
 
 def about(data: Encoded) -> Mapping[str, Any]:
-    """Returns what a reader must know of the data: ``facts``, pairs of name and value; ``texts``.
+    """Returns the facts about the data, as pairs of name and value, and the shown texts.
 
     Each text has ``place``, its number in test; ``label``; ``words``, its first tokens.
     """

@@ -119,7 +119,7 @@ def check_configs(pairs: Sequence[tuple[RunConfig, Encoded]]) -> list[str]:
 
 
 def notes_on(data: Encoded) -> Notes:
-    """Returns what was read, and what may make it mean something else than it seems to."""
+    """Returns notes on the data that were read, and warnings about them."""
     return Notes(data.notes, data.warnings)
 
 

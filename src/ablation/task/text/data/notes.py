@@ -102,7 +102,7 @@ def _script(texts: Sequence[str]) -> str:
 
 
 def warnings(given: Mapping[str, Rows], splits: Mapping[str, Rows]) -> Iterator[str]:
-    """Yields what may make a result mean something else than it seems to, with counts.
+    """Yields warnings about the data, with counts.
 
     Args:
         given: The splits of the source.

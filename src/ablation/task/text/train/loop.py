@@ -58,8 +58,7 @@ def train(
     model = build_classifier(config.model, seed, **sizes, pretrained=pretrained, device=device)
     # User-defined modules may draw from PyTorch's own generator, as nn.Dropout does.
     torch.manual_seed(generator(seed, "global").initial_seed())
-    words = model.embedding.weight
-    optimizer = Adam(model.parameters(), config.train.learning_rate, table=words)
+    optimizer = _adam(model, config)
     order = generator(seed, "order")
     chosen = _Chosen(model, config.train.select_on)
     probes = Probes(model, validation)
@@ -96,6 +95,11 @@ def train(
 
     chosen.restore()
     return _result(model, chosen, splits["test"], began)
+
+
+def _adam(model: Classifier, config: RunConfig) -> Adam:
+    rate = config.train.learning_rate
+    return Adam(model.parameters(), rate, table=model.embedding.weight)
 
 
 class _Chosen:

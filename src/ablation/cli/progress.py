@@ -64,6 +64,10 @@ def follow(opened: Session, crew: Crew, handed: Handed | None, orders: Orders) -
         task = bar.add_task(stage(opened), total=len(opened.trials), completed=done, failed=failed)
         steps = walk(opened, crew, device=orders.device, handed=handed, timeout=orders.timeout)
         for ended in steps:
+            if (now := _seeds(opened)) != seeds:
+                tell(look_taken(seeds, now, opened.plan.declaration.baseline))
+                seeds = now
+                bar.update(task, description=stage(opened))
             if isinstance(ended, Unfinished):
                 where = f"Arm {ended.trial.arm.name!r} with seed {ended.trial.seed}"
                 tell(f"{where}: {ended.failure}")
@@ -78,10 +82,6 @@ def follow(opened: Session, crew: Crew, handed: Handed | None, orders: Orders) -
                     left = (time.monotonic() - began) / (done - before) * (total - done)
                     told = f"{done}/{total} trials · {left:.0f} s left · {failed} failed"
                     tell(f"{stage(opened)} · {told}")
-            if (now := _seeds(opened)) != seeds:
-                tell(look_taken(seeds, now, opened.plan.declaration.baseline))
-                seeds = now
-                bar.update(task, description=stage(opened))
             yield len(opened.left)
 
 

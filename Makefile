@@ -5,9 +5,11 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 # Passed on to `ablation` if given.
+# WORKERS_AT: the address of a Dask scheduler (docs/cluster.md).
 OPTIONS = $(if $(DATA),--data "$(DATA)") $(if $(TEXT),--text "$(TEXT)") $(if $(LABEL),--label "$(LABEL)")
 PLACES = $(if $(STORE),--store "$(STORE)") $(if $(REPORTS),--reports "$(REPORTS)")
-BUDGET = $(if $(SEEDS),--seeds "$(SEEDS)") $(if $(WORKERS),--workers "$(WORKERS)") $(if $(DEVICE),--device "$(DEVICE)")
+BUDGET = $(if $(SEEDS),--seeds "$(SEEDS)") $(if $(WORKERS),--workers "$(WORKERS)") $(if $(DEVICE),--device "$(DEVICE)") \
+  $(if $(WORKERS_AT),--workers-at "$(WORKERS_AT)")
 FOLLOWED = $(if $(FOLLOW_UP),--follow-up)
 
 .PHONY: setup study report reports-check samples readme ui dashboard calibration bench bench-report

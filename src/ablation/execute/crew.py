@@ -7,12 +7,14 @@ import importlib
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import BrokenExecutor, Executor, Future
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
+from ablation.errors import Refused
 from ablation.execute.processes import Limits, Processes
 from ablation.execute.temporary import own_temporary
 from ablation.task.devices import VISIBLE, visible_gpus
@@ -27,6 +29,14 @@ class Crew(Protocol):
     @property
     def at_once(self) -> int:
         """Number of workers."""
+
+    def prepare(self, *modules: str, environment: Mapping[str, str] | None = None) -> None:
+        """Starts loading what a task's workers need, where that takes time; returns at once.
+
+        Args:
+            *modules: Modules to import.
+            environment: Variables of the workers, unless the user has set them.
+        """
 
     def submit(
         self, fn: Callable[..., Any], /, *args: Any, limits: Limits | None = None
@@ -49,6 +59,10 @@ class Crew(Protocol):
         """Ends the workers immediately, even while they train; may be called again."""
 
 
+class Stranded(Refused):
+    """No worker is left that a crew could give a call to; what was recorded is kept."""
+
+
 class ExecutorCrew:
     """A crew made of any ``concurrent.futures.Executor``, which manages its own workers.
 
@@ -66,6 +80,9 @@ class ExecutorCrew:
     def __init__(self, executor: Executor, at_once: int) -> None:
         self.executor, self.at_once = executor, at_once
         self._submitted: list[Future[Any]] = []
+
+    def prepare(self, *modules: str, environment: Mapping[str, str] | None = None) -> None:
+        """Does nothing: the executor starts its workers."""
 
     def submit(
         self, fn: Callable[..., Any], /, *args: Any, limits: Limits | None = None
@@ -105,6 +122,10 @@ class ProcessCrew:
     def __init__(self, at_once: int) -> None:
         self.at_once = at_once
         self._executor: Executor | None = None
+
+    def prepare(self, *modules: str, environment: Mapping[str, str] | None = None) -> None:
+        """Starts the server of the processes; see :func:`prepare_pool`."""
+        prepare_pool(*modules, environment=environment)
 
     def start(self) -> Executor:
         """Starts the processes, which load their modules while this process goes on."""
@@ -186,7 +207,7 @@ ENVIRONMENT = {
 def pool(workers: int) -> Executor:
     """Returns a pool of processes that have torch loaded and end when this process ends."""
     with _without_interrupts(), _variables(ENVIRONMENT):
-        return Processes(workers, prepare_pool(), _begin_worker)
+        return Processes(workers, prepare_pool(), begin_worker)
 
 
 @contextlib.contextmanager
@@ -214,7 +235,7 @@ def _without_interrupts() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
-def _begin_worker(number: int) -> None:
+def begin_worker(number: int) -> None:
     """Makes this worker ignore Ctrl-C, and end when the conductor ends or is killed.
 
     Of several GPUs it sees one.
@@ -232,6 +253,23 @@ def _begin_worker(number: int) -> None:
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
+
+
+@contextlib.contextmanager
+def main_unknown() -> Iterator[None]:
+    """Keeps worker processes from running the calling script again, as they would a module.
+
+    Without this, a script needs ``if __name__ == "__main__"`` around its call.
+    """
+    main = sys.modules["__main__"]
+    known: dict[str, Any] = {
+        name: vars(main).pop(name) for name in ("__file__", "__spec__") if name in vars(main)
+    }
+    main.__spec__ = None
+    try:
+        yield
+    finally:
+        main.__dict__.update(known)
 
 
 def deal_gpu(number: int) -> None:

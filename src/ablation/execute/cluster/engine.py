@@ -12,14 +12,14 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import BrokenExecutor, Future
+from concurrent.futures import BrokenExecutor, Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ablation.errors import Refused, public
 from ablation.execute.cluster import own_process, station
 from ablation.execute.cluster.executors import fail, settle, stranded
-from ablation.execute.cluster.fitness import Facts, cache_of_worker, facts, unfit
+from ablation.execute.cluster.fitness import Expected, Facts, cache_of_worker, facts, unfit
 from ablation.execute.cluster.parcels import Manifest, lacking, receive
 from ablation.execute.cluster.station import Answer, Errand, job_in
 from ablation.execute.crew import Stranded
@@ -36,6 +36,8 @@ WAIT = 60.0
 that there is no worker."""
 LOOK = 1.0
 """Seconds between two looks at which workers there are."""
+GRACE = 10.0
+"""Seconds that other workers have to join where all that are there must not train."""
 RESENT = 10
 """Times that a call is sent again after an answer that is no end of it."""
 INSTALL = "pip install 'attention-ablation[dask]'"
@@ -60,13 +62,25 @@ def connect(address: str, timeout: float = CONNECT) -> Any:
     for name in ("distributed", "distributed.client", "distributed.core", "distributed.comm"):
         logging.getLogger(name).setLevel(logging.CRITICAL)  # what matters of it is told
     try:
+        # First by itself: a client waits for ever for a server that accepts and says nothing.
+        with ThreadPoolExecutor(1) as thread:  # because this one may have a loop of its own
+            thread.submit(asyncio.run, _ask_scheduler(address, timeout)).result()
         return Client(address, timeout=timeout, set_as_default=False)
     except Exception as error:  # one of a dozen, by what answers there
         raise Refused(
             f"No Dask scheduler answers at {public(address)!r} within {timeout:.0f} s: "
-            f"{type(error).__name__}.",
+            f"{' '.join(f'{type(error).__name__} {error}'.split())[:200]}.",
             "Start one with `dask scheduler`; it prints its address, such as tcp://host:8786.",
         ) from error
+
+
+async def _ask_scheduler(address: str, timeout: float) -> None:
+    from distributed.core import rpc
+
+    async with rpc(address, timeout=timeout) as there:
+        found = await asyncio.wait_for(there.identity(), timeout)
+    if found["type"] != "Scheduler":
+        raise ValueError(f"it is a {found['type']}")
 
 
 async def greet(libraries: tuple[str, ...]) -> Facts:
@@ -154,32 +168,36 @@ class Known:
 
 
 def ask_workers(
-    client: Any, packing: Packing, there: Mapping[str, Mapping[str, Any]]
+    client: Any,
+    libraries: tuple[str, ...],
+    wanted: Expected,
+    there: Mapping[str, Mapping[str, Any]],
 ) -> dict[str, Known]:
     """Returns address to what a worker says of itself.
 
     Args:
         client: Dask's client.
-        packing: What the workers must have.
+        libraries: The task's libraries.
+        wanted: What a worker must have.
         there: Address to what the scheduler knows of the worker.
     """
-    answers: dict[str, Any] = client.run(
-        greet, packing.libraries, workers=list(there), on_error="return"
-    )
+    if not there:
+        return {}  # run() would ask all
+    answers: dict[str, Any] = client.run(greet, libraries, workers=list(there), on_error="return")
     return {
-        address: _known(address, there[address], answer, packing)
+        address: _known(address, there[address], answer, wanted)
         for address, answer in answers.items()
         if not isinstance(answer, OSError)  # it left meanwhile
     }
 
 
-def _known(address: str, there: Mapping[str, Any], answer: Any, packing: Packing) -> Known:
+def _known(address: str, there: Mapping[str, Any], answer: Any, wanted: Expected) -> Known:
     threads = int(there["nthreads"])
     if not isinstance(answer, Facts):
         said = " ".join(f"{type(answer).__name__}: {answer}".split())[:200]
         reason = f"it cannot load this package ({said})"
         return Known(name=address, threads=threads, facts=None, refused=reason)
-    reason = unfit(packing.expected, answer, float(there.get("memory_limit") or 0) / threads)
+    reason = unfit(wanted, answer, float(there.get("memory_limit") or 0) / threads)
     return Known(name=f"{address} on {answer.host}", threads=threads, facts=answer, refused=reason)
 
 
@@ -207,7 +225,8 @@ class DaskCrew:
         self._workers: dict[str, Known] = {}
         self._supplied: dict[str, set[str]] = {}
         """Address to the hashes of the files that the worker has."""
-        self._alone_since, self._looked = time.monotonic(), 0.0
+        self._alone_since = self._none_fit_since = time.monotonic()
+        self._looked = 0.0
         self._ended: BaseException | None = None
         self._client = self._open(CONNECT)
         self._look()
@@ -292,7 +311,9 @@ class DaskCrew:
             self._supplied.pop(address, None)
         new = {at: each for at, each in there.items() if at not in self._workers}
         if new:
-            self._workers |= ask_workers(self._client, self._packing, new)
+            self._workers |= ask_workers(
+                self._client, self._packing.libraries, self._packing.expected, new
+            )
             for known in (self._workers[at] for at in new if at in self._workers):
                 if known.refused:
                     self._tell(f"Worker {known.name} is put aside: {known.refused}.")
@@ -330,7 +351,9 @@ class DaskCrew:
             call.theirs.add_done_callback(
                 lambda done, key=key: self._queue.put(lambda: self._done(key, done))
             )
-        if self._waiting and self._workers and not fit:
+        if fit or not self._workers:
+            self._none_fit_since = time.monotonic()
+        elif self._waiting and time.monotonic() - self._none_fit_since >= GRACE:
             refused = {known.name: known.refused for known in self._workers.values()}
             raise stranded(refused, public(self._address))
 

@@ -112,7 +112,7 @@ def _start(folder: Path, preload: tuple[str, ...], wanted: dict[str, str]) -> Pr
     this = (preload, wanted)
     with _lock:
         if not _served:
-            with main_unknown(), _exactly(wanted):
+            with main_unknown(), _method_unknown(), _exactly(wanted):
                 prepare_pool(*preload)
             _served.append(this)
         known = "forkserver" in multiprocessing.get_all_start_methods()
@@ -145,7 +145,7 @@ class _Process:
 
     def start(self) -> None:
         """Starts it."""
-        with _lock, main_unknown(), _exactly(self._environment):
+        with _lock, main_unknown(), _method_unknown(), _exactly(self._environment):
             self._process.start()
 
     def __getattr__(self, name: str) -> Any:
@@ -157,6 +157,20 @@ def _begin(folder: str, number: int) -> None:
     begin_worker(number)
     os.chdir(folder)
     sys.path.insert(0, folder)
+
+
+@contextlib.contextmanager
+def _method_unknown() -> Iterator[None]:
+    """Hides an engine's own way to start processes, such as loky's, which ours do not know."""
+    before = multiprocessing.get_start_method(allow_none=True)
+    is_own = before not in {None, *multiprocessing.get_all_start_methods()}
+    if is_own:
+        multiprocessing.set_start_method(None, force=True)
+    try:
+        yield
+    finally:
+        if is_own:
+            multiprocessing.set_start_method(before, force=True)
 
 
 @contextlib.contextmanager

@@ -79,6 +79,10 @@ class Packing:
                 "Run the same command again; recorded trials are kept.",
             ) from error
 
+    def size(self, wanted: Iterable[str]) -> int:
+        """Returns the bytes of some files."""
+        return sum(self._files[each].stat().st_size for each in wanted)
+
     def _of(self, job: Job) -> tuple[Manifest, str]:
         key = pickle.dumps((job.config, job.data))
         if key not in self._known:

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from ablation.execute import Crew, ExecutorCrew, ProcessCrew
+from ablation.execute import crew as crews
 from ablation.execute.crew import ENVIRONMENT, deal_gpu
 from ablation.execute.garbage import loading, seldom
 from ablation.execute.processes import Processes, WorkerLost
@@ -95,6 +96,21 @@ def test_the_callers_process_keeps_its_variables_and_its_collector() -> None:
         assert gc.isenabled()
     assert ({name: os.environ.get(name) for name in ENVIRONMENT}, gc.get_threshold()) == before
     assert gc.get_freeze_count() == 0
+
+
+def test_workers_of_a_fork_server_that_is_the_callers_have_our_variables(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("OPENBLAS_NUM_THREADS", raising=False)
+    context = multiprocessing.get_context("forkserver")
+    theirs = context.Process(target=abs, args=(1,))  # starts it, if nothing has
+    theirs.start()
+    theirs.join()
+    monkeypatch.setitem(crews._wanted, "ABLATION_TEST", "7")  # which no server knows yet
+    with ProcessCrew(1) as crew:
+        assert crew.submit(os.getenv, "ABLATION_TEST").result() == "7"
+        assert crew.submit(os.getenv, "OPENBLAS_NUM_THREADS").result() == "1"
+    assert "ABLATION_TEST" not in os.environ
 
 
 @pytest.mark.parametrize(

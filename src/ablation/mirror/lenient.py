@@ -1,28 +1,31 @@
-"""A mirror that never stops a study: what it cannot show, the next start restores."""
+"""A mirror that never stops a study: what it cannot show, its end or the next start restores."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from ablation.mirror.write import Mirror, failures
+from ablation.mirror.write import Curve, Mirror, failures
 
 if TYPE_CHECKING:
     from ablation.records.outcome import Outcome
     from ablation.study.plan import Trial
 
+Reconcile = Callable[[Mirror], None]
+"""Brings a mirror into line with the record."""
+
 
 class Lenient:
-    """Shows trials in a mirror until that fails; from then on nothing is shown.
+    """Shows trials in a mirror until that fails; from then on nothing is shown until it is mended.
 
     Args:
-        mirror: The mirror.
+        opening: Opens the mirror.
+        reconcile: Brings it into line with the record, when it is opened and when it is mended.
     """
 
-    def __init__(self, mirror: Mirror) -> None:
-        self._mirror = mirror
-        self.fault: Exception | None = None
-        """The error that the mirror raised; None if it agrees with the record."""
+    def __init__(self, opening: Callable[[], Mirror], reconcile: Reconcile) -> None:
+        self._opening, self._reconcile = opening, reconcile
+        self._restore()
 
     def start(self, trial: Trial) -> None:
         """Shows a trial as RUNNING."""
@@ -32,19 +35,37 @@ class Lenient:
         """Shows an interrupted trial as WAITING."""
         self._do(lambda: self._mirror.wait(trial))
 
-    def finish(self, trial: Trial, outcome: Outcome, curve: Mapping[int, float]) -> None:
+    def finish(self, trial: Trial, outcome: Outcome, curve: Curve) -> None:
         """Shows a trial's outcome, with the metric on validation by epoch."""
         self._do(lambda: self._mirror.finish(trial, outcome, curve))
 
     def keep_planned(self, seeds: Mapping[str, int]) -> None:
         """Keeps what the looks so far decided, arm to planned seeds."""
+        self._planned = seeds
         self._do(lambda: self._mirror.keep_planned(seeds))
+
+    def mend(self) -> Exception | None:
+        """Restores a mirror that failed, once; returns the error if it fails again."""
+        if self.fault is not None:
+            planned = self._planned
+            self._restore()
+            if planned is not None:
+                self.keep_planned(planned)
+        return self.fault
+
+    def _restore(self) -> None:
+        self._planned: Mapping[str, int] | None = None
+        self.fault: Exception | None = None
+        self._do(self._open)
+
+    def _open(self) -> None:
+        self._mirror = self._opening()
+        self._reconcile(self._mirror)
 
     def _do(self, call: Callable[[], None]) -> None:
         if self.fault is not None:
             return
-        faults: tuple[type[Exception], ...] = (OSError, *failures())
         try:
             call()
-        except faults as error:
+        except (OSError, *failures()) as error:
             self.fault = error

@@ -166,11 +166,14 @@ def test_a_search_that_lost_its_lease_records_nothing_more(
     store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changes: Any
 ) -> None:
     plan = make_plan(study(**changes), tmp_path)
-    with pytest.raises(tracking.LeaseLost), searching(plan, places(store)) as opened:
-        for number, _ in enumerate(carry_out(opened, Uneven(), device="cpu"), start=1):
-            if number == 3:
-                leases._remove(opened.home.client, opened.lease._run)
-                monkeypatch.setattr(leases, "DOUBT", 0.0)  # as after half a minute of silence
+    with searching(plan, places(store)) as opened:
+        trials = carry_out(opened, Uneven(), device="cpu")
+        for _ in range(3):
+            next(trials)
+        leases._remove(opened.home.client, opened.lease._run)
+        monkeypatch.setattr(leases, "DOUBT", 0.0)  # as after half a minute of silence
+        with pytest.raises(tracking.LeaseLost):
+            next(trials)
     known = look_up_searches(plan, places(store))
     assert known.trials - known.left == 3
 

@@ -143,6 +143,8 @@ def _run_on(given: Plan, crew: ProcessCrew, where: Places, reports: Path, orders
         if again := _run_fresh(given, opened.home, crew, where, orders):
             failed, left = [*failed, *again.attempts.summary()], left or bool(again.left)
         write_report(opened.home, where, reports, None if idle else crew)
+    for worker in opened.attempts.workers:
+        show(escaped(f"Worker {worker} was put aside: three arms failed there and not elsewhere."))
     for line in failed:
         show(escaped(line))
     if opened.missing:

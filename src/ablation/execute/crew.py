@@ -8,7 +8,7 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import BrokenExecutor, Executor, Future
 from functools import partial
 from types import TracebackType
@@ -117,10 +117,36 @@ class ProcessCrew:
         self, fn: Callable[..., Any], /, *args: Any, limits: Limits | None = None
     ) -> Future[Any]:
         """Runs a function in one of the processes, which is ended if it exceeds the limits."""
+        return self.submit_elsewhere((), fn, *args, limits=limits)
+
+    def submit_elsewhere(
+        self,
+        avoided: Collection[str],
+        fn: Callable[..., Any],
+        /,
+        *args: Any,
+        limits: Limits | None = None,
+    ) -> Future[Any]:
+        """Runs a function in another process than those named, as long as there is one."""
         executor = self.start()
-        if limits is not None and isinstance(executor, Processes):
-            return executor.submit_limited(limits, fn, *args)
+        if isinstance(executor, Processes):
+            numbers = [int(name) for name in avoided]
+            return executor.submit_limited(limits or Limits(), fn, *args, avoided=numbers)
         return executor.submit(fn, *args)
+
+    def worker_of(self, future: Future[Any]) -> str | None:
+        """Returns the number of the process that ran a call; one that was lost passes it on."""
+        executor = self.start()
+        number = executor.worker_of(future) if isinstance(executor, Processes) else None
+        return None if number is None else str(number)
+
+    def put_aside(self, worker: str) -> bool:
+        """Gives a process no more calls; returns False if it is the last one, which goes on."""
+        executor = self.start()
+        if not isinstance(executor, Processes) or not executor.put_aside(int(worker)):
+            return False
+        self.at_once -= 1
+        return True
 
     def map(self, fn: Callable[..., Any], /, *iterables: Iterable[Any]) -> Iterable[Any]:
         """Runs a function on every item in parallel and returns the results in order."""

@@ -78,7 +78,7 @@ class Searching:
         return told
 
     def show(self, search: Search) -> None:
-        """Brings a search's Optuna study up to date; what fails is made up for by the next call."""
+        """Brings a search's Optuna study up to date; the next call makes up for one that fails."""
         metric = self.plan.declaration.measure
         runs = self.told[search.name]
         with contextlib.suppress(OSError, *mirrors.failures()):

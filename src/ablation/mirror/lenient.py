@@ -25,7 +25,10 @@ class Lenient:
 
     def __init__(self, opening: Callable[[], Mirror], reconcile: Reconcile) -> None:
         self._opening, self._reconcile = opening, reconcile
-        self._restore()
+        self._planned: Mapping[str, int] | None = None
+        self.fault: Exception | None = None
+        """The error that the mirror raised; None if it agrees with the record."""
+        self._do(self._open)
 
     def start(self, trial: Trial) -> None:
         """Shows a trial as RUNNING."""
@@ -47,16 +50,11 @@ class Lenient:
     def mend(self) -> Exception | None:
         """Restores a mirror that failed, once; returns the error if it fails again."""
         if self.fault is not None:
-            planned = self._planned
-            self._restore()
-            if planned is not None:
-                self.keep_planned(planned)
+            self.fault = None
+            self._do(self._open)
+            if self._planned is not None:
+                self.keep_planned(self._planned)
         return self.fault
-
-    def _restore(self) -> None:
-        self._planned: Mapping[str, int] | None = None
-        self.fault: Exception | None = None
-        self._do(self._open)
 
     def _open(self) -> None:
         self._mirror = self._opening()
@@ -65,7 +63,8 @@ class Lenient:
     def _do(self, call: Callable[[], None]) -> None:
         if self.fault is not None:
             return
+        faults: tuple[type[Exception], ...] = (OSError, *failures())
         try:
             call()
-        except (OSError, *failures()) as error:
+        except faults as error:
             self.fault = error

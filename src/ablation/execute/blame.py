@@ -50,20 +50,23 @@ class Blame:
         """Key of a trial to the workers on which it failed, each with the trial's arm."""
         self._arms: dict[str, set[str]] = {}
         """Worker to the arms that count against it."""
+        self._blamed: set[str] = set()
 
     def failed(self, worker: str, trial: str, arm: str) -> None:
         """Notes that a trial, by its key, failed on a worker."""
         self._failed.setdefault(trial, {})[worker] = arm
 
     def succeeded(self, worker: str, trial: str) -> set[str]:
-        """Notes that a trial succeeded on a worker; returns the workers to put aside by now."""
+        """Notes that a trial succeeded on a worker; returns the workers to put aside now."""
         blamed = set()
         for other, arm in self._failed.pop(trial, {}).items():
             if other != worker:
                 self._arms.setdefault(other, set()).add(arm)
                 if len(self._arms[other]) >= ARMS:
                     blamed.add(other)
-        return blamed
+        new = blamed - self._blamed
+        self._blamed |= new
+        return new
 
     def workers_against(self, trial: Trial) -> Collection[str]:
         """Returns the workers on which a trial failed."""

@@ -171,7 +171,7 @@ class _Walking:
         if isinstance(ended, Finished):
             self.opened.record(ended)
         elif self.opened.record_failure(ended):
-            self.waiting.append(ended.trial)
+            self.waiting.appendleft(ended.trial)  # soon it is known whether its worker is to blame
         del self.running[ended.trial.key]
 
     def _ending(self, future: Future[Any], trial: Trial) -> Ended:

@@ -166,6 +166,9 @@ class Task:
     about: Callable[[Any], Mapping[str, Any]] = _nothing
     """Returns what a reader must know of the data, in JSON's types: ``facts``, pairs of name and
     value; ``texts``, the test texts whose weights the runs keep."""
+    fields: Callable[[Any], Mapping[str, str]] = _nothing
+    """Returns the fields of a configuration that a plan prints, dotted path to value; empty where
+    the documentation lists them."""
     libraries: Sequence[str] = ()
     """Distributions whose versions are recorded with each run."""
     preload: Sequence[str] = ()

@@ -16,7 +16,9 @@ import numpy as np
 import pytest
 import torch
 from synthetic import result_of
+from typer.testing import CliRunner
 
+from ablation import cli
 from ablation.errors import Refused
 from ablation.records.examples import pack, unpack
 from ablation.records.outcome import EpochRecord, RunResult
@@ -318,6 +320,23 @@ def test_what_cannot_be_run_is_refused_beforehand(
     with pytest.raises(Refused) as refused:
         plan(study(**changes))
     assert message in refused.value.rule
+
+
+def test_a_plan_shows_the_fields_of_the_configuration_and_what_varies_them(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "own.py").write_text(
+        FILE.format(caveats="").replace("rate: float", 'data: str = "trec"\n    rate: float')
+        .replace("metric=", 'data_field="data", tune={"more": (1, 2)}, metric=')
+        .replace("rate: float", "more: int = 1\n    rate: float")
+    )  # fmt: skip
+    command = ["plan", str(tmp_path / "own.py"), "--store", str(tmp_path / "store")]
+    shown = CliRunner().invoke(cli.app, command)
+    lines = [" ".join(line.split()) for line in shown.output.splitlines()]
+    first = lines.index("field value")
+    assert lines[first + 1 : first + 4] == [
+        "data 'trec' the data", "more 1 tuned", "rate 0.1 the factor",
+    ]  # fmt: skip
 
 
 def test_levels_are_checked_as_the_configuration_is() -> None:

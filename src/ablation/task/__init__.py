@@ -169,6 +169,9 @@ class Task:
     tests: Callable[[Any], Mapping[str, Sequence[str]]] = _nothing
     """Returns columns about the test examples, in the order of their scores: ``class``, and
     ``text``, as much of each as a report may quote."""
+    fields: Callable[[Any], Mapping[str, str]] = _nothing
+    """Returns the fields of a configuration that a plan prints, dotted path to value; empty where
+    the documentation lists them."""
     libraries: Sequence[str] = ()
     """Distributions whose versions are recorded with each run."""
     preload: Sequence[str] = ()

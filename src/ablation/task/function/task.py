@@ -91,9 +91,7 @@ class Function:
 
     def identify(self, config: Any) -> Identity:
         """Returns the identity of a configuration: values, sources, inputs and version."""
-        values = {
-            path: repr(value) for path, value in flatten(config).items() if path != self.data_field
-        }
+        values = {path: said for path, said in written(config).items() if path != self.data_field}
         sources = {**self.sources.hashes, **self.contents}
         if self.version:
             sources["version"] = self.version
@@ -205,6 +203,7 @@ def function_task(
         seconds=lambda config, data: UNKNOWN_SECONDS,
         table=lambda configs: ("", list),
         send=pickle.dumps,
+        fields=written,
         libraries=tuple(ALIASES.get(name, name) for name in installed),
         preload=("ablation.task.function.call", *(n for n in PRELOADED if n in installed)),
         environment={name: str(threads) for name in THREADS},
@@ -214,6 +213,11 @@ def function_task(
 
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 """Environment variables that say how many threads a numerical library starts."""
+
+
+def written(config: Any) -> dict[str, str]:
+    """Returns dotted path to repr of each field of a configuration."""
+    return {path: repr(value) for path, value in flatten(config).items()}
 
 
 def check_pairs(pairs: Sequence[tuple[Any, Call]]) -> tuple[str, ...]:

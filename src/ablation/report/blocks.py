@@ -19,6 +19,8 @@ class Cell:
     """Target of the cell's link; empty for none."""
     word: str = ""
     """A verdict whose colour the cell takes; the word itself is in the text."""
+    shade: float = 0.0
+    """How strongly the cell is shaded, from -1 (less) to 1 (more); 0 for not at all."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -172,6 +172,9 @@ class Task:
     about: Callable[[Any], Mapping[str, Any]] = _nothing
     """Returns what a reader must know of the data, in JSON's types: ``facts``, pairs of name and
     value; ``texts``, the test texts whose weights the runs keep."""
+    tests: Callable[[Any], Mapping[str, Sequence[str]]] = _nothing
+    """Returns columns about the test examples, in the order of their scores: ``class``, and
+    ``text``, as much of each as a report may quote."""
     fields: Callable[[Any], Mapping[str, str]] = _nothing
     """Returns the fields of a configuration that a plan prints, dotted path to value; empty where
     the documentation lists them."""

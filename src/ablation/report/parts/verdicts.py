@@ -70,6 +70,12 @@ _COMPARED = {
 }
 
 
+_BESIDE = {
+    True: "the baseline's mean beside an arm's is over the same seeds",
+    False: "the baseline's mean beside an arm's is over all of its runs",
+}
+
+
 def find(basis: Basis) -> pd.DataFrame:
     """Returns the paired differences: arm, seed, difference."""
     content = basis.content
@@ -84,7 +90,7 @@ def verdict_table(effects: pd.DataFrame, scale: Scale, *, paired: bool = True) -
         scale: How the metric is written.
         paired: Whether arms were compared seed by seed; else no wins are counted.
     """
-    rows, is_fresh = [], effects["fresh_n"].notna().any()
+    rows, is_fresh = [], bool(effects["fresh_n"].notna().any())
     for place, row in enumerate(effects.to_dict("records")):
         first = place == 0
         rows.append(
@@ -92,32 +98,33 @@ def verdict_table(effects: pd.DataFrame, scale: Scale, *, paired: bool = True) -
                 Cell(row["arm"], float(place)),
                 _verdict(row),
                 Cell("") if first else scale.difference(row["effect"]),
-                *(
-                    Cell("") if first else scale.interval(row[low], row[high])
-                    for low, high in (VERDICT, ESTIMATE)
-                ),
-                p_value(row["p_difference"]),
-                p_value(row["p_equivalence"]),
-                Cell("" if first else f"{row['alpha']:g}", row["alpha"]),
+                Cell("") if first else scale.interval(*(row[end] for end in VERDICT)),
                 scale.value(row["mean"]),
+                Cell("") if first else scale.value(row["mean"] - row["effect"]),
                 count(row["n"]),
                 Cell(
                     f"{row['failed']} of {row['n']}, ≤ {row['failed_upper95']:.0%}", row["failed"]
                 ),
-                Cell("" if first else f"{row['wins']}–{row['ties']}–{row['losses']}"),
-            ][: None if paired else -1]
-            + (_fresh(row, scale) if is_fresh else [])
+                *(
+                    [Cell("" if first else f"{row['wins']}–{row['ties']}–{row['losses']}")]
+                    * paired
+                ),
+                Cell("") if first else scale.interval(*(row[end] for end in ESTIMATE)),
+                p_value(row["p_difference"]),
+                p_value(row["p_equivalence"]),
+                Cell("" if first else f"{row['alpha']:g}", row["alpha"]),
+                *(_fresh(row, scale) if is_fresh else []),
+            ]
         )
-    columns = ["arm", "verdict", "difference", INTERVAL, "95 % estimate", "p differs",
-               "p equivalent", "alpha", "mean", "seeds" if paired else "runs", "failed",
-               "w–t–l"][: None if paired else -1]  # fmt: skip
-    columns += _FRESH if is_fresh else []
+    columns = ["arm", "verdict", "difference", INTERVAL, "mean", "baseline",
+               "seeds" if paired else "runs", "failed", *["w–t–l"] * paired, "95 % estimate",
+               "p differs", "p equivalent", "alpha", *_FRESH * is_fresh]  # fmt: skip
     caption = (
         f"{scale.heading[0].upper()}{scale.heading[1:]}. {_about(effects)}Differences to the "
-        f"baseline {_COMPARED[paired]}. The interval of the verdict is the one it rests "
-        "on, like the p values, adjusted by Holm and to be compared with alpha, the error rate "
-        "that the arm's look spent; the estimate covers 95 % over all looks together. "
-        "Beside the failed runs stands the rate up to which they may fail (one-sided 95 %)"
+        f"baseline {_COMPARED[paired]}; {_BESIDE[paired]}. The interval of the verdict is the "
+        "one it rests on. It and the p values are adjusted by Holm, for comparison with alpha, "
+        "the error rate that the arm's look spent; the estimate covers 95 % over all looks "
+        "together. Beside the failed runs is the rate up to which they may fail (one-sided 95 %)"
     )
     caption += _WINS if paired else "."
     if is_fresh:

@@ -48,6 +48,8 @@ class Figure:
     caption: str = ""
     narrow: partial[Any] | None = None
     """Returns it drawn for a telephone, where that differs."""
+    has_two_orders: bool = False
+    """Whether a page can put its rows in the declared order: they are grouped, see ``svg``."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

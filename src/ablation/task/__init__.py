@@ -145,6 +145,10 @@ def _unchanged(config: Any) -> Any:
     return config
 
 
+def _silent(folder: Path) -> bytes:
+    return b""
+
+
 def _nothing(_: Any) -> Mapping[str, Any]:
     return {}
 
@@ -191,9 +195,17 @@ class Task:
     """Returns the form in which a configuration is sent to a worker."""
     travel: Travel | None = None
     """How trials get to workers on other machines; None if they cannot."""
+    printed: Callable[[Path], bytes] = _silent
+    """Returns what a trial whose worker died had printed, given the trial's folder."""
     about: Callable[[Any], Mapping[str, Any]] = _nothing
     """Returns what a reader must know of the data, in JSON's types: ``facts``, pairs of name and
     value; ``texts``, the test texts whose weights the runs keep."""
+    tests: Callable[[Any], Mapping[str, Sequence[str]]] = _nothing
+    """Returns columns about the test examples, in the order of their scores: ``class``, and
+    ``text``, as much of each as a report may quote."""
+    fields: Callable[[Any], Mapping[str, str]] = _nothing
+    """Returns the fields of a configuration that a plan prints, dotted path to value; empty where
+    the documentation lists them."""
     libraries: Sequence[str] = ()
     """Distributions whose versions are recorded with each run."""
     preload: Sequence[str] = ()

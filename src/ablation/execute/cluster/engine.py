@@ -11,10 +11,11 @@ import queue
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import BrokenExecutor, Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 from ablation.errors import Refused, public
 from ablation.execute.cluster import own_process, station
@@ -144,6 +145,8 @@ class _Call:
     """Dask's future."""
     workers: frozenset[str] = frozenset()
     """Addresses that it was sent for."""
+    avoided: frozenset[str] = frozenset()
+    """Addresses of workers that do not run it, as long as there are others."""
     began: str = ""
     """Address of the worker that has begun with it."""
     sent: int = 0
@@ -227,6 +230,7 @@ class DaskCrew:
         """Address to the hashes of the files that the worker has."""
         self._alone_since = self._none_fit_since = time.monotonic()
         self._looked = 0.0
+        self._ran: WeakKeyDictionary[Future[Any], str] = WeakKeyDictionary()
         self._ended: BaseException | None = None
         self._client = self._open(CONNECT)
         self._look()
@@ -245,12 +249,36 @@ class DaskCrew:
         self, fn: Callable[..., Any], /, *args: Any, limits: Limits | None = None
     ) -> Future[Any]:
         """Runs a function on one of the workers and returns its future."""
-        call = _Call(self._packing.pack(fn, args, limits))
+        return self.submit_elsewhere((), fn, *args, limits=limits)
+
+    def submit_elsewhere(
+        self,
+        avoided: Collection[str],
+        fn: Callable[..., Any],
+        /,
+        *args: Any,
+        limits: Limits | None = None,
+    ) -> Future[Any]:
+        """Runs a function on another worker than those named, as long as there is one."""
+        call = _Call(self._packing.pack(fn, args, limits), avoided=frozenset(avoided))
         if self._ended is not None:
             call.future.set_exception(self._ended)
         else:
             self._queue.put(lambda: self._waiting.append(call))
         return call.future
+
+    def worker_of(self, future: Future[Any]) -> str | None:
+        """Returns the address of the worker that ran a call; None if none did."""
+        return self._ran.get(future) or None
+
+    def put_aside(self, worker: str) -> bool:
+        """Gives a worker no more calls; returns False if it is the last one, which goes on."""
+        fit = self._fit()
+        if worker not in fit or len(fit) == 1:
+            return False
+        reason = "trials of several arms failed on it that succeed elsewhere"
+        self._workers[worker] = dataclasses.replace(fit[worker], refused=reason)
+        return True
 
     def map(self, fn: Callable[..., Any], /, *iterables: Iterable[Any]) -> Iterable[Any]:
         """Runs a function on every item here: what a study maps is about its record."""
@@ -342,11 +370,12 @@ class DaskCrew:
             if call.future.cancelled():
                 continue
             key = f"{self._session}-{next(self._numbers)}"
-            call.workers, call.began, call.sent = frozenset(fit), "", call.sent + 1
+            call.workers = frozenset(fit) - call.avoided or frozenset(fit)
+            call.began, call.sent = "", call.sent + 1
             self._sent[key] = call
             call.theirs = self._client.submit(
                 run_there, call.errand, self._session,
-                key=key, workers=list(fit), allow_other_workers=False, pure=False,
+                key=key, workers=list(call.workers), allow_other_workers=False, pure=False,
             )  # fmt: skip
             call.theirs.add_done_callback(
                 lambda done, key=key: self._queue.put(lambda: self._done(key, done))
@@ -409,6 +438,7 @@ class DaskCrew:
             return
         theirs.release()
         if answer.kind in {"value", "error"}:
+            self._ran[call.future] = answer.worker
             settle(self._sent.pop(key).future, answer, call.errand)
             return
         if answer.kind == "unfit" and answer.worker in self._workers:
@@ -433,6 +463,7 @@ class DaskCrew:
         with contextlib.suppress(Exception):
             call.theirs.cancel()  # or Dask would try it elsewhere by itself, and tell nobody
         where = f"the Dask worker {call.began}" if call.began else "its Dask worker"
+        self._ran[call.future] = call.began
         fail(call.future, WorkerLost(f"{where} was lost"))
 
     def _reconnect(self) -> None:

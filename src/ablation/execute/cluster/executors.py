@@ -15,7 +15,7 @@ from ablation.errors import Refused
 from ablation.execute.cluster.station import Answer, Errand, carry_out, job_in
 from ablation.execute.crew import Stranded
 from ablation.execute.processes import WorkerLost
-from ablation.execute.worker import crash_file
+from ablation.execute.worker import Job, crash_file
 
 if TYPE_CHECKING:
     from ablation.execute.cluster.packing import Packing
@@ -64,16 +64,21 @@ def settle(call: Future[Any], answer: Answer, errand: Errand) -> None:
         with contextlib.suppress(InvalidStateError):  # it was cancelled
             call.set_result(answer.value)
         return
-    job = job_in(errand.args)
-    if job is not None and job.progress is not None:
-        for path, text in (
-            (job.progress, answer.progress),
-            (crash_file(job.progress), answer.crash),
-        ):
-            if text:
-                with contextlib.suppress(OSError):
-                    path.write_text(text, encoding="utf-8")
+    with contextlib.suppress(OSError):
+        _leave(answer, job_in(errand.args))
     fail(call, answer.value)
+
+
+def _leave(answer: Answer, job: Job | None) -> None:
+    """Puts what a lost trial left there where the conductor looks for it."""
+    if job is None or job.progress is None or job.folder is None:
+        return
+    texts = {job.progress: answer.progress, crash_file(job.progress): answer.crash}
+    for path in [path for path, text in texts.items() if text]:
+        path.write_text(texts[path], encoding="utf-8")
+    job.folder.parent.mkdir(parents=True, exist_ok=True)
+    for suffix, content in answer.left.items():
+        job.folder.with_name(f"{job.folder.name}{suffix}").write_bytes(content)
 
 
 def fail(call: Future[Any], error: BaseException) -> None:

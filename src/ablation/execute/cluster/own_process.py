@@ -119,7 +119,7 @@ def _start(folder: Path, preload: tuple[str, ...], wanted: dict[str, str]) -> Pr
     # A fork server has the variables and the modules of its first start.
     forks = known and _served[0] == this
     context = multiprocessing.get_context("forkserver" if forks else "spawn")
-    return Processes(1, _Context(context, wanted), partial(_begin, str(folder)))
+    return Processes(1, _Context(context, wanted), partial(_begin, str(folder), wanted))
 
 
 class _Context:
@@ -152,9 +152,10 @@ class _Process:
         return getattr(self._process, name)
 
 
-def _begin(folder: str, number: int) -> None:
+def _begin(folder: str, environment: Mapping[str, str], number: int) -> None:
     """Makes a folder the working folder and the first place of imports."""
-    begin_worker(number)
+    os.environ.update(environment)
+    begin_worker(number, environment)
     os.chdir(folder)
     sys.path.insert(0, folder)
 

@@ -55,6 +55,8 @@ class Answer:
     """Progress file of a trial without a value."""
     crash: str = ""
     """Traceback that a signal left."""
+    left: Mapping[str, bytes] = dataclasses.field(default_factory=dict)
+    """Suffix to content of what a lost trial left beside its folder, such as its log."""
     host: str = ""
     worker: str = ""
     """The engine's address of the worker."""
@@ -157,6 +159,7 @@ def _run(errand: Errand, here: Facts, cache: Path, folder: Path, watch: Watch) -
             return Answer(
                 kind="error", value=error, host=here.host,
                 progress=_text(progress), crash=_text(progress and crash_file(progress)),
+                left=_beside(job_in(args)),
             )  # fmt: skip
         except Exception as error:
             return Answer(kind="error", value=error, host=here.host)
@@ -220,6 +223,14 @@ def _perform(fn: Callable[..., Any], args: tuple[Any, ...], identity: str) -> An
                 f"has {identity}"
             )
     return fn(*args)
+
+
+def _beside(job: Job | None) -> dict[str, bytes]:
+    """Returns suffix to content of the files beside a trial's folder that have its name."""
+    if job is None or job.folder is None:
+        return {}
+    files = [path for path in job.folder.parent.glob(f"{job.folder.name}.*") if path.is_file()]
+    return {path.suffix: path.read_bytes() for path in files}
 
 
 def _text(path: Path | None) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import pickle
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -15,8 +14,9 @@ from ablation.records.metric import Metric, metric_named
 from ablation.records.paths import flatten, replace
 from ablation.task import Guess, Identity, Parcel, Redirection, Task, Travel
 from ablation.task.devices import visible_gpus
+from ablation.task.function import log
 from ablation.task.function.call import Call, call
-from ablation.task.function.config import check_config
+from ablation.task.function.config import arrived_config, check_config, files_in, receive, send
 from ablation.task.function.target import Target, arrived, load, target_of
 from ablation.task.sources import Sources, file_hash, gather_sources
 
@@ -95,9 +95,7 @@ class Function:
 
     def identify(self, config: Any) -> Identity:
         """Returns the identity of a configuration: values, sources, inputs and version."""
-        values = {
-            path: repr(value) for path, value in flatten(config).items() if path != self.data_field
-        }
+        values = {path: said for path, said in written(config).items() if path != self.data_field}
         sources = {**self.sources.hashes, **self.contents}
         if self.version:
             sources["version"] = self.version
@@ -123,12 +121,14 @@ class Function:
         return Guess(self.metric.chance if metric == self.metric.name else None, 0.0)
 
 
-def parcel(_: bytes, call: Call) -> Parcel:
+def parcel(config: bytes, call: Call) -> Parcel:
     """Returns the sources of a call's function, and its inputs whose paths are relative.
 
     Inputs elsewhere are expected at the same place in a worker.
     """
     beside = dict(_function_of(call).sources.files)
+    for file in files_in(config):  # study files with classes of the configuration
+        beside |= gather_sources(file.stem, file, [file.parent]).files
     for name in call.inputs:
         path = Path(name)
         if not path.is_absolute() and ".." not in path.parts:
@@ -139,13 +139,14 @@ def parcel(_: bytes, call: Call) -> Parcel:
 
 def arrive(config: bytes, call: Call, _: Path, folder: Path) -> tuple[bytes, Call]:
     """Returns a call as it is in a worker that has its sources in a folder."""
-    return config, dataclasses.replace(call, target=arrived(call.target, folder))
+    call = dataclasses.replace(call, target=arrived(call.target, folder))
+    return arrived_config(config, folder), call
 
 
 def identify(config: bytes, call: Call) -> Identity:
     """Returns the identity of a configuration, read again from the function's files."""
     load(call.target)  # or its configuration could not be unpickled
-    return _function_of(call).identify(pickle.loads(config))
+    return _function_of(call).identify(receive(config))
 
 
 def _function_of(call: Call) -> Function:
@@ -245,8 +246,10 @@ def function_task(
         device=resolve_device,
         seconds=lambda config, data: UNKNOWN_SECONDS,
         table=lambda configs: ("", list),
-        send=pickle.dumps,
+        send=send,
         travel=Travel(parcel=parcel, arrive=arrive, identify=identify),
+        printed=lambda folder: log.read(log.path_of(folder)),
+        fields=written,
         libraries=tuple(ALIASES.get(name, name) for name in installed),
         preload=("ablation.task.function.call", *(n for n in PRELOADED if n in installed)),
         environment={name: str(threads) for name in THREADS},
@@ -256,6 +259,11 @@ def function_task(
 
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 """Environment variables that say how many threads a numerical library starts."""
+
+
+def written(config: Any) -> dict[str, str]:
+    """Returns dotted path to repr of each field of a configuration."""
+    return {path: repr(value) for path, value in flatten(config).items()}
 
 
 def check_pairs(pairs: Sequence[tuple[Any, Call]]) -> tuple[str, ...]:

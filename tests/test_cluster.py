@@ -228,6 +228,22 @@ def test_any_executor_trains_what_the_pool_does(
 
 
 @pytest.mark.slow
+def test_a_call_that_nobody_waits_for_is_ended(
+    tiny_study: Path, tmp_path: Path, dask: Cluster
+) -> None:
+    host = dask.add("one")
+    crew = crew_at(dask, plan_of(tiny_study), [])
+    crew.submit(os.mkfifo, str(tmp_path / "pipe")).result(timeout=120)
+    running = crew.submit(Path.read_text, tmp_path / "pipe")  # for ever: nobody writes
+    with (tmp_path / "pipe").open("wb"):  # opens once it is being read
+        crew.end()
+        assert running.cancelled() or crew.is_broken(running.exception(timeout=10))
+        again = crew_at(dask, plan_of(tiny_study), [])
+        assert again.submit(os.getcwd).result(timeout=60).startswith(str(host / "cache"))
+        again.end()
+
+
+@pytest.mark.slow
 def test_dask_workers_train_the_class_that_the_plan_has_and_not_an_older_one(
     own_study: Path, tmp_path: Path, dask: Cluster
 ) -> None:

@@ -13,7 +13,7 @@ BUDGET = $(if $(SEEDS),--seeds "$(SEEDS)") $(if $(WORKERS),--workers "$(WORKERS)
 FOLLOWED = $(if $(FOLLOW_UP),--follow-up)
 
 .PHONY: setup study report reports-check samples readme ui dashboard calibration bench bench-report
-.PHONY: bench-step bench-overhead bench-scaling bench-growth chaos check test test-browser test-all clean
+.PHONY: bench-step bench-overhead bench-scaling bench-growth chaos check test test-browser test-all test-cluster clean
 .DEFAULT_GOAL := study
 
 # Set up again if the folder was moved or copied, because .venv points to the old place.
@@ -124,7 +124,11 @@ test-all: $(READY)
 	  PIP_USER=0 $(BIN)/python -m pip install -qq --disable-pip-version-check --no-build-isolation \
 	    -c requirements.lock -e '.[transformers]' \
 	  || echo "No transformers: the test of examples/hf_trainer.py is skipped."
-	$(BIN)/python -m pytest -m "not browser"
+	$(BIN)/python -m pytest -m "not browser and not cluster"
+
+# Hosts as network namespaces: needs root.
+test-cluster: $(READY)
+	$(BIN)/python -m pytest -m cluster --numprocesses=0
 
 # Installs Debian's browser and driver; on other systems, put both on the PATH.
 test-browser: $(READY)

@@ -13,7 +13,7 @@ BUDGET = $(if $(SEEDS),--seeds "$(SEEDS)") $(if $(WORKERS),--workers "$(WORKERS)
 FOLLOWED = $(if $(FOLLOW_UP),--follow-up)
 
 .PHONY: setup study report reports-check samples readme ui dashboard calibration bench bench-report
-.PHONY: bench-step bench-overhead bench-scaling bench-growth chaos check test test-browser test-all test-cluster clean
+.PHONY: bench-step bench-overhead bench-scaling bench-growth chaos check test test-browser test-all test-cluster bench-cluster clean
 .DEFAULT_GOAL := study
 
 # Set up again if the folder was moved or copied, because .venv points to the old place.
@@ -91,6 +91,10 @@ bench-overhead: $(READY)
 
 bench-scaling: $(READY)
 	$(BIN)/python benchmarks/scaling.py
+
+# Compares training in a Dask worker with the pool's, in pairs: some minutes.
+bench-cluster: $(READY)
+	$(BIN)/python benchmarks/cluster.py
 
 # Measures how cost grows with vocabulary, texts, length and trials: some minutes.
 bench-growth: $(READY)

@@ -27,6 +27,10 @@ class Dropout(nn.Module):
         """Returns the states, some of them dropped while training."""
         if not self.training or self.dropped == 0:
             return states
+        return states * self.kept(states)
+
+    def kept(self, states: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+        """Returns a new mask in the shape of the states: 0, or what an entry that stays is times."""
         if self.generator is None:
             raise RuntimeError("Dropout has no generator: call initialise(model, seed) first.")
         draws = torch.empty(
@@ -36,4 +40,4 @@ class Dropout(nn.Module):
         # 0 for a byte below the share and 1 for any other. In place and on bytes this takes 5 us
         # for 45,000 entries, on float32 13 us, a comparison 37 us.
         kept = kept.clamp_(self.dropped - 1, self.dropped).sub_(self.dropped - 1)
-        return states * kept.to(states.dtype).mul_(256 / (256 - self.dropped))
+        return kept.to(states.dtype).mul_(256 / (256 - self.dropped))

@@ -26,6 +26,8 @@ Pullback = Callable[[Tensor], Tensor]
 
 aten = torch.ops.aten
 
+OURS = f"{__package__}."
+
 MEAN, NONE_IGNORED = 1, -100
 """Arguments of PyTorch's loss: its reduction, and a label that no text has."""
 
@@ -62,8 +64,10 @@ def loss_and_gradients(
 
 
 def _can(model: Classifier, table: Tensor) -> bool:
-    """Returns whether a model's gradients can be computed here: on a CPU, nothing frozen first."""
-    return type(model) is Classifier and table.requires_grad and not table.is_cuda
+    """Returns whether the parts of a model may be called one by one, on a CPU."""
+    # A user-defined part may overwrite its input, which must not be a leaf then.
+    ours = (type(each).__module__.startswith(OURS) for each in (model.encoder, model.pooling))
+    return type(model) is Classifier and table.requires_grad and not table.is_cuda and all(ours)
 
 
 def _by_autograd(part: Callable[[Tensor], Tensor], given: Tensor) -> tuple[Tensor, Pullback]:
@@ -95,8 +99,8 @@ def _drop(dropout: Dropout, states: Tensor) -> tuple[Tensor, Pullback]:
     """Overwrites the states."""
     if dropout.dropped == 0:
         return states, lambda gradient: gradient
-    kept = dropout.kept(states)
-    return states.mul_(kept), lambda gradient: gradient.mul_(kept)
+    factors = dropout.factors(states)
+    return states.mul_(factors), lambda gradient: gradient.mul_(factors)
 
 
 def _encode(
@@ -139,9 +143,14 @@ def _pool(
     states: Float[Tensor, "batch length hidden"],
     mask: Bool[Tensor, "batch length"],
 ) -> tuple[Float[Tensor, "batch pooled"], Pullback]:
-    if type(pooling) is AttentionPooling and len(list(pooling.buffers())) == 0:
+    if type(pooling) is AttentionPooling and _all_fitted(pooling):
         return _attend(pooling, states, mask)
     return _by_autograd(lambda leaf: pool(pooling, leaf, mask)[0], states)
+
+
+def _all_fitted(pooling: AttentionPooling) -> bool:
+    tensors = (pooling.weight, pooling.query, pooling.bias)
+    return all(each is None or each.requires_grad for each in tensors)
 
 
 def _attend(
@@ -152,10 +161,8 @@ def _attend(
     weight, bias, query = pooling.weight, pooling.bias, pooling.query
     flat = states.flatten(0, 1)
     direction = weight.mv(query)
-    if bias is None:
-        scores = flat.mv(direction)
-    else:
-        scores = torch.addmv(bias.dot(query), flat, direction)
+    offset = None if bias is None else bias.dot(query)
+    scores = flat.mv(direction) if offset is None else torch.addmv(offset, flat, direction)
     weights, to_scores = _normalise(pooling.masking, scores.view(mask.shape), mask)
     summed = torch.bmm(weights.unsqueeze(1), states).squeeze(1)
     total = weights.sum(dim=1, keepdim=True)

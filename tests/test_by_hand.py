@@ -23,7 +23,8 @@ VOCABULARY, CLASSES = 23, 3
 
 
 def config(encoder: str = "cnn", pooling: str = "attention", **changes: Any) -> ModelConfig:
-    attention = AttentionConfig(**({"bias_init": Constant(0.3), "init_std": 0.5} | changes))
+    options: dict[str, Any] = {"bias_init": Constant(0.3), "init_std": 0.5} | changes
+    attention = AttentionConfig(**options)
     return ModelConfig(
         encoder=encoder, pooling=pooling, attention=attention, embedding_size=16, hidden_size=16
     )  # fmt: skip
@@ -50,7 +51,7 @@ def by_autograd(
 
 
 def check(given: ModelConfig, lengths: list[int]) -> None:
-    found = {}
+    found: dict[Any, tuple[Any, ...]] = {}
     for compute in (loss_and_gradients, by_autograd):
         model, arguments = made(given, lengths)
         losses = [compute(model, *arguments)]  # gradients of the first step ...

@@ -77,7 +77,7 @@ def _by_autograd(part: Callable[[Tensor], Tensor], given: Tensor) -> tuple[Tenso
         output = part(leaf)
 
     def pull(gradient: Tensor) -> Tensor:
-        output.backward(gradient)  # type: ignore[no-untyped-call]
+        output.backward(gradient)
         return torch.zeros_like(leaf) if leaf.grad is None else leaf.grad
 
     return output.detach(), pull
@@ -130,7 +130,7 @@ def _convolve(
         cnn.bias.grad = flat.sum(0)
         cnn.weight.grad = flat.t().mm(windows)
         parts = flat.mm(cnn.weight).view(batch, length, 3, width)
-        found = parts[:, :, 1].contiguous()
+        found: Tensor = parts[:, :, 1].contiguous()
         found[:, 1:] += parts[:, :-1, 2]
         found[:, :-1] += parts[:, 1:, 0]
         return found
@@ -205,13 +205,13 @@ def _normalise(
     if padding is not None:
         scores = scores.masked_fill(padding, masking.number(scores.dtype))
     shares = scores.softmax(dim=-1)
-    twice = padding is not None and masking.second_masking
-    weights = shares.masked_fill(padding, 0.0) if twice else shares
+    hidden = padding if masking.second_masking else None
+    weights = shares if hidden is None else shares.masked_fill(hidden, 0.0)
 
     def pull(gradient: Tensor) -> Tensor:
-        if twice:
-            gradient.masked_fill_(padding, 0.0)
-        found = aten._softmax_backward_data.default(gradient, shares, -1, shares.dtype)
+        if hidden is not None:
+            gradient.masked_fill_(hidden, 0.0)
+        found: Tensor = aten._softmax_backward_data.default(gradient, shares, -1, shares.dtype)
         return found if padding is None else found.masked_fill_(padding, 0.0)
 
     return weights, pull

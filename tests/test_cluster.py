@@ -285,13 +285,13 @@ def test_foreign_workers_are_named_and_put_aside(
     assert isinstance(error, Stranded)
     assert "it has torch 2.0.1, and the study runs with" in error.rule
     told.clear()
-    dask.add("package", variables=pretend(tmp_path / "p", "attention-ablation", "0.2.0"))
+    dask.add("package", variables=pretend(tmp_path / "p", "attention-ablation", "0.0.1"))
     dask.add("right")
     seen = threading.Event()
 
     def tell(line: str) -> None:
         told.append(line)
-        if "it has attention-ablation 0.2.0" in line:
+        if "it has attention-ablation 0.0.1" in line:
             seen.set()
 
     crew = DaskCrew(dask.address, Packing(plan.study.task), tell)

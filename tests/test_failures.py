@@ -45,7 +45,7 @@ def test_where_no_process_can_be_started_every_call_fails() -> None:
     none = Processes(2, Unstartable())
     calls = [none.submit(pow, 2, 3) for _ in range(3)]
     for call in calls:
-        with pytest.raises(WorkerLost, match="no process can be started .EOFError: unexpected"):
+        with pytest.raises(WorkerLost, match="no process can be started"):
             call.result(timeout=20)
     none.shutdown()
 

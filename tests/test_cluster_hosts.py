@@ -63,13 +63,12 @@ class Hosts:
         hide = f"mount -t tmpfs none {self.hidden};" if number > 0 else ""
         inside = f"{hide} cd {own if number else self.hidden}; {command}"
         environment = {**os.environ, "PYTHONPATH": SOURCES, "ABLATION_CACHE": str(own / "cache")}
-        log = None if number == 0 else (own / "log.txt").open("a")
-        made = subprocess.Popen(
-            ["ip", "netns", "exec", f"{NAME}-{number}", "unshare", "-m", "sh", "-c", inside],
-            env=environment, text=True, start_new_session=True,
-            stdout=subprocess.PIPE if log is None else log,
-            stderr=subprocess.STDOUT if log is None else log,
-        )  # fmt: skip
+        alone = ["ip", "netns", "exec", f"{NAME}-{number}", "unshare", "-m"]
+        with (own / "log.txt").open("a") as log:
+            made = subprocess.Popen(
+                [*alone, "sh", "-c", inside], env=environment, text=True, start_new_session=True,
+                stdout=log if number else subprocess.PIPE, stderr=subprocess.STDOUT,
+            )  # fmt: skip
         self.processes.append(made)
         return made
 
@@ -82,6 +81,8 @@ class Hosts:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
+        if process.stdout is not None:
+            process.stdout.close()
 
     def close(self) -> None:
         """Ends and removes all."""

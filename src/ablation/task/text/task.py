@@ -12,7 +12,16 @@ from ablation.records.digest import digest
 from ablation.records.metric import METRICS
 from ablation.records.outcome import EpochRecord, RunResult
 from ablation.records.paths import flatten
-from ablation.task import Guess, Identity, Notes, Parcel, Redirection, Task, Travel
+from ablation.task import (
+    Guess,
+    Identity,
+    Made,
+    Notes,
+    Parcel,
+    Redirection,
+    Task,
+    Travel,
+)
 from ablation.task.sources import content_of, source_of, sources_of
 from ablation.task.text.config import RunConfig
 from ablation.task.text.data import Encoded, prepare, read_vectors
@@ -184,14 +193,12 @@ def seconds(config: RunConfig, data: Encoded) -> float:
     return config.train.epochs * (steps * step + len(train.tokens) * token * width)
 
 
-def size_of(config: RunConfig, data: Encoded) -> int:
-    """Returns the number of parameters of a configuration's classifier."""
-    from ablation.task.text.model import build_classifier
+def made(config: RunConfig, data: Encoded) -> Made:
+    """Returns the number of parameters of a configuration's classifier, and its first step."""
+    from ablation.task.text.train import first_step
 
-    model = build_classifier(
-        config.model, 0, vocabulary_size=data.vocabulary_size, classes=len(data.labels)
-    )
-    return sum(each.numel() for each in model.parameters())
+    sizes = {"vocabulary_size": data.vocabulary_size, "classes": len(data.labels)}
+    return first_step(config, data.split("train"), **sizes)
 
 
 def fill_table(
@@ -222,7 +229,7 @@ TEXT = Task(
     travel=Travel(parcel=parcel, arrive=arrive, identify=identify_again),
     device=resolve_device,
     seconds=seconds,
-    size=size_of,
+    made=made,
     epochs=lambda config: int(config.train.epochs),
     table=fill_table,
     about=about,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import re
 import shutil
 import socket
@@ -19,14 +20,16 @@ from clusters import Cluster, cluster, free_port, pretend
 from typer.main import get_command
 
 from ablation import cli
+from ablation.cli.doctor import doctor
 from ablation.errors import Refused
-from ablation.execute import Crew, ProcessCrew, session, walk
+from ablation.execute import Crew, ProcessCrew, progress_file, session, walk
 from ablation.execute.ahead import job_of
-from ablation.execute.cluster.engine import DaskCrew, connect
+from ablation.execute.cluster.engine import DaskCrew
 from ablation.execute.cluster.executors import ElsewhereCrew
 from ablation.execute.cluster.fitness import Expected, Facts, expected, facts, unfit
 from ablation.execute.cluster.packing import Packing
 from ablation.execute.cluster.parcels import Manifest, hash_of, lacking, lay_out, receive
+from ablation.execute.cluster.scheduler import connect
 from ablation.execute.cluster.station import carry_out
 from ablation.execute.crew import Stranded
 from ablation.execute.worker import run_trial
@@ -241,6 +244,66 @@ def test_a_call_that_nobody_waits_for_is_ended(
         again = crew_at(dask, plan_of(tiny_study), [])
         assert again.submit(os.getcwd).result(timeout=60).startswith(str(host / "cache"))
         again.end()
+
+
+PIPED = """
+import os
+from pathlib import Path
+from ablation.spec import Metric, Study
+
+def train(config, seed):
+    print("said by", config["mode"], flush=True)
+    yield {"loss": 1.0}
+    Path(os.environ["PIPE"]).read_text()
+    if config["mode"] == "dies":
+        os._exit(3)
+    return {"score": 0.5}
+
+study = Study(name="piped", question="Q?", run=train, config={"mode": "fine"}, seeds=1,
+              metric=Metric("score", examples=None), factor="mode", levels=("fine", "dies"),
+              baseline="fine")
+"""
+
+
+@pytest.mark.slow
+def test_curves_and_logs_come_from_elsewhere_and_the_doctor_tells_what_is_there(
+    tmp_path: Path, dask: Cluster, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    (tmp_path / "piped.py").write_text(PIPED)
+    plan = plan_of(tmp_path / "piped.py")
+    dask.add("one", threads=2, variables={"PIPE": str(pipe)})
+    crew = crew_at(dask, plan, [])
+    jobs = [job_of(plan, trial, tmp_path / "s/p/piped", "cpu") for trial in plan.trials]
+    (tmp_path / "s/p/piped").mkdir(parents=True)
+    futures = [crew.submit(run_trial, job) for job in jobs]
+    for job in jobs:
+        assert job.progress is not None
+        while not ((seen := progress_file.read(job.progress)) and seen.records):
+            assert not any(future.done() for future in futures)
+        assert seen.records[0].metrics == {"loss": 1.0}
+    with pipe.open("w"):
+        fine, dead = futures
+        assert b"said by fine" in fine.result(timeout=60).ending.log
+        assert "exit code 3" in str(dead.exception(timeout=60))
+    folder = jobs[1].folder
+    assert folder is not None
+    assert b"said by dies" in plan.study.task.printed(folder)
+    crew.end()
+    doctor(str(tmp_path / "piped.py"), workers_at=dask.address)
+    told = " ".join(capsys.readouterr().out.split())
+    assert "MALLOC_TRIM_THRESHOLD_=65536" in told
+    assert "every worker has all that the study reads" in told
+    assert "1 of 1 workers may train, 2 trials at once." in told
+    dask.kill(dask.workers["one"])
+    dask.add("torch", variables=pretend(tmp_path / "t", "torch", "2.0.1"))
+    crew = crew_at(dask, plan_of(tmp_path / "piped.py"), [])
+    crew.submit(abs, -1).exception(timeout=120)  # of a function without PyTorch: it fits
+    crew.end()
+    with pytest.raises(Refused, match="None of the 1 workers"):
+        doctor(workers_at=dask.address)
+    assert "It must not train: it has torch 2.0.1" in capsys.readouterr().out
 
 
 @pytest.mark.slow

@@ -13,7 +13,7 @@ from ablation.cli.output import escaped, show
 from ablation.errors import Refused, public
 
 if TYPE_CHECKING:
-    from ablation.execute.cluster.engine import Known
+    from ablation.execute.cluster.scheduler import Known
     from ablation.study.plan import Plan
 
 At = Annotated[
@@ -32,8 +32,8 @@ def doctor(
 ) -> None:  # fmt: skip
     """Asks every worker for versions, threads, memory and device, and says what is refused."""
     from ablation.cli.sets import plans_of
-    from ablation.execute.cluster.engine import ask_workers, connect
     from ablation.execute.cluster.fitness import TORCH, expected
+    from ablation.execute.cluster.scheduler import ask_workers, connect
     from ablation.study.load import STUDIES, load
     from ablation.task import Redirection
 
@@ -90,8 +90,8 @@ def told(worker: Known, there: Mapping[str, Any]) -> list[str]:
 def _lacks(client: Any, plan: Plan, known: Mapping[str, Known]) -> str:
     """Returns the sentence about the files of a plan that workers lack."""
     from ablation.execute.ahead import job_of
-    from ablation.execute.cluster.engine import ask
     from ablation.execute.cluster.packing import Packing
+    from ablation.execute.cluster.scheduler import ask
     from ablation.execute.worker import run_trial
 
     packing, lacks, size = Packing(plan.study.task), set[str](), 0

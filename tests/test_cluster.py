@@ -282,7 +282,7 @@ def test_curves_and_logs_come_from_elsewhere_and_the_doctor_tells_what_is_there(
         assert job.progress is not None
         while not ((seen := progress_file.read(job.progress)) and seen.records):
             assert not any(future.done() for future in futures)
-        assert seen.records[0].metrics == {"loss": 1.0}
+        assert seen.records[0].metrics == {"epoch/loss": 1.0}
     with pipe.open("w"):
         fine, dead = futures
         assert b"said by fine" in fine.result(timeout=60).ending.log

@@ -254,7 +254,7 @@ from ablation.spec import Metric, Study
 def train(config, seed):
     print("said by", config["mode"], flush=True)
     yield {"loss": 1.0}
-    Path(os.environ["PIPE"]).read_text()
+    Path(os.environ["PIPES"], config["mode"]).read_text()
     if config["mode"] == "dies":
         os._exit(3)
     return {"score": 0.5}
@@ -269,11 +269,11 @@ study = Study(name="piped", question="Q?", run=train, config={"mode": "fine"}, s
 def test_curves_and_logs_come_from_elsewhere_and_the_doctor_tells_what_is_there(
     tmp_path: Path, dask: Cluster, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    pipe = tmp_path / "pipe"
-    os.mkfifo(pipe)
+    for mode in ("fine", "dies"):
+        os.mkfifo(tmp_path / mode)
     (tmp_path / "piped.py").write_text(PIPED)
     plan = plan_of(tmp_path / "piped.py")
-    dask.add("one", threads=2, variables={"PIPE": str(pipe)})
+    dask.add("one", threads=2, variables={"PIPES": str(tmp_path)})
     crew = crew_at(dask, plan, [])
     jobs = [job_of(plan, trial, tmp_path / "s/p/piped", "cpu") for trial in plan.trials]
     (tmp_path / "s/p/piped").mkdir(parents=True)
@@ -283,10 +283,11 @@ def test_curves_and_logs_come_from_elsewhere_and_the_doctor_tells_what_is_there(
         while not ((seen := progress_file.read(job.progress)) and seen.records):
             assert not any(future.done() for future in futures)
         assert seen.records[0].metrics == {"epoch/loss": 1.0}
-    with pipe.open("w"):
-        fine, dead = futures
-        assert b"said by fine" in fine.result(timeout=60).ending.log
-        assert "exit code 3" in str(dead.exception(timeout=60))
+    for mode in ("fine", "dies"):
+        (tmp_path / mode).open("w").close()  # opens once it is being read
+    fine, dead = futures
+    assert b"said by fine" in fine.result(timeout=60).ending.log
+    assert "exit code 3" in str(dead.exception(timeout=60))
     folder = jobs[1].folder
     assert folder is not None
     assert b"said by dies" in plan.study.task.printed(folder)
@@ -312,14 +313,13 @@ def test_dask_workers_train_the_class_that_the_plan_has_and_not_an_older_one(
 ) -> None:
     first_host, second_host = dask.add("one", threads=2), dask.add("two")
     found: list[dict[str, str | None]] = []
-    told: list[str] = []
+    told, crews = list[str](), list[DaskCrew]()
     for start, scale in enumerate(("1.0", "0.5")):
         for source in tmp_path.glob("own_*.py"):
             source.write_text(PARTS.replace("1.0", scale))
         plan = plan_of(own_study)
-        crew = crew_at(dask, plan, told)
-        done, failed = run(plan, crew, tmp_path / f"store{start}")
-        crew.end()
+        crews.append(crew_at(dask, plan, told))  # kept, so that its processes live on
+        done, failed = run(plan, crews[-1], tmp_path / f"store{start}")
         assert not failed
         with ProcessCrew(2) as pool:
             at_home, _ = run(plan, pool, tmp_path / f"home{start}")
@@ -328,6 +328,8 @@ def test_dask_workers_train_the_class_that_the_plan_has_and_not_an_older_one(
         found.append(hashes(done))
     assert set(found[0]).isdisjoint(found[1])
     assert set(found[0].values()).isdisjoint(found[1].values())
+    for crew in crews:
+        crew.end()
     assert not told
     folder = plan.data.folder.name  # type: ignore[attr-defined]
     assert any(

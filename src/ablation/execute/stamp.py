@@ -10,6 +10,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 LIBRARIES = ("numpy", "mlflow", "optuna")
+PROCESSOR = "ablation.processor"
+"""Tag: the name of the processor."""
 
 
 def stamp(libraries: Iterable[str]) -> dict[str, str]:
@@ -32,7 +34,7 @@ def surroundings(libraries: Iterable[str]) -> dict[str, str]:
     known = versions_of(libraries)
     tags = {f"ablation.version.{name}": version for name, version in known.items()}
     tags["ablation.version.python"] = platform.python_version()
-    tags["ablation.processor"] = processor()
+    tags[PROCESSOR] = processor()
     return tags
 
 

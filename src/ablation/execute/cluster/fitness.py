@@ -12,7 +12,7 @@ import socket
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from ablation.execute.stamp import processor, surroundings, versions_of
+from ablation.execute.stamp import PROCESSOR, surroundings, versions_of
 from ablation.records.digest import digest
 from ablation.task.devices import visible_gpus
 from ablation.task.sources import file_hash
@@ -99,15 +99,20 @@ def facts(libraries: tuple[str, ...]) -> Facts:
         python=_python(),
         package=package(),
         torch=_torch(),
-        processor=processor(),
+        processor=_tags(libraries)[PROCESSOR],
         cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1,
         memory=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
         gpus=visible_gpus(),
         trim=os.environ.get(TRIM),
         cache=str(cache),
         free=_free(cache),
-        tags={**surroundings(("numpy", *libraries)), HOST: socket.gethostname()},
+        tags=_tags(libraries),
     )
+
+
+@functools.cache  # what a process has loaded does not change
+def _tags(libraries: tuple[str, ...]) -> Mapping[str, str]:
+    return {**surroundings(("numpy", *libraries)), HOST: socket.gethostname()}
 
 
 def unfit(wanted: Expected, found: Facts, limit: float = 0.0) -> str:
@@ -139,6 +144,7 @@ def _python() -> str:
     return ".".join(platform.python_version_tuple()[:2])
 
 
+@functools.cache
 def _torch() -> str | None:
     return versions_of([TORCH]).get(TORCH, "").partition("+")[0] or None
 

@@ -97,7 +97,7 @@ def _lacks(client: Any, plan: Plan, known: Mapping[str, Known]) -> str:
     packing, lacks, size = Packing(plan.study.task), set[str](), 0
     fit = [address for address, worker in known.items() if not worker.refused]
     for trial in {trial.arm.name: trial for trial in plan.trials}.values():
-        job = job_of(plan, trial, Path("doctor"), "auto")
+        job = job_of(plan, trial, Path("progress/doctor"), "auto")
         manifest = packing.pack(run_trial, (job,), None).manifest
         answers = client.run(ask, manifest, workers=fit, on_error="ignore") if fit else {}
         lacks |= {address for address, missing in answers.items() if missing}

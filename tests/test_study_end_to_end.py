@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import functools
 import json
 import os
 import re
@@ -24,9 +25,10 @@ import pandas as pd
 import pytest
 from filelock import FileLock
 
-from ablation import cli, mirror, tracking
+from ablation import cli, figures, mirror, tracking
 from ablation.execute import Glance
 from ablation.execute.worker import run_trial
+from ablation.report.drawing import Saved
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -111,10 +113,24 @@ def project(
 
 
 @pytest.fixture
-def stored(project: Project, empty_store: Path) -> Project:
-    """A project whose databases exist."""
+def stored(project: Project, empty_store: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
+    """A project whose databases exist; what is run in this process draws one small figure.
+
+    Its other processes, and a :func:`project` alone, draw all that they show.
+    """
     shutil.copytree(empty_store, project.folder, dirs_exist_ok=True)
+    # All figures of a report take ten times as long as the rest of it.
+    monkeypatch.setattr("ablation.report.drawing.draw_and_save", lambda name, draw: small_figure())
     return project
+
+
+@functools.cache
+def small_figure() -> Saved:
+    """A figure in the forms in which a report keeps the largest of its own."""
+    with figures.styled():
+        figure = figures.figure_of(1, 1)
+        figure.subplots().plot([0, 1])
+    return figures.svg(figure, "small"), {"png": figures.png(figure), "pdf": figures.pdf(figure)}
 
 
 def alive(folder: Path) -> list[int]:

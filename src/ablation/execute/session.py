@@ -7,6 +7,7 @@ import dataclasses
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -170,8 +171,7 @@ def session(
         held = held or stack.enter_context(hold(places, study))
         home, storage, lease = open_stores(plan, places, stack)
         try:
-            mirror = mirrors.open_mirror(storage, plan, label=home.label)
-            opened = _open(plan, home, mirror, held, lease, keep=keep)
+            opened = _open(plan, home, storage, held, lease, keep=keep)
             opened.wanted = wanted
             yield opened
         except tracking.LeaseLost:
@@ -180,6 +180,7 @@ def session(
             _close(home, complete=False)
             raise
         lease.check()
+        opened.mirror.mend()
         opened.live.close(complete=not opened.missing)
         _close(home, complete=not opened.missing)
 
@@ -215,7 +216,7 @@ def open_stores(
 
 
 def _open(
-    plan: Plan, home: Home, mirror: Mirror, held: Held, lease: Lease, *, keep: bool
+    plan: Plan, home: Home, storage: Any, held: Held, lease: Lease, *, keep: bool
 ) -> Session:
     """Declares the study, and brings the mirror and the plan into line with the record."""
     study = plan.study
@@ -230,18 +231,22 @@ def _open(
     tracking.describe_data(home, plan.data)
     landing.set_up(home, plan.declaration, study.question)
     landing.recolour(home, outcomes)
-    tracking.keep_about(home, _about(plan))
+    tracking.keep_about(home, _shown(plan, plan.study.task.about(plan.data), "texts"))
+    tracking.keep_tests(home, _shown(plan, plan.study.task.tests(plan.data), "text"))
     tracking.keep_commonest(home, plan.data.test_commonest())
     _keep_table(study, home)
-    mirror.reconcile(
-        plan.trials, outcomes, lambda: tracking.validation_curves(home, plan.declaration, outcomes)
-    )
-    mirror.reconcile_others(home.label, outcomes)
+
+    def reconcile(mirror: Mirror) -> None:
+        curves = partial(tracking.validation_curves, home, plan.declaration, outcomes)
+        mirror.reconcile(plan.trials, outcomes, curves)
+        mirror.reconcile_others(home.label, outcomes)
+
+    opening = partial(mirrors.open_mirror, storage, plan, label=home.label)
     versions = stamp(study.task.libraries)
     opened = Session(
         plan=plan,
         home=home,
-        mirror=mirrors.Lenient(mirror),
+        mirror=mirrors.Lenient(opening, reconcile),
         lease=lease,
         outcomes=outcomes,
         live=Live(home, held.progress, plan, versions),
@@ -253,12 +258,9 @@ def _open(
     return opened
 
 
-def _about(plan: Plan) -> dict[str, Any]:
-    """Returns the task's facts about the data, without texts where the study shows none."""
-    said = plan.study.task.about(plan.data)
-    return {
-        name: value for name, value in said.items() if name != "texts" or plan.study.show_texts
-    }
+def _shown(plan: Plan, said: Mapping[str, Any], texts: str) -> dict[str, Any]:
+    """Returns what the task says of the data, without its texts where the study shows none."""
+    return {name: value for name, value in said.items() if name != texts or plan.study.show_texts}
 
 
 def _curve(finished: Finished, metric: str) -> dict[int, float]:

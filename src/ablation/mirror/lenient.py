@@ -1,28 +1,34 @@
-"""A mirror that never stops a study: what it cannot show, the next start restores."""
+"""A mirror that never stops a study: what it cannot show, its end or the next start restores."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from ablation.mirror.write import Mirror, failures
+from ablation.mirror.write import Curve, Mirror, failures
 
 if TYPE_CHECKING:
     from ablation.records.outcome import Outcome
     from ablation.study.plan import Trial
 
+Reconcile = Callable[[Mirror], None]
+"""Brings a mirror into line with the record."""
+
 
 class Lenient:
-    """Shows trials in a mirror until that fails; from then on nothing is shown.
+    """Shows trials in a mirror until that fails; from then on nothing is shown until it is mended.
 
     Args:
-        mirror: The mirror.
+        opening: Opens the mirror.
+        reconcile: Brings it into line with the record, when it is opened and when it is mended.
     """
 
-    def __init__(self, mirror: Mirror) -> None:
-        self._mirror = mirror
+    def __init__(self, opening: Callable[[], Mirror], reconcile: Reconcile) -> None:
+        self._opening, self._reconcile = opening, reconcile
+        self._planned: Mapping[str, int] | None = None
         self.fault: Exception | None = None
         """The error that the mirror raised; None if it agrees with the record."""
+        self._do(self._open)
 
     def start(self, trial: Trial) -> None:
         """Shows a trial as RUNNING."""
@@ -32,13 +38,27 @@ class Lenient:
         """Shows an interrupted trial as WAITING."""
         self._do(lambda: self._mirror.wait(trial))
 
-    def finish(self, trial: Trial, outcome: Outcome, curve: Mapping[int, float]) -> None:
+    def finish(self, trial: Trial, outcome: Outcome, curve: Curve) -> None:
         """Shows a trial's outcome, with the metric on validation by epoch."""
         self._do(lambda: self._mirror.finish(trial, outcome, curve))
 
     def keep_planned(self, seeds: Mapping[str, int]) -> None:
         """Keeps what the looks so far decided, arm to planned seeds."""
+        self._planned = seeds
         self._do(lambda: self._mirror.keep_planned(seeds))
+
+    def mend(self) -> Exception | None:
+        """Restores a mirror that failed, once; returns the error if it fails again."""
+        if self.fault is not None:
+            self.fault = None
+            self._do(self._open)
+            if self._planned is not None:
+                self.keep_planned(self._planned)
+        return self.fault
+
+    def _open(self) -> None:
+        self._mirror = self._opening()
+        self._reconcile(self._mirror)
 
     def _do(self, call: Callable[[], None]) -> None:
         if self.fault is not None:

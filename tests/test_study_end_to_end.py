@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import functools
 import json
 import os
 import re
@@ -14,7 +13,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future
 from contextlib import closing
 from pathlib import Path
@@ -24,11 +23,11 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 import pytest
 from filelock import FileLock
+from synthetic import small_figures
 
-from ablation import cli, figures, mirror, tracking
+from ablation import cli, mirror, tracking
 from ablation.execute import Glance
 from ablation.execute.worker import run_trial
-from ablation.report.drawing import Saved
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -113,24 +112,14 @@ def project(
 
 
 @pytest.fixture
-def stored(project: Project, empty_store: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
-    """A project whose databases exist; what is run in this process draws one small figure.
+def stored(project: Project, empty_store: Path) -> Iterator[Project]:
+    """A project whose databases exist; reports that this process builds have small figures.
 
-    Its other processes, and a :func:`project` alone, draw all that they show.
+    Its other processes draw all that they show, and so does a :func:`project` alone.
     """
     shutil.copytree(empty_store, project.folder, dirs_exist_ok=True)
-    # All figures of a report take ten times as long as the rest of it.
-    monkeypatch.setattr("ablation.report.drawing.draw_and_save", lambda name, draw: small_figure())
-    return project
-
-
-@functools.cache
-def small_figure() -> Saved:
-    """A figure in the forms in which a report keeps the largest of its own."""
-    with figures.styled():
-        figure = figures.figure_of(1, 1)
-        figure.subplots().plot([0, 1])
-    return figures.svg(figure, "small"), {"png": figures.png(figure), "pdf": figures.pdf(figure)}
+    with small_figures():
+        yield project
 
 
 def alive(folder: Path) -> list[int]:

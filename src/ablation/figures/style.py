@@ -209,7 +209,7 @@ def _lay_out(figure: Figure) -> None:
     if (engine := figure.get_layout_engine()) is None:
         return
     dpi = figure.get_dpi()
-    FigureCanvasSVG(figure)  # type: ignore[no-untyped-call]  # measures the text from now on
+    FigureCanvasSVG(figure)  # measures the text from now on
     for axis in (axis for axes in figure.axes for axis in (axes.xaxis, axes.yaxis)):
         if not axis.get_label_text():
             axis.set_label_coords(0, 0)  # or all ticks are measured to place a label of no text

@@ -6,7 +6,9 @@ import dataclasses
 import math
 import shutil
 import socket
+import subprocess
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -305,3 +307,22 @@ def test_a_server_that_ends_by_itself_is_named(tmp_path: Path) -> None:
         process.terminate()
         with pytest.raises(Refused, match="MLflow's server ended"):
             pages.until_it_listens(process, port)
+
+
+@pytest.mark.slow
+def test_a_server_ends_with_the_command_that_was_killed(tmp_path: Path, empty_store: Path) -> None:
+    shutil.copytree(empty_store, tmp_path / "store")
+    with socket.socket() as free:
+        free.bind((pages.HOST, 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "ablation", "ui", "--port", str(port)]
+    process = subprocess.Popen([*command, "--store", str(tmp_path / "store")])
+    until = time.monotonic() + 300
+    while not pages.listens(port):
+        assert time.monotonic() < until
+        assert process.poll() is None
+    process.kill()
+    process.wait()
+    while pages.listens(port):
+        assert time.monotonic() < until
+        time.sleep(0.2)

@@ -7,6 +7,8 @@ import multiprocessing
 import os
 import shutil
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import BrokenExecutor, Future, ThreadPoolExecutor
@@ -118,6 +120,22 @@ def test_workers_of_a_fork_server_that_is_the_callers_have_our_variables(
         assert crew.submit(os.getenv, "ABLATION_TEST").result() == "7"
         assert crew.submit(os.getenv, "OPENBLAS_NUM_THREADS").result() == "1"
     assert "ABLATION_TEST" not in os.environ
+
+
+MAPS = """
+import os, pathlib
+from ablation.execute import ProcessCrew
+with ProcessCrew(1) as crew:
+    for pid in (os.getpid(), crew.submit(os.getpid).result()):
+        print(pathlib.Path(f"/proc/{pid}/maps").read_text())
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="read from /proc")
+def test_no_process_has_a_semaphore_that_a_kill_would_leave() -> None:
+    ran = subprocess.run([sys.executable, "-c", MAPS], capture_output=True, text=True, check=True)
+    assert "[stack]" in ran.stdout
+    assert "/dev/shm" not in ran.stdout
 
 
 @pytest.mark.parametrize(

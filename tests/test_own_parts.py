@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,7 @@ from ablation.task.text.config import (
 )
 from ablation.task.text.data import prepare, read_vectors
 from ablation.task.text.model import build_classifier, dry_run
+from ablation.task.text.task import size_of
 from ablation.task.text.train import Texts, rehearse, train
 from ablation.task.text.train.adam import Adam
 
@@ -195,6 +197,9 @@ def test_user_classes_are_trained_before_a_study(
     for name in ("Lazy", "EvalOnly"):
         with pytest.raises(Refused, match=f"parts_to_train:{name} cannot be trained: "):
             rehearsed(name)
+    lazy = RunConfig(model=ModelConfig(pooling="parts_to_train:Lazy"))
+    with pytest.raises(Refused, match="parts_to_train:Lazy has parameters without a shape"):
+        size_of(lazy, SimpleNamespace(vocabulary_size=7, labels="ab"))  # type: ignore[arg-type]
     assert rehearsed("Sum") == ""
     assert rehearsed("Sum", kind="hierarchical") == ""
     assert "padding changes a text's logits" in rehearsed("Inverted")

@@ -59,6 +59,8 @@ def server(uri: str, port: int) -> Iterator[subprocess.Popen[bytes]]:
     Raises:
         Refused: If the port is taken.
     """
+    from ablation.tracking.served import OWNER
+
     if listens(port):
         raise Refused(f"Port {port} is taken.", "Give another port: ablation ui --port 5001")
     command = [sys.executable, "-m", "mlflow", "server", "--workers", "1"]
@@ -67,7 +69,7 @@ def server(uri: str, port: int) -> Iterator[subprocess.Popen[bytes]]:
         command += ["--app-name", APP]
     nowhere = subprocess.DEVNULL  # MLflow prints a line per request, and a traceback on Ctrl-C
     # By environment: a password in the address would be readable in the process list.
-    environment = os.environ | QUIET | {"MLFLOW_BACKEND_STORE_URI": uri}
+    environment = os.environ | QUIET | {"MLFLOW_BACKEND_STORE_URI": uri, OWNER: str(os.getpid())}
     process = subprocess.Popen(command, env=environment, stdout=nowhere, stderr=nowhere)
     try:
         yield process

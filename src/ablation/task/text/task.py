@@ -8,6 +8,7 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ablation.errors import Refused
 from ablation.records.digest import digest
 from ablation.records.metric import METRICS
 from ablation.records.outcome import EpochRecord, RunResult
@@ -149,13 +150,26 @@ def seconds(config: RunConfig, data: Encoded) -> float:
 
 
 def size_of(config: RunConfig, data: Encoded) -> int:
-    """Returns the number of parameters of a configuration's classifier."""
+    """Returns the number of parameters of a configuration's classifier.
+
+    Raises:
+        Refused: If a user-defined class leaves shapes open until it is first called.
+    """
+    from torch.nn.parameter import is_lazy
+
     from ablation.task.text.model import build_classifier
 
     model = build_classifier(
         config.model, 0, vocabulary_size=data.vocabulary_size, classes=len(data.labels)
     )
-    return sum(each.numel() for each in model.parameters())
+    parameters = list(model.parameters())
+    if any(map(is_lazy, parameters)):
+        names = [name for name in config.model.encoders + config.model.poolings if ":" in name]
+        raise Refused(
+            f"{', '.join(names)} has parameters without a shape (torch's lazy modules).",
+            "Parameters must have their shapes when the class is constructed.",
+        )
+    return sum(each.numel() for each in parameters)
 
 
 def fill_table(

@@ -174,8 +174,11 @@ def test_a_worker_that_takes_a_lost_ones_place_has_its_number(tmp_path: Path) ->
     workers.shutdown()
 
 
-def test_a_call_is_kept_away_from_workers_as_long_as_there_are_others() -> None:
+def test_a_call_is_kept_away_from_workers_as_long_as_there_are_others(tmp_path: Path) -> None:
     two = Processes(2, multiprocessing.get_context("forkserver"), keep_number)
+    os.mkfifo(tmp_path / "pipe")
+    both = [two.submit(meet, str(tmp_path / "pipe")) for _ in range(2)]
+    assert {each.result(timeout=60) for each in both} == {"0", "1"}  # so both are ready
     away = [two.submit_limited(Limits(), os.getenv, "NUMBER", avoided=[0]) for _ in range(4)]
     assert {each.result(timeout=60) for each in away} == {"1"}
     assert {two.worker_of(each) for each in away} == {1}

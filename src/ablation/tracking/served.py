@@ -8,13 +8,9 @@ from __future__ import annotations
 
 import json
 import os
-import signal
-import threading
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ablation.records import pids
 from ablation.tracking.landing import state_in
 
 if TYPE_CHECKING:
@@ -37,30 +33,17 @@ for (const [name, text] of Object.entries({first}))
 </script>"""
 
 
-OWNER = "ABLATION_UI"
-"""Environment variable: number of the process that serves the pages; the server ends with it."""
-
-
 def create_app() -> FastAPI:
     """Returns MLflow's server with a front page of its own; MLflow's ``--app-name`` calls it."""
     from mlflow import MlflowClient
     from mlflow.server import app
     from mlflow.server.fastapi_app import create_fastapi_app
 
-    if owner := os.environ.get(OWNER):
-        threading.Thread(target=_end_after, args=(int(owner),), daemon=True).start()
     client = MlflowClient(os.environ["MLFLOW_BACKEND_STORE_URI"])
     page = (Path(str(app.static_folder)) / "index.html").read_text(encoding="utf-8")
     app.view_functions["serve"] = lambda: chosen_in(page, client.search_experiments())
     served: FastAPI = create_fastapi_app(app)
     return served
-
-
-def _end_after(pid: int) -> None:
-    """Ends this process, MLflow's server, when another one is gone, however that ended."""
-    while pids.exists(pid):
-        time.sleep(1)
-    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def chosen_in(page: str, experiments: Iterable[Experiment]) -> str:

@@ -231,7 +231,8 @@ def _open(
     tracking.describe_data(home, plan.data)
     landing.set_up(home, plan.declaration, study.question)
     landing.recolour(home, outcomes)
-    tracking.keep_about(home, _about(plan))
+    tracking.keep_about(home, _shown(plan, plan.study.task.about(plan.data), "texts"))
+    tracking.keep_tests(home, _shown(plan, plan.study.task.tests(plan.data), "text"))
     tracking.keep_commonest(home, plan.data.test_commonest())
     _keep_table(study, home)
 
@@ -257,12 +258,9 @@ def _open(
     return opened
 
 
-def _about(plan: Plan) -> dict[str, Any]:
-    """Returns the task's facts about the data, without texts where the study shows none."""
-    said = plan.study.task.about(plan.data)
-    return {
-        name: value for name, value in said.items() if name != "texts" or plan.study.show_texts
-    }
+def _shown(plan: Plan, said: Mapping[str, Any], texts: str) -> dict[str, Any]:
+    """Returns what the task says of the data, without its texts where the study shows none."""
+    return {name: value for name, value in said.items() if name != texts or plan.study.show_texts}
 
 
 def _curve(finished: Finished, metric: str) -> dict[int, float]:

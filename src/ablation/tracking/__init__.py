@@ -66,6 +66,7 @@ from ablation.tracking.searched import (
 )
 from ablation.tracking.store import connect, failures, settled
 from ablation.tracking.tags import LABEL
+from ablation.tracking.tested import keep_tests, tests_of
 from ablation.tracking.unfinished import endings
 
 __all__ = [
@@ -115,6 +116,7 @@ __all__ = [
     "keep_numerics",
     "keep_reported",
     "keep_taken",
+    "keep_tests",
     "kept_in",
     "labels_taken",
     "leased",
@@ -137,6 +139,7 @@ __all__ = [
     "settled",
     "taken_of",
     "test_evaluations",
+    "tests_of",
     "this_process",
     "told_at",
     "told_of",

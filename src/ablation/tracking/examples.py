@@ -76,7 +76,7 @@ def _read_all(
         found = [_read(folder / run / "artifacts" / name) for run in runs]
     else:
         with ThreadPoolExecutor(REQUESTS) as threads:
-            found = list(threads.map(lambda run: _download(home, run, name), runs))
+            found = list(threads.map(lambda run: download(home, run, name), runs))
     return [(arm, seed, bits) for (arm, seed, _), bits in zip(wanted, found, strict=True) if bits]
 
 
@@ -87,7 +87,8 @@ def _read(path: Path) -> bytes:
         return b""
 
 
-def _download(home: Home, run: str, name: str) -> bytes:
+def download(home: Home, run: str, name: str) -> bytes:
+    """Returns the content of a run's artifact, nothing where it cannot be read."""
     with tempfile.TemporaryDirectory() as folder, contextlib.suppress(OSError, *failures()):
         return Path(home.client.download_artifacts(run, name, folder)).read_bytes()
     return b""

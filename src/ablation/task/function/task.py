@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -14,8 +13,9 @@ from ablation.records.metric import Metric, metric_named
 from ablation.records.paths import flatten, replace
 from ablation.task import Guess, Identity, Redirection, Task
 from ablation.task.devices import visible_gpus
+from ablation.task.function import log
 from ablation.task.function.call import Call, call
-from ablation.task.function.config import check_config
+from ablation.task.function.config import check_config, send
 from ablation.task.function.target import Target, target_of
 from ablation.task.sources import Sources, file_hash, gather_sources
 
@@ -202,7 +202,8 @@ def function_task(
         device=resolve_device,
         seconds=lambda config, data: UNKNOWN_SECONDS,
         table=lambda configs: ("", list),
-        send=pickle.dumps,
+        send=send,
+        printed=lambda folder: log.read(log.path_of(folder)),
         fields=written,
         libraries=tuple(ALIASES.get(name, name) for name in installed),
         preload=("ablation.task.function.call", *(n for n in PRELOADED if n in installed)),

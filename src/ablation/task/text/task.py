@@ -13,7 +13,7 @@ from ablation.records.digest import digest
 from ablation.records.metric import METRICS
 from ablation.records.outcome import EpochRecord, RunResult
 from ablation.records.paths import flatten
-from ablation.task import Guess, Identity, Notes, Redirection, Task
+from ablation.task import Guess, Identity, Made, Notes, Redirection, Task
 from ablation.task.sources import content_of, source_of
 from ablation.task.text.config import RunConfig
 from ablation.task.text.data import Encoded, prepare, read_vectors
@@ -149,27 +149,26 @@ def seconds(config: RunConfig, data: Encoded) -> float:
     return config.train.epochs * (steps * step + len(train.tokens) * token * width)
 
 
-def size_of(config: RunConfig, data: Encoded) -> int:
-    """Returns the number of parameters of a configuration's classifier.
+def made(config: RunConfig, data: Encoded) -> Made:
+    """Returns the number of parameters of a configuration's classifier, and its first step.
 
     Raises:
-        Refused: If a user-defined class leaves shapes open until it is first called.
+        Refused: If a user-defined class cannot take it.
     """
-    from torch.nn.parameter import is_lazy
+    from ablation.task.text.train import first_step
 
-    from ablation.task.text.model import build_classifier
-
-    model = build_classifier(
-        config.model, 0, vocabulary_size=data.vocabulary_size, classes=len(data.labels)
-    )
-    parameters = list(model.parameters())
-    if any(map(is_lazy, parameters)):
-        names = [name for name in config.model.encoders + config.model.poolings if ":" in name]
+    sizes = {"vocabulary_size": data.vocabulary_size, "classes": len(data.labels)}
+    names = [name for name in config.model.encoders + config.model.poolings if ":" in name]
+    try:
+        return first_step(config, data.split("train"), **sizes)
+    except Exception as error:
+        if isinstance(error, Refused) or not names:
+            raise
+        said = next(iter(str(error).strip().splitlines()), "")
         raise Refused(
-            f"{', '.join(names)} has parameters without a shape (torch's lazy modules).",
-            "Parameters must have their shapes when the class is constructed.",
-        )
-    return sum(each.numel() for each in parameters)
+            f"{', '.join(names)} cannot be trained: {type(error).__name__}: {said}",
+            "One step of the optimizer on the first texts of train must succeed.",
+        ) from error
 
 
 def fill_table(
@@ -199,7 +198,7 @@ TEXT = Task(
     train=train_text,
     device=resolve_device,
     seconds=seconds,
-    size=size_of,
+    made=made,
     epochs=lambda config: int(config.train.epochs),
     table=fill_table,
     about=about,

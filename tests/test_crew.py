@@ -22,7 +22,7 @@ from ablation.execute import Crew, ExecutorCrew, ProcessCrew, session, walk
 from ablation.execute import crew as crews
 from ablation.execute.crew import ENVIRONMENT, deal_gpu
 from ablation.execute.garbage import loading, seldom
-from ablation.execute.processes import TRIES, Limits, Processes, WorkerLost
+from ablation.execute.processes import Limits, Processes, WorkerLost
 from ablation.records.places import places
 from ablation.spec import Study
 from ablation.study.plan import make_plan
@@ -242,30 +242,6 @@ def test_a_worker_that_fails_what_others_can_is_put_aside(
     assert len(lost) == len({trial.key for trial in lost})  # a retry is on another worker
     assert len({trial.arm.name for trial in lost}) >= 3
     assert len(lost) < len(plan.trials)
-
-
-class Refusing:
-    """A context of a system that starts no process, at first or for good."""
-
-    def __init__(self, times: float) -> None:
-        self.times, self.context = times, multiprocessing.get_context("forkserver")
-        self.Pipe = self.context.Pipe
-
-    def Process(self, **given: Any) -> Any:
-        self.times -= 1
-        if self.times >= 0:
-            raise OSError("no more processes")
-        return self.context.Process(**given)
-
-
-def test_a_crew_that_starts_no_process_fails_its_calls() -> None:
-    never = Processes(1, Refusing(float("inf")))
-    never._thread.join(60)
-    with pytest.raises(WorkerLost, match=r"no worker can be started \(OSError: no more"):
-        never.submit(abs, -1)
-    at_last = Processes(1, Refusing(TRIES - 1))
-    assert at_last.submit(abs, -1).result(timeout=60) == 1
-    at_last.shutdown()
 
 
 def test_calls_that_wait_when_a_crew_ends_are_done() -> None:

@@ -26,8 +26,6 @@ GRACE = 5.0
 EVERY = 0.25
 """Seconds between two readings of a worker's memory, if its call has a limit of it."""
 NEVER = float("inf")
-TRIES = 3
-"""Tries in a row to start a process."""
 
 
 class WorkerLost(BrokenExecutor):
@@ -121,7 +119,6 @@ class Processes(Executor):
         self._ran: WeakKeyDictionary[Future[Any], int] = WeakKeyDictionary()
         self._aside: set[int] = set()
         self._has_begun = self._ending = False
-        self._fate = "the workers have ended"
         self._woken, self._wake = Pipe(duplex=False)
         self._thread = threading.Thread(target=self._serve, name="workers", daemon=True)
         self._thread.start()
@@ -154,7 +151,7 @@ class Processes(Executor):
         call = _Call((fn, args, kwargs), limits, avoided=frozenset(avoided))
         with self._lock:
             if self._ending:
-                raise WorkerLost(self._fate)
+                raise WorkerLost("the workers have ended")
             self._pending.append(call)
         self._notify()
         return call.future
@@ -200,8 +197,6 @@ class Processes(Executor):
                         self._hear(worker)
                 for worker in self._workers:
                     _enforce(worker)
-        except (OSError, EOFError) as error:
-            self._fate = f"no worker can be started ({type(error).__name__}: {error})"
         finally:
             self._end()
 
@@ -240,18 +235,6 @@ class Processes(Executor):
                     self._pending.remove(call)
                     return call
             return None
-
-    def _start_again(self, number: int) -> _Worker:
-        """Starts a worker; a fork server that has died is started anew by the next try.
-
-        Raises:
-            OSError: If that fails :data:`TRIES` times in a row.
-            EOFError: Likewise.
-        """
-        for _ in range(TRIES - 1):
-            with contextlib.suppress(OSError, EOFError):
-                return self._start(number)
-        return self._start(number)
 
     def _start(self, number: int) -> _Worker:
         ours, theirs = self._context.Pipe()
@@ -325,10 +308,10 @@ class Processes(Executor):
                 worker.process.kill()
                 worker.process.join(1)
             if worker.call is not None:
-                worker.call.future.set_exception(WorkerLost(self._fate))
+                worker.call.future.set_exception(WorkerLost("the workers were ended"))
         for call in self._pending:
             if call.take():  # a future that is only cancelled would be waited for without end
-                call.future.set_exception(WorkerLost(self._fate))
+                call.future.set_exception(WorkerLost("the workers were ended"))
 
 
 def _enforce(worker: _Worker) -> None:

@@ -20,6 +20,7 @@ from ablation.cli.pages import ui
 from ablation.cli.plan import list_studies, plan, status
 from ablation.cli.report import rebuild, report
 from ablation.cli.run import run
+from ablation.cli.sync import sync
 from ablation.errors import Refused
 
 app = typer.Typer(
@@ -64,7 +65,7 @@ def backup(
 
 
 app.command("list")(list_studies)
-for command in (plan, status, run, report, rerun, rebuild, judge, new, backup, ui):
+for command in (plan, status, run, sync, report, rerun, rebuild, judge, new, backup, ui):
     app.command()(command)
 
 

@@ -17,10 +17,11 @@ class Lenient:
 
     Args:
         mirror: The mirror.
+        do: Makes a request, now or later; those of one trial in the order in which they come.
     """
 
-    def __init__(self, mirror: Mirror) -> None:
-        self._mirror = mirror
+    def __init__(self, mirror: Mirror, do: Callable[[Callable[[], None]], object]) -> None:
+        self._mirror, self._request = mirror, do
         self.fault: Exception | None = None
         """The error that the mirror raised; None if it agrees with the record."""
 
@@ -41,6 +42,9 @@ class Lenient:
         self._do(lambda: self._mirror.keep_planned(seeds))
 
     def _do(self, call: Callable[[], None]) -> None:
+        self._request(lambda: self._try(call))
+
+    def _try(self, call: Callable[[], None]) -> None:
         if self.fault is not None:
             return
         faults: tuple[type[Exception], ...] = (OSError, *failures())

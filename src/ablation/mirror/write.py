@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
     from sqlalchemy.engine import Connection, Engine
 
+    from ablation.records.declaration import Declaration
+
 HASHES = (WEIGHTS, LOGITS)
 
 Curve = Mapping[int, float]
@@ -228,27 +230,7 @@ class Mirror:
             outcome: Its outcome.
             curve: Its metric on validation, which become Optuna's intermediate values.
         """
-        import optuna
-
-        known = self._ids[trial.key]
-        for epoch, score in curve.items():
-            self._storage.set_trial_intermediate_value(known, epoch, score)
-        facts = {
-            "epoch": outcome.epoch,
-            "seconds": outcome.seconds,
-            "hashes": {name: outcome.tags[name] for name in HASHES if name in outcome.tags},
-        }
-        if outcome.reason is not None:
-            facts["reason"] = outcome.reason
-        # Each call is a transaction, so facts that belong together are one attribute.
-        self._storage.set_trial_user_attr(known, RUN, outcome.run_id)
-        self._storage.set_trial_user_attr(known, OUTCOME, facts)
-        value = outcome.metrics.get(f"test/{self._metric}")
-        states = optuna.trial.TrialState
-        if outcome.status == "FINISHED" and value is not None and math.isfinite(value):
-            self._storage.set_trial_state_values(known, states.COMPLETE, [value])
-        else:
-            self._storage.set_trial_state_values(known, states.FAIL)
+        _finish(self._storage, self._ids[trial.key], self._metric, outcome, curve)
 
     def _cells(self) -> list[FrozenTrial]:
         return self._storage.get_all_trials(self._study, deepcopy=False)
@@ -264,6 +246,54 @@ class Mirror:
             storage.set_study_user_attr(self._study, name, value)
         for name, value in theirs.items():
             storage.set_study_system_attr(self._study, name, value)
+
+
+def _finish(storage: RDBStorage, trial: int, metric: str, outcome: Outcome, curve: Curve) -> None:
+    """Shows an Optuna trial, by its id, as :meth:`Mirror.finish` says."""
+    import optuna
+
+    for epoch, score in curve.items():
+        storage.set_trial_intermediate_value(trial, epoch, score)
+    facts = {
+        "epoch": outcome.epoch,
+        "seconds": outcome.seconds,
+        "hashes": {name: outcome.tags[name] for name in HASHES if name in outcome.tags},
+    }
+    if outcome.reason is not None:
+        facts["reason"] = outcome.reason
+    # Each call is a transaction, so facts that belong together are one attribute.
+    storage.set_trial_user_attr(trial, RUN, outcome.run_id)
+    storage.set_trial_user_attr(trial, OUTCOME, facts)
+    value = outcome.metrics.get(f"test/{metric}")
+    states = optuna.trial.TrialState
+    if outcome.status == "FINISHED" and value is not None and math.isfinite(value):
+        storage.set_trial_state_values(trial, states.COMPLETE, [value])
+    else:
+        storage.set_trial_state_values(trial, states.FAIL)
+
+
+def finish_known(
+    storage: RDBStorage,
+    label: str,
+    declaration: Declaration,
+    ended: Mapping[str, tuple[Outcome, Curve]],
+) -> None:
+    """Shows trials that are planned in a label's mirror as ended.
+
+    Args:
+        storage: The Optuna storage.
+        label: Study label.
+        declaration: Everything the study fixed.
+        ended: Trial key to outcome, and the metric on validation by epoch.
+    """
+    for study in storage.get_all_studies():
+        known = study.user_attrs.get(LABEL), study.user_attrs.get(DECLARATION)
+        if known != (label, declaration.hash):
+            continue
+        for cell in storage.get_all_trials(study._study_id, deepcopy=False):
+            key = cell.user_attrs.get(KEY, "")
+            if key in ended and not cell.state.is_finished():
+                _finish(storage, cell._trial_id, declaration.metric, *ended[key])
 
 
 def open_mirror(storage: RDBStorage, plan: Plan, *, label: str) -> Mirror:

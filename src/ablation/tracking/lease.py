@@ -37,6 +37,10 @@ DEAD = 60.0
 """Seconds by the reader's clock after which a lease whose pulse has not changed is dead."""
 PATIENCE = DEAD + 30.0
 """Seconds after which a start gives up that neither gets the lease nor finds who has it."""
+LIMIT = 15.0
+"""Seconds that the end of a lease may take."""
+AT_ONCE = 0.5
+"""Seconds that the end of a lease may take after Ctrl-C or an error."""
 
 
 class LeaseLost(Refused):
@@ -76,9 +80,19 @@ class Lease:
             )
         self._beat()
 
-    def release(self) -> None:
-        """Ends the lease; it is then seen by nobody."""
+    def release(self, within: float) -> None:
+        """Ends the lease, which is then seen by nobody.
+
+        Args:
+            within: Seconds after which a record that does not answer is left. The lease is then
+                taken for dead when this process is gone.
+        """
         self._ended.set()
+        ending = threading.Thread(target=self._remove, name="lease's end", daemon=True)
+        ending.start()
+        ending.join(within)
+
+    def _remove(self) -> None:
         self._thread.join()
         _remove(self._client, self._run)
 
@@ -109,9 +123,10 @@ def leased(client: MlflowClient, experiment: str, label: str) -> Iterator[Lease]
     held = _acquire(client, experiment, label)
     try:
         yield held
-    finally:
-        with contextlib.suppress(*failures()):
-            held.release()
+    except BaseException:
+        held.release(AT_ONCE)
+        raise
+    held.release(LIMIT)
 
 
 def _acquire(client: MlflowClient, experiment: str, label: str) -> Lease:

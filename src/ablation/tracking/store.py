@@ -24,7 +24,6 @@ QUIET = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "4",  # half a minute; MLflow's seven take some minutes
     "GIT_PYTHON_REFRESH": "quiet",
 }
 """Environment variables for MLflow, unless the user has set them."""
@@ -67,8 +66,8 @@ def _client(uri: str, *, closed: bool = False) -> MlflowClient:
         from mlflow import MlflowClient
         from mlflow.exceptions import MlflowException
 
-        for name in ("mlflow", "alembic"):
-            logging.getLogger(name).setLevel(logging.ERROR)
+        for name in ("mlflow", "alembic"):  # what they log as an error, they also raise
+            logging.getLogger(name).setLevel(logging.CRITICAL)
         try:
             client = MlflowClient(tracking_uri=uri)
             client.search_experiments(max_results=1)

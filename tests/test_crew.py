@@ -5,19 +5,27 @@ from __future__ import annotations
 import gc
 import multiprocessing
 import os
+import shutil
 import signal
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import BrokenExecutor, ThreadPoolExecutor
+from concurrent.futures import BrokenExecutor, Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
+from test_task import DICE, Dice
 
-from ablation.execute import Crew, ExecutorCrew, ProcessCrew
+from ablation.execute import Crew, ExecutorCrew, ProcessCrew, session, walk
+from ablation.execute import crew as crews
 from ablation.execute.crew import ENVIRONMENT, deal_gpu
 from ablation.execute.garbage import loading, seldom
-from ablation.execute.processes import Processes, WorkerLost
+from ablation.execute.processes import Limits, Processes, WorkerLost
+from ablation.records.places import places
+from ablation.spec import Study
+from ablation.study.plan import make_plan
 from ablation.task.devices import VISIBLE
+from ablation.tracking import Unfinished
 
 
 def _loky() -> Crew:
@@ -97,6 +105,21 @@ def test_the_callers_process_keeps_its_variables_and_its_collector() -> None:
     assert gc.get_freeze_count() == 0
 
 
+def test_workers_of_a_fork_server_that_is_the_callers_have_our_variables(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("OPENBLAS_NUM_THREADS", raising=False)
+    context = multiprocessing.get_context("forkserver")
+    theirs = context.Process(target=abs, args=(1,))  # starts it, if nothing has
+    theirs.start()
+    theirs.join()
+    monkeypatch.setitem(crews._wanted, "ABLATION_TEST", "7")  # which no server knows yet
+    with ProcessCrew(1) as crew:
+        assert crew.submit(os.getenv, "ABLATION_TEST").result() == "7"
+        assert crew.submit(os.getenv, "OPENBLAS_NUM_THREADS").result() == "1"
+    assert "ABLATION_TEST" not in os.environ
+
+
 @pytest.mark.parametrize(
     ("seen", "dealt"),
     [("2,5,7", ["2", "5", "7", "2"]), ("3", ["3"] * 4), ("", [""] * 4), ("-1", ["-1"] * 4)],
@@ -131,3 +154,70 @@ def test_a_worker_that_takes_a_lost_ones_place_has_its_number(tmp_path: Path) ->
     both = [workers.submit(meet, str(tmp_path / "pipe")) for _ in range(2)]
     assert {each.result(timeout=60) for each in both} == {"0", "1"}
     workers.shutdown()
+
+
+def test_a_call_is_kept_away_from_workers_as_long_as_there_are_others() -> None:
+    two = Processes(2, multiprocessing.get_context("forkserver"), keep_number)
+    away = [two.submit_limited(Limits(), os.getenv, "NUMBER", avoided=[0]) for _ in range(4)]
+    assert {each.result(timeout=60) for each in away} == {"1"}
+    assert {two.worker_of(each) for each in away} == {1}
+    everywhere = two.submit_limited(Limits(), os.getenv, "NUMBER", avoided=[0, 1])
+    assert everywhere.result(timeout=60) in {"0", "1"}
+    assert two.put_aside(1)
+    there = [two.submit_limited(Limits(), os.getenv, "NUMBER", avoided=[0]) for _ in range(4)]
+    assert {each.result(timeout=60) for each in there} == {"0"}
+    assert not two.put_aside(0)
+    assert two.submit(os.getenv, "NUMBER").result(timeout=60) == "0"
+    two.shutdown()
+
+
+class HalfBroken(ExecutorCrew):
+    """Two workers that end at once: one loses every call that is not kept away from it."""
+
+    def __init__(self) -> None:
+        super().__init__(ThreadPoolExecutor(1), at_once=2)
+        self.at: dict[Future[Any], str] = {}
+        self.aside: list[str] = []
+
+    def submit(
+        self, fn: Callable[..., Any], /, *args: Any, limits: Limits | None = None
+    ) -> Future[Any]:
+        return self.submit_elsewhere((), fn, *args, limits=limits)
+
+    def submit_elsewhere(
+        self, avoided: Any, fn: Callable[..., Any], /, *args: Any, limits: Limits | None = None
+    ) -> Future[Any]:
+        worker = next(name for name in ("bad", "good") if name not in {*avoided, *self.aside})
+        future: Future[Any] = Future()
+        self.at[future] = worker
+        if worker == "bad":
+            future.set_exception(WorkerLost("killed by SIGBUS"))
+        else:
+            future.set_result(fn(*args))
+        return future
+
+    def worker_of(self, future: Future[Any]) -> str | None:
+        return self.at[future]
+
+    def put_aside(self, worker: str) -> bool:
+        self.aside.append(worker)
+        return True
+
+
+def test_a_worker_that_fails_what_others_can_is_put_aside(
+    tmp_path: Path, empty_store: Path
+) -> None:
+    shutil.copytree(empty_store, tmp_path / "store")
+    study = Study(
+        name="dice", question="?", task=DICE, config=Dice(), factor="bias",
+        levels=(0.0, 0.1, 0.2, 0.3), baseline=0.0, seeds=4,
+    )  # fmt: skip
+    plan, crew = make_plan(study, tmp_path), HalfBroken()
+    with session(plan, places(tmp_path / "store")) as opened:
+        ended = list(walk(opened, crew, device="auto"))
+        assert not opened.missing
+        assert opened.attempts.workers == crew.aside == ["bad"]
+    lost = [each.trial for each in ended if isinstance(each, Unfinished)]
+    assert len(lost) == len({trial.key for trial in lost})  # a retry is on another worker
+    assert len({trial.arm.name for trial in lost}) >= 3
+    assert len(lost) < len(plan.trials)

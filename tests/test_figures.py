@@ -24,11 +24,11 @@ from ablation.report.basis import select_largest
 from ablation.report.drawing import begin_drawing
 from ablation.report.numbers import Scale
 from ablation.report.parts import drawing_of, interactions, looks, response, sensitivity, verdicts
+from ablation.report.parts.forest import draw_forest, spans_of
 from ablation.report.parts.interactions import draw_interactions
 from ablation.report.parts.looks import draw_looks
 from ablation.report.parts.response import draw_response
 from ablation.report.parts.seeds import draw_seeds
-from ablation.report.parts.verdicts import draw_forest
 
 SCALE = Scale(METRICS["loss"])  # the frames here are in the unit of the page already
 AXIS = Axis("accuracy", "points", 2, "base", 2.0)
@@ -95,14 +95,15 @@ def scores(arms: int) -> pd.DataFrame:
 def test_the_forest_draws_differences_effects_and_words() -> None:
     basis = Basis(content())
     (axes,) = drawn("differences", basis).axes
-    dots = next(c for c in axes.collections if c.get_label() == "one seed").get_offsets()
+    dots = np.concatenate([each.get_offsets() for each in axes.collections])
     expected = 100 * np.sort(verdicts.find(basis)["difference"])
     np.testing.assert_allclose(np.sort(dots[:, 0]), expected)
-    (diamonds,) = [c for c in axes.collections if c.get_label() != "one seed"]
+    diamonds = [line for line in axes.lines if line.get_marker() == "D" and line.get_gid()]
     effects = basis.shown.iloc[1:]
     assert effects["effect"].is_monotonic_decreasing
-    np.testing.assert_allclose(diamonds.get_offsets()[:, 0], 100 * effects["effect"])
-    colours = [to_hex(colour) for colour in diamonds.get_facecolors()]
+    at = [line.get_xdata()[0] for line in diamonds]
+    np.testing.assert_allclose(at, 100 * effects["effect"])
+    colours = [to_hex(line.get_color()) for line in diamonds]
     assert colours == [VERDICTS[verdict] for verdict in effects["verdict"]]
     said = [text.get_text() for text in axes.texts]
     assert [word for word in said if word.isupper()] == list(effects["verdict"])
@@ -116,7 +117,7 @@ def test_arms_far_from_all_others_squeeze_none_of_them() -> None:
     frame.loc[frame["arm"] == NASTY[1], "value"] -= 0.3
     basis = Basis(content(frame))
     far, near = drawn("differences", basis).axes
-    spans = verdicts.spans_of(basis.shown.iloc[1:], verdicts.find(basis)) * 100
+    spans = spans_of(basis.shown.iloc[1:], verdicts.find(basis)) * 100
     is_far = (basis.shown["arm"].iloc[1:] == NASTY[1]).to_numpy()
     for axes, ends in ((far, spans[is_far]), (near, spans[~is_far])):
         low, high = axes.get_xlim()

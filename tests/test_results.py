@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 
 from ablation import cli, stats
 from ablation.errors import Refused
+from ablation.notebook import Loaded
 from ablation.report import Content, differing, read
 from ablation.report.content import write
 from ablation.results import Question, Table, judge_table
@@ -351,6 +352,50 @@ def test_a_frame_in_python_is_judged_as_its_file_is() -> None:
     assert found.answer.startswith("It matters, on this test split. Take b: ")
     with pytest.raises(TypeError):
         ablation.judge(small(), arm="arm", metric="accuracy", baseline="a", lower=True)
+
+
+@pytest.mark.slow
+def test_a_frame_of_several_data_sets_is_judged_in_python_as_by_the_command(
+    tmp_path: Path,
+) -> None:
+    import ablation
+
+    table = pd.concat([small(of="first"), small(of="second", seeds=8)])
+    table.to_csv(tmp_path / "mine.csv", index=False)
+    asked: dict[str, Any] = {"arm": "arm", "seed": "seed", "metric": "accuracy", "baseline": "a",
+                             "dataset": "of", "margin": 0.02}  # fmt: skip
+    options = [text for name, value in asked.items() for text in (f"--{name}", str(value))]
+    command = ["judge", str(tmp_path / "mine.csv"), *options, "--json"]
+    ran = CliRunner().invoke(cli.app, [*command, "--reports", str(tmp_path / "reports")])
+    told = json.loads(ran.stdout)
+    found = ablation.judge(table, name="mine", **asked)
+    assert list(found) == [each["dataset"] for each in told["judged"]]
+    for each, rows in zip(found.values(), told["judged"], strict=True):
+        assert each.answer == rows["answer"]
+        assert json.loads(each.effects.to_json(orient="records", double_precision=15)) == [
+            {name: pytest.approx(value) for name, value in row.items()} for row in rows["effects"]
+        ]
+    assert found.answer == told["over_sets"]["answer"]
+    written = pd.read_csv(tmp_path / "reports/mine+sets/over.csv")
+    pd.testing.assert_frame_equal(found.over, written, check_dtype=False)
+
+
+def test_no_study_is_named_that_could_be_run_where_the_results_are_a_tables() -> None:
+    found = Loaded(judged(small(), margin=0.004))
+    assert "fresh seeds would decide it with 80 %" in found.answer
+    assert "ablation run" not in found.answer
+
+
+def test_data_sets_without_the_same_arms_have_nothing_over_all_of_them() -> None:
+    import ablation
+
+    table = pd.concat([small("ab", of="first"), small("abc", of="second")])
+    found = ablation.judge(
+        table, arm="arm", seed="seed", metric="accuracy", baseline="a", dataset="of"
+    )
+    assert list(found["second"].effects["arm"]) == ["a", "b", "c"]
+    with pytest.raises(Refused, match="do not have the same arms"):
+        found.answer  # noqa: B018 - a property
 
 
 def test_readme_and_reference_name_the_options_that_there_are() -> None:

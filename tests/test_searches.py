@@ -42,6 +42,7 @@ from ablation.study.derived import follow_up_of
 from ablation.study.plan import Plan, make_plan
 from ablation.study.searched import PRUNERS
 from ablation.study.space import Recalled, choose
+from ablation.tracking import lease as leases
 
 SPACE = {
     "bias": LogUniform(1e-3, 1.0, zero=True),
@@ -156,6 +157,25 @@ def test_what_is_found_depends_on_no_worker_no_order_and_no_restart(
     assert not [name for run in runs for name in run.data.metrics if name.startswith("test/")]
     assert {run.info.status for run in runs} == {"FINISHED"}
     assert sum("ablation.pruned" in run.data.tags for run in runs) == states["PRUNED"]
+
+
+@pytest.mark.parametrize(
+    "changes", [{}, {"factor": None, "levels": (), "baseline": None, "tune": {}, "search": SPACE}]
+)
+def test_a_search_that_lost_its_lease_records_nothing_more(
+    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changes: Any
+) -> None:
+    plan = make_plan(study(**changes), tmp_path)
+    with searching(plan, places(store)) as opened:
+        trials = carry_out(opened, Uneven(), device="cpu")
+        for _ in range(3):
+            next(trials)
+        leases._remove(opened.home.client, opened.lease._run)
+        monkeypatch.setattr(leases, "DOUBT", 0.0)  # as after half a minute of silence
+        with pytest.raises(tracking.LeaseLost):
+            next(trials)
+    known = look_up_searches(plan, places(store))
+    assert known.trials - known.left == 3
 
 
 @pytest.mark.slow

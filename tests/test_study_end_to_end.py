@@ -225,7 +225,9 @@ def test_a_killed_study_goes_on_where_it_stopped(
         assert process.returncode == 130, out + err
         assert "Run the same command again to go on" in out
         assert not {"trial RUNNING", "study RUNNING"} & stored.statuses().keys()
-    waiting = len(list(stored.folder.rglob("*.parcel")))  # acknowledged, and sent by the next start
+    waiting = len(
+        list(stored.folder.rglob("*.parcel"))
+    )  # acknowledged, and sent by the next start
     assert 0 < stored.statuses()["trial FINISHED"] + waiting < 18
 
     stored.run("run", str(tiny_study))
@@ -267,7 +269,10 @@ def test_a_study_with_looks_gives_more_seeds_to_undecided_arms_alone(
     assert {row["scope"] for row in effects} == {"new_examples"}
     folder = stored.folder / "reports/tiny"
     examples = pd.read_parquet(folder / "examples.parquet")
-    assert (examples["seed"] == tracking.COMMONEST).sum() == 1
+    (commonest,) = examples.loc[examples["seed"] == tracking.COMMONEST, "correct"]
+    tests = pd.read_parquet(folder / "tests.parquet")
+    assert tests["class"].value_counts().max() == sum(byte.bit_count() for byte in commonest)
+    assert "text" in tests
     current = json.loads((folder / "study.json").read_text())["current"]
     with mirror.reading(f"sqlite:///{stored.folder / 'optuna.db'}") as query:
         planned = mirror.planned_seeds(query, "tiny", current)
@@ -287,8 +292,10 @@ def test_a_study_with_looks_gives_more_seeds_to_undecided_arms_alone(
     assert "127.0.0.1" not in (stored.folder / "few/tiny/README.md").read_text()
     few = json.loads((stored.folder / "few/tiny/study.json").read_text())
     assert few["declaration"]["looks"] == [[2, "0.05"]]
-    tiny_study.write_text(text.replace("margin=0.05, looks=(4, 6)", "margin=0.04, seeds=2"))
+    fewer = "margin=0.04, seeds=2, show_texts=False"
+    tiny_study.write_text(text.replace("margin=0.05, looks=(4, 6)", fewer))
     stored.run("run", str(tiny_study))
+    assert list(pd.read_parquet(folder / "tests.parquet")) == ["class"]
     assert {row["look"] for row in stored.table("effects")} == {"2"}  # another study replaces it
 
 

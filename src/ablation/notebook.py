@@ -5,16 +5,17 @@ from __future__ import annotations
 import base64
 import contextlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 from ablation.errors import Refused, nearest
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from ablation.analysis.sets import Sets
     from ablation.report import Basis, Content
     from ablation.study.spec import Study
 
@@ -127,6 +128,70 @@ class Loaded:
         return fragment(self.content.wording["question"], self.answer, address, table)
 
 
+class LoadedSets(Mapping[str, Loaded]):
+    """The results on several data sets, by the name of the set: each judged by itself.
+
+    Args:
+        loaded: Data set to its results.
+    """
+
+    def __init__(self, loaded: Mapping[str, Loaded]) -> None:
+        self._loaded = loaded
+
+    def __getitem__(self, name: str) -> Loaded:
+        return self._loaded[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._loaded)
+
+    def __len__(self) -> int:
+        return len(self._loaded)
+
+    @cached_property
+    def _over(self) -> Sets:
+        from ablation.report.sets import over_sets
+
+        if len({frozenset(each.effects["arm"]) for each in self.values()}) > 1:
+            raise Refused(
+                "The data sets do not have the same arms, so nothing holds over all of them.",
+                "Read the results on each: judged['name of the set'].",
+            )
+        return over_sets(list(self), {name: each.basis for name, each in self.items()})
+
+    @property
+    def over(self) -> pd.DataFrame:
+        """One row per arm besides the baseline: on how many data sets each claim holds."""
+        return self._over.over
+
+    @property
+    def answer(self) -> str:
+        """The answer over all data sets."""
+        from ablation.analysis.sets import answer_over
+
+        return " ".join(answer_over(self._over))
+
+    def __repr__(self) -> str:
+        return "\n".join(map(repr, self.values()))
+
+
+@overload
+def judge(
+    frame: pd.DataFrame,
+    *,
+    arm: str,
+    metric: str,
+    baseline: str | float,
+    dataset: str,
+    **asked: Any,
+) -> LoadedSets: ...
+
+
+@overload
+def judge(
+    frame: pd.DataFrame, *, arm: str, metric: str, baseline: str | float, **asked: Any
+) -> Loaded: ...
+
+
 def judge(
     frame: pd.DataFrame,
     *,
@@ -135,9 +200,10 @@ def judge(
     baseline: str | float,
     seed: str | None = None,
     margin: float | None = None,
+    dataset: str | None = None,
     name: str = "table",
     **more: Any,
-) -> Loaded:
+) -> Loaded | LoadedSets:
     """Judges a table of results; nothing is trained and nothing is written.
 
     Args:
@@ -147,6 +213,8 @@ def judge(
         baseline: The arm that all others are compared with.
         seed: Column of the seed that the runs of a block share.
         margin: Smallest effect worth acting on, in units of the metric.
+        dataset: Column of the data set. Each is judged by itself, and the results are a mapping
+            from its name, with the answer over all of them.
         name: Name of the result.
         **more: Further fields of :class:`ablation.results.Question`, such as
             ``lower_is_better=True``, ``unpaired=True`` or ``where=("split=test",)``.
@@ -160,7 +228,8 @@ def judge(
         arm=arm, metric=metric, baseline=str(baseline), seed=seed, margin=margin, **more
     )
     table = Table(frame=frame, name=name, origin="a frame in Python")
-    return Loaded(judge_table(table, asked)[""])
+    found = {of: Loaded(each) for of, each in judge_table(table, asked, dataset=dataset).items()}
+    return found[""] if dataset is None else LoadedSets(found)
 
 
 def run(

@@ -269,7 +269,7 @@ def _open(arms: pd.DataFrame, declaration: Declaration) -> Iterator[str]:
 
 def _command(arms: pd.DataFrame, declaration: Declaration) -> str:
     """Returns the command that runs the follow-up study, where there is one to run."""
-    if declaration.first_seed or propose(arms) is None:
+    if declaration.first_seed or declaration.table or propose(arms) is None:
         return ""
     return f" (ablation run {declaration.name} --follow-up)"
 

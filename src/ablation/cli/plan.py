@@ -81,6 +81,7 @@ def _show_plan(given: Plan, store: Path | None, workers: int | None) -> None:
         table.add_row(*map(escaped, (arm, config, len(states), done, len(states) - done)))
     show(escaped(f"{seen.label}: {study.question}"))
     show(table)
+    _show_fields(study)
     show_data(given)
     missing = [trial for trial in seen.planned if seen.state(trial) not in DONE]
     show(f"{len(seen.planned)} trials are planned; {len(missing)} missing. {_budget(given.study)}")
@@ -98,6 +99,22 @@ def _show_plan(given: Plan, store: Path | None, workers: int | None) -> None:
         show(escaped(f"Check {found}"))
     if missing:
         show(estimate(given, seen, missing, workers or cores()))
+
+
+def _show_fields(study: Study) -> None:
+    """Prints the fields of the configuration that all arms start from, and what varies them."""
+    from rich.table import Table
+
+    fields = study.task.fields(study.config)
+    varied = {path for arm in study.complete_arms for path in arm.levels}
+    marks = dict.fromkeys(study.tune, "tuned") | dict.fromkeys(study.search, "searched")
+    marks |= dict.fromkeys(varied - set(marks), "the factor" if len(varied) == 1 else "a factor")
+    marks |= dict.fromkeys(study.task.data_paths, "the data")
+    table = Table("field", "value", "", box=None)
+    for path, value in fields.items():
+        table.add_row(*map(escaped, (path, value, marks.get(path, ""))))
+    if fields:
+        show(table)
 
 
 def status(

@@ -123,9 +123,9 @@ def _write_report(
     shown = brief_of(content)
     failures: tuple[type[Exception], ...] = (OSError, Refused, *tracking.failures())
     try:
-        keep_note(where, content, folder)
         rows = content.judged.effects.to_dict("records")
         tracking.publish(home, rows, note(content), folder)
+        keep_note(where, content, folder)
         settled.keep(home, reports, shown)
     except failures as error:
         why = causes.first_line(error)

@@ -29,8 +29,9 @@ from ablation.cli.output import escaped, show, show_data
 from ablation.cli.plan import screening
 from ablation.cli.process import INTERRUPTED, terminate_like_interrupt
 from ablation.cli.recorded import load_for_the_report, show_report, write_report
-from ablation.cli.sync import left_by_earlier, of_trials, show_line
+from ablation.cli.sync import of_trials, show_left_by_earlier, show_line
 from ablation.errors import Refused
+from ablation.records import causes
 
 if TYPE_CHECKING:
     from ablation.execute import Glance, Held, ProcessCrew, Session
@@ -143,6 +144,8 @@ def _run_on(given: Plan, crew: ProcessCrew, where: Places, reports: Path, orders
         if again := _run_fresh(given, opened.home, crew, where, orders):
             failed, left = [*failed, *again.attempts.summary()], left or bool(again.left)
         write_report(opened.home, where, reports, None if idle else crew)
+    for worker in opened.attempts.workers:
+        show(escaped(f"Worker {worker} was put aside: three arms failed there and not elsewhere."))
     for line in failed:
         show(escaped(line))
     if opened.missing:
@@ -214,8 +217,7 @@ def _carry_out(
                 opened = record.enter_context(
                     session(given, where, held, orders.wanted, keep=keep, tell=tell)
                 )
-            for line in left_by_earlier(opened):
-                show_line(line)
+            show_left_by_earlier(opened)
             if outdated is None and opened.outdated is not None:  # of a record on a server
                 show(escaped(opened.outdated.told(keep=orders.keep_results)))
             if warning := screening(given.study):
@@ -235,6 +237,10 @@ def _carry_out(
     except BaseException:
         crew.end()  # while the lock is held: nobody trains beside another conductor
         raise
+    if opened.mirror.fault is not None:
+        why = causes.first_line(opened.mirror.fault)
+        show(escaped(f"All is recorded, but the mirror could not be written: {why}"))
+        show("The next start restores it.")
     return opened, idle
 
 

@@ -34,16 +34,13 @@ def sync(
         show_line("No trial waits to be recorded.")
 
 
-def left_by_earlier(opened: Session) -> list[str]:
-    """Returns lines about what an earlier start left in the outbox of a study."""
-    lines = []
+def show_left_by_earlier(opened: Session) -> None:
+    """Says what an earlier start left in the outbox of a study."""
     if opened.resent:
-        lines.append(f"{of_trials(opened.resent)} of an earlier start recorded.")
+        show_line(f"{of_trials(opened.resent)} of an earlier start recorded.")
     if opened.damaged:
-        lines.append(
-            f"{of_trials(opened.damaged)} trained again: damaged files in {opened.outbox.folder}."
-        )
-    return lines
+        where = opened.outbox.folder
+        show_line(f"{of_trials(opened.damaged)} trained again: damaged files in {where}.")
 
 
 def of_trials(number: int) -> str:

@@ -20,6 +20,8 @@ class Attempts:
         self._alike: Counter[tuple[str, str]] = Counter()
         """Arm and place to the number of trials that raised there."""
         self._trials: dict[str, Trial] = {}
+        self.workers: list[str] = []
+        """Workers that were put aside: trials of several arms failed there alone."""
 
     def note(self, trial: Trial, failure: Failure) -> bool:
         """Notes a failure; returns whether the trial is tried again in this start."""

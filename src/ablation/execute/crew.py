@@ -8,8 +8,9 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import BrokenExecutor, Executor, Future
+from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
@@ -116,10 +117,36 @@ class ProcessCrew:
         self, fn: Callable[..., Any], /, *args: Any, limits: Limits | None = None
     ) -> Future[Any]:
         """Runs a function in one of the processes, which is ended if it exceeds the limits."""
+        return self.submit_elsewhere((), fn, *args, limits=limits)
+
+    def submit_elsewhere(
+        self,
+        avoided: Collection[str],
+        fn: Callable[..., Any],
+        /,
+        *args: Any,
+        limits: Limits | None = None,
+    ) -> Future[Any]:
+        """Runs a function in another process than those named, as long as there is one."""
         executor = self.start()
-        if limits is not None and isinstance(executor, Processes):
-            return executor.submit_limited(limits, fn, *args)
+        if isinstance(executor, Processes):
+            numbers = [int(name) for name in avoided]
+            return executor.submit_limited(limits or Limits(), fn, *args, avoided=numbers)
         return executor.submit(fn, *args)
+
+    def worker_of(self, future: Future[Any]) -> str | None:
+        """Returns the number of the process that ran a call; one that was lost passes it on."""
+        executor = self.start()
+        number = executor.worker_of(future) if isinstance(executor, Processes) else None
+        return None if number is None else str(number)
+
+    def put_aside(self, worker: str) -> bool:
+        """Gives a process no more calls; returns False if it is the last one, which goes on."""
+        executor = self.start()
+        if not isinstance(executor, Processes) or not executor.put_aside(int(worker)):
+            return False
+        self.at_once -= 1
+        return True
 
     def map(self, fn: Callable[..., Any], /, *iterables: Iterable[Any]) -> Iterable[Any]:
         """Runs a function on every item in parallel and returns the results in order."""
@@ -154,9 +181,9 @@ def prepare_pool(*modules: str, environment: Mapping[str, str] | None = None) ->
 
     Args:
         *modules: Further modules to import; only the first call can name them.
-        environment: Further variables of the workers, unless the user has set them; only the
-            first call can name them.
+        environment: Further variables of the workers, unless the user has set them.
     """
+    _wanted.update(environment or {})
     # Many workers load torch once, in the server: it takes a second or two, while this process
     # goes on. A fork of this process would copy its threads in an unknown state.
     forks = "forkserver" in multiprocessing.get_all_start_methods()
@@ -165,8 +192,7 @@ def prepare_pool(*modules: str, environment: Mapping[str, str] | None = None) ->
         from multiprocessing import forkserver
 
         context.set_forkserver_preload(["ablation.execute.worker", *modules])
-        wanted = {**ENVIRONMENT, **(environment or {})}
-        with _without_interrupts(), _variables(wanted), own_temporary():
+        with _without_interrupts(), _variables(_wanted), own_temporary():
             forkserver.ensure_running()
     return context
 
@@ -181,12 +207,16 @@ ENVIRONMENT = {
     "OPENBLAS_NUM_THREADS": "1",  # or NumPy starts threads in the server
 }
 """Environment variables of the workers, unless the user has set them."""
+_wanted: dict[str, str] = dict(ENVIRONMENT)
 
 
 def pool(workers: int) -> Executor:
     """Returns a pool of processes that have torch loaded and end when this process ends."""
-    with _without_interrupts(), _variables(ENVIRONMENT):
-        return Processes(workers, prepare_pool(), _begin_worker)
+    with _without_interrupts(), _variables(_wanted):
+        # Again in each worker: the fork server may be the caller's own and know none of them. What
+        # the C library reads as a process starts then comes too late, which costs speed alone.
+        context = prepare_pool()
+        return Processes(workers, context, partial(_begin_worker, environment=dict(_wanted)))
 
 
 @contextlib.contextmanager
@@ -214,14 +244,17 @@ def _without_interrupts() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
-def _begin_worker(number: int) -> None:
+def _begin_worker(number: int, environment: Mapping[str, str]) -> None:
     """Makes this worker ignore Ctrl-C, and end when the conductor ends or is killed.
 
     Of several GPUs it sees one.
 
     Args:
         number: The worker's number, from 0 on.
+        environment: Variables that are set unless they are already.
     """
+    for name, value in environment.items():
+        os.environ.setdefault(name, value)
     deal_gpu(number)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = multiprocessing.parent_process()

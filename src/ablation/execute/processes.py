@@ -5,16 +5,16 @@ from __future__ import annotations
 import atexit
 import contextlib
 import dataclasses
-import itertools
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from concurrent.futures import BrokenExecutor, Executor, Future
 from functools import partial
 from multiprocessing.connection import Connection, Pipe, wait
 from multiprocessing.reduction import ForkingPickler
 from typing import TYPE_CHECKING, Any, Literal
+from weakref import WeakKeyDictionary
 
 from ablation.execute.serve import fate_of, resident, serve
 
@@ -57,6 +57,8 @@ class _Call:
     limits: Limits
     future: Future[Any] = dataclasses.field(default_factory=Future)
     is_taken: bool = False
+    avoided: frozenset[int] = frozenset()
+    """Numbers of workers that do not run it, as long as there are others."""
 
     def take(self) -> bool:
         """Returns whether the call is to be run: it was not cancelled while it waited."""
@@ -114,6 +116,8 @@ class Processes(Executor):
         self._lock = threading.Lock()
         self._pending: deque[_Call] = deque()
         self._workers: list[_Worker] = []
+        self._ran: WeakKeyDictionary[Future[Any], int] = WeakKeyDictionary()
+        self._aside: set[int] = set()
         self._has_begun = self._ending = False
         self._woken, self._wake = Pipe(duplex=False)
         self._thread = threading.Thread(target=self._serve, name="workers", daemon=True)
@@ -125,19 +129,45 @@ class Processes(Executor):
         return self.submit_limited(Limits(), fn, *args, **kwargs)
 
     def submit_limited(
-        self, limits: Limits, fn: Callable[..., Any], /, *args: Any, **kwargs: Any
+        self,
+        limits: Limits,
+        fn: Callable[..., Any],
+        /,
+        *args: Any,
+        avoided: Collection[int] = (),
+        **kwargs: Any,
     ) -> Future[Any]:
         """Runs a function in a process and returns its future.
 
         If the call exceeds a limit, its process is ended, and the future raises `LimitExceeded`.
+
+        Args:
+            limits: The limits.
+            fn: A module-level function.
+            *args: Its arguments.
+            avoided: Numbers of workers that do not run it, as long as there are others.
+            **kwargs: Its named arguments.
         """
-        call = _Call((fn, args, kwargs), limits)
+        call = _Call((fn, args, kwargs), limits, avoided=frozenset(avoided))
         with self._lock:
             if self._ending:
                 raise WorkerLost("the workers have ended")
             self._pending.append(call)
         self._notify()
         return call.future
+
+    def worker_of(self, future: Future[Any]) -> int | None:
+        """Returns the number of the worker that ran a call; None if none did."""
+        return self._ran.get(future)
+
+    def put_aside(self, number: int) -> bool:
+        """Starts no more calls on a worker; returns False if it is the last, which goes on."""
+        with self._lock:
+            if len(self._aside | {number}) >= self._number:
+                return False
+            self._aside.add(number)
+        self._notify()
+        return True
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = True) -> None:
         """Ends the processes at once; those that ignore SIGTERM after :data:`GRACE` seconds."""
@@ -172,21 +202,34 @@ class Processes(Executor):
 
     def _hand_out(self) -> None:
         """Starts the processes that are missing, and gives a call to each that is idle."""
-        while len(self._workers) < self._number and (self._pending or not self._has_begun):
-            self._workers.append(self._start())
+        for worker in [w for w in self._workers if w.number in self._aside and w.call is None]:
+            self._workers.remove(worker)
+            worker.pipe.close()  # which ends its process
+        while self._idle_numbers and (self._pending or not self._has_begun):
+            self._workers.append(self._start(self._idle_numbers[0]))
         self._has_begun = True
         for worker in self._workers:
-            while worker.state == "idle" and (call := self._next()) is not None:
+            while worker.state == "idle" and (call := self._next(worker.number)) is not None:
                 self._give(worker, call)
 
-    def _next(self) -> _Call | None:
-        with self._lock:
-            return self._pending.popleft() if self._pending else None
+    @property
+    def _idle_numbers(self) -> list[int]:
+        """Numbers of the workers that are missing."""
+        taken = self._aside | {worker.number for worker in self._workers}
+        return [number for number in range(self._number) if number not in taken]
 
-    def _start(self) -> _Worker:
+    def _next(self, number: int) -> _Call | None:
+        """Returns the first waiting call that a worker may run, and takes it off the queue."""
+        with self._lock:
+            others = set(range(self._number)) - self._aside - {number}
+            for call in self._pending:
+                if number not in call.avoided or others <= call.avoided:
+                    self._pending.remove(call)
+                    return call
+            return None
+
+    def _start(self, number: int) -> _Worker:
         ours, theirs = self._context.Pipe()
-        taken = {worker.number for worker in self._workers}
-        number = next(each for each in itertools.count() if each not in taken)
         begin = None if self._begin is None else partial(self._begin, number)
         process = self._context.Process(target=serve, args=(theirs, begin))
         process.start()
@@ -206,6 +249,7 @@ class Processes(Executor):
             call.future.set_exception(error)
         else:
             worker.call, worker.since, worker.state = call, time.monotonic(), "busy"
+            self._ran[call.future] = worker.number
 
     def _hear(self, worker: _Worker) -> None:
         """Takes what a worker has sent; replaces it if it is lost or runs no further call."""
@@ -234,7 +278,11 @@ class Processes(Executor):
         if worker.process.exitcode is None:  # alive, but nobody can speak to it any more
             worker.process.kill()
         call = worker.call
-        if worker.state == "starting" and (call := self._next()) is not None and not call.take():
+        if (
+            worker.state == "starting"
+            and (call := self._next(worker.number)) is not None
+            and not call.take()
+        ):
             call = None
         if call is not None:
             lost = LimitExceeded(worker.exceeded) if worker.exceeded else WorkerLost(fate)

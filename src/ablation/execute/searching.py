@@ -26,7 +26,7 @@ from ablation.search import WINDOW, ask, importance_key, importance_table
 from ablation.search.ask import seen
 from ablation.study.searched import Runs, Search, configured, group_told, searches_of
 from ablation.study.space import Recalled, at_edge, choose
-from ablation.tracking import Ended, Home
+from ablation.tracking import Ended, Home, Lease
 
 if TYPE_CHECKING:
     from ablation.execute.crew import Crew
@@ -45,6 +45,8 @@ class Searching:
     searches: Sequence[Search]
     home: Home
     storage: Any
+    lease: Lease
+    """Makes this process the one that records the label."""
     told: dict[str, Runs]
     """Name of a search to its trials; grows as trials are recorded."""
     versions: Mapping[str, str]
@@ -56,6 +58,7 @@ class Searching:
 
     def record(self, search: Search, number: int, point: Mapping[str, Any], tried: Tried) -> Told:
         """Records a trial, shows it in the mirror and returns it."""
+        self.lease.check()
         values = choose(search.space, Recalled(point))
         told = Told(
             number=number, arm=search.arm, replicate=search.replicate,
@@ -75,10 +78,11 @@ class Searching:
         return told
 
     def show(self, search: Search) -> None:
-        """Brings a search's Optuna study up to date."""
+        """Brings a search's Optuna study up to date; the next call makes up for one that fails."""
         metric = self.plan.declaration.measure
         runs = self.told[search.name]
-        mirrors.mirror_search(self.storage, self.home.label, search, runs, metric)
+        with contextlib.suppress(OSError, *mirrors.failures()):
+            mirrors.mirror_search(self.storage, self.home.label, search, runs, metric)
 
 
 @contextlib.contextmanager
@@ -94,19 +98,22 @@ def searching(plan: Plan, places: Places) -> Iterator[Searching]:
     """
     with recording(places), contextlib.ExitStack() as stack:
         stack.enter_context(hold(places, plan.study.name))
-        home, storage, _ = open_stores(plan, places, stack)
+        home, storage, lease = open_stores(plan, places, stack)
         searches = searches_of(plan.study, plan.data.fingerprint)
         opened = Searching(
             plan=plan,
             searches=searches,
             home=home,
             storage=storage,
+            lease=lease,
             told=group_told(searches, tracking.told_of(home)),
             versions=stamp(plan.study.task.libraries),
         )
         for search in searches:
             opened.show(search)
         yield opened
+        for search in searches:
+            opened.show(search)
 
 
 def weigh(opened: Searching, mapping: Callable[..., Iterable[Any]]) -> None:
@@ -122,6 +129,7 @@ def weigh(opened: Searching, mapping: Callable[..., Iterable[Any]]) -> None:
     if not tracking.importances_are_of(opened.home, key):
         direction = opened.plan.declaration.measure.direction
         table = importance_table(search.space, told, direction, mapping)
+        opened.lease.check()  # it may take a minute
         tracking.keep_importances(opened.home, table, of=key)
 
 
@@ -135,6 +143,7 @@ def carry_out(opened: Searching, crew: Crew, *, device: str) -> Generator[Told]:
 
     Raises:
         Refused: If user-defined code fails, or a worker dies; recorded trials are kept.
+        LeaseLost: If another process has taken the study over.
     """
     running: dict[Future[Any], tuple[Search, int, Mapping[str, Any]]] = {}
     lost: Counter[tuple[str, int]] = Counter()

@@ -154,7 +154,8 @@ class Sender:
 
     def end(self, last: Callable[[], Any]) -> None:
         """Makes a last request after all others, and ends the thread."""
-        self.ask(last)
+        self._add(last)
+        self.drain()
         self._tasks.put(None)
         self._thread.join()
 

@@ -7,6 +7,7 @@ import dataclasses
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +29,7 @@ from ablation.tracking import Finished, Home, Lease, Outbox, Outdated, Parcel, U
 if TYPE_CHECKING:
     import pandas as pd
 
-    from ablation.mirror import Lenient
+    from ablation.mirror import Lenient, Mirror
     from ablation.records.places import Places
     from ablation.study.plan import Plan, Trial
     from ablation.study.spec import Study
@@ -235,6 +236,7 @@ def session(
             complete = not opened.missing
             opened.live.close(complete=complete)
             sender.later(lease.check)
+            sender.ask(opened.mirror.mend)
             sender.end(lambda: _close(home, complete=complete))
         except tracking.LeaseLost:
             sender.abandon()  # what is left is its new holder's
@@ -278,7 +280,6 @@ def _open(
     plan: Plan, home: Home, storage: Any, held: Held, sender: Sender, *, keep: bool
 ) -> Session:
     """Sends what an earlier end left, declares the study, and reconciles plan, mirror, record."""
-    mirror = mirrors.open_mirror(storage, plan, label=home.label)
     study = plan.study
     tracking.close_unfinished(home)
     damaged = sender.outbox.set_damaged_aside()
@@ -293,18 +294,22 @@ def _open(
     tracking.describe_data(home, plan.data)
     landing.set_up(home, plan.declaration, study.question)
     landing.recolour(home, outcomes)
-    tracking.keep_about(home, _about(plan))
+    tracking.keep_about(home, _shown(plan, plan.study.task.about(plan.data), "texts"))
+    tracking.keep_tests(home, _shown(plan, plan.study.task.tests(plan.data), "text"))
     tracking.keep_commonest(home, plan.data.test_commonest())
     _keep_table(study, home)
-    mirror.reconcile(
-        plan.trials, outcomes, lambda: tracking.validation_curves(home, plan.declaration, outcomes)
-    )
-    mirror.reconcile_others(home.label, outcomes)
+
+    def reconcile(mirror: Mirror) -> None:
+        curves = partial(tracking.validation_curves, home, plan.declaration, outcomes)
+        mirror.reconcile(plan.trials, outcomes, curves)
+        mirror.reconcile_others(home.label, outcomes)
+
+    opening = partial(mirrors.open_mirror, storage, plan, label=home.label)
     versions = stamp(study.task.libraries)
     return Session(
         plan=plan,
         home=home,
-        mirror=mirrors.Lenient(mirror, do=sender.later),
+        mirror=mirrors.Lenient(opening, reconcile, later=sender.later),
         sender=sender,
         outcomes=outcomes,
         live=Live(home, held.progress, plan, versions),
@@ -317,12 +322,9 @@ def _open(
     )
 
 
-def _about(plan: Plan) -> dict[str, Any]:
-    """Returns the task's facts about the data, without texts where the study shows none."""
-    said = plan.study.task.about(plan.data)
-    return {
-        name: value for name, value in said.items() if name != "texts" or plan.study.show_texts
-    }
+def _shown(plan: Plan, said: Mapping[str, Any], texts: str) -> dict[str, Any]:
+    """Returns what the task says of the data, without its texts where the study shows none."""
+    return {name: value for name, value in said.items() if name != texts or plan.study.show_texts}
 
 
 def wording_of(plan: Plan) -> dict[str, Any]:

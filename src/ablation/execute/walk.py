@@ -6,14 +6,15 @@ import contextlib
 import dataclasses
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ablation.errors import Refused
 from ablation.execute import progress_file
-from ablation.execute.ahead import AHEAD, Handed, job_of, limits_of, longest_first
+from ablation.execute.ahead import AHEAD, Handed, folder_of, job_of, limits_of, longest_first
+from ablation.execute.blame import Blame, Choosy
 from ablation.execute.live import EVERY
 from ablation.execute.processes import LimitExceeded
 from ablation.execute.worker import Job, Ran, crash_file, run_trial
@@ -92,6 +93,7 @@ class _Walking:
     limits: Limits | None
     running: dict[str, Trial] = dataclasses.field(default_factory=dict)
     waiting: deque[Trial] = dataclasses.field(default_factory=deque)
+    blame: Blame = dataclasses.field(default_factory=Blame)
 
     def adopt(self, handed: Handed | None) -> dict[Future[Any], Trial]:
         """Returns what was handed out ahead, without what the record turns out to have already.
@@ -123,6 +125,7 @@ class _Walking:
                 trial = futures.pop(future)
                 self._refill(futures)
                 ended = self._ending(future, trial)
+                self._judge_worker(future, ended)
                 self._record(ended)
                 self._refill(futures)  # a failure may be tried again, or put others aside
                 yield ended
@@ -133,10 +136,12 @@ class _Walking:
             if not self.opened.attempts.is_given_up(trial):
                 self._show(trial)
                 job = job_of(self.opened.plan, trial, self.opened.live.folder, self.device)
-                futures[self._submit(job)] = trial
+                futures[self._submit(job, self.blame.workers_against(trial))] = trial
 
-    def _submit(self, job: Job) -> Future[Any]:
+    def _submit(self, job: Job, avoided: Collection[str]) -> Future[Any]:
         try:
+            if avoided and isinstance(self.crew, Choosy):
+                return self.crew.submit_elsewhere(avoided, run_trial, job, limits=self.limits)
             return self.crew.submit(run_trial, job, limits=self.limits)
         except Exception as error:
             if not self.crew.is_broken(error):
@@ -146,6 +151,18 @@ class _Walking:
                 "Run the same command again to continue; recorded trials are kept.",
             ) from error
 
+    def _judge_worker(self, future: Future[Any], ended: Ended) -> None:
+        """Puts a worker aside on which trials of several arms failed that succeed elsewhere."""
+        if not isinstance(self.crew, Choosy) or (at := self.crew.worker_of(future)) is None:
+            return
+        trial = ended.trial
+        if isinstance(ended, Unfinished):
+            self.blame.failed(at, trial.key, trial.arm.name)
+            return
+        for worker in self.blame.succeeded(at, trial.key):
+            if self.crew.put_aside(worker):
+                self.opened.attempts.workers.append(worker)
+
     def _show(self, trial: Trial) -> None:
         self.opened.mirror.start(trial)
         self.running[trial.key] = trial
@@ -154,7 +171,7 @@ class _Walking:
         if isinstance(ended, Finished):
             self.opened.record(ended)
         elif self.opened.record_failure(ended):
-            self.waiting.append(ended.trial)
+            self.waiting.appendleft(ended.trial)  # soon it is known whether its worker is to blame
         del self.running[ended.trial.key]
 
     def _ending(self, future: Future[Any], trial: Trial) -> Ended:
@@ -173,16 +190,21 @@ class _Walking:
         file = self.opened.live.file(trial)
         seen = progress_file.read(file)
         now, trace = time.time(), _trace(file)
+        plan, live = self.opened.plan, self.opened.live
+        printed = plan.study.task.printed(folder_of(live.folder, trial))
         began, device = (now, self.device) if seen is None else (seen.began, seen.device)
         given: dict[str, Any] = {"trial": trial, "began": began, "device": device}
         if (reason := self._declared(error)) is not None:
             records = () if seen is None else seen.records
             epoch = max([1, *(record.epoch for record in records)])
-            result = RunResult(status="FAILED", reason=reason, epoch=epoch, seconds=now - began)
+            result = RunResult(
+                status="FAILED", reason=reason, epoch=epoch, seconds=now - began, log=printed
+            )
             return Finished(records=records, result=result, **given)
         if not self.crew.is_broken(error):
             return Unfinished(failure=raised_by(error), **given)
-        return Unfinished(failure=lost(_said(error), trace), **given)
+        failure = lost(_said(error), trace).after(printed.decode("utf-8", "replace"))
+        return Unfinished(failure=failure, **given)
 
     def _declared(self, error: Exception) -> Reason | None:
         """Returns the reason of an outcome, if a limit was exceeded that the study declares."""

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from ablation.errors import public
 from ablation.mirror.read import DECLARATION, LABEL
-from ablation.mirror.write import close, connect
+from ablation.mirror.write import close, connect, failures
+from ablation.records.causes import refusal
 
 if TYPE_CHECKING:
     from optuna.storages import RDBStorage
@@ -28,11 +30,13 @@ def keep_note(url: str, label: str, declaration: str, note: str, facts: Mapping[
         facts: Attributes of the study to set beside it.
 
     Raises:
-        Refused: If the storage cannot be used.
+        Refused: If the storage cannot be used or written.
     """
     storage = connect(url)
     try:
         _keep(storage, label, declaration, note, facts)
+    except failures() as error:
+        raise refusal(error, f"The Optuna storage {public(url)} cannot be written") from error
     finally:
         close(storage)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import logging
 import math
@@ -72,8 +73,9 @@ def _storage(url: str) -> RDBStorage:
 
 def close(storage: RDBStorage) -> None:
     """Closes a storage's connections, and leaves an SQLite file without a write-ahead log."""
-    storage.remove_session()
-    storage.engine.dispose()
+    with contextlib.suppress(*failures()):  # of a server that is gone
+        storage.remove_session()
+        storage.engine.dispose()
     file = addresses.file_of(storage.url)
     if file is not None:
         files.settle(file)

@@ -93,6 +93,8 @@ class Declaration:
     which is :attr:`chance`."""
     paired: bool = True
     """Whether arms share seeds and are compared seed by seed."""
+    table: bool = False
+    """Whether the runs are those of a table from elsewhere, so that none can be added here."""
     searched: Searched | None = None
     """How hyperparameters were tuned or arms found; None if nothing was."""
 
@@ -136,6 +138,7 @@ class Declaration:
             **({"confirm": self.confirm} if self.confirm else {}),
             **({} if self.described is None else {"described": _described(self.described)}),
             **({} if self.paired else {"paired": False}),
+            **({"table": True} if self.table else {}),
             **({} if self.searched is None else {"searched": _searched(self.searched)}),
         }
 

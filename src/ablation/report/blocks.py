@@ -19,6 +19,8 @@ class Cell:
     """Target of the cell's link; empty for none."""
     word: str = ""
     """A verdict whose colour the cell takes; the word itself is in the text."""
+    shade: float = 0.0
+    """How strongly the cell is shaded, from -1 (less) to 1 (more); 0 for not at all."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -46,6 +48,8 @@ class Figure:
     caption: str = ""
     narrow: partial[Any] | None = None
     """Returns it drawn for a telephone, where that differs."""
+    has_two_orders: bool = False
+    """Whether a page can put its rows in the declared order: they are grouped, see ``svg``."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from ablation.report.content import Content
 from ablation.report.drawing import begin_drawing, keep
 from ablation.report.methods import methods
 from ablation.report.page import compose
+from ablation.report.parts.swaps import only_quoted
 from ablation.report.render import html, markdown
 
 TABLES = ("table.tex", "table-more.tex", "methods.tex")
@@ -27,7 +29,8 @@ CONTRASTS_FILE = "contrasts.csv"
 """The effects of several factors, where a study has more than one."""
 
 OURS = frozenset(
-    {name for name, _ in FILES} | {"index.html", "examples.parquet", "figures", CONTRASTS_FILE}
+    {name for name, _ in FILES}
+    | {"index.html", "examples.parquet", contents.TESTS, "figures", CONTRASTS_FILE}
 )
 """Names in a report's folder that a new report replaces."""
 
@@ -37,7 +40,7 @@ def build(content: Content, reports: Path, mapping: Callable[..., Iterable[Any]]
 
     It holds ``index.html``, ``README.md``, tables and method as LaTeX, ``effects.csv`` and
     ``figures/`` to read, and what all of it is rebuilt from: ``study.json``, ``runs.csv``,
-    ``curves.csv``, ``examples.parquet``.
+    ``curves.csv``, ``examples.parquet``, ``tests.parquet``.
 
     Args:
         content: The content.
@@ -62,7 +65,7 @@ def fill(content: Content, folder: Path, mapping: Callable[..., Iterable[Any]] =
     (folder / "figures").mkdir()
     page = compose(basis)
     drawn = begin_drawing(page, mapping)  # workers draw while this process writes
-    contents.write(content, folder)
+    contents.write(dataclasses.replace(content, tests=only_quoted(basis)), folder)
     basis.effects.to_csv(folder / "effects.csv", index=False, lineterminator="\n")
     if len(contrasts := content.judged.contrasts):
         contrasts.to_csv(folder / CONTRASTS_FILE, index=False, lineterminator="\n")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import io
 import json
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,9 @@ FORMAT = 1
 """Of ``study.json``; a report of another format is refused, not guessed at."""
 
 HASHES = ["arm", "seed", "weights", "logits"]
+
+TESTS = "tests.parquet"
+"""File of the table about the test examples, in a report whose task has one."""
 
 KEYS = ["arm", "seed", "epoch"]
 """Columns that identify a row of ``curves.csv``; every other one is a curve, ``split/metric``."""
@@ -64,6 +68,8 @@ class Content:
     about: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     """Of the data, in JSON's types: ``facts``, pairs of name and value; ``texts``, on which arms
     attend most differently, see :func:`ablation.analysis.attention.disagreements`."""
+    tests: pd.DataFrame | None = None
+    """A row per test example: ``class``, and ``text`` where one may be quoted; None if unknown."""
     taken: Taken = dataclasses.field(default_factory=dict)
     """Looks that were taken although runs were missing."""
     fresh: pd.DataFrame | None = None
@@ -102,6 +108,8 @@ def write(content: Content, folder: Path) -> None:
     content.runs.to_csv(folder / "runs.csv", index=False, lineterminator="\n")
     _wide(content.curves).to_csv(folder / "curves.csv", index=False, lineterminator="\n")
     content.examples.to_parquet(folder / "examples.parquet", index=False)
+    if content.tests is not None:
+        content.tests.to_parquet(folder / TESTS, index=False)
     names = ["arm", "seed", "weights", "logits", "ended", "environment"]
     stored = {
         "format": FORMAT,
@@ -165,6 +173,7 @@ def _read(folder: Path) -> Content:
         current=stored["current"],
         judged=with_fresh(judged, fresh),
         about=_about(folder, stored),
+        tests=_tests(folder, declaration),
         taken=taken,
         fresh=fresh,
         runs=runs,
@@ -247,16 +256,33 @@ def _refuse_seeds(folder: Path, runs: pd.DataFrame, declaration: Declaration) ->
 
 def _examples(folder: Path, declaration: Declaration) -> pd.DataFrame:
     """Reads scores by example, once their number is known to be one that fits in memory."""
+    tests = 0 if declaration.quantum <= 0 else 1 / declaration.quantum
+    if len(declaration.arms) * declaration.most_seeds * tests > foreign.MOST_SCORES:
+        raise foreign.no_report(folder, "examples.parquet is larger than a report's")
+    return _read_parquet(folder, "examples.parquet")
+
+
+def _tests(folder: Path, declaration: Declaration) -> pd.DataFrame | None:
+    """Reads the table about the test examples; None where the folder has none."""
+    if not os.path.lexists(folder / TESTS):  # a link is there, and refused
+        return None
+    frame = _read_parquet(folder, TESTS)
+    is_text = all(isinstance(value, str) for name in frame for value in frame[name])
+    known = declaration.quantum
+    if "class" not in frame or not is_text or (known > 0 and len(frame) != round(1 / known)):
+        raise foreign.no_report(folder, f"{TESTS} has other rows than the test split")
+    return frame
+
+
+def _read_parquet(folder: Path, name: str) -> pd.DataFrame:
+    """Reads a table, once its size is known to be one that fits in memory."""
     from pyarrow import BufferReader, parquet
 
-    file = parquet.ParquetFile(BufferReader(foreign.read_bytes(folder, "examples.parquet")))
+    file = parquet.ParquetFile(BufferReader(foreign.read_bytes(folder, name)))
     groups = [file.metadata.row_group(place) for place in range(file.metadata.num_row_groups)]
     unpacked = sum(group.total_byte_size for group in groups)
-    tests = 0 if declaration.quantum <= 0 else 1 / declaration.quantum
-    cells = len(declaration.arms) * declaration.most_seeds * tests
-    too_many = file.metadata.num_rows > foreign.MOST_ROWS or cells > foreign.MOST_SCORES
-    if too_many or unpacked > foreign.OTHER:
-        raise foreign.no_report(folder, "examples.parquet is larger than a report's")
+    if file.metadata.num_rows > foreign.MOST_ROWS or unpacked > foreign.OTHER:
+        raise foreign.no_report(folder, f"{name} is larger than a report's")
     frame: pd.DataFrame = file.read().to_pandas()
     return frame
 

@@ -72,6 +72,7 @@ def gather(home: Home) -> Content:
         curves=tracking.curves_frame(home, declared, kept),
         examples=kept_examples,
         about=about | {"texts": texts} if about else {},
+        tests=_tests(home),
         details=details,
         environments=environments,
         record={
@@ -90,6 +91,11 @@ def gather(home: Home) -> Content:
         | search_tables(home, declared),
         fresh=fresh,
     )
+
+
+def _tests(home: Home) -> pd.DataFrame | None:
+    """Returns columns about the test examples, None where the task has none."""
+    return pd.DataFrame(tests) if (tests := tracking.tests_of(home)) else None
 
 
 def judge_record(home: Home, declared: Declaration) -> Judged:

@@ -8,7 +8,8 @@ from ablation.analysis import answer
 from ablation.report.blocks import Table
 from ablation.report.content import Content
 from ablation.report.numbers import Scale
-from ablation.report.parts.verdicts import INTERVAL, verdict_table
+from ablation.report.parts.forest import INTERVAL
+from ablation.report.parts.verdicts import verdict_table
 from ablation.tracking.notes import LIMIT, text
 
 COLUMNS = ("arm", "verdict", "difference", INTERVAL, "mean", "seeds", "failed")

@@ -19,7 +19,7 @@ from ablation.figures import (
     styled,
 )
 from ablation.report.numbers import Scale, minus
-from ablation.report.parts.verdicts import NARROW
+from ablation.report.parts.forest import NARROW
 from ablation.report.standing import working
 
 if TYPE_CHECKING:

@@ -6,7 +6,8 @@ import dataclasses
 
 from ablation.report.basis import Basis
 from ablation.report.blocks import Cell, Table
-from ablation.report.parts.verdicts import INTERVAL, verdict_table
+from ablation.report.parts.forest import INTERVAL
+from ablation.report.parts.verdicts import verdict_table
 from ablation.report.render import latex
 
 VERDICTS = {"arm": "arm", "verdict": "verdict", "difference": "difference", INTERVAL: "interval"}

@@ -58,9 +58,7 @@ def build_over(
         mapping: Draws the figures: ``map``, or that of an executor.
     """
     bases = {name: Basis(read(path)) for name, path in wanted.folders.items() if path is not None}
-    cells = [cells_of(name, each.effects, each.walk.spent()) for name, each in bases.items()]
-    first = next(iter(bases.values()))
-    sets = combine(list(wanted.folders), pd.concat(cells, ignore_index=True), first.declaration)
+    first, sets = next(iter(bases.values())), over_sets(list(wanted.folders), bases)
     page = compose(wanted, sets, bases)
     with replacing(folder, ours=OURS) as new:
         drawn = begin_drawing(page, mapping)
@@ -75,6 +73,18 @@ def build_over(
         for name, text in texts.items():
             (new / name).write_text(text, encoding="utf-8")
     return " ".join(page.answer)
+
+
+def over_sets(names: Sequence[str], bases: Mapping[str, Basis]) -> Sets:
+    """Returns what holds over all data sets.
+
+    Args:
+        names: Every data set that the study is run on.
+        bases: Data set to its results, of those that have some; all with the same arms.
+    """
+    cells = [cells_of(name, each.effects, each.walk.spent()) for name, each in bases.items()]
+    declaration = next(iter(bases.values())).declaration
+    return combine(names, pd.concat(cells, ignore_index=True), declaration)
 
 
 def _kept(wanted: Wanted, answer: str, of: str) -> str:

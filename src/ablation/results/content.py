@@ -178,6 +178,7 @@ def _declare(
         scope="this_split",
         described=measure,
         paired=not question.unpaired,
+        table=True,
     )
 
 

@@ -119,6 +119,10 @@ def _unchanged(config: Any) -> Any:
     return config
 
 
+def _silent(folder: Path) -> bytes:
+    return b""
+
+
 def _nothing(_: Any) -> Mapping[str, Any]:
     return {}
 
@@ -163,9 +167,17 @@ class Task:
     """Returns what is to be said about some data."""
     send: Callable[[Any], Any] = _unchanged
     """Returns the form in which a configuration is sent to a worker."""
+    printed: Callable[[Path], bytes] = _silent
+    """Returns what a trial whose worker died had printed, given the trial's folder."""
     about: Callable[[Any], Mapping[str, Any]] = _nothing
     """Returns what a reader must know of the data, in JSON's types: ``facts``, pairs of name and
     value; ``texts``, the test texts whose weights the runs keep."""
+    tests: Callable[[Any], Mapping[str, Sequence[str]]] = _nothing
+    """Returns columns about the test examples, in the order of their scores: ``class``, and
+    ``text``, as much of each as a report may quote."""
+    fields: Callable[[Any], Mapping[str, str]] = _nothing
+    """Returns the fields of a configuration that a plan prints, dotted path to value; empty where
+    the documentation lists them."""
     libraries: Sequence[str] = ()
     """Distributions whose versions are recorded with each run."""
     preload: Sequence[str] = ()

@@ -79,6 +79,7 @@ from ablation.tracking.searched import (
 )
 from ablation.tracking.store import connect, failures, settled
 from ablation.tracking.tags import LABEL
+from ablation.tracking.tested import keep_tests, tests_of
 from ablation.tracking.unfinished import endings
 
 __all__ = [
@@ -135,6 +136,7 @@ __all__ = [
     "keep_numerics",
     "keep_reported",
     "keep_taken",
+    "keep_tests",
     "kept_in",
     "labels_taken",
     "leased",
@@ -164,6 +166,7 @@ __all__ = [
     "studies_with_parcels",
     "taken_of",
     "test_evaluations",
+    "tests_of",
     "this_process",
     "told_at",
     "told_of",

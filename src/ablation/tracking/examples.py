@@ -107,7 +107,7 @@ def _read_all(
         found = [_read(folder / run / "artifacts" / name) for run in runs]
     else:
         with ThreadPoolExecutor(REQUESTS) as threads:
-            found = list(threads.map(lambda run: _download(home, run, name), runs))
+            found = list(threads.map(lambda run: download(home, run, name), runs))
     return [(arm, seed, bits) for (arm, seed, _), bits in zip(wanted, found, strict=True) if bits]
 
 
@@ -118,7 +118,12 @@ def _read(path: Path) -> bytes:
         return b""
 
 
-def _download(home: Home, run: str, name: str) -> bytes:
+def download(home: Home, run: str, name: str) -> bytes:
+    """Returns the content of a run's artifact, nothing where the run has none.
+
+    Raises:
+        Exception: Of MLflow, if the record is away.
+    """
     with tempfile.TemporaryDirectory() as folder:
         try:
             return Path(home.client.download_artifacts(run, name, folder)).read_bytes()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -52,11 +52,15 @@ def wanted_of(declaration: Declaration, recorded: Iterable[Panel]) -> list[Panel
 def chosen_table(chosen: pd.DataFrame) -> Table:
     """Returns how often the chosen epoch was the last, an arm to a row."""
     rows = [
-        [Cell(row["arm"]), Cell(f"{row['last']} of {row['n']}", row["share"]),
-         Cell("cut short" if row["share"] > HALF else "", word="WORSE")]
+        [Cell(row["arm"]), Cell(_last(row), row["share"], word="WORSE" * (row["share"] > HALF))]
         for row in chosen.to_dict("records")
-    ]  # fmt: skip
-    return table(["arm", "the last epoch", ""], rows, numeric="lrl")
+    ]
+    return table(["arm", "the last epoch"], rows, numeric="lr")
+
+
+def _last(row: Mapping[Any, Any]) -> str:
+    cut = "cut short: " if row["share"] > HALF else ""
+    return f"{cut}{row['last']} of {row['n']}"
 
 
 def panels_of(curves: pd.DataFrame) -> dict[Panel, None]:

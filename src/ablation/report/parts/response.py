@@ -106,8 +106,19 @@ def response_table(response: pd.DataFrame, scale: Scale) -> Table:
          Cell(f"{row['failed_low']:.0%} to {row['failed_high']:.0%}", row["failed_low"])]
         for row in response.to_dict("records")
     ]  # fmt: skip
-    columns = ["level", "mean", "interval of the verdict", "verdict", "failed", "95 %"]
-    return table(columns, rows, numeric="rrrlrr")
+    columns = [
+        "level",
+        "baseline + effect",
+        "interval of the verdict",
+        "verdict",
+        "failed",
+        "95 %",
+    ]
+    caption = (
+        "Baseline + effect is the baseline's mean over all of its seeds plus the difference on "
+        "shared ones, so that levels with other seeds can be compared."
+    )
+    return table(columns, rows, numeric="rrrlrr", caption=caption)
 
 
 def _plain_interval(low: float, high: float, scale: Scale) -> Cell:

@@ -16,7 +16,7 @@ from ablation.figures import Axis
 from ablation.report.basis import Basis
 from ablation.report.blocks import Block, Cell, Figure, Table, Text, table, verdict_cell
 from ablation.report.numbers import Scale, count
-from ablation.report.parts.verdicts import ESTIMATE, VERDICT, draw_forest
+from ablation.report.parts.forest import ESTIMATE, VERDICT, draw_forest
 from ablation.report.parts.verdicts import find as differences_of
 
 MOST_DRAWN = 20

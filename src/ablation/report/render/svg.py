@@ -9,9 +9,13 @@ from ablation.figures import COLOURS
 FONTS = "system-ui, -apple-system, 'Segoe UI', Helvetica, Arial, 'DejaVu Sans', sans-serif"
 
 
+ROW = r'<g id="row-(\d+)-(\d+)">'
+"""Begins a group of a row's artists: its place from the top, and that in the declared order."""
+
+
 def standalone(text: str) -> str:
     """Returns a figure's SVG with a white background, for a file."""
-    text = _fonts(text)
+    text = _titled(_rows(_fonts(text)))
     return re.sub(r"(<svg [^>]*>)", r'\1\n <rect width="100%" height="100%" fill="#ffffff"/>',
                   text, count=1)  # fmt: skip
 
@@ -23,7 +27,7 @@ def inline(text: str, name: str) -> str:
         text: What matplotlib wrote.
         name: The figure's name, which its ids begin with.
     """
-    body = text[text.index("<svg") :]
+    body = _titled(_rows(text[text.index("<svg") :]))
     body = re.sub(r"<metadata>.*?</metadata>\s*", "", body, flags=re.DOTALL)
     body = re.sub(r"<!--.*?-->\s*", "", body, flags=re.DOTALL)
     used = set(re.findall(r"(?:url\(#|href=\"#)([^)\"]+)", body))
@@ -33,6 +37,30 @@ def inline(text: str, name: str) -> str:
     body = re.sub(r"<svg [^>]*viewBox=\"([^\"]*)\"[^>]*>", _opening, body, count=1)
     body = re.sub(r"<g>\s*(<path [^>]*/>|<use [^>]*/>)\s*</g>", r"\1", body)
     return re.sub(r">\s*\n\s*", ">\n", body).strip()
+
+
+def _titled(text: str) -> str:
+    """Turns addresses of marks, which matplotlib can write, into titles, which it cannot."""
+    return re.sub(
+        r'<a xlink:href="([^"]*)"[^>]*>\s*<(use|path)([^>]*)/>\s*</a>',
+        r"<\2\3><title>\1</title></\2>", text,
+    )  # fmt: skip
+
+
+def _rows(text: str) -> str:
+    """Turns groups of rows into a class; each knows how far off its declared place is."""
+    text = re.sub(ROW[:-1] + r"\s*/>\s*", "", text)  # of what is no number
+    mark = ROW + r'\s*(?:<defs>\s*<path[^>]*/>\s*</defs>\s*)?<g[^>]*>\s*<use [^>]*? y="([\d.]+)"'
+    heights = {int(m[1]): float(m[3]) for m in re.finditer(mark, text)}
+    if len(heights) < 2:  # noqa: PLR2004 - two heights make a distance
+        return re.sub(ROW, "<g>", text)
+    top, bottom = min(heights), max(heights)
+    pitch = (heights[bottom] - heights[top]) / (bottom - top)
+    return re.sub(
+        ROW,
+        lambda m: f'<g class="row" style="--dy:{pitch * (int(m[2]) - int(m[1])):.1f}px">',
+        text,
+    )
 
 
 def _opening(match: re.Match[str]) -> str:

@@ -101,7 +101,7 @@ def load(target: Target) -> Callable[..., Any]:
     for place in target.places:
         if place not in sys.path:
             sys.path.append(place)
-    module = sys.modules.get(target.module) or _import(target)
+    module = import_from(target.module, target.file)
     try:
         found: Callable[..., Any] = getattr(module, target.name)
     except AttributeError as error:
@@ -109,17 +109,24 @@ def load(target: Target) -> Callable[..., Any]:
     return found
 
 
-def _import(target: Target) -> ModuleType:
-    if not target.module.startswith(STUDY):
-        return importlib.import_module(target.module)
-    spec = importlib.util.spec_from_file_location(target.module, target.file)
+def import_from(name: str, file: str) -> ModuleType:
+    """Returns a module, imported if this process has not yet; that of a study file by its path.
+
+    Raises:
+        ImportError: If it cannot be found.
+    """
+    if name in sys.modules:
+        return sys.modules[name]
+    if not name.startswith(STUDY):
+        return importlib.import_module(name)
+    spec = importlib.util.spec_from_file_location(name, file)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    sys.modules[target.module] = module
+    sys.modules[name] = module
     try:
         spec.loader.exec_module(module)
     except BaseException:
-        del sys.modules[target.module]
+        del sys.modules[name]
         raise
     return module

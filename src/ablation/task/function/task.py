@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -14,8 +13,9 @@ from ablation.records.metric import Metric, metric_named
 from ablation.records.paths import flatten, replace
 from ablation.task import Guess, Identity, Redirection, Task
 from ablation.task.devices import visible_gpus
+from ablation.task.function import log
 from ablation.task.function.call import Call, call
-from ablation.task.function.config import check_config
+from ablation.task.function.config import check_config, send
 from ablation.task.function.target import Target, target_of
 from ablation.task.sources import Sources, file_hash, gather_sources
 
@@ -91,9 +91,7 @@ class Function:
 
     def identify(self, config: Any) -> Identity:
         """Returns the identity of a configuration: values, sources, inputs and version."""
-        values = {
-            path: repr(value) for path, value in flatten(config).items() if path != self.data_field
-        }
+        values = {path: said for path, said in written(config).items() if path != self.data_field}
         sources = {**self.sources.hashes, **self.contents}
         if self.version:
             sources["version"] = self.version
@@ -204,7 +202,9 @@ def function_task(
         device=resolve_device,
         seconds=lambda config, data: UNKNOWN_SECONDS,
         table=lambda configs: ("", list),
-        send=pickle.dumps,
+        send=send,
+        printed=lambda folder: log.read(log.path_of(folder)),
+        fields=written,
         libraries=tuple(ALIASES.get(name, name) for name in installed),
         preload=("ablation.task.function.call", *(n for n in PRELOADED if n in installed)),
         environment={name: str(threads) for name in THREADS},
@@ -214,6 +214,11 @@ def function_task(
 
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 """Environment variables that say how many threads a numerical library starts."""
+
+
+def written(config: Any) -> dict[str, str]:
+    """Returns dotted path to repr of each field of a configuration."""
+    return {path: repr(value) for path, value in flatten(config).items()}
 
 
 def check_pairs(pairs: Sequence[tuple[Any, Call]]) -> tuple[str, ...]:

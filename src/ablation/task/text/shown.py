@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import itertools
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,10 @@ TEXTS = 64
 """Texts; at 2 bytes a token they take 8 KB a run at most."""
 TOKENS = 64
 """First tokens of a text that are kept."""
+QUOTED = 24
+"""First tokens of a test text that a report quotes."""
+MOST_QUOTED = 10_000
+"""Test texts that are kept to be quoted, the first ones: with their classes, 0.7 MB a study."""
 UNKNOWN = "·"
 """Stands for a token that is not in the vocabulary."""
 
@@ -46,8 +51,7 @@ def about(data: Encoded) -> Mapping[str, Any]:
     Each text has ``place``, its number in test; ``label``; ``words``, its first tokens.
     """
     rows = " / ".join(f"{data.rows[split]:,}" for split in ("train", "validation", "test"))
-    known = dict(zip(data.vocabulary().values(), data.vocabulary(), strict=True))
-    test = data.split("test")
+    known, test = _words(data), data.split("test")
     texts = [
         {
             "place": int(place),
@@ -66,3 +70,24 @@ def about(data: Encoded) -> Mapping[str, Any]:
         ("tokens", data.tokenizer),
     ]
     return {"facts": facts, "texts": texts}
+
+
+def tests(data: Encoded) -> Mapping[str, Sequence[str]]:
+    """Returns class and text of every test text; a text that is not kept is empty."""
+    known, test = _words(data), data.split("test")
+    space = "" if data.tokenizer == "characters" else " "
+    tokens, offsets = test.tokens, test.offsets.tolist()
+    texts = [
+        space.join(known.get(token, UNKNOWN) for token in tokens[start:stop][:QUOTED].tolist())
+        + (" …" if stop - start > QUOTED else "")
+        for start, stop in itertools.pairwise(offsets[: MOST_QUOTED + 1])
+    ]
+    return {
+        "class": [data.labels[label] for label in test.labels.tolist()],
+        "text": texts + [""] * (len(offsets) - 1 - len(texts)),
+    }
+
+
+def _words(data: Encoded) -> dict[int, str]:
+    """Returns id to token."""
+    return {place: token for token, place in data.vocabulary().items()}

@@ -1,0 +1,232 @@
+"""The forest: the paired differences of all arms, with the interval that each verdict rests on."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from ablation.figures import BAND, INK, MUTED, VERDICTS, WIDTH, Axis, figure_of, grid, name, styled
+
+if TYPE_CHECKING:
+    from ablation.figures import Axes
+    from ablation.figures import Figure as Drawing
+
+INTERVAL = "interval of the verdict"
+BELOW = 0.27
+"""Rows between an arm's bar and its seeds' dots, which the bar would hide."""
+
+VERDICT, ESTIMATE = ("verdict_low", "verdict_high"), ("estimate_low", "estimate_high")
+"""Ends of the interval that the verdict rests on, drawn thick, and of the 95 % estimate."""
+
+SQUEEZED = 2.0
+"""Times as far from zero as all others reach: an arm beyond gets a panel of its own."""
+
+NARROW = 3.9
+"""Inches of the figure for a telephone, in which names are above the bars."""
+
+
+def draw_forest(
+    effects: pd.DataFrame, differences: pd.DataFrame, axis: Axis, *, narrow: bool = False
+) -> Drawing:
+    """Draws the paired differences; arms far from all others get a panel with a scale of its own.
+
+    Args:
+        effects: One row per arm, the baseline first; it has no row of its own. Where it has the
+            column ``declared``, an arm's place in the declared order, the artists of each row are
+            grouped, so that a page can put the rows in that order.
+        differences: One row per arm and seed, of these arms alone.
+        axis: How the metric is written.
+        narrow: Whether names are above the bars, and the numbers are left to the table.
+    """
+    rows = effects.iloc[1:].reset_index(drop=True)
+    spans = spans_of(rows, differences)
+    far = far_from_the_rest(spans)
+    with styled():
+        height = 1.25 + (0.52 if narrow else 0.36) * len(rows)
+        figure = figure_of(NARROW if narrow else WIDTH, height)
+        panels = _panels(figure, spans, far)
+        arms = rows.to_dict("records")
+        number = "" if narrow else f"{{:+.{axis.digits}f}}"
+        for axes, _ in panels:
+            _draw_margin(axes, axis)
+            for place, row in enumerate(arms):
+                _draw_arm(axes, place, row)
+                dots = differences[differences["arm"] == row["arm"]]
+                _draw_seeds(axes, place, dots, number, group_of(row, place))
+        first, last = panels[0][0], panels[-1][0]
+        names = [] if narrow else [name(arm) for arm in rows["arm"]]
+        first.set_yticks(range(len(names)), labels=names)
+        first.tick_params(axis="y", length=0)
+        first.spines["left"].set_visible(not narrow)
+        for place, row in enumerate(arms):
+            if narrow:
+                _write_narrow(first, last, place, row)
+            else:
+                _write_arm(first, last, place, row, axis)
+        first.set_ylim(len(rows) - 0.4, -0.75 if narrow else -0.5)
+        near = next(axes for axes, is_near in panels if is_near)
+        near.set_xlabel(axis.unit if narrow else axis.differences)
+        _legend(near, figure, narrow=narrow)
+    return figure
+
+
+def spans_of(rows: pd.DataFrame, differences: pd.DataFrame) -> pd.DataFrame:
+    """Returns the lowest and the highest number that is drawn for each arm: low, high."""
+    dots = differences.groupby("arm")["difference"]
+    ends = rows[["effect", *VERDICT, *ESTIMATE]]
+    seeds = rows["arm"].map(dots.min()), rows["arm"].map(dots.max())
+    return pd.DataFrame({
+        "low": np.fmin(ends.min(axis=1), seeds[0]), "high": np.fmax(ends.max(axis=1), seeds[1])
+    })  # fmt: skip
+
+
+def far_from_the_rest(spans: pd.DataFrame) -> list[int]:
+    """Returns the places of arms that would squeeze all others, on one side of them.
+
+    Their nearest ends are twice as far from zero as anything else reaches; they are fewer
+    than the others.
+
+    Args:
+        spans: An arm's lowest and highest number a row: low, high.
+    """
+    least = spans.abs().min(axis=1).where(spans["low"] * spans["high"] > 0, 0.0)
+    most = spans.abs().max(axis=1)
+    order = least.sort_values(ascending=False).index.to_list()
+    for size in range((len(order) - 1) // 2, 0, -1):
+        far, rest = order[:size], order[size:]
+        one_sided = len(set(np.sign(spans.loc[far, "low"]))) == 1
+        if one_sided and least[far].min() > SQUEEZED * most[rest].max():
+            return far
+    return []
+
+
+def _panels(figure: Drawing, spans: pd.DataFrame, far: Sequence[int]) -> list[tuple[Axes, bool]]:
+    """Returns the panels from left to right, and whether each holds most of the arms."""
+    near = spans.drop(index=list(far))
+    if not far:
+        return [(figure.subplots(), True)]
+    is_left = spans.loc[list(far), "high"].max() < 0
+    ratios = (1.0, 2.4) if is_left else (2.4, 1.0)
+    left, right = figure.subplots(1, 2, sharey=True, width_ratios=ratios)
+    panels = [(left, not is_left), (right, is_left)]
+    for axes, is_near in panels:
+        ends = near if is_near else spans.loc[list(far)]
+        low, high = ends["low"].min(), ends["high"].max()
+        low, high = (min(low, 0.0), max(high, 0.0)) if is_near else (low, high)
+        room = 0.06 * (high - low)
+        axes.set_xlim(low - room, high + room)
+        if not is_near:
+            axes.set_xlabel("another scale")
+    for axes, edge in ((left, 1), (right, 0)):  # the break, as two strokes on the axis
+        axes.plot(edge, 0, marker=[(-1, -1.5), (1, 1.5)], markersize=8, color=INK, clip_on=False,
+                  transform=axes.transAxes)  # fmt: skip
+    right.tick_params(axis="y", length=0)
+    right.spines["left"].set_visible(False)
+    return panels
+
+
+def group_of(row: Mapping[Any, Any], place: int) -> str | None:
+    """Returns the name of a row's group: its place here, and in the declared order."""
+    return f"row-{place}-{row['declared']}" if "declared" in row else None
+
+
+def _draw_margin(axes: Axes, axis: Axis) -> None:
+    """Draws margin and zero into a panel."""
+    if axis.margin is not None:
+        axes.axvspan(-axis.margin, axis.margin, color=BAND, linewidth=0, zorder=0,
+                     label=f"margin ±{axis.margin:g} {axis.unit}".strip())  # fmt: skip
+    axes.axvline(0, color=INK, linewidth=0.9, zorder=1)
+    axes.set(ylabel="")
+    grid(axes, "x")
+
+
+def _draw_seeds(
+    axes: Axes, place: int, dots: pd.DataFrame, number: str, group: str | None
+) -> None:
+    """Draws an arm's seeds that are in a panel's range; a page shows seed and value on hover.
+
+    Args:
+        axes: The panel.
+        place: The arm's row.
+        dots: One row per seed.
+        number: Format of the values; empty for no hover.
+        group: Name of the row's group.
+    """
+    if not axes.get_autoscalex_on():
+        dots = dots[dots["difference"].between(*axes.get_xlim())]
+    if dots.empty:
+        return
+    drawn = axes.scatter(dots["difference"], [place + BELOW] * len(dots), s=9, color=MUTED,
+                         alpha=0.75, linewidth=0, zorder=2, clip_on=False, gid=group)  # fmt: skip
+    if number:
+        # Addresses, because matplotlib has no titles; a page makes titles of them.
+        drawn.set_urls([
+            f"seed {seed}: {number.format(value).replace('-', '−')}"
+            for seed, value in zip(dots["seed"], dots["difference"], strict=True)
+        ])  # fmt: skip
+
+
+def _legend(axes: Axes, figure: Drawing, *, narrow: bool) -> None:
+    axes.plot([], [], ".", color=MUTED, markersize=5, markeredgewidth=0, label="one seed")
+    axes.plot([], [], "D", color=INK, markersize=5, label="effect")
+    axes.plot([], [], color=INK, linewidth=3, label=INTERVAL)
+    axes.plot([], [], color=INK, linewidth=0.9, marker="|", markersize=9, label="95 % estimate")
+    handles, labels = axes.get_legend_handles_labels()
+    figure.legend(
+        handles, labels, loc="outside upper left", ncols=2 if narrow else 5, fontsize=7.5
+    )
+
+
+def _draw_arm(axes: Axes, place: int, row: Mapping[Any, Any]) -> None:
+    """Draws one arm's effect and intervals, and its failures at the edge."""
+    style: dict[str, Any] = {"color": VERDICTS[row["verdict"]], "gid": group_of(row, place)}
+    low, high = (row[end] for end in VERDICT)
+    axes.plot([low, high], [place, place], linewidth=3.0, zorder=3, solid_capstyle="butt", **style)
+    low, high = (row[end] for end in ESTIMATE)
+    axes.plot([low, high], [place, place], linewidth=0.9, zorder=3, marker="|", markersize=9,
+              solid_capstyle="butt", **style)  # fmt: skip
+    axes.plot([row["effect"]], [place], "D", markersize=6.5, markeredgewidth=0, zorder=4, **style)
+    if row["failed"]:
+        edge = axes.get_yaxis_transform()
+        axes.plot(0.012, place, "x", transform=edge, markersize=6, clip_on=False, **style)
+
+
+def _write_arm(first: Axes, last: Axes, place: int, row: Mapping[Any, Any], axis: Axis) -> None:
+    """Writes one arm's verdict, effect, p value, seeds and failures beside its row."""
+    group = group_of(row, place)
+    first.get_yticklabels()[place].set_gid(group)
+    p = row["p_equivalence" if row["verdict"] == "EQUIVALENT" else "p_difference"]
+    words = (
+        row["verdict"],
+        "" if math.isnan(row["effect"]) else f"{row['effect']:+.{axis.digits}f}".replace("-", "−"),
+        "" if math.isnan(p) else "p <.0001" if p < 1e-4 else f"p {p:.2g}",  # noqa: PLR2004 - shown to four places
+        f"n {row['n']}",
+        f"failed {row['failed']}" if row["failed"] else "",
+    )
+    edge = last.get_yaxis_transform()
+    for points, text in zip((8, 86, 126, 176, 204), words, strict=True):
+        if not text:
+            continue
+        last.annotate(
+            text, (1, place), xycoords=edge, xytext=(points, 0), textcoords="offset points",
+            va="center", fontsize=8, color=VERDICTS[row["verdict"]], annotation_clip=False,
+            gid=group,
+        )  # fmt: skip
+
+
+def _write_narrow(first: Axes, last: Axes, place: int, row: Mapping[Any, Any]) -> None:
+    """Writes name and verdict above one arm's bar, at the ends of the panels."""
+    failed = f", failed {row['failed']}" if row["failed"] else ""
+    sides = (
+        (first, 0, name(row["arm"]), "left", INK),
+        (last, 1, row["verdict"] + failed, "right", VERDICTS[row["verdict"]]),
+    )
+    for axes, x, text, side, colour in sides:
+        axes.text(
+            x, place - 0.36, text, ha=side, va="center", fontsize=8, color=colour,
+            transform=axes.get_yaxis_transform(), gid=group_of(row, place),
+        )  # fmt: skip

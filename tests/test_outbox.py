@@ -263,7 +263,7 @@ def test_a_record_that_stays_away_is_given_up_when_all_is_trained(
 
     monkeypatch.setattr(tracking, "open_run", away)
     monkeypatch.setattr(senders, "SILENT", 0.1)
-    monkeypatch.setattr(senders, "PATIENCE", 0.5)
+    monkeypatch.setattr(senders, "PATIENCE", 1.0)
     said: list[str] = []
     with pytest.raises(senders.Unsent, match="6 trained trials wait in") as unsent:
         run(plan(), where, StandIn(), tell=said.append)

@@ -132,11 +132,11 @@ class Sender:
         """
         if self._fault is not None:
             raise self._fault
-        since, told = self._busy_since, self._told
-        if told is not None and since != told:
+        since = self._busy_since
+        if self._told is not None and since != self._told:
             self._told = None
             self.tell(f"The record in {self._where} answers again.")
-        elif told is None and since is not None and time.monotonic() - since >= SILENT:
+        if self._told is None and since is not None and time.monotonic() - since >= SILENT:
             self._told = since
             why = f" ({self._reason})" if self._reason else ""
             self.tell(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ablation import mirror as mirrors
 from ablation import tracking
@@ -12,8 +12,6 @@ from ablation.execute.session import hold, recording
 from ablation.records.declaration import Declaration
 
 if TYPE_CHECKING:
-    from mlflow import MlflowClient
-
     from ablation.records.places import Places
     from ablation.tracking import Outbox
 
@@ -39,7 +37,7 @@ def sync(places: Places, study: str, outbox: Outbox) -> int:
         return sum(_sync(places, client, study, label, outbox) for label in labels)
 
 
-def _sync(places: Places, client: MlflowClient, study: str, label: str, outbox: Outbox) -> int:
+def _sync(places: Places, client: Any, study: str, label: str, outbox: Outbox) -> int:
     home = tracking.find_home(client, study, label)
     if home is None:
         raise Refused(

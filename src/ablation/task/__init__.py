@@ -102,6 +102,16 @@ class Train(Protocol):
         """
 
 
+class Made(NamedTuple):
+    """A model before it is trained."""
+
+    parameters: int
+    """Number of its parameters."""
+    first_step: str
+    """Digest of its initial weights and of the loss and gradients of its first step; two
+    configurations with one digest are trained alike. Empty if unknown."""
+
+
 class Notes(NamedTuple):
     """Sentences about prepared data, for the command line and the report."""
 
@@ -158,8 +168,8 @@ class Task:
     table: Callable[[Sequence[Any]], tuple[str, Callable[[], Sequence[Mapping[str, Any]]]]]
     """Returns a digest of the inputs of the task's own table, and a function that computes its
     rows."""
-    size: Callable[[Any, Any], int] | None = None
-    """Returns the number of parameters of a configuration's model on some data."""
+    made: Callable[[Any, Any], Made] | None = None
+    """Returns what is known of a configuration's model on some data before it is trained."""
     epochs: Callable[[Any], int] | None = None
     """Returns the epoch after which a training only evaluates test, which tuning leaves out; None
     if that is unknown."""

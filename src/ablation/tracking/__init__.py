@@ -9,7 +9,7 @@ from ablation.tracking.declared import (
     declared_in,
     describe_data,
 )
-from ablation.tracking.entities import LOGITS, WEIGHTS
+from ablation.tracking.entities import LOGITS, PARAMETERS, WEIGHTS
 from ablation.tracking.examples import (
     COMMONEST,
     EXAMPLES,
@@ -90,6 +90,7 @@ __all__ = [
     "HASHES",
     "LABEL",
     "LOGITS",
+    "PARAMETERS",
     "RUNS",
     "WEIGHTS",
     "Early",

@@ -12,7 +12,7 @@ from ablation.records.digest import digest
 from ablation.records.metric import METRICS
 from ablation.records.outcome import EpochRecord, RunResult
 from ablation.records.paths import flatten
-from ablation.task import Guess, Identity, Notes, Redirection, Task
+from ablation.task import Guess, Identity, Made, Notes, Redirection, Task
 from ablation.task.sources import content_of, source_of
 from ablation.task.text.config import RunConfig
 from ablation.task.text.data import Encoded, prepare, read_vectors
@@ -148,14 +148,12 @@ def seconds(config: RunConfig, data: Encoded) -> float:
     return config.train.epochs * (steps * step + len(train.tokens) * token * width)
 
 
-def size_of(config: RunConfig, data: Encoded) -> int:
-    """Returns the number of parameters of a configuration's classifier."""
-    from ablation.task.text.model import build_classifier
+def made(config: RunConfig, data: Encoded) -> Made:
+    """Returns the number of parameters of a configuration's classifier, and its first step."""
+    from ablation.task.text.train import first_step
 
-    model = build_classifier(
-        config.model, 0, vocabulary_size=data.vocabulary_size, classes=len(data.labels)
-    )
-    return sum(each.numel() for each in model.parameters())
+    sizes = {"vocabulary_size": data.vocabulary_size, "classes": len(data.labels)}
+    return first_step(config, data.split("train"), **sizes)
 
 
 def fill_table(
@@ -185,7 +183,7 @@ TEXT = Task(
     train=train_text,
     device=resolve_device,
     seconds=seconds,
-    size=size_of,
+    made=made,
     epochs=lambda config: int(config.train.epochs),
     table=fill_table,
     about=about,

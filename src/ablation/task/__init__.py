@@ -60,6 +60,32 @@ class Identity(NamedTuple):
     every run, so that a later start can say which of them changed."""
 
 
+class Parcel(NamedTuple):
+    """The files that a training reads, each named as it is in a worker elsewhere."""
+
+    shared: Mapping[str, Path]
+    """Files of prepared data, under names that their content determines; a worker keeps them in
+    its cache, where it may have prepared them itself."""
+    beside: Mapping[str, Path]
+    """User-defined sources and inputs; the worker's process is started in a folder of them."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Travel:
+    """How a trial gets to a worker that shares no files with the conductor.
+
+    Module-level functions, because two of them are called in the worker.
+    """
+
+    parcel: Callable[[Any, Any], Parcel]
+    """Returns the files that a configuration, as :attr:`Task.send` returned it, reads on some
+    data."""
+    arrive: Callable[[Any, Any, Path, Path], tuple[Any, Any]]
+    """Returns both as they are in the worker, given its cache and the folder of what is beside."""
+    identify: Callable[[Any, Any], Identity]
+    """Returns the identity of both, read again from the files."""
+
+
 class Guess(NamedTuple):
     """Facts about a metric on test that are known before the first run."""
 
@@ -177,6 +203,8 @@ class Task:
     """Returns what is to be said about some data."""
     send: Callable[[Any], Any] = _unchanged
     """Returns the form in which a configuration is sent to a worker."""
+    travel: Travel | None = None
+    """How trials get to workers on other machines; None if they cannot."""
     printed: Callable[[Path], bytes] = _silent
     """Returns what a trial whose worker died had printed, given the trial's folder."""
     about: Callable[[Any], Mapping[str, Any]] = _nothing

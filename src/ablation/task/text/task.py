@@ -12,8 +12,17 @@ from ablation.records.digest import digest
 from ablation.records.metric import METRICS
 from ablation.records.outcome import EpochRecord, RunResult
 from ablation.records.paths import flatten
-from ablation.task import Guess, Identity, Made, Notes, Redirection, Task
-from ablation.task.sources import content_of, source_of
+from ablation.task import (
+    Guess,
+    Identity,
+    Made,
+    Notes,
+    Parcel,
+    Redirection,
+    Task,
+    Travel,
+)
+from ablation.task.sources import content_of, source_of, sources_of
 from ablation.task.text.config import RunConfig
 from ablation.task.text.data import Encoded, prepare, read_vectors
 from ablation.task.text.metrics import SCORES
@@ -79,6 +88,42 @@ def identify(config: RunConfig) -> Identity:
         if name is not None and content is not None
     }
     return Identity(values, contents, NUMERICS, sources)
+
+
+def parcel(config: RunConfig, data: Encoded) -> Parcel:
+    """Returns the encoded corpus, user-defined sources and embeddings of a configuration."""
+    model, beside = config.model, dict[str, Path]()
+    for name in model.encoders + model.poolings:
+        module, colon, _ = name.partition(":")
+        beside |= sources_of(module).files if colon else {}
+    if model.embedding_file is not None:
+        beside[_place_of(model.embedding_file)] = Path(model.embedding_file)
+    shared = {f"{data.folder.name}/{name}": data.folder / name for name in data.files()}
+    return Parcel(shared, beside)
+
+
+def _place_of(embeddings: str) -> str:
+    return f"embeddings/{Path(embeddings).name}"
+
+
+def arrive(
+    config: RunConfig, data: Encoded, cache: Path, folder: Path
+) -> tuple[RunConfig, Encoded]:
+    """Returns configuration and corpus as they are in a worker."""
+    data = dataclasses.replace(data, folder=cache / data.folder.name)
+    file = config.model.embedding_file
+    if file is not None:
+        model = dataclasses.replace(config.model, embedding_file=str(folder / _place_of(file)))
+        config = dataclasses.replace(config, model=model)
+    return config, data
+
+
+def identify_again(config: RunConfig, _: Encoded) -> Identity:
+    """Returns the identity of a configuration, without the names of files in a worker."""
+    identity = identify(config)
+    file = config.model.embedding_file
+    sources = {name: of for name, of in identity.sources.items() if name != file}
+    return identity._replace(sources=sources)
 
 
 def guess(metric: str, data: Encoded) -> Guess:
@@ -181,6 +226,7 @@ TEXT = Task(
     check=check_configs,
     notes=notes_on,
     train=train_text,
+    travel=Travel(parcel=parcel, arrive=arrive, identify=identify_again),
     device=resolve_device,
     seconds=seconds,
     made=made,

@@ -36,12 +36,12 @@ class Server:
         self._process = subprocess.Popen(self._command, start_new_session=True, **self._options)
         _wait_for(self._port)
 
-    def signal(self, which: signal.Signals) -> None:
+    def send(self, which: signal.Signals) -> None:
         os.killpg(self._process.pid, which)
 
     def stop(self, which: signal.Signals = signal.SIGKILL) -> None:
-        self.signal(which)
-        self.signal(signal.SIGCONT)
+        self.send(which)
+        self.send(signal.SIGCONT)
         self._process.wait()
 
 

@@ -42,6 +42,9 @@ LIMIT = 15.0
 AT_ONCE = 0.5
 """Seconds that the end of a lease may take after Ctrl-C or an error."""
 
+_given_up: set[str] = set()
+"""Leases of this process that ended, even if the record was away when they should be removed."""
+
 
 class LeaseLost(Refused):
     """Another conductor took the study over, because this one was not heard of for a minute."""
@@ -88,6 +91,7 @@ class Lease:
                 taken for dead when this process is gone.
         """
         self._ended.set()
+        _given_up.add(self._run)
         ending = threading.Thread(target=self._remove, name="lease's end", daemon=True)
         ending.start()
         ending.join(within)
@@ -193,7 +197,7 @@ class _Watch:
         pulse = run.data.tags.get(PULSE, "")
         first, at = self._first(run, pulse)
         is_still = first == pulse and clock() - at >= DEAD
-        return is_still or Owner.from_tags(run.data.tags).is_gone
+        return is_still or _id(run) in _given_up or Owner.from_tags(run.data.tags).is_gone
 
     def _first(self, run: Run, pulse: str) -> tuple[str, float]:
         return self._seen.setdefault(_id(run), (pulse, clock()))

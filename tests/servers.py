@@ -37,11 +37,15 @@ class Server:
         _wait_for(self._port)
 
     def send(self, which: signal.Signals) -> None:
-        os.killpg(self._process.pid, which)
+        pid = self._process.pid
+        os.killpg(pid, which)
+        for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+            with contextlib.suppress(ProcessLookupError):  # PostgreSQL's have groups of their own
+                os.kill(int(child), which)
 
     def stop(self, which: signal.Signals = signal.SIGKILL) -> None:
-        self.send(which)
-        self.send(signal.SIGCONT)
+        for each in (which, signal.SIGCONT):
+            os.killpg(self._process.pid, each)
         self._process.wait()
 
 

@@ -165,10 +165,12 @@ class Sender:
         What is left is in the outbox. The thread may hang in a request, which ends with the
         process.
         """
+        since = self._busy_since
+        is_silent = since is not None and time.monotonic() - since > LEAVING
         self._leaving.set()
         self._add(last, is_last=True)
         self._tasks.put(None)
-        self._thread.join(LEAVING)
+        self._thread.join(GLANCE if is_silent else LEAVING)
         self._over.set()
 
     def abandon(self) -> None:

@@ -66,8 +66,8 @@ def _client(uri: str, *, closed: bool = False) -> MlflowClient:
         from mlflow import MlflowClient
         from mlflow.exceptions import MlflowException
 
-        for name in ("mlflow", "alembic"):  # what they log as an error, they also raise
-            logging.getLogger(name).setLevel(logging.CRITICAL)
+        for name in ("mlflow", "alembic"):
+            logging.getLogger(name).setLevel(logging.CRITICAL)  # errors are raised as well
         try:
             client = MlflowClient(tracking_uri=uri)
             client.search_experiments(max_results=1)

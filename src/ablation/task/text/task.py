@@ -8,6 +8,7 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ablation.errors import Refused
 from ablation.records.digest import digest
 from ablation.records.metric import METRICS
 from ablation.records.outcome import EpochRecord, RunResult
@@ -194,11 +195,25 @@ def seconds(config: RunConfig, data: Encoded) -> float:
 
 
 def made(config: RunConfig, data: Encoded) -> Made:
-    """Returns the number of parameters of a configuration's classifier, and its first step."""
+    """Returns the number of parameters of a configuration's classifier, and its first step.
+
+    Raises:
+        Refused: If a user-defined class cannot take it.
+    """
     from ablation.task.text.train import first_step
 
     sizes = {"vocabulary_size": data.vocabulary_size, "classes": len(data.labels)}
-    return first_step(config, data.split("train"), **sizes)
+    names = [name for name in config.model.encoders + config.model.poolings if ":" in name]
+    try:
+        return first_step(config, data.split("train"), **sizes)
+    except Exception as error:
+        if isinstance(error, Refused) or not names:
+            raise
+        said = next(iter(str(error).strip().splitlines()), "")
+        raise Refused(
+            f"{', '.join(names)} cannot be trained: {type(error).__name__}: {said}",
+            "One step of the optimizer on the first texts of train must succeed.",
+        ) from error
 
 
 def fill_table(

@@ -7,6 +7,7 @@ import hashlib
 import numpy as np
 import torch
 import torch.nn.functional as F
+from torch.nn.parameter import is_lazy
 
 from ablation.task import Made
 from ablation.task.text.config import RunConfig
@@ -33,11 +34,16 @@ def first_step(
         vocabulary_size: Number of token ids, padding included.
         classes: Number of classes.
         seed: Seed of the weights and of dropout.
+
+    Raises:
+        ValueError: If a parameter has no shape yet.
     """
     with torch.random.fork_rng(devices=[]):
         model = build_classifier(
             config.model, seed, vocabulary_size=vocabulary_size, classes=classes
         ).train()
+        if any(map(is_lazy, model.parameters())):
+            raise ValueError("parameters have no shape until the first call (lazy modules)")
         torch.manual_seed(generator(seed, "global").initial_seed())
         texts = _first(train, config.model.kind)
         loss = F.cross_entropy(model(*texts.batch(torch.arange(len(texts)))), texts.labels)

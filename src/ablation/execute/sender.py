@@ -236,11 +236,15 @@ class Sender:
         early = self._opened.get(path) or self._early(parcel.key)
         early = early or tracking.open_run(self._home, parcel)
         self._opened[path] = early  # the next try goes on with it
-        if self._over.is_set():  # the conductor has given up the study's lock
-            raise _Left
-        outcome = tracking.complete(self._home, parcel, early)
+        self._check_lock()
+        outcome = tracking.complete(self._home, parcel, early, self._check_lock)
         self._sent(parcel, outcome)
         self.outbox.remove(path)
         del self._opened[path]
         with self._changed:
             self._parcels -= 1
+
+    def _check_lock(self) -> None:
+        """Raises what ends the thread once the conductor has given up the study's lock."""
+        if self._over.is_set():
+            raise _Left

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -175,7 +175,9 @@ def open_run(home: Home, parcel: Parcel) -> Early:
     return dataclasses.replace(early, is_tagged=True)
 
 
-def complete(home: Home, parcel: Parcel, early: Early) -> Outcome | None:
+def complete(
+    home: Home, parcel: Parcel, early: Early, check: Callable[[], None] = lambda: None
+) -> Outcome | None:
     """Records a parcel in a run that exists, and returns its outcome if it is one.
 
     The run's end is written last, so that an interrupted recording leaves no outcome. It can be
@@ -185,12 +187,14 @@ def complete(home: Home, parcel: Parcel, early: Early) -> Outcome | None:
         home: The study label.
         parcel: The trained trial.
         early: The run.
+        check: Called before the end is written; what it raises leaves the run without one.
     """
     left = {} if early.is_tagged else parcel.tags
     points = parcel.metrics[early.logged :]
     log(home.client, early.run_id, points=points, params=parcel.params, tags=left)
     for name, content in parcel.artifacts.items():
         _save(home, early.artifacts, name, content)
+    check()
     home.client.set_terminated(early.run_id, status=parcel.status, end_time=parcel.ended)
     return parcel.outcome_in(early.run_id)
 

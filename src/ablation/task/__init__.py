@@ -119,7 +119,7 @@ def _unchanged(config: Any) -> Any:
     return config
 
 
-def _nothing(_: Any) -> Mapping[str, Any]:
+def _nothing(*_: Any) -> Mapping[str, Any]:
     return {}
 
 
@@ -163,9 +163,10 @@ class Task:
     """Returns what is to be said about some data."""
     send: Callable[[Any], Any] = _unchanged
     """Returns the form in which a configuration is sent to a worker."""
-    about: Callable[[Any], Mapping[str, Any]] = _nothing
-    """Returns what a reader must know of the data, in JSON's types: ``facts``, pairs of name and
-    value; ``texts``, the test texts whose weights the runs keep."""
+    about: Callable[[Any, Any], Mapping[str, Any]] = _nothing
+    """Returns what a reader must know of the baseline's configuration and its data, in JSON's
+    types: ``facts``, pairs of name and value; ``texts``, the test texts whose weights the runs
+    keep."""
     tests: Callable[[Any], Mapping[str, Sequence[str]]] = _nothing
     """Returns columns about the test examples, in the order of their scores: ``class``, and
     ``text``, as much of each as a report may quote."""

@@ -26,8 +26,8 @@ CAPTIONS = {
         "Computed on scores of zero, without training. Overflow: the dtype cannot hold the fill. "
         "Weight half, weight most: the weight on padding after one masking, where padding is 1 of "
         "2 and 19 of 20 positions. Nan once, nan twice: whether a row of padding alone gives NaN, "
-        "masked once and masked again after the softmax. Finite gradient: whether that of the "
-        "scores is, in a row with a token."
+        "masked once and masked again after the softmax. Finite gradient: whether the scores' "
+        "gradient is finite, in a row with a token."
     )
 }
 """Name of a task's own table to its terms."""

@@ -10,18 +10,7 @@ import numpy as np
 import pandas as pd
 
 from ablation import stats
-from ablation.figures import (
-    INK,
-    MUTED,
-    NARROW,
-    VERDICTS,
-    WIDTH,
-    Axis,
-    figure_of,
-    grid,
-    name,
-    styled,
-)
+from ablation.figures import INK, MUTED, VERDICTS, WIDTH, Axis, figure_of, grid, name, styled
 from ablation.records.metric import METRICS, Metric, metric_named
 from ablation.report.basis import Basis
 from ablation.report.blocks import Block, Cell, Figure, Table, Text, table
@@ -84,10 +73,9 @@ def section(basis: Basis) -> Iterator[Block]:
         yield Figure(
             "cost",
             "Mean of the metric against the seconds of a run",
-            draw := partial(draw_cost, both, basis.axis),
+            partial(draw_cost, both, basis.axis),
             "Up and to the left is better and cheaper; seconds are those of one worker, while "
             "others worked beside it.",
-            narrow=partial(draw, width=NARROW),
         )
 
 
@@ -125,18 +113,17 @@ def metric_of(name: str) -> Metric:
     return METRICS.get(name) or metric_named(name) or Metric(name, digits=2)
 
 
-def draw_cost(arms: pd.DataFrame, axis: Axis, width: float = WIDTH) -> Drawing:
+def draw_cost(arms: pd.DataFrame, axis: Axis) -> Drawing:
     """Draws each arm's mean against the seconds of a run.
 
     Args:
         arms: One row per arm, the baseline first: arm, mean, verdict, seconds.
         axis: How the metric is written.
-        width: Inches.
     """
     from ablation.figures.library import seaborn
 
     with styled():
-        figure = figure_of(width, 3.4)
+        figure = figure_of(WIDTH, 3.4)
         axes = figure.subplots()
         seaborn.scatterplot(arms, x="seconds", y="mean", hue="verdict", palette=VERDICTS, s=34,
                             linewidth=0, legend=False, zorder=3, ax=axes)  # fmt: skip

@@ -170,7 +170,8 @@ def draw_response(
         below.set_ylabel("failed, %")
         below.set_ylim(-8, 108)
         below.set_xlabel(plain(factor) + (" (log scale)" if log else ""))
-        _ticks(below, at, levels["arm"].tolist())
+        _ticks(below, at, levels["arm"].tolist(), most=int(MANY * width / WIDTH))
+        below.tick_params(axis="x", labelsize=9 if width == WIDTH else 7)
         if log and levels["level"].min() == 0:
             _break(above, below, at)
         for axes in (above, below):
@@ -190,9 +191,9 @@ def _positions(levels: list[float], *, log: bool) -> list[float]:
     return [math.log10(level) if level > 0 else zero for level in levels]
 
 
-def _ticks(axes: Axes, at: list[float], names: list[str]) -> None:
+def _ticks(axes: Axes, at: list[float], names: list[str], most: int) -> None:
     """Writes the levels, as many as there is room for."""
-    every = max(1, math.ceil(len(at) / MANY))
+    every = max(1, math.ceil(len(at) / most))
     axes.set_xticks(at[::every], labels=[plain(short(each, 9)) for each in names[::every]])
     axes.minorticks_off()
 

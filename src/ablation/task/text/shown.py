@@ -107,7 +107,7 @@ def model_line(config: RunConfig) -> str:
     return f"{', '.join(parts)}; {train.epochs} epochs in batches of {train.batch_size}"
 
 
-def tests(data: Encoded) -> Mapping[str, Sequence[str]]:
+def describe_tests(data: Encoded) -> Mapping[str, Sequence[str]]:
     """Returns class and text of every test text; a text that is not kept is empty."""
     known, test = _words(data), data.split("test")
     space = "" if data.tokenizer == "characters" else " "

@@ -22,12 +22,14 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
+from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
 
 from ablation.errors import Refused
 from ablation.task.text.config import DataConfig, ModelConfig, RunConfig, TrainConfig
 from ablation.task.text.data import SPLITS, prepare
 from ablation.task.text.model import build_classifier
+from ablation.task.text.model.by_hand import loss_and_gradients
 from ablation.task.text.model.streams import generator
 from ablation.task.text.train import Texts, batches
 from ablation.task.text.train.adam import Adam
@@ -88,16 +90,16 @@ def measure(config: RunConfig, rate: float, cache: Path) -> dict[str, float]:
     # Of like length each, and together as long as all are: a tenth of the epoch, evenly spaced.
     some = sorted(epoch(), key=lambda batch: batch.inputs[0].shape[1])[::10]
 
-    def forward(batch: Batch) -> torch.Tensor:
+    def forward_and_backward(batch: Batch) -> None:
         optimizer.clear_gradients()
         # Rows are looked up here and put back by the step: both are the optimizer's part.
         rows = words.detach()[batch.ids].requires_grad_()
-        return F.cross_entropy(model(*batch.inputs, table=rows), batch.labels)
+        loss_and_gradients(model, batch.inputs, rows, batch.labels)
 
     def step(batch: Batch) -> None:
         optimizer.clear_gradients()
-        logits = model(*batch.inputs, table=optimizer.look_up(batch.ids))
-        F.cross_entropy(logits, batch.labels).backward()
+        rows = optimizer.look_up(batch.ids)
+        loss_and_gradients(model, batch.inputs, rows, batch.labels)
         optimizer.step()
 
     def over(work: Callable[[Batch], Any]) -> float:
@@ -105,13 +107,14 @@ def measure(config: RunConfig, rate: float, cache: Path) -> dict[str, float]:
 
     with FlopCounterMode(display=False) as counted:
         for batch in some:
-            forward(batch).backward()
+            forward_and_backward(batch)
     work = counted.get_total_flops() / len(some)
     batching = seconds(epoch, 1) * config.train.batch_size / len(fitted)
     for _ in range(5):  # past the first steps, after which all rows are brought up to date
         over(step)
-    ahead, both, whole = over(forward), over(lambda b: forward(b).backward()), over(step)
-    whole += batching
+    both, whole = over(forward_and_backward), over(step) + batching
+    with profile(activities=[ProfilerActivity.CPU]) as calls:
+        over(step)
     probes = Probes(model, texts["validation"])
     probing = seconds(lambda: (probes.measure(), probes.gradients()), 3)
     began = time.perf_counter()
@@ -120,10 +123,10 @@ def measure(config: RunConfig, rate: float, cache: Path) -> dict[str, float]:
     training = time.perf_counter() - began
     found = {
         "batch_ms": 1000 * batching,
-        "forward_ms": 1000 * ahead,
-        "backward_ms": 1000 * (both - ahead),
+        "forward_and_backward_ms": 1000 * both,
         "optimizer_ms": 1000 * (whole - both - batching),
         "step_ms": 1000 * whole,
+        "calls": len(calls.events()) / (ROUNDS * len(some)),
         "share_of_probes": (1 + config.train.epochs) * probing / training,
     }
     if config.model.encoder != "bilstm":

@@ -29,6 +29,7 @@ from ablation.study.plan import Plan, make_plan
 from ablation.task import Redirection
 from ablation.task.function import log
 from ablation.task.function.call import Call, call
+from ablation.task.function.config import receive
 from ablation.task.function.target import target_of
 
 
@@ -229,6 +230,17 @@ def test_what_is_printed_is_the_log_by_programs_too(
     assert "by a program" in raised.value.__notes__[0]
 
 
+def test_what_a_program_prints_is_cut_on_disk_too(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    with log.captured(path):
+        print("first", flush=True)
+        subprocess.run(["head", "-c", str(3 * log.MOST), "/dev/zero"], check=True)
+    assert path.stat().st_size < log.MOST
+    kept = log.read(path)
+    assert kept.startswith(b"first\n\0\0")
+    assert len(kept) < 1.1 * log.LIMIT
+
+
 def test_a_log_without_end_keeps_its_beginning_and_its_end(tmp_path: Path) -> None:
     path = tmp_path / "log"
     with log.captured(path):
@@ -273,6 +285,19 @@ class Outer:
     optimizer: Any = dataclasses.field(default_factory=Loose)
 
 
+def local(kind: str) -> Any:
+    if kind == "value":
+        inside = enum.Enum("inside", "A")
+        inside.__qualname__ = "local.<locals>.inside"
+        return Config(extra=(inside.A,))
+
+    @dataclasses.dataclass(frozen=True)
+    class Inside(Config):
+        pass
+
+    return Inside() if kind == "class" else Config(extra={"optimizer": Inside()})
+
+
 class Level:
     def __init__(self, rate: float) -> None:
         self.rate = rate
@@ -293,6 +318,9 @@ class Level:
         ({"run": keyword}, "run takes (config, seed)"),
         ({"config": Loose()}, "config is a Loose, which is not frozen"),
         ({"config": Outer()}, "config.optimizer is a Loose, which is not frozen"),
+        ({"config": local("class")}, "Inside of the configuration is defined inside a function"),
+        ({"config": local("group")}, "Inside of the configuration is defined inside a function"),
+        ({"config": local("value")}, "inside of the configuration is defined inside a function"),
         ({"config": 7}, "a frozen dataclass or a mapping; got int"),
         ({"config": Config(sizes=[8])}, "'sizes' of the configuration cannot be written down"),
         ({"config": Config(extra={1, 2})}, "'extra' of the configuration cannot be written down"),
@@ -352,13 +380,17 @@ def test_a_function_of_a_notebook_is_refused_with_the_reason(
     monkeypatch.setattr(plain, "__module__", "__main__")
     with pytest.raises(Refused, match="defined in a notebook"):
         target_of(plain, None)
+    monkeypatch.setattr(plain, "__module__", __name__)
+    monkeypatch.setattr(Optimizer, "__module__", "__main__")
+    with pytest.raises(Refused, match="class Optimizer of the configuration is defined in a note"):
+        study()
 
 
 def test_a_mapping_is_a_configuration_and_each_run_has_its_own() -> None:
     base = {"optimizer": {"rate": 0.1, "betas": [0.9, 0.99]}, "note": {}}
     given = study(config=base, levels=(0.1, 0.5))
     assert [flatten(arm.config)["optimizer.rate"] for arm in given.complete_arms] == [0.1, 0.5]
-    sent = pickle.loads(given.task.send(given.complete_arms[1].config))
+    sent = receive(given.task.send(given.complete_arms[1].config))
     assert sent == replace(base, "optimizer.rate", 0.5)
     assert base["optimizer"]["rate"] == 0.1
     assert plan(given).declaration.arms[0].values == {
@@ -407,6 +439,12 @@ def test_data_are_a_field_of_the_configuration_or_refused() -> None:
 )
 def test_what_is_not_given_follows_from_a_known_name(metric: Metric, expected: Any) -> None:
     assert (metric.direction, metric.unit, metric.factor, metric.digits) == expected
+
+
+@pytest.mark.parametrize("metric", [Metric("loss"), Metric("accuracy", examples="test/correct")])
+def test_a_metric_named_as_one_of_the_text_classifier_is_the_functions_own(metric: Metric) -> None:
+    """Else its report would have the classifier's metrics and curves in place of its own."""
+    assert plan(study(metric=metric)).declaration.described == metric
 
 
 def test_chance_and_direction_are_the_metrics() -> None:
@@ -466,6 +504,52 @@ except StopIteration as stop:
     assert keys(load(str(path), tmp_path)) == first
     path.write_text(FILE.format(caveats="").replace("config.rate}", "config.rate / 2}"))
     assert keys(load(str(path), tmp_path)) != first
+
+
+def test_a_study_file_may_have_the_configuration_of_a_function_that_it_imports(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    body, _, rest = FILE.format(caveats="").partition("def train")
+    function, _, declared = rest.partition("study =")
+    (tmp_path / "their_loop.py").write_text(f"def train{function}")
+    path = tmp_path / "theirs.py"
+    path.write_text(f"{body}from their_loop import train\nstudy ={declared}")
+    given = load(str(path), tmp_path)
+    sent = given.task.send(given.complete_arms[1].config)
+    # As in a worker, where neither has been imported.
+    for name in ("ablation_study_theirs", "their_loop"):
+        monkeypatch.delitem(sys.modules, name)
+    result = result_of(call(sent, 0, plan(given).data, device="cpu", folder=None))
+    assert result.metrics == {"test/accuracy": 0.2}
+
+
+class OnGpu:
+    """An array that must be copied to this process's memory, as PyTorch's on a GPU."""
+
+    def __init__(self, values: Any) -> None:
+        self.values = np.asarray(values)
+        self.shape = self.values.shape
+
+    def __array__(self, *_: Any, **__: Any) -> Any:
+        raise TypeError("can't convert cuda:0 device type tensor to numpy")
+
+    def __float__(self) -> float:
+        return float(self.values)
+
+    def detach(self) -> OnGpu:
+        return self
+
+    def cpu(self) -> torch.Tensor:
+        return torch.tensor(self.values)
+
+
+def test_tensors_on_a_gpu_are_copied(monkeypatch: pytest.MonkeyPatch) -> None:
+    final = {"score": OnGpu(0.5), "right": OnGpu([True, False])}
+    metric = Metric("score", examples="right")
+    records, result = answered(monkeypatch, final, {"train/loss": OnGpu(2.0)}, metric=metric)
+    assert records[0].metrics == {"train/loss": 2.0}
+    assert unpack(result.correct).tolist() == [True, False]
 
 
 def test_a_function_that_is_gone_raises_in_the_worker(tmp_path: Path) -> None:

@@ -69,10 +69,18 @@ def test_every_way_to_fail_costs_its_own_arm_alone(tmp_path: Path) -> None:
     assert "unimportable seed 0" in ran.output
     client = tracking.connect(f"sqlite:///{tmp_path / 'store/mlflow.db'}")
     (experiment,) = (e for e in client.search_experiments() if e.name.startswith("modes"))
-    where = "tags.`ablation.arm` = 'prints' AND tags.`ablation.kind` = 'trial'"
-    (run,) = client.search_runs([experiment.experiment_id], where)
-    log = Path(client.download_artifacts(run.info.run_id, "log.txt", str(tmp_path))).read_bytes()
+
+    def artifact(arm: str, name: str) -> bytes:
+        where = f"tags.`ablation.arm` = '{arm}' AND tags.`ablation.kind` = 'trial'"
+        run = client.search_runs([experiment.experiment_id], where)[0]
+        return Path(client.download_artifacts(run.info.run_id, name, str(tmp_path))).read_bytes()
+
+    assert artifact("hangs", "log.txt") == b"mode hangs\n"
+    assert artifact("exits", "traceback.txt").endswith(b"It had printed:\nmode exits\n")
+    log = artifact("prints", "log.txt")
     assert log.startswith(b"mode prints\n")
     assert log.endswith(b"and on 299999\n")
     assert len(log) < 1_200_000
+    where = "tags.`ablation.arm` = 'prints' AND tags.`ablation.kind` = 'trial'"
+    (run,) = client.search_runs([experiment.experiment_id], where)
     assert json.loads(run.data.tags["ablation.sources"]).keys() == {"modes.py"}

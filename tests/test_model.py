@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from unittest import mock
 
 import pytest
 import torch
@@ -21,7 +22,8 @@ from ablation.task.text.model import (
     build_classifier,
     encoders,
 )
-from ablation.task.text.model.dropout import Dropout
+from ablation.task.text.model import dropout as dropouts
+from ablation.task.text.model.dropout import Draws, Dropout
 from ablation.task.text.model.encoders import CNN, BiLSTM, build_encoder
 from ablation.task.text.model.pooling import build_pooling
 from ablation.task.text.model.streams import generator
@@ -353,7 +355,7 @@ def test_the_embedding_over_stacked_tables_is_a_loop() -> None:
 @given(share=st.floats(0.02, 0.9), seed=st.integers(0, 10_000))
 def test_dropout_keeps_the_mean_and_drops_its_share(share: float, seed: int) -> None:
     dropout = Dropout(share)
-    dropout.generator = generator(seed, "dropout")
+    dropout.draw_from(generator(seed, "dropout"))
     dropped = dropout(torch.ones(40_001))
     assert (dropped == 0).double().mean().item() == pytest.approx(share, abs=0.02)
     assert dropped.mean().item() == pytest.approx(1, abs=0.1)
@@ -365,7 +367,7 @@ def test_dropout_keeps_the_mean_and_drops_its_share(share: float, seed: int) -> 
 @pytest.mark.parametrize("dropped", [1, 77, 128, 254, 255])
 def test_dropout_drops_the_bytes_below_its_share(dropped: int, dtype: torch.dtype) -> None:
     dropout = Dropout(dropped / 256)
-    dropout.generator = generator(7, "dropout")
+    dropout.draw_from(generator(7, "dropout"))
     states = torch.randn(5, 1003, generator=generator(8, "states")).to(dtype)
     draws = torch.empty(627, dtype=torch.int64)  # 5,015 entries, eight to a draw
     draws.random_(-(2**63), None, generator=generator(7, "dropout"))
@@ -375,9 +377,22 @@ def test_dropout_drops_the_bytes_below_its_share(dropped: int, dtype: torch.dtyp
     assert torch.equal(dropout(states), torch.where(kept, states * scale, 0 * states))
 
 
+@settings(deadline=None, max_examples=50)
+@given(counts=st.lists(st.integers(0, 90), max_size=12), ahead=st.integers(1, 30))
+def test_decisions_made_ahead_are_those_of_one_draw_at_a_time(
+    counts: list[int], ahead: int
+) -> None:
+    with mock.patch.object(dropouts, "AHEAD", ahead):
+        draws, alone = Draws(generator(7, "dropout"), 77), generator(7, "dropout")
+        for count in counts:
+            drawn = torch.empty((count + 7) // 8, dtype=torch.int64)
+            drawn.random_(-(2**63), None, generator=alone)
+            assert draws.take(count).tolist() == (drawn.view(torch.uint8) >= 77)[:count].tolist()
+
+
 def test_dropout_bytes_are_uniform() -> None:
     dropout = Dropout(0.5)
-    dropout.generator = generator(1, "dropout")
+    dropout.draw_from(generator(1, "dropout"))
     # Of the eight bytes of a draw the last holds the sign: it must be as fair as the others.
     kept = torch.stack([dropout(torch.ones(8)) > 0 for _ in range(4000)]).double().mean(dim=0)
     assert (kept - 0.5).abs().max() < 0.04

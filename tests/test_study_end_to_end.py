@@ -203,8 +203,13 @@ def test_a_new_level_runs_only_its_own_trials(stored: Project, tiny_study: Path)
 
 @pytest.mark.parametrize(
     "how",
-    [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow), signal.SIGKILL],
-)
+    [
+        signal.SIGINT,
+        *(pytest.param(each, marks=pytest.mark.slow)
+          for each in (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)),
+        signal.SIGKILL,
+    ],
+)  # fmt: skip
 def test_a_killed_study_goes_on_where_it_stopped(
     stored: Project, tiny_study: Path, how: signal.Signals
 ) -> None:
@@ -579,6 +584,21 @@ def test_replaced_data_are_recorded_under_a_label_and_in_an_experiment_of_their_
     assert "nothing to run" in stored.run("run", str(tiny_study), *options)
     assert len(stored.client.search_runs([found.experiment_id])) == 4
     stored.run("report", "tiny@others")
+
+
+def test_the_parent_run_names_the_data_as_they_are_now(
+    stored: Project, tiny_study: Path, corpus: Path
+) -> None:
+    named = set()
+    for _ in range(2):
+        stored.run("run", str(tiny_study), "--seeds", "1")
+        runs = stored.client.search_runs(["1"])
+        (parent,) = (run for run in runs if run.data.tags["ablation.kind"] == "study")
+        (newest,) = {run.data.tags["ablation.data"] for run in runs if run is not parent} - named
+        assert parent.data.tags["ablation.data"] == newest
+        named.add(newest)
+        with (corpus / "train.csv").open("a") as file:
+            file.write("one more blueish word,blue\n")
 
 
 def test_a_store_option_wins_over_both_variables(

@@ -6,7 +6,6 @@ import dataclasses
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -25,7 +24,7 @@ from ablation.task.text import run as text_run
 from ablation.task.text.config import DataConfig, ModelConfig, Normal, RunConfig, TrainConfig
 from ablation.task.text.data import SPLITS, prepare
 from ablation.task.text.metrics import SCORES
-from ablation.task.text.model import build_classifier
+from ablation.task.text.model import build_classifier, by_hand, pool
 from ablation.task.text.model.dropout import Dropout
 from ablation.task.text.model.streams import generator
 from ablation.task.text.run import without_denormals
@@ -196,7 +195,7 @@ def test_arms_of_a_block_share_batch_order_and_dropout(
     splits: Splits, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     drawn: list[Tensor] = []
-    plain_batches, plain_dropout = loop.batches, Dropout.forward
+    plain_batches, plain_factors = loop.batches, Dropout.factors
 
     def recording(*arguments: object) -> Iterator[Batch]:
         for batch in plain_batches(*arguments):
@@ -204,12 +203,11 @@ def test_arms_of_a_block_share_batch_order_and_dropout(
             yield batch
 
     def dropping(self: Dropout, states: Tensor) -> Tensor:
-        if self.training:
-            drawn.append(plain_dropout(self, torch.ones_like(states)) > 0)
-        return states
+        drawn.append(plain_factors(self, states) > 0)
+        return torch.ones_like(states)
 
     monkeypatch.setattr(loop, "batches", recording)
-    monkeypatch.setattr(Dropout, "forward", dropping)
+    monkeypatch.setattr(Dropout, "factors", dropping)
     found = []
     for path, level in {
         "model.attention.bias_init": Normal(1.0),
@@ -365,22 +363,22 @@ def test_a_trial_is_trained_without_denormals_forward_and_backward(
 
     class Looking(torch.autograd.Function):
         @staticmethod
-        def forward(ctx: Any, loss: Tensor) -> Tensor:
+        def forward(ctx: Any, pooled: Tensor) -> Tensor:
             found.append(denormals_are_zero())
-            return loss.clone()
+            return pooled.clone()
 
         @staticmethod
         def backward(ctx: Any, *outputs: Tensor) -> Tensor:
             found.append(denormals_are_zero())
             return outputs[0]
 
-    def cross_entropy(*arguments: Any) -> Tensor:
-        looked: Tensor = Looking.apply(F.cross_entropy(*arguments))
-        return looked
+    def looking(*arguments: Any) -> tuple[Tensor, None]:
+        return Looking.apply(pool(*arguments)[0]), None
 
-    monkeypatch.setattr(loop, "F", SimpleNamespace(cross_entropy=cross_entropy))
+    monkeypatch.setattr(by_hand, "pool", looking)
     encoded = prepare(DataConfig(source=str(corpus)), cache=tmp_path)
-    result_of(text_run.train_once(CONFIG, 0, encoded, device="cpu"))
+    through_autograd = replace(CONFIG, "model.pooling", "mean")
+    result_of(text_run.train_once(through_autograd, 0, encoded, device="cpu"))
     assert len(found) > CONFIG.train.epochs
     assert all(found)
     assert not denormals_are_zero()

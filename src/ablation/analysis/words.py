@@ -50,8 +50,8 @@ def scope_note(effects: pd.DataFrame, declaration: Declaration) -> str:
     if declaration.measure.examples is None:
         return f"{said}: {metric} is no share of examples that were classified correctly."
     return (
-        f"{said}: what each run got right is not there for every finished run, or not for what a "
-        "failed one counts as."
+        f"{said}: scores by example are missing for a finished run or for what a failed one "
+        "counts as, or runs have different numbers of them."
     )
 
 

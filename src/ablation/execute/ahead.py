@@ -85,7 +85,9 @@ def job_of(plan: Plan, trial: Trial, folder: Path, device: str) -> Job:
         data=plan.data_of(trial),
         device=device,
         progress=progress_of(folder, trial),
-        folder=scratch_of(folder) / progress_of(folder, trial).stem,
+        folder=folder_of(folder, trial),
+        travel=task.travel,
+        sources=trial.sources,
     )
 
 
@@ -111,6 +113,16 @@ def scratch_of(folder: Path) -> Path:
         folder: Folder of the progress files.
     """
     return folder.parent.with_name("scratch") / folder.name
+
+
+def folder_of(folder: Path, trial: Trial) -> Path:
+    """Returns the path of a trial's own folder.
+
+    Args:
+        folder: Folder of the progress files.
+        trial: The trial.
+    """
+    return scratch_of(folder) / progress_of(folder, trial).stem
 
 
 def progress_of(folder: Path, trial: Trial) -> Path:

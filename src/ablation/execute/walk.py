@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from ablation.errors import Refused
 from ablation.execute import progress_file
-from ablation.execute.ahead import AHEAD, Handed, job_of, limits_of, longest_first
+from ablation.execute.ahead import AHEAD, Handed, folder_of, job_of, limits_of, longest_first
 from ablation.execute.blame import Blame, Choosy
+from ablation.execute.crew import Stranded
 from ablation.execute.live import EVERY
 from ablation.execute.processes import LimitExceeded
 from ablation.execute.worker import Job, Ran, crash_file, run_trial
@@ -119,6 +120,7 @@ class _Walking:
         self._refill(futures)
         while futures:
             done = wait(futures, timeout=EVERY, return_when=FIRST_COMPLETED).done
+            self._refill(futures)  # workers may have joined
             live = self.opened.live
             live.look(trial for future, trial in futures.items() if future not in done)
             for future in [each for each in futures if each in done]:
@@ -187,19 +189,26 @@ class _Walking:
 
     def _without_result(self, trial: Trial, error: Exception) -> Ended:
         """Returns the ending of a trial whose worker sent no result."""
+        if isinstance(error, Stranded):
+            raise error
         file = self.opened.live.file(trial)
         seen = progress_file.read(file)
         now, trace = time.time(), _trace(file)
+        plan, live = self.opened.plan, self.opened.live
+        printed = plan.study.task.printed(folder_of(live.folder, trial))
         began, device = (now, self.device) if seen is None else (seen.began, seen.device)
         given: dict[str, Any] = {"trial": trial, "began": began, "device": device}
         if (reason := self._declared(error)) is not None:
             records = () if seen is None else seen.records
             epoch = max([1, *(record.epoch for record in records)])
-            result = RunResult(status="FAILED", reason=reason, epoch=epoch, seconds=now - began)
+            result = RunResult(
+                status="FAILED", reason=reason, epoch=epoch, seconds=now - began, log=printed
+            )
             return Finished(records=records, result=result, **given)
         if not self.crew.is_broken(error):
             return Unfinished(failure=raised_by(error), **given)
-        return Unfinished(failure=lost(_said(error), trace), **given)
+        failure = lost(_said(error), trace).after(printed.decode("utf-8", "replace"))
+        return Unfinished(failure=failure, **given)
 
     def _declared(self, error: Exception) -> Reason | None:
         """Returns the reason of an outcome, if a limit was exceeded that the study declares."""

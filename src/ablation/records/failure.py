@@ -39,6 +39,11 @@ FAILURES: dict[Kind, Rule] = {
 ALIKE = 3
 """Trials of one arm that raise at one place, after which the rest of the arm is put aside."""
 
+PRINTED = "It had printed:\n"
+"""Heads what is quoted of a training's output."""
+LAST = 2000
+"""Characters of its output that are quoted."""
+
 OURS = str(Path(__file__).resolve().parents[1])
 """Folder of this package."""
 LIBRARIES = ("site-packages", "dist-packages", "/lib/python")
@@ -61,6 +66,12 @@ class Failure:
     def rule(self) -> Rule:
         """The failure's entry in :data:`FAILURES`."""
         return FAILURES[self.kind]
+
+    def after(self, printed: str) -> Failure:
+        """Returns the failure with the end of what the training had printed in its traceback."""
+        if not printed:
+            return self
+        return dataclasses.replace(self, trace=f"{self.trace}{PRINTED}{printed[-LAST:]}")
 
     def __str__(self) -> str:
         return f"{self.what} at {self.place}" if self.place else self.what

@@ -172,15 +172,14 @@ def _declare(study: Study, data: Prepared, arms: tuple[DeclaredArm, ...]) -> Dec
         scope=study.scope,
         first_seed=study.first_seed,
         confirm=study.confirm,
-        described=_described(metric),
+        described=None if study.task.metrics is METRICS else _described(metric),
         searched=searched_of(study, data.fingerprint),
     )
 
 
-def _described(metric: Metric) -> Metric | None:
-    """Returns a user-defined metric without its chance; None for a built-in one."""
-    known = METRICS.get(metric.name) == metric
-    return None if known else dataclasses.replace(metric, chance=None)
+def _described(metric: Metric) -> Metric:
+    """Returns a user-defined metric without its chance, which the declaration has."""
+    return dataclasses.replace(metric, chance=None)
 
 
 def label_of(study: str, data: str | None, fingerprint: str, taken: Mapping[str, str]) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import pickle
 import shutil
 import sys
 import time
@@ -12,17 +11,16 @@ from collections.abc import Generator, Mapping
 from pathlib import Path
 from typing import Any
 
+from ablation.records.failure import LAST, PRINTED
 from ablation.records.metric import Metric
 from ablation.records.outcome import EpochRecord, RunResult
 from ablation.task.function import log
+from ablation.task.function.config import receive
 from ablation.task.function.returned import chosen_epoch, curves, finals, hash_in, scores
 from ablation.task.function.target import Target, load
 
 OUT_OF_MEMORY = "OutOfMemoryError"
 """Name of PyTorch's exception where a GPU's memory is exhausted; PyTorch is not imported here."""
-
-LAST = 2000
-"""Characters of the log that an exception quotes."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -50,6 +48,12 @@ class Call:
     source: str
     fingerprint: str
     """12 hex digits over the data's name; the content of the inputs is part of the identity."""
+    inputs: tuple[str, ...] = ()
+    """Files and folders that the function reads."""
+    version: str = ""
+    """Text that is part of each trial's identity."""
+    data_field: str | None = None
+    """Dotted path of the configuration's field that names the data."""
 
     @property
     def rows(self) -> Mapping[str, int]:
@@ -74,7 +78,7 @@ def call(
     memory is exhausted, that is an outcome: FAILED(nan_metric), FAILED(oom).
 
     Args:
-        config: The pickled configuration.
+        config: The configuration, as :func:`ablation.task.function.config.send` returned it.
         seed: The seed.
         data: The function.
         device: ``cpu`` or ``cuda``.
@@ -85,7 +89,7 @@ def call(
             returns is no mapping of numbers with the metric in it.
     """
     began, epoch = time.perf_counter(), 0
-    path = None if folder is None else folder.with_name(f"{folder.name}.log")
+    path = None if folder is None else log.path_of(folder)
     try:
         with log.captured(path):
             steps = _steps(config, seed, data, device, folder)
@@ -102,7 +106,7 @@ def call(
     except Exception as error:
         if type(error).__name__ != OUT_OF_MEMORY:
             if said := log.read(path).decode("utf-8", "replace")[-LAST:]:
-                error.add_note(f"It had printed:\n{said}")
+                error.add_note(f"{PRINTED}{said}")
             raise
         result = RunResult(status="FAILED", reason="oom", epoch=1, seconds=0.0)
     spent = time.perf_counter() - began
@@ -111,7 +115,7 @@ def call(
     result = dataclasses.replace(result, seconds=spent, log=log.read(path))
     if folder is not None:
         shutil.rmtree(folder, ignore_errors=True)
-        folder.with_name(f"{folder.name}.log").unlink(missing_ok=True)
+        log.path_of(folder).unlink(missing_ok=True)
     return result
 
 
@@ -121,7 +125,7 @@ def _steps(
     """Runs the function, a generator or not; yields its mappings and returns its result."""
     run = load(data.target)
     _set_threads(data.threads)
-    arguments = [pickle.loads(config), seed]
+    arguments = [receive(config), seed]
     if data.target.takes_context:
         place = Path.cwd() if folder is None else folder
         place.mkdir(parents=True, exist_ok=True)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import enum
-from collections.abc import Mapping
-from pathlib import PurePath
+import pickle
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path, PurePath
 from typing import Any
 
 from ablation.errors import Refused
 from ablation.records.paths import flatten
+from ablation.task.function.target import STUDY, import_from
 
 PLAIN = (type(None), bool, int, float, complex, str, bytes, PurePath, enum.Enum)
 """Types whose values have one repr, in every process."""
@@ -36,6 +39,69 @@ def check_config(config: Any) -> None:
                 "Use numbers, text, None, enums, paths, and tuples of these; build anything else "
                 "in the function.",
             )
+    for kind in set(_classes(config)):
+        _check_class(kind)
+
+
+def send(config: Any) -> bytes:
+    """Returns a configuration as it is sent to a worker.
+
+    It is pickled, with the study files that have classes of it, because no worker can import these
+    by their names.
+    """
+    modules = sorted({kind.__module__ for kind in _classes(config)})
+    files = {name: sys.modules[name].__file__ for name in modules if name.startswith(STUDY)}
+    return pickle.dumps((files, pickle.dumps(config)))
+
+
+def files_in(sent: bytes) -> list[Path]:
+    """Returns the study files that come with a configuration that was sent."""
+    files, _ = pickle.loads(sent)
+    return [Path(file) for file in files.values()]
+
+
+def arrived_config(sent: bytes, folder: Path) -> bytes:
+    """Returns a configuration that was sent, for a worker that has its study files in a folder."""
+    files, pickled = pickle.loads(sent)
+    return pickle.dumps(({n: str(folder / Path(f).name) for n, f in files.items()}, pickled))
+
+
+def receive(sent: bytes) -> Any:
+    """Returns the configuration that :func:`send` was given."""
+    files, pickled = pickle.loads(sent)
+    for name, file in files.items():
+        import_from(name, file)
+    return pickle.loads(pickled)
+
+
+def _classes(value: Any) -> Iterator[type]:
+    """Yields the class of a value and of all that it holds."""
+    yield type(value)
+    held: list[Any] = []
+    if isinstance(value, Mapping):
+        held = list(value.values())
+    elif isinstance(value, tuple | list):
+        held = list(value)
+    elif _is_dataclass(value):
+        held = [getattr(value, each.name) for each in dataclasses.fields(value)]
+    for each in held:
+        yield from _classes(each)
+
+
+def _check_class(kind: type) -> None:
+    """Refuses a class that no worker could import."""
+    if kind.__module__ == "__main__":
+        raise Refused(
+            f"The class {kind.__qualname__} of the configuration is defined in a notebook, a "
+            "script or at a prompt, where no worker process can import it.",
+            "Write it to a file, and import it from there.",
+        )
+    if "<locals>" in kind.__qualname__:
+        raise Refused(
+            f"The class {kind.__qualname__} of the configuration is defined inside a function, "
+            "where no worker process can import it.",
+            "Define it at the top level of a module.",
+        )
 
 
 def _check_groups(group: Any, path: str) -> None:

@@ -1,4 +1,4 @@
-"""Keeps what a trial prints: Python's streams up to a limit, other output as it comes."""
+"""Keeps what a trial prints, its own output and that of programs it starts, up to a limit."""
 
 from __future__ import annotations
 
@@ -12,6 +12,10 @@ from pathlib import Path
 
 LIMIT = 1_000_000
 """Bytes that are kept of a log; of a longer one, the first and the last half of that."""
+MOST = 4 * LIMIT
+"""Bytes on disk at which a log is cut while programs write to it."""
+EVERY = 0.1
+"""Seconds between two looks at its size; a program can write 200 MB in that time."""
 
 
 class Bounded(io.TextIOBase):
@@ -52,6 +56,47 @@ class Bounded(io.TextIOBase):
             os.write(self.descriptor, b"\n[...]\n" + bytes(self.end[-self.half :]))
 
 
+class Watch(threading.Thread):
+    """Cuts a log whenever it has become too long; Python's streams alone bound themselves.
+
+    Args:
+        path: The log, which is written to its end.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(daemon=True)
+        self._path, self._ended = path, threading.Event()
+
+    def run(self) -> None:
+        """Looks at the log's size until :meth:`end` is called, and once after that."""
+        ended = False
+        while not ended:
+            ended = self._ended.wait(EVERY)
+            with contextlib.suppress(OSError):
+                if self._path.stat().st_size > MOST:
+                    self._cut()
+
+    def _cut(self) -> None:
+        kept = read(self._path)
+        os.truncate(self._path, LIMIT // 2)
+        with self._path.open("ab") as file:
+            file.write(kept[LIMIT // 2 :])
+
+    def end(self) -> None:
+        """Ends the thread."""
+        self._ended.set()
+        self.join()
+
+
+def path_of(folder: Path) -> Path:
+    """Returns the path of a trial's log.
+
+    Args:
+        folder: The trial's folder, which the log is beside.
+    """
+    return folder.with_name(f"{folder.name}.log")
+
+
 @contextlib.contextmanager
 def captured(path: Path | None) -> Iterator[None]:
     """Sends all that is printed in the block to a file, by programs started in it too.
@@ -66,14 +111,17 @@ def captured(path: Path | None) -> Iterator[None]:
     sys.stdout.flush()
     sys.stderr.flush()
     kept = [os.dup(1), os.dup(2)]
-    with path.open("wb") as file:
+    path.unlink(missing_ok=True)
+    with path.open("ab") as file:  # to its end, wherever that is after a cut
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
-    stream = Bounded(1)
+    stream, watch = Bounded(1), Watch(path)
+    watch.start()
     try:
         with contextlib.redirect_stdout(stream), contextlib.redirect_stderr(stream):
             yield
     finally:
+        watch.end()
         stream.finish()
         for number, before in zip((1, 2), kept, strict=True):
             os.dup2(before, number)

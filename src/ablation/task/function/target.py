@@ -92,6 +92,22 @@ def _arguments(run: Callable[..., Any]) -> int:
     return min(len(positional), ARGUMENTS[1])
 
 
+def arrived(target: Target, folder: Path) -> Target:
+    """Returns where a function is in a worker that has its sources in a folder.
+
+    A function of an installed package is where that is installed there.
+    """
+    name = target.module.replace(".", "/")
+    if target.module.startswith(STUDY):
+        name = Path(target.file).stem
+    is_package = Path(target.file).name == "__init__.py"
+    file = folder / (f"{name}/__init__.py" if is_package else f"{name}.py")
+    if not file.is_file():
+        spec = importlib.util.find_spec(target.module)
+        file = file if spec is None or spec.origin is None else Path(spec.origin)
+    return dataclasses.replace(target, file=str(file), places=(str(folder),))
+
+
 def load(target: Target) -> Callable[..., Any]:
     """Returns the function, importing its module if this process has not yet.
 
@@ -101,7 +117,7 @@ def load(target: Target) -> Callable[..., Any]:
     for place in target.places:
         if place not in sys.path:
             sys.path.append(place)
-    module = sys.modules.get(target.module) or _import(target)
+    module = import_from(target.module, target.file)
     try:
         found: Callable[..., Any] = getattr(module, target.name)
     except AttributeError as error:
@@ -109,17 +125,24 @@ def load(target: Target) -> Callable[..., Any]:
     return found
 
 
-def _import(target: Target) -> ModuleType:
-    if not target.module.startswith(STUDY):
-        return importlib.import_module(target.module)
-    spec = importlib.util.spec_from_file_location(target.module, target.file)
+def import_from(name: str, file: str) -> ModuleType:
+    """Returns a module, imported if this process has not yet; that of a study file by its path.
+
+    Raises:
+        ImportError: If it cannot be found.
+    """
+    if name in sys.modules:
+        return sys.modules[name]
+    if not name.startswith(STUDY):
+        return importlib.import_module(name)
+    spec = importlib.util.spec_from_file_location(name, file)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    sys.modules[target.module] = module
+    sys.modules[name] = module
     try:
         spec.loader.exec_module(module)
     except BaseException:
-        del sys.modules[target.module]
+        del sys.modules[name]
         raise
     return module

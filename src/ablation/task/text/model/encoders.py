@@ -86,10 +86,17 @@ class CNN(nn.Module):
             images = embeddings.transpose(1, 2).unsqueeze(2)  # channels last, no number moves
             states = F.conv2d(images, kernel, self.bias, padding=(0, 1))
             return states.relu_().squeeze(2).transpose(1, 2)
-        padded = F.pad(embeddings, (0, 0, 1, 1))
-        windows = torch.cat((padded[:, :-2], padded[:, 1:-1], padded[:, 2:]), dim=2)
-        states = torch.addmm(self.bias, windows.flatten(0, 1), self.weight.t()).relu_()
+        windows = windows_of(embeddings).flatten(0, 1)
+        states = torch.addmm(self.bias, windows, self.weight.t()).relu_()
         return states.view(*mask.shape, -1)
+
+
+def windows_of(
+    embeddings: Float[Tensor, "batch length embedding"],
+) -> Float[Tensor, "batch length three_embeddings"]:
+    """Returns each token's embedding between its neighbours', zeros beyond the ends."""
+    padded = F.pad(embeddings, (0, 0, 1, 1))
+    return torch.cat((padded[:, :-2], padded[:, 1:-1], padded[:, 2:]), dim=2)
 
 
 class BiLSTM(nn.Module):

@@ -91,7 +91,7 @@ def build_classifier(
         model.embedding.freeze(*pretrained)
     for name, module in model.named_modules():
         if isinstance(module, Dropout):
-            module.generator = generator(seed, "dropout", name, device=device)
+            module.draw_from(generator(seed, "dropout", name, device=device))
     return model.to(device)
 
 

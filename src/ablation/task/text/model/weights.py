@@ -121,8 +121,11 @@ class Masking:
     def _filled(self, scores: Tensor, padding: Tensor) -> Tensor:
         """Returns the normaliser's weights where padding has the fill for its score."""
         lowered = self._lowered(scores)
-        fill = torch.finfo(lowered.dtype).min if self.fill == "min" else float(self.fill)
-        return self.normaliser(lowered.masked_fill(padding, fill))
+        return self.normaliser(lowered.masked_fill(padding, self.number(lowered.dtype)))
+
+    def number(self, dtype: torch.dtype) -> float:
+        """Returns the fill as a number of a precision."""
+        return torch.finfo(dtype).min if self.fill == "min" else float(self.fill)
 
     def _lowered(self, scores: Tensor) -> Tensor:
         """Returns the scores in the precision of the weights."""

@@ -9,13 +9,13 @@ from collections.abc import Generator, Mapping
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from ablation.records.metric import METRICS
 from ablation.records.outcome import EpochRecord, Reason, RunResult
 from ablation.task.text.config import RunConfig
 from ablation.task.text.model import Classifier, Pretrained, build_classifier, pool
+from ablation.task.text.model.by_hand import loss_and_gradients
 from ablation.task.text.model.streams import generator
 from ablation.task.text.shown import TOKENS, shown_texts
 from ablation.task.text.train.adam import Adam
@@ -69,16 +69,14 @@ def train(
         losses, counts = [], []
         for batch in batches(fitted, config.train.batch_size, config.train.batching, order):
             optimizer.clear_gradients()
-            logits = model(*batch.inputs, table=optimizer.look_up(batch.ids))
-            loss = F.cross_entropy(logits, batch.labels)
-            loss.backward()
+            rows = optimizer.look_up(batch.ids)
+            losses.append(loss_and_gradients(model, batch.inputs, rows, batch.labels))
+            counts.append(len(batch.labels))
             if at_start is not None:
                 metrics = at_start | probes.gradients()
                 yield EpochRecord(epoch=0, seconds=time.perf_counter() - began, metrics=metrics)
                 at_start = None
             optimizer.step()
-            losses.append(loss.detach())
-            counts.append(len(batch.labels))
         optimizer.settle()
         metrics = {"train/loss": _mean(losses, counts)}
         reason = _failure(metrics["train/loss"], epoch, classes, model)
@@ -180,6 +178,7 @@ def _result(
         logits_hash=_hash({"logits": logits}),
         correct=np.packbits(right).tobytes(),
         attention=_attention(model, test),
+        parameters=sum(each.numel() for each in model.parameters()),
     )
 
 

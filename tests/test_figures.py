@@ -224,6 +224,27 @@ def test_curves_have_a_band_for_some_arms_and_failed_runs_end_in_a_cross(
     assert_apart(figure)
 
 
+@pytest.mark.parametrize("most", [0.35, 2.0, 400.0])
+def test_a_log_axis_has_numbers_however_little_it_spans(most: float) -> None:
+    ends = [(1, 0.31), (2, most)]
+    bands = pd.DataFrame(
+        [("base", "probe", "displacement_query", epoch, 4, value, value, value)
+         for epoch, value in ends],
+        columns=["arm", "split", "metric", "epoch", "n", "mean", "low", "high"],
+    )  # fmt: skip
+    ended = pd.DataFrame(columns=["arm", "seed", "split", "metric", "epoch", "value", "last"])
+    colours = {"base": ARM_COLOURS[0]}
+    figure = draw_curves(bands, ended, colours, [Panel("probe", "displacement_query")])
+    figure.draw_without_rendering()
+    axis = figure.axes[0].yaxis
+    low, high = axis.get_view_interval()
+    ticks = [tick for tick in (*axis.get_major_ticks(), *axis.get_minor_ticks())
+             if low <= tick.get_loc() <= high and tick.label1.get_text()]  # fmt: skip
+    assert len(ticks) >= 2
+    assert all(float(tick.label1.get_text()) == pytest.approx(tick.get_loc()) for tick in ticks)
+    assert_apart(figure)
+
+
 def test_interactions_are_white_inside_the_margin() -> None:
     cells = pd.DataFrame(
         [("a", "x", 1.0), ("a", "y", -5.0), ("b", "x", 8.0), ("b", "y", 0.0)],

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future
 from contextlib import closing
 from pathlib import Path
@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 import pytest
 from filelock import FileLock
+from synthetic import small_figures
 
 from ablation import cli, mirror, tracking
 from ablation.execute import Glance
@@ -111,10 +112,14 @@ def project(
 
 
 @pytest.fixture
-def stored(project: Project, empty_store: Path) -> Project:
-    """A project whose databases exist."""
+def stored(project: Project, empty_store: Path) -> Iterator[Project]:
+    """A project whose databases exist; reports that this process builds have small figures.
+
+    Its other processes draw all that they show, and so does a :func:`project` alone.
+    """
     shutil.copytree(empty_store, project.folder, dirs_exist_ok=True)
-    return project
+    with small_figures():
+        yield project
 
 
 def alive(folder: Path) -> list[int]:

@@ -100,12 +100,15 @@ def _doubts(basis: Basis) -> Iterator[str]:
     chosen = basis.chosen
     if late := list(chosen.loc[chosen["share"] > HALF, "arm"]):
         yield (
-            f"Training was cut short in {_named(late)}: in more than half of the runs the chosen "
-            "epoch was the last. Give more epochs before the level is blamed."
+            f"Training was cut short in {_named(late, of=len(chosen))}: in more than half of the "
+            "runs the chosen epoch was the last. Give more epochs before the level is blamed."
         )
 
 
-def _named(arms: Sequence[str]) -> str:
+def _named(arms: Sequence[str], of: int = 0) -> str:
+    """Returns the arms' names, or their number where they are all of several."""
+    if len(arms) == of > 1:
+        return f"all {of} arms"
     few = arms if len(arms) <= MOST_NAMED else [*arms[: MOST_NAMED - 1], "others"]
     *head, last = few
     return f"{', '.join(head)} and {last}" if head else last

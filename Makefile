@@ -5,13 +5,16 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 # Passed on to `ablation` if given.
+# WORKERS_AT: the address of a Dask scheduler (docs/cluster.md).
 OPTIONS = $(if $(DATA),--data "$(DATA)") $(if $(TEXT),--text "$(TEXT)") $(if $(LABEL),--label "$(LABEL)")
 PLACES = $(if $(STORE),--store "$(STORE)") $(if $(REPORTS),--reports "$(REPORTS)")
-BUDGET = $(if $(SEEDS),--seeds "$(SEEDS)") $(if $(WORKERS),--workers "$(WORKERS)") $(if $(DEVICE),--device "$(DEVICE)")
+BUDGET = $(if $(SEEDS),--seeds "$(SEEDS)") $(if $(WORKERS),--workers "$(WORKERS)") $(if $(DEVICE),--device "$(DEVICE)") \
+  $(if $(WORKERS_AT),--workers-at "$(WORKERS_AT)")
 FOLLOWED = $(if $(FOLLOW_UP),--follow-up)
 
 .PHONY: setup study report reports-check samples readme ui dashboard calibration bench bench-report
-.PHONY: bench-step bench-overhead bench-scaling bench-growth chaos check test test-browser test-all clean
+.PHONY: bench-step bench-overhead bench-scaling bench-growth bench-ends bench-cluster chaos check
+.PHONY: test test-browser test-all test-cluster clean
 .DEFAULT_GOAL := study
 
 # Set up again if the folder was moved or copied, because .venv points to the old place.
@@ -90,9 +93,19 @@ bench-overhead: $(READY)
 bench-scaling: $(READY)
 	$(BIN)/python benchmarks/scaling.py
 
+# Compares training in a Dask worker with the pool's, in pairs: some minutes.
+bench-cluster: $(READY)
+	$(BIN)/python benchmarks/cluster.py
+
 # Measures how cost grows with vocabulary, texts, length and trials: some minutes.
 bench-growth: $(READY)
 	$(BIN)/python benchmarks/growth.py
+
+# Times a small study to its first training, after its last one, and with nothing left to do; in turns
+# with another source tree if AGAINST names one.
+bench-ends: $(READY)
+	$(BIN)/python benchmarks/ends.py $(if $(ROUNDS),--rounds "$(ROUNDS)") \
+	  $(if $(AGAINST),--against "$(AGAINST)")
 
 # Measures time and memory of reports of up to 10,000 runs.
 bench-report: $(READY)
@@ -122,7 +135,11 @@ test-all: $(READY)
 	  PIP_USER=0 $(BIN)/python -m pip install -qq --disable-pip-version-check --no-build-isolation \
 	    -c requirements.lock -e '.[transformers]' \
 	  || echo "No transformers: the test of examples/hf_trainer.py is skipped."
-	$(BIN)/python -m pytest -m "not browser"
+	$(BIN)/python -m pytest -m "not browser and not cluster"
+
+# Hosts as network namespaces: needs root.
+test-cluster: $(READY)
+	$(BIN)/python -m pytest -m cluster --numprocesses=0
 
 # Installs Debian's browser and driver; on other systems, put both on the PATH.
 test-browser: $(READY)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import os
 import shutil
 import socket
+import subprocess
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -19,7 +22,7 @@ from hypothesis import strategies as st
 from synthetic import declaration
 
 from ablation import tracking
-from ablation.cli import pages
+from ablation.cli import guard, pages
 from ablation.errors import Refused
 from ablation.execute import progress_file
 from ablation.execute.live import AFTER, EVERY, Live
@@ -305,3 +308,42 @@ def test_a_server_that_ends_by_itself_is_named(tmp_path: Path) -> None:
         process.terminate()
         with pytest.raises(Refused, match="MLflow's server ended"):
             pages.until_it_listens(process, port)
+
+
+@pytest.mark.slow
+def test_a_server_ends_with_the_command_that_was_killed(tmp_path: Path, empty_store: Path) -> None:
+    shutil.copytree(empty_store, tmp_path / "store")
+    with socket.socket() as free:
+        free.bind((pages.HOST, 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "ablation", "ui", "--port", str(port)]
+    process = subprocess.Popen([*command, "--store", str(tmp_path / "store")])
+    until = time.monotonic() + 600
+    while not pages.listens(port):
+        assert time.monotonic() < until
+        assert process.poll() is None
+        time.sleep(0.2)
+    process.kill()
+    process.wait()
+    while pages.listens(port):
+        assert time.monotonic() < until
+        time.sleep(0.2)
+
+
+def test_what_is_guarded_ends_with_its_caller(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "begun")
+    endless = f"import time; open({str(tmp_path / 'begun')!r}, 'w').close(); time.sleep(600)"
+    caller = f"""
+import subprocess, sys, time
+subprocess.Popen([sys.executable, {guard.__file__!r}, sys.executable, "-c", {endless!r}],
+                 stdin=subprocess.PIPE)
+time.sleep(600)
+"""
+    ours, theirs = os.pipe()  # every process of the three holds its other end
+    process = subprocess.Popen([sys.executable, "-c", caller], stdout=theirs)
+    os.close(theirs)
+    assert (tmp_path / "begun").read_text() == ""
+    process.kill()
+    process.wait()
+    assert os.read(ours, 1) == b""
+    os.close(ours)

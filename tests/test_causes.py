@@ -82,6 +82,7 @@ def test_any_text_becomes_one_line_of_bounded_length(text: str) -> None:
         (PermissionError(errno.EACCES, "Permission denied", "/x"), "Make it writable"),
         (ValueError("attempt to write a readonly database"), "Make it writable"),
         (ValueError("database is locked"), "End the process that uses it"),
+        (ValueError("(sqlite3.OperationalError) disk I/O error"), "disk is full or broken"),
         (ModuleNotFoundError("No module named 'psycopg'"), "attention-ablation[postgres]"),
         (ValueError('FATAL: password authentication failed for user "me"'), "user and password"),
         (ConnectionRefusedError(errno.ECONNREFUSED, "Connection refused"), "Start the server"),

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 
+import numpy as np
 import pandas as pd
 import pytest
 from synthetic import arms_named, content, declaration
 
 from ablation.analysis.checks import CHECKS, Facts, findings
+from ablation.config import RunConfig
+from ablation.records.paths import replace
 from ablation.report import Basis
 from ablation.report.parts import checks
+from ablation.task.text.data.encoded import Split
+from ablation.task.text.train import first_step
 
 FAIR = {"train.epochs": "8", "model.pooling": "'attention'"}
 
@@ -38,6 +43,58 @@ FOUND = {
 }
 
 
+MORE = {
+    "effort": {"declaration": declaration(arms=arms_named(["base", "other"], [
+        {"optimizer.max_steps": "10"}, {"optimizer.max_steps": "20"}]))},
+    "same model": {"first_steps": {"base": "cd", "other": "ab", "third": "ab"}},
+    "same model ": {"effects": verdict("").assign(n=[3, 3], ties=[0, 3])},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", list(MORE))
+def test_a_check_finds_it_in_other_ways_too(name: str) -> None:
+    found = findings(facts(**MORE[name]))
+    assert [said.partition(":")[0] for said in found] == [name.strip()]
+
+
+def test_a_check_knows_nothing_of_models_that_a_task_does_not_make() -> None:
+    assert findings(facts(first_steps={"base": "", "other": ""})) == []
+    assert findings(facts(effects=verdict("").assign(n=[3, 3], ties=[0, 2]))) == []
+
+
+TOKENS = Split(
+    tokens=np.arange(40, dtype=np.int32) % 11 + 2,
+    offsets=np.arange(0, 41, 5),
+    sentences=np.union1d(np.arange(0, 41, 5), [2, 12, 33]),
+    labels=np.arange(8) % 2,
+)
+
+
+def begun(**changes: object) -> str:
+    config = RunConfig()
+    for path, value in changes.items():
+        config = replace(config, path.replace("__", "."), value)
+    return first_step(config, TOKENS, vocabulary_size=13, classes=2).first_step
+
+
+@pytest.mark.parametrize(
+    ("changes", "same"),
+    [
+        ({}, True),
+        ({"model__attention__fill": -1e9}, True),
+        ({"model__top_k": 7}, True),
+        ({"model__top_k": 7, "model__pooling": "top_k"}, False),
+        ({"model__dropout": 0.1}, False),
+        ({"model__attention__init_std": 0.5}, False),
+        ({"model__attention__train_query": False}, False),
+        ({"train__learning_rate": 0.001}, False),
+        ({"model__kind": "hierarchical"}, False),
+    ],
+)
+def test_arms_that_begin_alike_are_one_model(changes: dict[str, object], same: bool) -> None:
+    assert (begun(**changes) == begun()) == same
+
+
 @pytest.mark.parametrize("name", [check.name for check in CHECKS])
 def test_each_check_finds_what_it_is_for(name: str) -> None:
     found = [said for said in findings(facts(**FOUND[name])) if said.startswith(f"{name}: ")]
@@ -55,5 +112,8 @@ def test_a_fair_study_has_no_findings() -> None:
 def test_a_report_tells_the_findings() -> None:
     given = content()
     given.judged.effects.loc[1, "verdict"] = "IDENTICAL"
+    sizes = {arm.name: 100 + i * 11 for i, arm in enumerate(given.declaration.arms)}
+    given = dataclasses.replace(given, record={**given.record, "sizes": sizes})
     (block,) = checks.section(Basis(given))
+    assert any("parameters and" in said for said in block.items)  # type: ignore[union-attr]  # a list of points
     assert any("leaves the baseline's very weights" in said for said in block.items)  # type: ignore[union-attr]  # a list of points

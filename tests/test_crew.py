@@ -7,6 +7,8 @@ import multiprocessing
 import os
 import shutil
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import BrokenExecutor, Future, ThreadPoolExecutor
@@ -120,6 +122,22 @@ def test_workers_of_a_fork_server_that_is_the_callers_have_our_variables(
     assert "ABLATION_TEST" not in os.environ
 
 
+MAPS = """
+import os, pathlib
+from ablation.execute import ProcessCrew
+with ProcessCrew(1) as crew:
+    for pid in (os.getpid(), crew.submit(os.getpid).result()):
+        print(pathlib.Path(f"/proc/{pid}/maps").read_text())
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="read from /proc")
+def test_no_process_has_a_semaphore_that_a_kill_would_leave() -> None:
+    ran = subprocess.run([sys.executable, "-c", MAPS], capture_output=True, text=True, check=True)
+    assert "[stack]" in ran.stdout
+    assert "/dev/shm" not in ran.stdout
+
+
 @pytest.mark.parametrize(
     ("seen", "dealt"),
     [("2,5,7", ["2", "5", "7", "2"]), ("3", ["3"] * 4), ("", [""] * 4), ("-1", ["-1"] * 4)],
@@ -156,8 +174,11 @@ def test_a_worker_that_takes_a_lost_ones_place_has_its_number(tmp_path: Path) ->
     workers.shutdown()
 
 
-def test_a_call_is_kept_away_from_workers_as_long_as_there_are_others() -> None:
+def test_a_call_is_kept_away_from_workers_as_long_as_there_are_others(tmp_path: Path) -> None:
     two = Processes(2, multiprocessing.get_context("forkserver"), keep_number)
+    os.mkfifo(tmp_path / "pipe")
+    both = [two.submit(meet, str(tmp_path / "pipe")) for _ in range(2)]
+    assert {each.result(timeout=60) for each in both} == {"0", "1"}  # so both are ready
     away = [two.submit_limited(Limits(), os.getenv, "NUMBER", avoided=[0]) for _ in range(4)]
     assert {each.result(timeout=60) for each in away} == {"1"}
     assert {two.worker_of(each) for each in away} == {1}

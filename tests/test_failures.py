@@ -32,6 +32,24 @@ def two() -> Iterator[Processes]:
     made.shutdown()
 
 
+class Unstartable:
+    """A context that starts no process, as where a library fails at its import."""
+
+    Pipe = staticmethod(multiprocessing.Pipe)
+
+    def Process(self, **_: object) -> object:
+        raise EOFError("unexpected EOF")
+
+
+def test_where_no_process_can_be_started_every_call_fails() -> None:
+    none = Processes(2, Unstartable())
+    calls = [none.submit(pow, 2, 3) for _ in range(3)]
+    for call in calls:
+        with pytest.raises(WorkerLost, match="no process can be started"):
+            call.result(timeout=20)
+    none.shutdown()
+
+
 def test_a_lost_process_costs_its_own_call_alone_and_is_replaced(two: Processes) -> None:
     dying = {two.submit(os._exit, 0): "exit code 0", two.submit(os.abort): "SIGABRT"}
     others = [two.submit(pow, 2, n) for n in range(20)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -15,16 +16,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from mlflow.entities import ViewType
 from servers import postgres, server
 
-from ablation import tracking
+from ablation import mirror, tracking
 from ablation.errors import Refused
 from ablation.tracking import lease as leases
 from ablation.tracking import owner
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
-    from mlflow.entities import Run
 
 
 @pytest.fixture
@@ -188,43 +189,88 @@ def test_of_simultaneous_starts_never_two_hold_the_lease(record: str, tmp_path: 
     assert not alive(client, place)
 
 
-def _run(folder: Path, study: Path, record: str) -> subprocess.Popen[str]:
+GATED = """
+from ablation.spec import Metric, Study
+
+def train(config, seed, context):
+    if seed:
+        open({gate!r}).close()  # waits until somebody writes
+    return {{"score": 0.5 + seed / 10 + config["bias"]}}
+
+study = Study(name="gated", question="Q?", run=train, config={{"bias": 0.0}}, seeds=4,
+              metric=Metric("score", examples=None), factor="bias", levels=(0.0, 0.1, 0.2),
+              baseline=0.0, margin=0.02)
+"""
+
+
+def _start(folder: Path, record: str) -> subprocess.Popen[str]:
     """Starts a study from a folder of its own, as another machine would."""
-    folder.mkdir()
+    here = folder / f"start{len(list(folder.glob('start*')))}"
+    here.mkdir()
+    mirrored = {"ABLATION_STORAGE": f"sqlite:///{folder / 'optuna.db'}"}
     return subprocess.Popen(
-        [sys.executable, "-m", "ablation", "run", str(study), "--workers", "1"],
-        cwd=folder, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        env=os.environ | {"MLFLOW_TRACKING_URI": record},
+        [sys.executable, "-m", "ablation", "run", str(folder / "gated.py"), "--workers", "1"],
+        cwd=here, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        env=os.environ | mirrored | {"MLFLOW_TRACKING_URI": record},
     )  # fmt: skip
 
 
+def _content(client: MlflowClient, storage: str) -> dict[str, object]:
+    """All that is recorded and mirrored but leases, as plain values."""
+    found: dict[str, object] = {
+        run.info.run_id: (
+            run.info.status, run.info.lifecycle_stage, run.data.tags, run.data.metrics
+        )
+        for run in client.search_runs(_places(client), run_view_type=ViewType.ALL)
+        if run.data.tags["ablation.kind"] != "lease"
+    }  # fmt: skip
+    with mirror.reading(storage) as query:
+        shown = mirror.trials(query, "gated", "score")
+    return found | {key: (each.state, each.outcome) for key, each in shown.items()}
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("record", ["postgres", "server"], indirect=True)
 def test_late_and_simultaneous_starts_change_nothing_of_the_first(
-    record: str, tmp_path: Path, tiny_study: Path
+    record: str, tmp_path: Path
 ) -> None:
-    text = tiny_study.read_text().replace("seeds=2", "seeds=4").replace("epochs=2", "epochs=20")
-    tiny_study.write_text(text)
-    tracking.connect(record)
-    first = [_run(tmp_path / f"first{n}", tiny_study, record) for n in range(2)]
+    gate, storage = tmp_path / "gate", f"sqlite:///{tmp_path / 'optuna.db'}"
+    os.mkfifo(gate)
+    (tmp_path / "gated.py").write_text(GATED.format(gate=str(gate)))
     client = tracking.connect(record)
-    until = time.monotonic() + 120
-    while not _runs(client, "trial"):
-        assert time.monotonic() < until, "no trial was recorded"
+    both = [_start(tmp_path, record) for _ in range(2)]
+    until = time.monotonic() + 400
+    while sum(each.poll() is not None for each in both) != 1 or _finished(client) < 3:
+        assert time.monotonic() < until, "no start goes on alone"
         time.sleep(0.2)
-    late = [_run(tmp_path / f"late{n}", tiny_study, record) for n in range(3)]
-    ended = {each: each.communicate(timeout=400) for each in (*first, *late)}
-    codes = Counter(each.returncode for each in ended)
-    assert codes == {0: 1, 2: 4}, [out + err for out, err in ended.values()]
-    for process, (out, err) in ended.items():
-        if process.returncode:
-            assert len(err.strip().splitlines()) == 2, out + err
-            assert "has been running 'tiny' since" in err
-    assert Counter(run.info.status for run in _runs(client, "trial")) == {"FINISHED": 12}
-    assert len({run.data.tags["ablation.key"] for run in _runs(client, "trial")}) == 12
-    assert not _runs(client, "lease")
+    first, second = sorted(both, key=lambda each: each.returncode is not None)
+    _check_refused(*second.communicate(timeout=60), second.returncode)
+    before = _content(client, storage)
+    late = [_start(tmp_path, record) for _ in range(8)]
+    for each in late:
+        _check_refused(*each.communicate(timeout=900), each.returncode)
+    after = _content(client, storage)
+    assert {name: after.get(name) for name in before} == before
+    held = os.open(gate, os.O_RDWR)
+    out, err = first.communicate(timeout=400)
+    os.close(held)
+    assert first.returncode == 0, out + err
+    runs = client.search_runs(_places(client))
+    kinds = Counter((run.data.tags["ablation.kind"], run.info.status) for run in runs)
+    assert kinds == {("study", "FINISHED"): 1, ("trial", "FINISHED"): 12}
+    keys = {run.data.tags["ablation.key"] for run in runs if "ablation.key" in run.data.tags}
+    assert len(keys) == 12
 
 
-def _runs(client: MlflowClient, kind: str) -> list[Run]:
-    places = [each.experiment_id for each in client.search_experiments()]
-    return list(client.search_runs(places, f"tags.`ablation.kind` = '{kind}'"))
+def _check_refused(out: str, err: str, code: int | None) -> None:
+    assert code == 2, out + err
+    assert len(err.strip().splitlines()) == 2, out + err
+    assert re.search("(has been|is) running 'gated'", err), err
+
+
+def _places(client: MlflowClient) -> list[str]:
+    return [each.experiment_id for each in client.search_experiments()]
+
+
+def _finished(client: MlflowClient) -> int:
+    where = "tags.`ablation.kind` = 'trial' AND attributes.status = 'FINISHED'"
+    return len(client.search_runs(_places(client), where))

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from test_study_end_to_end import Project, project, stored  # noqa: F401 - the fixtures
+
+from ablation.mirror import Mirror
 
 FAULT = "CREATE TRIGGER fault BEFORE {} BEGIN SELECT RAISE(ABORT, 'a fault'); END"
 
@@ -33,20 +37,29 @@ def test_a_mirror_that_cannot_be_written_stops_nothing_and_is_mended(
     assert "0 missing" in stored.run("plan", str(tiny_study))
 
 
+def fail(_: Mirror) -> None:
+    raise OSError("a fault")
+
+
+def delete(mirror: Mirror) -> None:
+    """Deletes the Optuna study, as somebody may in the dashboard."""
+    mirror._storage.delete_study(mirror._study)
+
+
+@pytest.mark.parametrize("fault", [fail, delete])
 def test_a_fault_that_has_passed_by_the_end_is_mended_there(
     stored: Project,  # noqa: F811 - the fixture
     tiny_study: Path,
     monkeypatch: pytest.MonkeyPatch,
+    fault: Callable[[Mirror], None],
 ) -> None:
-    from ablation.mirror.write import Mirror
-
     finish, calls = Mirror.finish, []
 
-    def fail_once(*given: object) -> None:
+    def fail_once(self: Mirror, *given: Any) -> None:
         calls.append(given)
         if len(calls) == 2:
-            raise OSError("a fault")
-        finish(*given)  # type: ignore[arg-type]
+            fault(self)
+        finish(self, *given)
 
     monkeypatch.setattr(Mirror, "finish", fail_once)
     assert "could not be" not in stored.run("run", str(tiny_study))

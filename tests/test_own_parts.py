@@ -24,6 +24,7 @@ from ablation.task.text.config import (
 )
 from ablation.task.text.data import prepare, read_vectors
 from ablation.task.text.model import build_classifier, dry_run
+from ablation.task.text.task import made
 from ablation.task.text.train import Texts, rehearse, train
 from ablation.task.text.train.adam import Adam
 
@@ -198,6 +199,20 @@ def test_user_classes_are_trained_before_a_study(
     assert rehearsed("Sum") == ""
     assert rehearsed("Sum", kind="hierarchical") == ""
     assert "padding changes a text's logits" in rehearsed("Inverted")
+
+
+@pytest.mark.parametrize("name", ["Lazy", "EvalOnly"])
+def test_a_plan_refuses_what_cannot_take_its_first_step(
+    tmp_path: Path, corpus: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    text = TRAINED.replace("if not self.training", "if self.training")
+    (tmp_path / "parts_to_plan.py").write_text(text)
+    source = DataConfig(source=str(corpus))
+    config = RunConfig(data=source, model=ModelConfig(pooling=f"parts_to_plan:{name}"))
+    encoded = prepare(source, cache=tmp_path / "cache")
+    with pytest.raises(Refused, match=f"parts_to_plan:{name} cannot be trained: "):
+        made(config, encoded)
 
 
 def test_a_study_that_does_not_fit_is_refused_before_anything_is_written(

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
+import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -92,3 +95,68 @@ def test_a_cache_on_a_disk_that_takes_none_is_refused(
         prepare(DataConfig(source=str(corpus)), cache=disk / "cache")
     assert "ABLATION_CACHE" in refusal.value.way_out
     assert list(disk.iterdir()) == []
+
+
+STUDY = """
+from ablation.spec import Metric, Study
+
+def train(config, seed, context):
+    return {"score": 0.5 + seed / 100 + config["bias"]}
+
+study = Study(name="filling", question="Q?", run=train, config={"bias": 0.0}, seeds=20,
+              metric=Metric("score", examples=None), factor="bias", levels=(0.0, 0.1),
+              baseline=0.0, margin=0.02)
+"""
+
+
+def run(folder: Path, *places: str) -> subprocess.CompletedProcess[str]:
+    """Runs the study in a process of its own."""
+    (folder / "filling.py").write_text(STUDY)
+    command = [sys.executable, "-m", "ablation", "run", "filling.py", "--workers", "1", *places]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+
+
+def check_refused(ran: subprocess.CompletedProcess[str]) -> None:
+    assert ran.returncode == 2, ran.stdout + ran.stderr
+    assert len(ran.stderr.strip().splitlines()) == 2, ran.stderr
+    assert re.search("Free disk space|the disk is full", ran.stderr), ran.stderr
+
+
+def leave_free(disk: Path, kilobytes: int) -> Path:
+    """Fills a disk up to some rest; returns the file that does."""
+    free = shutil.disk_usage(disk).free - kilobytes * 1024
+    ballast = disk / "ballast"
+    ballast.write_bytes(bytes(free))
+    return ballast
+
+
+@pytest.mark.parametrize("kilobytes", [20, 300])
+def test_a_store_whose_disk_fills_up_stops_cleanly_and_goes_on(
+    mount: Mount, tmp_path: Path, empty_store: Path, kilobytes: int
+) -> None:
+    disk = mount("size=64m")
+    for name in ("mlflow.db", "optuna.db"):
+        files.backup(empty_store / name, disk / name)
+    ballast = leave_free(disk, kilobytes)
+    check_refused(run(tmp_path, "--store", str(disk)))
+    ballast.unlink()
+    ran = run(tmp_path, "--store", str(disk))
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    client = tracking.connect(places(disk).tracking)
+    ids = [each.experiment_id for each in client.search_experiments()]
+    runs = client.search_runs(ids, "tags.`ablation.kind` = 'trial' AND status = 'FINISHED'")
+    assert len(runs) == len({each.data.tags["ablation.key"] for each in runs}) == 40
+    assert not client.search_runs(ids, "status = 'RUNNING'")
+
+
+def test_reports_on_a_full_disk_are_written_once_there_is_room(
+    mount: Mount, tmp_path: Path
+) -> None:
+    disk = mount("size=16m")
+    ballast = leave_free(disk, 8)
+    store = ("--store", str(tmp_path / "store"))
+    check_refused(run(tmp_path, *store, "--reports", str(disk / "reports")))
+    ballast.unlink()
+    ran = run(tmp_path, *store, "--reports", str(disk / "reports"))
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert (disk / "reports/filling/index.html").exists()

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future
 from contextlib import closing
 from pathlib import Path
@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 import pytest
 from filelock import FileLock
+from synthetic import small_figures
 
 from ablation import cli, mirror, tracking
 from ablation.execute import Glance
@@ -111,10 +112,14 @@ def project(
 
 
 @pytest.fixture
-def stored(project: Project, empty_store: Path) -> Project:
-    """A project whose databases exist."""
+def stored(project: Project, empty_store: Path) -> Iterator[Project]:
+    """A project whose databases exist; reports that this process builds have small figures.
+
+    Its other processes draw all that they show, and so does a :func:`project` alone.
+    """
     shutil.copytree(empty_store, project.folder, dirs_exist_ok=True)
-    return project
+    with small_figures():
+        yield project
 
 
 def alive(folder: Path) -> list[int]:
@@ -203,8 +208,13 @@ def test_a_new_level_runs_only_its_own_trials(stored: Project, tiny_study: Path)
 
 @pytest.mark.parametrize(
     "how",
-    [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow), signal.SIGKILL],
-)
+    [
+        signal.SIGINT,
+        *(pytest.param(each, marks=pytest.mark.slow)
+          for each in (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)),
+        signal.SIGKILL,
+    ],
+)  # fmt: skip
 def test_a_killed_study_goes_on_where_it_stopped(
     stored: Project, tiny_study: Path, how: signal.Signals
 ) -> None:
@@ -579,6 +589,21 @@ def test_replaced_data_are_recorded_under_a_label_and_in_an_experiment_of_their_
     assert "nothing to run" in stored.run("run", str(tiny_study), *options)
     assert len(stored.client.search_runs([found.experiment_id])) == 4
     stored.run("report", "tiny@others")
+
+
+def test_the_parent_run_names_the_data_as_they_are_now(
+    stored: Project, tiny_study: Path, corpus: Path
+) -> None:
+    named = set()
+    for _ in range(2):
+        stored.run("run", str(tiny_study), "--seeds", "1")
+        runs = stored.client.search_runs(["1"])
+        (parent,) = (run for run in runs if run.data.tags["ablation.kind"] == "study")
+        (newest,) = {run.data.tags["ablation.data"] for run in runs if run is not parent} - named
+        assert parent.data.tags["ablation.data"] == newest
+        named.add(newest)
+        with (corpus / "train.csv").open("a") as file:
+            file.write("one more blueish word,blue\n")
 
 
 def test_a_store_option_wins_over_both_variables(

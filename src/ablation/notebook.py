@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import base64
-import contextlib
-import sys
 from collections.abc import Iterator, Mapping
 from functools import cached_property, partial
 from pathlib import Path
@@ -262,7 +260,7 @@ def run(
     from ablation.cli.recorded import write_report
     from ablation.execute import ProcessCrew, session
     from ablation.execute.alone import alone
-    from ablation.execute.crew import prepare_pool
+    from ablation.execute.crew import main_unknown, prepare_pool
     from ablation.execute.garbage import loading
     from ablation.execute.walk import Orders
     from ablation.records.places import places
@@ -289,7 +287,7 @@ def run(
     where = places(None if store is None else Path(store))
     task = given.study.task
     at_once = workers or max(1, cores() // task.threads)
-    with _main_unknown(), ProcessCrew(at_once) as crew:
+    with main_unknown(), ProcessCrew(at_once) as crew:
         prepare_pool(*task.preload, environment=task.environment)
         with session(given, where) as opened:
             for _ in follow(opened, crew, None, Orders(device=device)):
@@ -298,23 +296,6 @@ def run(
             failures = "; ".join(opened.attempts.summary())
             raise Refused(f"No trial has an outcome. {failures}", "Fix it and run it again.")
         return Loaded(write_report(opened.home, where, Path(reports), crew))
-
-
-@contextlib.contextmanager
-def _main_unknown() -> Iterator[None]:
-    """Keeps worker processes from running the calling script again, as they would a module.
-
-    Without this, a script needs ``if __name__ == "__main__"`` around its call.
-    """
-    main = sys.modules["__main__"]
-    known: dict[str, Any] = {
-        name: vars(main).pop(name) for name in ("__file__", "__spec__") if name in vars(main)
-    }
-    main.__spec__ = None
-    try:
-        yield
-    finally:
-        main.__dict__.update(known)
 
 
 def load(name: str, *, store: Path | str | None = None) -> Loaded:

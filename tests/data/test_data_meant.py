@@ -148,6 +148,19 @@ def test_a_class_that_a_split_lacks_is_named(
     assert "test has no row of 1 of 2 classes: 'cold'." in warned(corpus)
 
 
+def test_a_rare_class_is_named(tmp_path: Path, write: Write, opened: Open) -> None:
+    labels = ["warm"] * 150 + ["cold"] * 150 + ["wet"]
+    columns = {"text": [f"text {i}" for i in range(301)], "label": labels}
+    write(
+        tmp_path / "set" / "test.csv", {"text": ["a", "b", "c"], "label": ["warm", "cold", "wet"]}
+    )
+    write(tmp_path / "set" / "validation.csv", {"text": ["d"] * 9, "label": ["warm"] * 9})
+    corpus = opened(write(tmp_path / "set" / "train.csv", columns).parent)
+    assert "1 of 3 classes have less than 1% of the 301 rows of train each: 'wet' (1)." in warned(
+        corpus
+    )
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [

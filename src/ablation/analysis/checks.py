@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pandas as pd
 
@@ -22,8 +22,10 @@ QUARTER = 0.25
 POWER = 0.8
 """Probability with which a difference of the margin should be found."""
 
-EFFORT = ("train.epochs", "train.batch_size", "train.learning_rate")
-"""Paths that decide how long and how fast an arm is trained."""
+EFFORT = {
+    "epochs", "num_train_epochs", "steps", "max_steps", "batch_size", "learning_rate", "lr",
+}  # fmt: skip
+"""Last parts of the paths that decide how long and how fast an arm is trained."""
 
 SIMPLER = {"model.pooling": "'mean'", "model.encoder": "'none'"}
 """Path to the repr of the simplest thing that may do."""
@@ -38,6 +40,8 @@ class Facts:
     """Standard deviation of the baseline over seeds."""
     sizes: Mapping[str, int] = dataclasses.field(default_factory=dict)
     """Arm to its number of parameters."""
+    first_steps: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    """Arm to a digest of its first step; empty if unknown."""
     edges: Sequence[str] = ()
     """Arms with a tuned value at the edge of its range."""
     effects: pd.DataFrame | None = None
@@ -69,7 +73,8 @@ def _sizes(facts: Facts) -> Iterator[str]:
 def _effort(facts: Facts) -> Iterator[str]:
     given = facts.declaration
     tuned = () if given.searched is None else given.searched.space
-    for path in EFFORT:
+    paths = dict.fromkeys(path for arm in given.arms for path in arm.values)
+    for path in (each for each in paths if each.rpartition(".")[2] in EFFORT):
         values = {arm.values.get(path) for arm in given.arms}
         if len(values) > 1 and path != given.factor and path not in tuned:
             yield f"arms differ in {path}, so some are trained more than others."
@@ -107,9 +112,23 @@ def _margin(facts: Facts) -> Iterator[str]:
 
 
 def _same(facts: Facts) -> Iterator[str]:
+    alike: dict[str, list[str]] = {}
+    for arm, step in facts.first_steps.items():
+        alike.setdefault(step, []).append(arm)
+    for step, arms in alike.items():
+        if step and len(arms) > 1:
+            yield (
+                f"{', '.join(arms[:-1])} and {arms[-1]} begin alike, with the same weights, loss "
+                "and gradients: what they differ in may change nothing."
+            )
     for row in _rows(facts):
         if row["verdict"] == "IDENTICAL":
             yield f"{row['arm']} leaves the baseline's very weights: the level changes nothing."
+        elif row.get("n", 0) > 1 and row.get("ties") == row["n"]:
+            yield (
+                f"{row['arm']} has the baseline's value on each of {row['n']} seeds: does the "
+                "level change anything?"
+            )
 
 
 def _simpler(facts: Facts) -> Iterator[str]:
@@ -122,7 +141,7 @@ def _simpler(facts: Facts) -> Iterator[str]:
                 yield f"{row['arm']} beats {given.baseline}, and is simpler: is it the baseline?"
 
 
-def _rows(facts: Facts) -> Iterator[Mapping[str, str]]:
+def _rows(facts: Facts) -> Iterator[Mapping[str, Any]]:
     if facts.effects is not None:
         yield from facts.effects.iloc[1:].to_dict("records")  # type: ignore[misc]  # keys are columns
 

@@ -117,12 +117,21 @@ def checks_of(plan: Plan, baseline: Sequence[float]) -> list[str]:
         plan: The plan.
         baseline: As in :func:`planning`.
     """
-    arms, size = plan.study.complete_arms, plan.study.task.size
-    sizes = {} if size is None else {
-        arm.name: size(arm.config, plan.data_by_arm[arm.name]) for arm in arms
+    arms, made = plan.study.complete_arms, plan.study.task.made
+    models = {} if made is None else {
+        arm.name: made(arm.config, plan.data_by_arm[arm.name]) for arm in arms
     }  # fmt: skip
-    noise, _ = _noise(baseline)
-    return findings(Facts(declaration=plan.declaration, noise=noise, sizes=sizes))
+    facts = Facts(
+        declaration=plan.declaration,
+        noise=_noise(baseline)[0],
+        sizes={name: model.parameters for name, model in models.items()},
+        first_steps={
+            arm.name: models[arm.name].first_step
+            for arm in arms
+            if arm.name in models and arm.seed_offset is None
+        },
+    )
+    return findings(facts)
 
 
 def _noise(baseline: Sequence[float]) -> tuple[float, str]:

@@ -12,6 +12,7 @@ import typer
 
 from ablation.cli import process
 from ablation.cli.again import rerun
+from ablation.cli.doctor import doctor
 from ablation.cli.judging import judge
 from ablation.cli.new import new
 from ablation.cli.options import Store
@@ -64,7 +65,7 @@ def backup(
 
 
 app.command("list")(list_studies)
-for command in (plan, status, run, report, rerun, rebuild, judge, new, backup, ui):
+for command in (plan, status, run, report, rerun, rebuild, judge, new, backup, ui, doctor):
     app.command()(command)
 
 

@@ -31,6 +31,17 @@ Reports = Annotated[Path, typer.Option(parser=folder_of, help="Folder for the re
 Workers = Annotated[
     int | None, typer.Option(help="Number of training processes; one per core if unset.")
 ]
+WorkersAt = Annotated[
+    str | None,
+    typer.Option(help="Train on the workers of this Dask scheduler, such as tcp://host:8786."),
+]
+WorkersFrom = Annotated[
+    str | None,
+    typer.Option(
+        help="Train on WORKERS workers of the concurrent.futures.Executor that this function "
+        "returns: package.module:name."
+    ),
+]
 FollowUp = Annotated[
     bool,
     typer.Option(

@@ -6,14 +6,13 @@ import os
 import socket
 import subprocess
 import sys
-import webbrowser
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from importlib.metadata import entry_points
 from typing import Annotated
 
 import typer
 
+from ablation.cli import guard
 from ablation.cli.options import Store
 from ablation.cli.output import escaped, show
 from ablation.cli.process import terminate_like_interrupt
@@ -59,20 +58,26 @@ def server(uri: str, port: int) -> Iterator[subprocess.Popen[bytes]]:
     Raises:
         Refused: If the port is taken.
     """
+    from importlib.metadata import entry_points  # loads email and zip files: not for --help
+
     if listens(port):
         raise Refused(f"Port {port} is taken.", "Give another port: ablation ui --port 5001")
-    command = [sys.executable, "-m", "mlflow", "server", "--workers", "1"]
+    command = [sys.executable, guard.__file__, sys.executable]
+    command += ["-m", "mlflow", "server", "--workers", "1"]
     command += ["--host", HOST, "--port", str(port)]
     if entry_points(group="mlflow.app", name=APP):  # an installation of before may lack it
         command += ["--app-name", APP]
     nowhere = subprocess.DEVNULL  # MLflow prints a line per request, and a traceback on Ctrl-C
     # By environment: a password in the address would be readable in the process list.
     environment = os.environ | QUIET | {"MLFLOW_BACKEND_STORE_URI": uri}
-    process = subprocess.Popen(command, env=environment, stdout=nowhere, stderr=nowhere)
+    process = subprocess.Popen(
+        command, env=environment, stdin=subprocess.PIPE, stdout=nowhere, stderr=nowhere
+    )
+    assert process.stdin is not None
     try:
         yield process
     finally:
-        process.terminate()
+        process.stdin.close()  # which ends it
         process.wait()
 
 
@@ -92,12 +97,14 @@ def until_it_listens(process: subprocess.Popen[bytes], port: int) -> None:
 
 def ended(process: subprocess.Popen[bytes], code: int) -> Refused:
     """Returns the refusal for a server that ended by itself."""
-    arguments = " ".join(str(part) for part in list(process.args)[1:])  # type: ignore[arg-type]  # a list here, though typed as more
+    arguments = " ".join(str(part) for part in list(process.args)[3:])  # type: ignore[arg-type]  # a list here, though typed as more
     return Refused(f"MLflow's server ended with code {code}.", f"Try: python {arguments}")
 
 
 def open_browser(page: str, environment: Mapping[str, str] = os.environ) -> bool:
     """Opens a page in the browser if there is a display; returns whether it did."""
+    import webbrowser
+
     display = sys.platform in {"darwin", "win32"} or any(
         environment.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY")
     )

@@ -13,7 +13,7 @@ from ablation.errors import Refused, nearest
 from ablation.records import addresses, causes
 
 if TYPE_CHECKING:
-    from ablation.execute import ProcessCrew
+    from ablation.execute import Crew
     from ablation.records.places import Places
     from ablation.report import Content
     from ablation.tracking import Home
@@ -84,7 +84,7 @@ def page_of(uri: str, name: str | None) -> str:
     return "" if home is None else landing.page_of(home)
 
 
-def write_report(home: Home, where: Places, reports: Path, crew: ProcessCrew | None) -> Content:
+def write_report(home: Home, where: Places, reports: Path, crew: Crew | None) -> Content:
     """Builds the report, prints the verdicts and the report's path, and returns the content.
 
     A report on more seeds of the very same study stays as it is.
@@ -154,17 +154,18 @@ def fuller(content: Content, folder: Path) -> int:
     return then.most_seeds if is_same and is_more else 0
 
 
-def load_for_the_report(crew: ProcessCrew) -> None:
+def load_for_the_report(crew: Crew) -> None:
     """Loads what writes the report while the last trials train, and what draws it after them.
 
     A worker that has no trial left loads beside one that has.
     """
     from concurrent.futures import BrokenExecutor
 
+    from ablation.execute import ProcessCrew
     from ablation.execute.crew import load
 
     with contextlib.suppress(BrokenExecutor):  # the walk tells which trial lost its worker
-        for _ in range(crew.at_once):
+        for _ in range(crew.at_once if isinstance(crew, ProcessCrew) else 0):
             crew.submit(load, *DRAWING)
     load(*REPORTING)
 
@@ -220,4 +221,6 @@ def show_verdicts(label: str, shown: Mapping[str, Any]) -> None:
     for row in shown["rows"]:
         table.add_row(*map(escaped, row))
     show(table)
+    if any("†" in str(cell) for row in shown["rows"] for cell in row):
+        show("† Something weakens this verdict: the report says what, in words.")
     show(escaped(shown["answer"]))

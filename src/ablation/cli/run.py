@@ -24,6 +24,8 @@ from ablation.cli.options import (
     Text,
     Timeout,
     Workers,
+    WorkersAt,
+    WorkersFrom,
 )
 from ablation.cli.output import escaped, show, show_data
 from ablation.cli.plan import screening
@@ -33,7 +35,7 @@ from ablation.errors import Refused
 from ablation.records import causes
 
 if TYPE_CHECKING:
-    from ablation.execute import Glance, Held, ProcessCrew, Session
+    from ablation.execute import Crew, Glance, Held, Session
     from ablation.execute.walk import Orders
     from ablation.records.places import Places
     from ablation.study.plan import Plan
@@ -47,17 +49,16 @@ def run(
     workers: Workers = None, device: Device = "auto", store: Store = None,
     reports: Reports = Path("reports"), follow_up: FollowUp = False, only: Only = None,
     timeout: Timeout = None, fail_fast: FailFast = False, keep_results: KeepResults = False,
+    workers_at: WorkersAt = None, workers_from: WorkersFrom = None,
 ) -> None:  # fmt: skip
     """Runs the missing trials of a study, records them and writes the report."""
     _refuse_options(device, workers, timeout)
-    from ablation.cli.asked import cores
+    from ablation.cli.crews import crew_of
     from ablation.cli.follow import follow_up_plan
     from ablation.cli.part import part_of
     from ablation.cli.searched import with_searches
     from ablation.cli.sets import heading, plans_of, write_over_sets
-    from ablation.execute import ProcessCrew
     from ablation.execute.alone import alone
-    from ablation.execute.crew import prepare_pool
     from ablation.execute.garbage import loading, seldom
     from ablation.execute.walk import Orders
     from ablation.records.places import places
@@ -66,47 +67,50 @@ def run(
     from ablation.tracking import settled as settled_store
 
     study, where = load(name, STUDIES), places(store)  # a wrong name is refused at once
-    if device == "cuda":  # also at once; for other devices it would load PyTorch in vain
+    here = workers_at is None and workers_from is None
+    if device == "cuda" and here:  # also at once; for other devices it would load PyTorch in vain
         study.task.device(device)
-    if not where.record_exists:  # a record may show that nothing is left to train
-        prepare_pool(*study.task.preload, environment=study.task.environment)
-    with loading():
-        plans = plans_of(study, Redirection(data=data, text=text, label=label), seeds)
-        if follow_up:
-            plans = tuple(follow_up_plan(with_searches(given, store)[0], where) for given in plans)
-    wanted = part_of(plans[0], only or ())
-    for given in plans:  # before anything trains, on whichever data
-        arms = given.study.complete_arms
-        pairs = [(arm.config, given.data_by_arm[arm.name]) for arm in arms]
-        with alone(0):  # user-defined code may set anything for the process
-            warnings = given.study.task.check(pairs)
-        for warning in warnings:
-            show(escaped(f"Warning: {warning}"))
-    terminate_like_interrupt()
-    orders = Orders(
-        device=device,
-        timeout=timeout,
-        fail_fast=fail_fast,
-        wanted=wanted,
-        keep_results=keep_results,
-    )
-    complete = []
-    at_once = workers or max(1, cores() // study.task.threads)
-    with seldom(), settled_store(where.tracking), ProcessCrew(at_once) as crew:
-        for place, given in enumerate(plans):
-            if which := heading(plans, place):
-                show(escaped(which))
-            complete.append(_run_on(given, crew, where, reports, orders))
-            over = write_over_sets(plans, reports, crew.map)
-            if fail_fast and not complete[-1]:
-                break
+    with crew_of(study, workers, at=workers_at, made_by=workers_from) as crew:
+        if not where.record_exists:  # a record may show that nothing is left to train
+            crew.prepare(*study.task.preload, environment=study.task.environment)
+        with loading():
+            plans = plans_of(study, Redirection(data=data, text=text, label=label), seeds)
+            if follow_up:
+                plans = tuple(
+                    follow_up_plan(with_searches(given, store)[0], where) for given in plans
+                )
+        wanted = part_of(plans[0], only or ())
+        for given in plans:  # before anything trains, on whichever data
+            arms = given.study.complete_arms
+            pairs = [(arm.config, given.data_by_arm[arm.name]) for arm in arms]
+            with alone(0):  # user-defined code may set anything for the process
+                warnings = given.study.task.check(pairs)
+            for warning in warnings:
+                show(escaped(f"Warning: {warning}"))
+        terminate_like_interrupt()
+        orders = Orders(
+            device=device,
+            timeout=timeout,
+            fail_fast=fail_fast,
+            wanted=wanted,
+            keep_results=keep_results,
+        )
+        complete = []
+        with seldom(), settled_store(where.tracking):
+            for place, given in enumerate(plans):
+                if which := heading(plans, place):
+                    show(escaped(which))
+                complete.append(_run_on(given, crew, where, reports, orders))
+                over = write_over_sets(plans, reports, crew.map)
+                if fail_fast and not complete[-1]:
+                    break
     if over:
         show(escaped(over))
     if not all(complete):
         raise typer.Exit(1)
 
 
-def _run_on(given: Plan, crew: ProcessCrew, where: Places, reports: Path, orders: Orders) -> bool:
+def _run_on(given: Plan, crew: Crew, where: Places, reports: Path, orders: Orders) -> bool:
     """Runs what is missing on one data set and writes its report.
 
     Returns:
@@ -118,7 +122,6 @@ def _run_on(given: Plan, crew: ProcessCrew, where: Places, reports: Path, orders
     from ablation.cli.searched import search_first
     from ablation.cli.settled import settled
     from ablation.execute import glance, hold
-    from ablation.execute.crew import prepare_pool
 
     given = search_first(given, crew, where, orders)
     seen = glance(given, where)
@@ -136,7 +139,7 @@ def _run_on(given: Plan, crew: ProcessCrew, where: Places, reports: Path, orders
         refuse_places(reports)
         show_data(given)
         task = given.study.task
-        prepare_pool(*task.preload, environment=task.environment)
+        crew.prepare(*task.preload, environment=task.environment)
         opened, idle = _carry_out(given, crew, where, held, seen=seen, orders=orders)
     failed, left = opened.attempts.summary(), bool(opened.left)
     if opened.outcomes:
@@ -154,7 +157,7 @@ def _run_on(given: Plan, crew: ProcessCrew, where: Places, reports: Path, orders
 
 
 def _run_fresh(
-    given: Plan, home: Home, crew: ProcessCrew, where: Places, orders: Orders
+    given: Plan, home: Home, crew: Crew, where: Places, orders: Orders
 ) -> Session | None:
     """Runs what was decided once more on fresh seeds, where the study asks for that."""
     from ablation.cli.follow import fresh_plan
@@ -169,24 +172,23 @@ def _run_fresh(
         return _carry_out(fresh, crew, where, held, seen=seen, orders=orders)[0]
 
 
-def _run_shared(given: Plan, crew: ProcessCrew, where: Places, orders: Orders) -> None:
+def _run_shared(given: Plan, crew: Crew, where: Places, orders: Orders) -> None:
     """Runs the arms of a tuned study at their shared hyperparameters, as a study beside it."""
     from ablation.cli.searched import plan_of_shared
     from ablation.execute import glance, hold
-    from ablation.execute.crew import prepare_pool
 
     beside, task = plan_of_shared(given), given.study.task
     with hold(where, beside.study.name) as held:
         seen = glance(beside, where)
         done = seen is not None and seen.parent is not None and seen.parent.status == "FINISHED"
         if seen is None or not done or seen.missing(beside):
-            prepare_pool(*task.preload, environment=task.environment)
+            crew.prepare(*task.preload, environment=task.environment)
             _carry_out(beside, crew, where, held, seen=seen, orders=orders)
 
 
 def _carry_out(
     given: Plan,
-    crew: ProcessCrew,
+    crew: Crew,
     where: Places,
     held: Held,
     *,

@@ -22,7 +22,7 @@ from ablation.study.space import Recalled, choose
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from ablation.execute import ProcessCrew
+    from ablation.execute import Crew
     from ablation.execute.walk import Orders
     from ablation.records.places import Places
 
@@ -112,7 +112,7 @@ def plan_of_shared(given: Plan) -> Plan:
     return make_plan(shared(given.study), cache_folder(), is_redirected=given.is_redirected)
 
 
-def search_first(given: Plan, crew: ProcessCrew, where: Places, orders: Orders) -> Plan:
+def search_first(given: Plan, crew: Crew, where: Places, orders: Orders) -> Plan:
     """Carries out what is missing of a plan's searches; returns the plan of what they found.
 
     Raises:
@@ -132,16 +132,17 @@ def search_first(given: Plan, crew: ProcessCrew, where: Places, orders: Orders) 
     return filled_in(given, known, cache_folder())
 
 
-def _carry_out(given: Plan, crew: ProcessCrew, where: Places, orders: Orders) -> None:
+def _carry_out(given: Plan, crew: Crew, where: Places, orders: Orders) -> None:
     from contextlib import closing
 
     from ablation.cli.progress import LINES
-    from ablation.execute.crew import prepare_pool
+    from ablation.execute import ProcessCrew
     from ablation.execute.searching import carry_out, searching, weigh
 
     task = given.study.task
-    prepare_pool(*task.preload, environment=task.environment)
-    crew.start()
+    crew.prepare(*task.preload, environment=task.environment)
+    if isinstance(crew, ProcessCrew):
+        crew.start()
     with searching(given, where) as opened:
         total = sum(search.trials for search in opened.searches)
         every = max(1, opened.left // LINES)

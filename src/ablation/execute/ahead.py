@@ -86,6 +86,8 @@ def job_of(plan: Plan, trial: Trial, folder: Path, device: str) -> Job:
         device=device,
         progress=progress_of(folder, trial),
         folder=folder_of(folder, trial),
+        travel=task.travel,
+        sources=trial.sources,
     )
 
 

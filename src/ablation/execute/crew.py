@@ -7,6 +7,7 @@ import importlib
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import BrokenExecutor, Executor, Future
@@ -14,6 +15,7 @@ from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
+from ablation.errors import Refused
 from ablation.execute.processes import Limits, Processes
 from ablation.execute.temporary import own_temporary
 from ablation.task.devices import VISIBLE, visible_gpus
@@ -28,6 +30,14 @@ class Crew(Protocol):
     @property
     def at_once(self) -> int:
         """Number of workers."""
+
+    def prepare(self, *modules: str, environment: Mapping[str, str] | None = None) -> None:
+        """Starts loading what a task's workers need, where that takes time; returns at once.
+
+        Args:
+            *modules: Modules to import.
+            environment: Variables of the workers, unless the user has set them.
+        """
 
     def submit(
         self, fn: Callable[..., Any], /, *args: Any, limits: Limits | None = None
@@ -50,6 +60,10 @@ class Crew(Protocol):
         """Ends the workers immediately, even while they train; may be called again."""
 
 
+class Stranded(Refused):
+    """No worker is left that a crew could give a call to; what was recorded is kept."""
+
+
 class ExecutorCrew:
     """A crew made of any ``concurrent.futures.Executor``, which manages its own workers.
 
@@ -67,6 +81,9 @@ class ExecutorCrew:
     def __init__(self, executor: Executor, at_once: int) -> None:
         self.executor, self.at_once = executor, at_once
         self._submitted: list[Future[Any]] = []
+
+    def prepare(self, *modules: str, environment: Mapping[str, str] | None = None) -> None:
+        """Does nothing: the executor starts its workers."""
 
     def submit(
         self, fn: Callable[..., Any], /, *args: Any, limits: Limits | None = None
@@ -106,6 +123,10 @@ class ProcessCrew:
     def __init__(self, at_once: int) -> None:
         self.at_once = at_once
         self._executor: Executor | None = None
+
+    def prepare(self, *modules: str, environment: Mapping[str, str] | None = None) -> None:
+        """Starts the server of the processes; see :func:`prepare_pool`."""
+        prepare_pool(*modules, environment=environment)
 
     def start(self) -> Executor:
         """Starts the processes, which load their modules while this process goes on."""
@@ -216,7 +237,7 @@ def pool(workers: int) -> Executor:
         # Again in each worker: the fork server may be the caller's own and know none of them. What
         # the C library reads as a process starts then comes too late, which costs speed alone.
         context = prepare_pool()
-        return Processes(workers, context, partial(_begin_worker, environment=dict(_wanted)))
+        return Processes(workers, context, partial(begin_worker, environment=dict(_wanted)))
 
 
 @contextlib.contextmanager
@@ -244,7 +265,7 @@ def _without_interrupts() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
-def _begin_worker(number: int, environment: Mapping[str, str]) -> None:
+def begin_worker(number: int, environment: Mapping[str, str]) -> None:
     """Makes this worker ignore Ctrl-C, and end when the conductor ends or is killed.
 
     Of several GPUs it sees one.
@@ -265,6 +286,23 @@ def _begin_worker(number: int, environment: Mapping[str, str]) -> None:
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
+
+
+@contextlib.contextmanager
+def main_unknown() -> Iterator[None]:
+    """Keeps worker processes from running the calling script again, as they would a module.
+
+    Without this, a script needs ``if __name__ == "__main__"`` around its call.
+    """
+    main = sys.modules["__main__"]
+    known: dict[str, Any] = {
+        name: vars(main).pop(name) for name in ("__file__", "__spec__") if name in vars(main)
+    }
+    main.__spec__ = None
+    try:
+        yield
+    finally:
+        main.__dict__.update(known)
 
 
 def deal_gpu(number: int) -> None:

@@ -206,7 +206,15 @@ class Processes(Executor):
             self._workers.remove(worker)
             worker.pipe.close()  # which ends its process
         while self._idle_numbers and (self._pending or not self._has_begun):
-            self._workers.append(self._start(self._idle_numbers[0]))
+            number = self._idle_numbers[0]
+            try:
+                self._workers.append(self._start(number))
+            except (EOFError, OSError) as error:  # where a preloaded library fails
+                if (call := self._next(number)) is None:
+                    break
+                if call.take():
+                    said = f"no process can be started ({type(error).__name__}: {error})"
+                    call.future.set_exception(WorkerLost(said))
         self._has_begun = True
         for worker in self._workers:
             while worker.state == "idle" and (call := self._next(worker.number)) is not None:

@@ -17,6 +17,7 @@ from ablation import mirror as mirrors
 from ablation import tracking
 from ablation.errors import Refused
 from ablation.execute.ahead import AHEAD
+from ablation.execute.crew import Stranded
 from ablation.execute.session import hold, open_stores, recording
 from ablation.execute.stamp import stamp
 from ablation.execute.try_point import Attempt, Tried, try_point
@@ -81,7 +82,7 @@ class Searching:
         """Brings a search's Optuna study up to date; the next call makes up for one that fails."""
         metric = self.plan.declaration.measure
         runs = self.told[search.name]
-        with contextlib.suppress(OSError, *mirrors.failures()):
+        with contextlib.suppress(Exception):
             mirrors.mirror_search(self.storage, self.home.label, search, runs, metric)
 
 
@@ -219,6 +220,7 @@ def _attempt(
         seed=search.seed(number),
         data=opened.plan.data_by_arm[search.arm],
         device=device,
+        travel=task.travel,
     )
     epochs = None if task.epochs is None else task.epochs(config)
     return point, Attempt(
@@ -231,6 +233,8 @@ def _result(crew: Crew, future: Future[Any], search: Search, number: int) -> Tri
     """Returns how a trial ended; None if its worker was lost."""
     try:
         tried: Tried = future.result()
+    except Stranded:
+        raise
     except Refused as error:
         raise Refused(f"{_where(search, number)}: {error.rule}", error.way_out) from error
     except Exception as error:

@@ -18,16 +18,22 @@ def stamp(libraries: Iterable[str]) -> dict[str, str]:
     Args:
         libraries: The task's libraries; those that are not installed are left out.
     """
-    names = (*LIBRARIES, *libraries)
-    versions = {f"ablation.version.{name}": version for name, version in _versions(names).items()}
-    versions["ablation.version.python"] = platform.python_version()
-    versions["ablation.processor"] = processor()
+    versions = surroundings((*LIBRARIES, *libraries))
     with contextlib.suppress(OSError, subprocess.SubprocessError):
         commit = _git("rev-parse", "HEAD")
         changed = bool(_git("status", "--porcelain", "--untracked-files=no"))
         versions["mlflow.source.git.commit"] = commit
         versions["ablation.commit"] = commit + "+changes" * changed
     return versions
+
+
+def surroundings(libraries: Iterable[str]) -> dict[str, str]:
+    """Returns the versions of Python and of libraries, and the processor, as tags for a run."""
+    known = versions_of(libraries)
+    tags = {f"ablation.version.{name}": version for name, version in known.items()}
+    tags["ablation.version.python"] = platform.python_version()
+    tags["ablation.processor"] = processor()
+    return tags
 
 
 def processor() -> str:
@@ -39,7 +45,7 @@ def processor() -> str:
     return platform.processor() or platform.machine()
 
 
-def _versions(names: Iterable[str]) -> dict[str, str]:
+def versions_of(names: Iterable[str]) -> dict[str, str]:
     """Returns name to version; leaves out what is not installed, as an optional import may be."""
     found: dict[str, str] = {}
     for name in names:

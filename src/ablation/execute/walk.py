@@ -15,6 +15,7 @@ from ablation.errors import Refused
 from ablation.execute import progress_file
 from ablation.execute.ahead import AHEAD, Handed, folder_of, job_of, limits_of, longest_first
 from ablation.execute.blame import Blame, Choosy
+from ablation.execute.crew import Stranded
 from ablation.execute.live import EVERY
 from ablation.execute.processes import LimitExceeded
 from ablation.execute.worker import Job, Ran, crash_file, run_trial
@@ -119,6 +120,7 @@ class _Walking:
         self._refill(futures)
         while futures:
             done = wait(futures, timeout=EVERY, return_when=FIRST_COMPLETED).done
+            self._refill(futures)  # workers may have joined
             live = self.opened.live
             live.look(trial for future, trial in futures.items() if future not in done)
             for future in [each for each in futures if each in done]:
@@ -187,6 +189,8 @@ class _Walking:
 
     def _without_result(self, trial: Trial, error: Exception) -> Ended:
         """Returns the ending of a trial whose worker sent no result."""
+        if isinstance(error, Stranded):
+            raise error
         file = self.opened.live.file(trial)
         seen = progress_file.read(file)
         now, trace = time.time(), _trace(file)

@@ -18,7 +18,7 @@ from ablation.records.failure import Failure, raised_by
 from ablation.records.outcome import EpochRecord, RunResult
 
 if TYPE_CHECKING:
-    from ablation.task import Prepared, Train
+    from ablation.task import Prepared, Train, Travel
 
 
 THREADS = "ablation.threads"
@@ -46,6 +46,10 @@ class Job:
     """Path of the trial's progress file; None for no file."""
     folder: Path | None = None
     """Path of a folder for this trial alone; None for none."""
+    travel: Travel | None = None
+    """How the trial gets to a worker on another machine."""
+    sources: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    """Name to hash of each user-defined source and input, as the plan has them; may be empty."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)

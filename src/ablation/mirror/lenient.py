@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from ablation.mirror.write import Curve, Mirror, failures
+from ablation.mirror.write import Curve, Mirror
 
 if TYPE_CHECKING:
     from ablation.records.outcome import Outcome
@@ -63,8 +63,7 @@ class Lenient:
     def _do(self, call: Callable[[], None]) -> None:
         if self.fault is not None:
             return
-        faults: tuple[type[Exception], ...] = (OSError, *failures())
         try:
             call()
-        except faults as error:
+        except Exception as error:  # a study that somebody deletes meanwhile is a KeyError
             self.fault = error

@@ -26,6 +26,7 @@ KEYS = r"password|passwd|pwd|token|secret|api_?key|sslpassword"
 FULL = {errno.ENOSPC, errno.EDQUOT}
 CAUSES: tuple[tuple[str, str], ...] = (
     (r"disk is full|no space left|disk quota", f"Free disk space, {AGAIN}"),
+    (r"disk i/o error", f"See whether the disk is full or broken (df, dmesg), {AGAIN}"),
     (r"file.name too long", "Give a shorter name."),
     (r"af_unix path too long", "Set TMPDIR to a folder with a shorter path, such as /tmp."),
     (r"too many open files", "Raise the limit (ulimit -n 4096), or give fewer --workers."),

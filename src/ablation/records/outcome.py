@@ -46,6 +46,8 @@ class RunResult:
     attention: bytes = b""
     """The weights that the pooling gave to the tokens of a few test texts, float16, one text after
     the other; empty where it has none."""
+    parameters: int | None = None
+    """Number of parameters of the model; None if unknown."""
     log: bytes = b""
     """The text that the run printed."""
 

@@ -77,6 +77,7 @@ def gather(home: Home) -> Content:
         environments=environments,
         record={
             **_kept(home, declared, kept),
+            **_sizes(declared, kept),
             **_ended(home, declared, judged, kept),
             "address": _address(home),
             "experiment": home.experiment,
@@ -141,6 +142,16 @@ def _ended(
     known = tracking.endings(home) if missing and judged.is_judged else {}
     rows = [[*row, known[key]] for key, row in missing.items() if key in known]
     return {"ended": rows} if rows else {}
+
+
+def _sizes(declared: Declaration, outcomes: Mapping[str, Outcome]) -> dict[str, dict[str, int]]:
+    """Returns each arm's number of parameters, where all of them are known."""
+    sizes = {
+        arm: int(outcome.tags[tracking.PARAMETERS])
+        for arm, _, _, outcome in tracking.planned(declared, outcomes)
+        if outcome.tags.get(tracking.PARAMETERS, "").isdecimal()
+    }
+    return {"sizes": sizes} if len(sizes) == len(declared.arms) else {}
 
 
 def _kept(

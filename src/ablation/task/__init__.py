@@ -60,6 +60,32 @@ class Identity(NamedTuple):
     every run, so that a later start can say which of them changed."""
 
 
+class Parcel(NamedTuple):
+    """The files that a training reads, each named as it is in a worker elsewhere."""
+
+    shared: Mapping[str, Path]
+    """Files of prepared data, under names that their content determines; a worker keeps them in
+    its cache, where it may have prepared them itself."""
+    beside: Mapping[str, Path]
+    """User-defined sources and inputs; the worker's process is started in a folder of them."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Travel:
+    """How a trial gets to a worker that shares no files with the conductor.
+
+    Module-level functions, because two of them are called in the worker.
+    """
+
+    parcel: Callable[[Any, Any], Parcel]
+    """Returns the files that a configuration, as :attr:`Task.send` returned it, reads on some
+    data."""
+    arrive: Callable[[Any, Any, Path, Path], tuple[Any, Any]]
+    """Returns both as they are in the worker, given its cache and the folder of what is beside."""
+    identify: Callable[[Any, Any], Identity]
+    """Returns the identity of both, read again from the files."""
+
+
 class Guess(NamedTuple):
     """Facts about a metric on test that are known before the first run."""
 
@@ -102,6 +128,16 @@ class Train(Protocol):
         """
 
 
+class Made(NamedTuple):
+    """A model before it is trained."""
+
+    parameters: int
+    """Number of its parameters."""
+    first_step: str
+    """Digest of its initial weights and of the loss and gradients of its first step; two
+    configurations with one digest are trained alike. Empty if unknown."""
+
+
 class Notes(NamedTuple):
     """Sentences about prepared data, for the command line and the report."""
 
@@ -123,7 +159,7 @@ def _silent(folder: Path) -> bytes:
     return b""
 
 
-def _nothing(_: Any) -> Mapping[str, Any]:
+def _nothing(*_: Any) -> Mapping[str, Any]:
     return {}
 
 
@@ -158,8 +194,8 @@ class Task:
     table: Callable[[Sequence[Any]], tuple[str, Callable[[], Sequence[Mapping[str, Any]]]]]
     """Returns a digest of the inputs of the task's own table, and a function that computes its
     rows."""
-    size: Callable[[Any, Any], int] | None = None
-    """Returns the number of parameters of a configuration's model on some data."""
+    made: Callable[[Any, Any], Made] | None = None
+    """Returns what is known of a configuration's model on some data before it is trained."""
     epochs: Callable[[Any], int] | None = None
     """Returns the epoch after which a training only evaluates test, which tuning leaves out; None
     if that is unknown."""
@@ -167,11 +203,14 @@ class Task:
     """Returns what is to be said about some data."""
     send: Callable[[Any], Any] = _unchanged
     """Returns the form in which a configuration is sent to a worker."""
+    travel: Travel | None = None
+    """How trials get to workers on other machines; None if they cannot."""
     printed: Callable[[Path], bytes] = _silent
     """Returns what a trial whose worker died had printed, given the trial's folder."""
-    about: Callable[[Any], Mapping[str, Any]] = _nothing
-    """Returns what a reader must know of the data, in JSON's types: ``facts``, pairs of name and
-    value; ``texts``, the test texts whose weights the runs keep."""
+    about: Callable[[Any, Any], Mapping[str, Any]] = _nothing
+    """Returns what a reader must know of the baseline's configuration and its data, in JSON's
+    types: ``facts``, pairs of name and value; ``texts``, the test texts whose weights the runs
+    keep."""
     tests: Callable[[Any], Mapping[str, Sequence[str]]] = _nothing
     """Returns columns about the test examples, in the order of their scores: ``class``, and
     ``text``, as much of each as a report may quote."""

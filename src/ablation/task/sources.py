@@ -29,6 +29,8 @@ class Sources(NamedTuple):
     """File, named as its module is, to 12 hex digits; sorted by name."""
     installed: tuple[str, ...]
     """Top-level names of the other modules that are imported, sorted."""
+    files: Mapping[str, Path] = {}
+    """The same names to the files that are not installed packages', which a worker may lack."""
 
 
 def source_of(name: str) -> str | None:
@@ -86,7 +88,13 @@ def gather_sources(module: str, file: Path, roots: Sequence[Path]) -> Sources:
             if not files:
                 installed.add(top)
     hashes = {_shown(name, path): source_hash(path) for name, path in sorted(found.items())}
-    return Sources(hashes, tuple(sorted(installed - {HARNESS} - sys.stdlib_module_names)))
+    files = {
+        _shown(name, path): path
+        for name, path in sorted(found.items())
+        if not any(_is_installed(parent) for parent in path.resolve().parents)
+    }
+    others = tuple(sorted(installed - {HARNESS} - sys.stdlib_module_names))
+    return Sources(hashes, others, files)
 
 
 def imports_of(module: str, file: Path) -> list[str]:

@@ -8,7 +8,7 @@ from ablation.tracking.declared import (
     declared_in,
     describe_data,
 )
-from ablation.tracking.entities import LOGITS, WEIGHTS
+from ablation.tracking.entities import LOGITS, PARAMETERS, WEIGHTS
 from ablation.tracking.examples import COMMONEST, EXAMPLES, attention_frame, examples_frame
 from ablation.tracking.facts import (
     about_of,
@@ -76,6 +76,7 @@ __all__ = [
     "HASHES",
     "LABEL",
     "LOGITS",
+    "PARAMETERS",
     "RUNS",
     "WEIGHTS",
     "Early",

@@ -13,7 +13,7 @@ from ablation.records.declaration import Declaration
 from ablation.task import Prepared
 from ablation.tracking import notes
 from ablation.tracking.home import Home
-from ablation.tracking.tags import long_in, set_long
+from ablation.tracking.tags import DATA, long_in, set_long
 
 CURRENT = "ablation.declaration"
 """Tag of the parent run: hash of the latest declaration."""
@@ -48,6 +48,8 @@ def declare(
     text = json.dumps({"declaration": declaration.to_json(), "wording": wording})
     set_long(home, CONTENT + hash_, text)
     client.set_tag(home.parent, CURRENT, hash_)
+    if tags.get(DATA) != declaration.data:  # the data were changed in place
+        client.set_tag(home.parent, DATA, declaration.data)
     if notes.NOTE not in tags:  # later replaced by the answer
         client.set_tag(home.parent, notes.NOTE, notes.text(wording["question"]))
     client.update_run(home.parent, status="RUNNING")

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 KEY = "ablation.key"
 REASON = FAILURES["outcome"].tag
 WEIGHTS, LOGITS = "ablation.weights", "ablation.logits"
+PARAMETERS = "ablation.parameters"
+"""Tag: number of parameters of the run's model."""
 COLOUR = "mlflow.runColor"
 """The colour of a run in MLflow's charts."""
 STATUS = "status"
@@ -64,6 +66,7 @@ def result_tags(result: RunResult) -> dict[str, str]:
         STATUS: f"failed: {result.reason}" if result.reason else "finished",
         WEIGHTS: result.weights_hash,
         LOGITS: result.logits_hash,
+        PARAMETERS: None if result.parameters is None else str(result.parameters),
     }
     return {name: value for name, value in tags.items() if value is not None}
 

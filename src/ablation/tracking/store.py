@@ -68,7 +68,7 @@ def _client(uri: str, *, closed: bool = False) -> MlflowClient:
         from mlflow.exceptions import MlflowException
 
         for name in ("mlflow", "alembic"):
-            logging.getLogger(name).setLevel(logging.ERROR)
+            logging.getLogger(name).setLevel(logging.CRITICAL)  # errors are raised as well
         try:
             client = MlflowClient(tracking_uri=uri)
             client.search_experiments(max_results=1)

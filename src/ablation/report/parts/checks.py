@@ -20,6 +20,7 @@ def section(basis: Basis) -> Iterator[Block]:
         Facts(
             declaration=basis.declaration,
             noise=float(np.std(values, ddof=1)) if len(values) > 2 else None,  # noqa: PLR2004 - a spread from two is no spread
+            sizes=basis.content.record.get("sizes", {}),
             edges=at_edges(basis),
             effects=basis.effects,
         )

@@ -48,6 +48,12 @@ class Call:
     source: str
     fingerprint: str
     """12 hex digits over the data's name; the content of the inputs is part of the identity."""
+    inputs: tuple[str, ...] = ()
+    """Files and folders that the function reads."""
+    version: str = ""
+    """Text that is part of each trial's identity."""
+    data_field: str | None = None
+    """Dotted path of the configuration's field that names the data."""
 
     @property
     def rows(self) -> Mapping[str, int]:

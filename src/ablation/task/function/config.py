@@ -7,7 +7,7 @@ import enum
 import pickle
 import sys
 from collections.abc import Iterator, Mapping
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import Any
 
 from ablation.errors import Refused
@@ -52,6 +52,18 @@ def send(config: Any) -> bytes:
     modules = sorted({kind.__module__ for kind in _classes(config)})
     files = {name: sys.modules[name].__file__ for name in modules if name.startswith(STUDY)}
     return pickle.dumps((files, pickle.dumps(config)))
+
+
+def files_in(sent: bytes) -> list[Path]:
+    """Returns the study files that come with a configuration that was sent."""
+    files, _ = pickle.loads(sent)
+    return [Path(file) for file in files.values()]
+
+
+def arrived_config(sent: bytes, folder: Path) -> bytes:
+    """Returns a configuration that was sent, for a worker that has its study files in a folder."""
+    files, pickled = pickle.loads(sent)
+    return pickle.dumps(({n: str(folder / Path(f).name) for n, f in files.items()}, pickled))
 
 
 def receive(sent: bytes) -> Any:

@@ -92,6 +92,22 @@ def _arguments(run: Callable[..., Any]) -> int:
     return min(len(positional), ARGUMENTS[1])
 
 
+def arrived(target: Target, folder: Path) -> Target:
+    """Returns where a function is in a worker that has its sources in a folder.
+
+    A function of an installed package is where that is installed there.
+    """
+    name = target.module.replace(".", "/")
+    if target.module.startswith(STUDY):
+        name = Path(target.file).stem
+    is_package = Path(target.file).name == "__init__.py"
+    file = folder / (f"{name}/__init__.py" if is_package else f"{name}.py")
+    if not file.is_file():
+        spec = importlib.util.find_spec(target.module)
+        file = file if spec is None or spec.origin is None else Path(spec.origin)
+    return dataclasses.replace(target, file=str(file), places=(str(folder),))
+
+
 def load(target: Target) -> Callable[..., Any]:
     """Returns the function, importing its module if this process has not yet.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -11,12 +12,12 @@ from ablation.errors import Refused, nearest
 from ablation.records.digest import digest
 from ablation.records.metric import Metric, metric_named
 from ablation.records.paths import flatten, replace
-from ablation.task import Guess, Identity, Redirection, Task
+from ablation.task import Guess, Identity, Parcel, Redirection, Task, Travel
 from ablation.task.devices import visible_gpus
 from ablation.task.function import log
 from ablation.task.function.call import Call, call
-from ablation.task.function.config import check_config, send
-from ablation.task.function.target import Target, target_of
+from ablation.task.function.config import arrived_config, check_config, files_in, receive, send
+from ablation.task.function.target import Target, arrived, load, target_of
 from ablation.task.sources import Sources, file_hash, gather_sources
 
 UNKNOWN_SECONDS = 10.0
@@ -87,6 +88,9 @@ class Function:
             name=data or self.target.name,
             source=data or self.target.file,
             fingerprint=digest(data),
+            inputs=tuple(map(str, self.inputs)),
+            version=self.version,
+            data_field=self.data_field,
         )
 
     def identify(self, config: Any) -> Identity:
@@ -115,6 +119,46 @@ class Function:
     def guess(self, metric: str, _: Call) -> Guess:
         """Returns the declared chance of the metric."""
         return Guess(self.metric.chance if metric == self.metric.name else None, 0.0)
+
+
+def parcel(config: bytes, call: Call) -> Parcel:
+    """Returns the sources of a call's function, and its inputs whose paths are relative.
+
+    Inputs elsewhere are expected at the same place in a worker.
+    """
+    beside = dict(_function_of(call).sources.files)
+    for file in files_in(config):  # study files with classes of the configuration
+        beside |= gather_sources(file.stem, file, [file.parent]).files
+    for name in call.inputs:
+        path = Path(name)
+        if not path.is_absolute() and ".." not in path.parts:
+            files = [path] if path.is_file() else [p for p in path.rglob("*") if p.is_file()]
+            beside |= {file.as_posix(): file for file in files}
+    return Parcel({}, beside)
+
+
+def arrive(config: bytes, call: Call, _: Path, folder: Path) -> tuple[bytes, Call]:
+    """Returns a call as it is in a worker that has its sources in a folder."""
+    call = dataclasses.replace(call, target=arrived(call.target, folder))
+    return arrived_config(config, folder), call
+
+
+def identify(config: bytes, call: Call) -> Identity:
+    """Returns the identity of a configuration, read again from the function's files."""
+    load(call.target)  # or its configuration could not be unpickled
+    return _function_of(call).identify(receive(config))
+
+
+def _function_of(call: Call) -> Function:
+    return Function(
+        call.target,
+        metric=call.metric,
+        inputs=call.inputs,
+        version=call.version,
+        threads=call.threads,
+        data_field=call.data_field,
+        folder=Path(call.target.places[0]),
+    )
 
 
 def _known(metric: str | Metric) -> Metric:
@@ -203,6 +247,7 @@ def function_task(
         seconds=lambda config, data: UNKNOWN_SECONDS,
         table=lambda configs: ("", list),
         send=send,
+        travel=Travel(parcel=parcel, arrive=arrive, identify=identify),
         printed=lambda folder: log.read(log.path_of(folder)),
         fields=written,
         libraries=tuple(ALIASES.get(name, name) for name in installed),

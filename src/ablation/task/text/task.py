@@ -8,16 +8,26 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ablation.errors import Refused
 from ablation.records.digest import digest
 from ablation.records.metric import METRICS
 from ablation.records.outcome import EpochRecord, RunResult
 from ablation.records.paths import flatten
-from ablation.task import Guess, Identity, Notes, Redirection, Task
-from ablation.task.sources import content_of, source_of
+from ablation.task import (
+    Guess,
+    Identity,
+    Made,
+    Notes,
+    Parcel,
+    Redirection,
+    Task,
+    Travel,
+)
+from ablation.task.sources import content_of, source_of, sources_of
 from ablation.task.text.config import RunConfig
 from ablation.task.text.data import Encoded, prepare, read_vectors
 from ablation.task.text.metrics import SCORES
-from ablation.task.text.shown import about, tests
+from ablation.task.text.shown import about, describe_tests
 
 DATA_PATHS = frozenset({"data.source", "data.revision", "data.text", "data.label"})
 """Dotted paths that locate the data; hashes hold the data's content instead."""
@@ -79,6 +89,42 @@ def identify(config: RunConfig) -> Identity:
         if name is not None and content is not None
     }
     return Identity(values, contents, NUMERICS, sources)
+
+
+def parcel(config: RunConfig, data: Encoded) -> Parcel:
+    """Returns the encoded corpus, user-defined sources and embeddings of a configuration."""
+    model, beside = config.model, dict[str, Path]()
+    for name in model.encoders + model.poolings:
+        module, colon, _ = name.partition(":")
+        beside |= sources_of(module).files if colon else {}
+    if model.embedding_file is not None:
+        beside[_place_of(model.embedding_file)] = Path(model.embedding_file)
+    shared = {f"{data.folder.name}/{name}": data.folder / name for name in data.files()}
+    return Parcel(shared, beside)
+
+
+def _place_of(embeddings: str) -> str:
+    return f"embeddings/{Path(embeddings).name}"
+
+
+def arrive(
+    config: RunConfig, data: Encoded, cache: Path, folder: Path
+) -> tuple[RunConfig, Encoded]:
+    """Returns configuration and corpus as they are in a worker."""
+    data = dataclasses.replace(data, folder=cache / data.folder.name)
+    file = config.model.embedding_file
+    if file is not None:
+        model = dataclasses.replace(config.model, embedding_file=str(folder / _place_of(file)))
+        config = dataclasses.replace(config, model=model)
+    return config, data
+
+
+def identify_again(config: RunConfig, _: Encoded) -> Identity:
+    """Returns the identity of a configuration, without the names of files in a worker."""
+    identity = identify(config)
+    file = config.model.embedding_file
+    sources = {name: of for name, of in identity.sources.items() if name != file}
+    return identity._replace(sources=sources)
 
 
 def guess(metric: str, data: Encoded) -> Guess:
@@ -148,14 +194,26 @@ def seconds(config: RunConfig, data: Encoded) -> float:
     return config.train.epochs * (steps * step + len(train.tokens) * token * width)
 
 
-def size_of(config: RunConfig, data: Encoded) -> int:
-    """Returns the number of parameters of a configuration's classifier."""
-    from ablation.task.text.model import build_classifier
+def made(config: RunConfig, data: Encoded) -> Made:
+    """Returns the number of parameters of a configuration's classifier, and its first step.
 
-    model = build_classifier(
-        config.model, 0, vocabulary_size=data.vocabulary_size, classes=len(data.labels)
-    )
-    return sum(each.numel() for each in model.parameters())
+    Raises:
+        Refused: If a user-defined class cannot take it.
+    """
+    from ablation.task.text.train import first_step
+
+    sizes = {"vocabulary_size": data.vocabulary_size, "classes": len(data.labels)}
+    names = [name for name in config.model.encoders + config.model.poolings if ":" in name]
+    try:
+        return first_step(config, data.split("train"), **sizes)
+    except Exception as error:
+        if isinstance(error, Refused) or not names:
+            raise
+        said = next(iter(str(error).strip().splitlines()), "")
+        raise Refused(
+            f"{', '.join(names)} cannot be trained: {type(error).__name__}: {said}",
+            "One step of the optimizer on the first texts of train must succeed.",
+        ) from error
 
 
 def fill_table(
@@ -183,13 +241,14 @@ TEXT = Task(
     check=check_configs,
     notes=notes_on,
     train=train_text,
+    travel=Travel(parcel=parcel, arrive=arrive, identify=identify_again),
     device=resolve_device,
     seconds=seconds,
-    size=size_of,
+    made=made,
     epochs=lambda config: int(config.train.epochs),
     table=fill_table,
     about=about,
-    tests=tests,
+    tests=describe_tests,
     libraries=("torch", "datasets", "tokenizers", "sentencex"),
     preload=("ablation.task.text.run",),
 )

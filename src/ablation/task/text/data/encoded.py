@@ -70,6 +70,11 @@ class Encoded:
         fields = (field.name for field in dataclasses.fields(Split))
         return Split(*(np.load(self.folder / f"{name}.{field}.npy", "c") for field in fields))
 
+    def files(self) -> list[str]:
+        """Returns the names of the corpus's files."""
+        meta = json.loads((self.folder / META).read_text(encoding="utf-8"))
+        return [META, *meta["files"]]
+
     def test_counts(self) -> list[int]:
         """Returns the number of test texts per class."""
         labels = self.split("test").labels

@@ -15,6 +15,8 @@ CLASSES = 8
 """Classes that are told with their rows."""
 SAMPLE = 2000
 """Texts of train by which the script is told."""
+RARE = 0.01
+"""Share of the rows below which a class is too rare for its score to say much."""
 QUOTED = 0.01
 """Share of texts with odd quotes from which a warning is worth reading."""
 
@@ -111,6 +113,7 @@ def warnings(given: Mapping[str, Rows], splits: Mapping[str, Rows]) -> Iterator[
     yield from _overlaps(given)
     yield from _spellings(splits["train"])
     yield from _missing(splits)
+    yield from _rare(splits)
     yield from _quotes(splits)
 
 
@@ -147,6 +150,21 @@ def _missing(splits: Mapping[str, Rows]) -> Iterator[str]:
             shown = ", ".join(map(repr, absent[:CLASSES]))
             more = " and others" if len(absent) > CLASSES else ""
             yield f"{name} has no row of {len(absent)} of {len(known)} classes: {shown}{more}."
+
+
+def _rare(splits: Mapping[str, Rows]) -> Iterator[str]:
+    """Yields the classes with fewer than 1 % of the rows of train, the rarest first."""
+    counts = Counter(splits["train"].labels)
+    rare = [name for name in sorted(counts, key=lambda name: (counts[name], name))
+            if counts[name] < RARE * counts.total()]  # fmt: skip
+    if rare:
+        shown = ", ".join(f"{name!r} ({counts[name]})" for name in rare[:CLASSES])
+        more = f" and {len(rare) - CLASSES} more" if len(rare) > CLASSES else ""
+        yield (
+            f"{len(rare)} of {len(counts)} classes have less than {RARE:.0%} of the "
+            f"{counts.total()} rows of train each: {shown}{more}. Their share of a macro mean "
+            "rests on few texts."
+        )
 
 
 def _quotes(splits: Mapping[str, Rows]) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from ablation.task.text.train.batches import Documents, Texts, batches
 from ablation.task.text.train.evaluate import logits_of, scores_of
+from ablation.task.text.train.first import first_step
 from ablation.task.text.train.loop import train
 from ablation.task.text.train.rehearsal import rehearse
 
@@ -9,6 +10,7 @@ __all__ = [
     "Documents",
     "Texts",
     "batches",
+    "first_step",
     "logits_of",
     "rehearse",
     "scores_of",

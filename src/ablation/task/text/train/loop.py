@@ -178,6 +178,7 @@ def _result(
         logits_hash=_hash({"logits": logits}),
         correct=np.packbits(right).tobytes(),
         attention=_attention(model, test),
+        parameters=sum(each.numel() for each in model.parameters()),
     )
 
 

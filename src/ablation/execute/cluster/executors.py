@@ -1,0 +1,176 @@
+"""A crew of workers elsewhere, behind any ``concurrent.futures.Executor``."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import importlib
+import os
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import BrokenExecutor, Executor, Future, InvalidStateError
+from typing import TYPE_CHECKING, Any
+
+from ablation.errors import Refused
+from ablation.execute.cluster.station import Answer, Errand, carry_out, job_in
+from ablation.execute.crew import Stranded
+from ablation.execute.processes import WorkerLost
+from ablation.execute.worker import Job, crash_file
+
+if TYPE_CHECKING:
+    from ablation.execute.cluster.packing import Packing
+    from ablation.execute.processes import Limits
+
+TRIES = 3
+"""Times per worker that a call is sent again after an answer that is no end of it."""
+
+
+def executor_of(name: str) -> Executor:
+    """Returns the executor that a user-defined factory makes.
+
+    Args:
+        name: ``package.module:factory``.
+
+    Raises:
+        Refused: If there is no such factory, it raises, or it returns anything else.
+    """
+    module, colon, factory = name.partition(":")
+    if not (colon and module and factory):
+        raise Refused(
+            f"{name!r} names no factory of an executor.",
+            "Give --workers-from package.module:name.",
+        )
+    if "" not in sys.path and os.getcwd() not in sys.path:  # noqa: PTH109 - as Python has it
+        sys.path.append(os.getcwd())  # noqa: PTH109
+    try:
+        made = getattr(importlib.import_module(module), factory)()
+    except (Exception, SystemExit) as error:  # user-defined code may raise anything
+        said = " ".join(f"{type(error).__name__}: {error}".split())
+        raise Refused(
+            f"--workers-from {name} raised {said[:400]}.",
+            "Name a function without arguments, in a module in this folder or installed.",
+        ) from error
+    if not isinstance(made, Executor):
+        raise Refused(
+            f"{name} returned {type(made).__name__}, no concurrent.futures.Executor.",
+            "Return one, such as parsl.concurrent.ParslPoolExecutor(config).",
+        )
+    return made
+
+
+def settle(call: Future[Any], answer: Answer, errand: Errand) -> None:
+    """Gives a call's future its value or its exception; leaves what a lost process left behind."""
+    if answer.kind == "value":
+        with contextlib.suppress(InvalidStateError):  # it was cancelled
+            call.set_result(answer.value)
+        return
+    with contextlib.suppress(OSError):
+        _leave(answer, job_in(errand.args))
+    fail(call, answer.value)
+
+
+def _leave(answer: Answer, job: Job | None) -> None:
+    """Puts what a lost trial left there where the conductor looks for it."""
+    if job is None or job.progress is None or job.folder is None:
+        return
+    texts = {job.progress: answer.progress, crash_file(job.progress): answer.crash}
+    for path in [path for path, text in texts.items() if text]:
+        path.write_text(texts[path], encoding="utf-8")
+    job.folder.parent.mkdir(parents=True, exist_ok=True)
+    for suffix, content in answer.left.items():
+        job.folder.with_name(f"{job.folder.name}{suffix}").write_bytes(content)
+
+
+def fail(call: Future[Any], error: BaseException) -> None:
+    """Gives a call's future an exception, unless it has ended."""
+    with contextlib.suppress(InvalidStateError):
+        call.set_exception(error)
+
+
+class ElsewhereCrew:
+    """A crew of an executor whose workers may be on other machines; they check themselves.
+
+    Args:
+        executor: The executor; it is the crew's own.
+        at_once: Number of its workers.
+        packing: Packs the calls.
+    """
+
+    def __init__(self, executor: Executor, at_once: int, packing: Packing) -> None:
+        self.executor, self.at_once, self.packing = executor, at_once, packing
+        self._theirs: dict[Future[Any], Future[Any]] = {}
+        self._refused: dict[str, str] = {}
+        """Host to why it must not train."""
+
+    def prepare(self, *modules: str, environment: Mapping[str, str] | None = None) -> None:
+        """Does nothing: each call brings what its worker needs."""
+
+    def submit(
+        self, fn: Callable[..., Any], /, *args: Any, limits: Limits | None = None
+    ) -> Future[Any]:
+        """Runs a function on one of the workers and returns its future."""
+        call: Future[Any] = Future()
+        self._send(call, self.packing.pack(fn, args, limits), tries=0)
+        return call
+
+    def map(self, fn: Callable[..., Any], /, *iterables: Iterable[Any]) -> Iterable[Any]:
+        """Runs a function on every item here: what a study maps is about its record."""
+        return map(fn, *iterables)
+
+    def is_broken(self, error: BaseException) -> bool:
+        """Returns whether a worker was lost."""
+        return isinstance(error, BrokenExecutor)
+
+    def end(self) -> None:
+        """Cancels waiting calls and shuts the executor down; running calls may finish."""
+        for call, theirs in list(self._theirs.items()):
+            theirs.cancel()
+            call.cancel()
+        with contextlib.suppress(Exception):  # an error before this one must not be replaced
+            self.executor.shutdown(wait=False)
+
+    def _send(self, call: Future[Any], errand: Errand, tries: int) -> None:
+        theirs = self.executor.submit(carry_out, errand)
+        self._theirs[call] = theirs
+        theirs.add_done_callback(lambda done: self._hear(call, errand, tries, done))
+
+    def _hear(self, call: Future[Any], errand: Errand, tries: int, done: Future[Any]) -> None:
+        self._theirs.pop(call, None)
+        if call.cancelled() or done.cancelled():
+            call.cancel()
+            return
+        if (error := done.exception()) is not None:
+            lost = isinstance(error, BrokenExecutor)
+            fail(call, WorkerLost(str(error) or "its worker was lost") if lost else error)
+            return
+        answer: Answer = done.result()
+        if answer.kind in {"value", "error"}:
+            settle(call, answer, errand)
+            return
+        if answer.kind == "unfit":
+            self._refused[answer.host] = str(answer.value)
+        try:
+            if tries >= TRIES * self.at_once:
+                raise stranded(self._refused, "--workers-from")
+            if answer.kind == "lacks":
+                contents = self.packing.contents(answer.value)
+                errand = dataclasses.replace(errand, contents={**errand.contents, **contents})
+            self._send(call, errand, tries + 1)
+        except Exception as error:
+            fail(call, error if isinstance(error, Stranded) else WorkerLost(str(error)))
+
+
+def stranded(refused: dict[str, str], where: str) -> Stranded:
+    """Returns that no worker may train.
+
+    Args:
+        refused: Worker to why not.
+        where: How the command line names the workers.
+    """
+    name, reason = next(iter(refused.items()), ("", "none answers as it should"))
+    others = f" (and {len(refused) - 1} more)" if len(refused) > 1 else ""
+    which = f" {name}{others}:" if name else ""
+    return Stranded(
+        f"No worker of {where} may train;{which} {reason}."[:690],
+        "Install what the study runs with there; recorded trials are kept.",
+    )

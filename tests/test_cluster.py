@@ -1,0 +1,367 @@
+"""Studies on workers elsewhere: they train what the plan says, or are named and put aside."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from concurrent.futures import Executor
+from pathlib import Path
+
+import pytest
+import yaml
+from clusters import Cluster, cluster, free_port, pretend
+from typer.main import get_command
+
+from ablation import cli
+from ablation.errors import Refused
+from ablation.execute import Crew, ProcessCrew, session, walk
+from ablation.execute.ahead import job_of
+from ablation.execute.cluster.engine import DaskCrew, connect
+from ablation.execute.cluster.executors import ElsewhereCrew
+from ablation.execute.cluster.fitness import Expected, Facts, expected, facts, unfit
+from ablation.execute.cluster.packing import Packing
+from ablation.execute.cluster.parcels import Manifest, hash_of, lacking, lay_out, receive
+from ablation.execute.cluster.station import carry_out
+from ablation.execute.crew import Stranded
+from ablation.execute.worker import run_trial
+from ablation.records.places import places
+from ablation.study.load import load
+from ablation.study.plan import Plan, make_plan
+from ablation.tracking import Finished, Unfinished
+
+PARTS = """
+import torch
+
+class Mine(torch.nn.Module):
+    def __init__(self, hidden_size):
+        super().__init__()
+        self.drop = torch.nn.Dropout(0.2)
+        self.scale = torch.nn.Parameter(torch.full((hidden_size,), 1.0))
+    def forward(self, states, mask):
+        return self.drop(states * mask[..., None]).sum(1) * self.scale
+"""
+
+
+@pytest.fixture
+def own_study(tmp_path: Path, tiny_study: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A study whose arms pool with a class beside its file."""
+    name = f"own_{tmp_path.name.replace('-', '_')}"
+    (tmp_path / f"{name}.py").write_text(PARTS)
+    text = tiny_study.read_text().replace("hidden_size=8", f"hidden_size=8, pooling='{name}:Mine'")
+    text = text.replace("model.attention.init_std", "model.dropout")
+    text = text.replace("(0.0, 0.05, 1.0)", "(0.0, 0.1)").replace("baseline=0.05", "baseline=0.0")
+    tiny_study.write_text(text)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    return tiny_study
+
+
+def plan_of(file: Path) -> Plan:
+    return make_plan(load(str(file), file.parent), file.parent / "cache")
+
+
+def run(plan: Plan, crew: Crew, store: Path) -> tuple[list[Finished], list[Unfinished]]:
+    """Trains what is missing, and returns the trials with and without an outcome."""
+    done, failed = [], []
+    with session(plan, places(store)) as opened:
+        for ended in walk(opened, crew, device="cpu"):
+            done += [ended] if isinstance(ended, Finished) else []
+            failed += [ended] if isinstance(ended, Unfinished) else []
+    return done, failed
+
+
+def hashes(done: list[Finished]) -> dict[str, str | None]:
+    return {ended.trial.key: ended.result.weights_hash for ended in done}
+
+
+@pytest.fixture
+def dask(tmp_path: Path) -> Iterator[Cluster]:
+    with cluster(tmp_path / "hosts", free_port()) as made:
+        yield made
+
+
+def crew_at(made: Cluster, plan: Plan, told: list[str], wait: float = 60.0) -> DaskCrew:
+    return DaskCrew(made.address, Packing(plan.study.task), told.append, wait)
+
+
+def test_what_a_cache_lacks_is_kept_once_and_checked(tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("first")
+    (tmp_path / "b").write_text("second")
+    one, two = hash_of(tmp_path / "a"), hash_of(tmp_path / "b")
+    manifest, cache = Manifest(shared={"d/a": one}, beside={"p/b.py": two}), tmp_path / "cache"
+    assert lacking(manifest, cache) == {one, two}
+    with pytest.raises(ValueError, match="damaged"):
+        receive({one: b"first", two: b"other"}, cache)
+    assert lacking(manifest, cache) == {two}
+    receive({two: b"second"}, cache)
+    folder = lay_out(manifest, cache)
+    assert (folder / "p/b.py").read_text() == "second"
+    assert (cache / "d/a").read_text() == "first"
+    assert lacking(manifest, cache) == set()
+    (cache / "d/a").unlink()
+    (cache / "d/a").write_text("damaged")
+    lay_out(manifest, cache)
+    assert (cache / "d/a").read_text() == "first"
+
+
+FITTING = Expected(python="3.11", package="1 (a)", torch="2.13.0", memory=4e9)
+UNFIT = {
+    "python": ("3.12", "it has Python 3.12, and the study runs with 3.11"),
+    "package": ("1 (b)", r"it has attention-ablation 1 \(b\), and the study runs with 1 \(a\)"),
+    "torch": ("2.12.0", "it has torch 2.12.0, and the study runs with 2.13.0"),
+    "memory": (3_000_000_000, "it has 2.8 GB of memory, and a trial may take 3.7 GB"),
+    "free": (0, "cannot be written"),
+}
+
+
+@pytest.mark.parametrize("field", [*UNFIT, ""])
+def test_a_worker_that_differs_is_refused(field: str) -> None:
+    here = dataclasses.replace(
+        facts(()), python="3.11", package="1 (a)", torch="2.13.0", memory=8_000_000_000, free=1
+    )
+    if not field:
+        assert unfit(FITTING, here) == ""
+        assert "2.8 GB" in unfit(FITTING, here, limit=3e9)
+        return
+    value, reason = UNFIT[field]
+    found: Facts = dataclasses.replace(here, **{field: value})
+    assert re.search(reason, unfit(FITTING, found))
+
+
+def two_processes() -> Executor:
+    from loky import ProcessPoolExecutor as Loky
+
+    return Loky(2)
+
+
+def test_an_address_at_which_nobody_or_something_else_answers_is_refused() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        for port in (9, other.getsockname()[1]):
+            words = f"No Dask scheduler answers at 'tcp://127.0.0.1:{port}' within"
+            with pytest.raises(Refused, match=words):
+                connect(f"tcp://127.0.0.1:{port}", 0.5)
+
+
+def test_without_dask_the_command_that_installs_it_is_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    with pytest.raises(Refused, match=r"pip install 'attention-ablation\[dask\]'"):
+        connect("tcp://127.0.0.1:9")
+
+
+def blocks(language: str) -> list[str]:
+    """Returns the blocks of code in the documentation."""
+    text = (Path(__file__).parents[1] / "docs/cluster.md").read_text(encoding="utf-8")
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+
+
+def test_scripts_and_manifests_of_the_documentation_can_be_read() -> None:
+    for script in blocks("bash"):
+        subprocess.run(["bash", "-n"], input=script, text=True, check=True)
+    assert sum("#SBATCH" in script for script in blocks("bash")) == 1
+    (manifest,) = blocks("yaml")
+    kinds = [(each["kind"], each["metadata"]["name"]) for each in yaml.safe_load_all(manifest)]
+    assert kinds == [
+        ("Service", "ablation-scheduler"),
+        ("Deployment", "ablation-scheduler"),
+        ("Deployment", "ablation-workers"),
+    ]
+    for code in blocks("python"):
+        compile(code, "docs/cluster.md", "exec")
+    command = get_command(cli.app)
+    for words in re.findall(r"^ablation (\w+)(.*)$", "\n".join(blocks("bash")), re.MULTILINE):
+        options = {each for one in command.commands[words[0]].params for each in one.opts}
+        assert set(re.findall(r"--[\w-]+", words[1])) <= options
+
+
+@pytest.mark.slow
+def test_a_worker_without_the_conductors_folder_trains_what_the_pool_does(
+    own_study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = plan_of(own_study)
+    packing = Packing(plan.study.task)
+    trial = plan.trials[0]
+    job = dataclasses.replace(job_of(plan, trial, tmp_path / "p", "cpu"), progress=None)
+    errand = packing.pack(run_trial, (job,), None)
+    with ProcessCrew(1) as crew:
+        there = crew.submit(run_trial, job).result()
+    contents = packing.contents(errand.manifest.hashes)
+    monkeypatch.setenv("ABLATION_CACHE", str(tmp_path / "worker"))
+    shutil.rmtree(tmp_path / "cache")
+    for source in tmp_path.glob("own_*.py"):
+        source.unlink()
+    assert carry_out(errand).kind == "lacks"
+    answer = carry_out(dataclasses.replace(errand, contents=contents))
+    assert answer.kind == "value", answer
+    assert answer.value.ending.weights_hash == there.ending.weights_hash
+    other = dataclasses.replace(errand, identity="0" * 12)
+    assert "it would train a configuration or sources" in str(carry_out(other).value)
+    foreign = dataclasses.replace(expected(("torch",)), torch="9.9")
+    answer = carry_out(dataclasses.replace(errand, expected=foreign))
+    assert (answer.kind, "and the study runs with 9.9" in answer.value) == ("unfit", True)
+
+
+@pytest.mark.slow
+def test_any_executor_trains_what_the_pool_does(
+    own_study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = plan_of(own_study)
+    monkeypatch.setenv("ABLATION_CACHE", str(tmp_path / "worker"))
+    crew = ElsewhereCrew(two_processes(), 2, Packing(plan.study.task))
+    done, failed = run(plan, crew, tmp_path / "elsewhere")
+    crew.end()
+    crew.end()
+    assert not failed
+    assert (tmp_path / "worker/blobs").is_dir()
+    assert all(ended.facts["ablation.host"] for ended in done)
+    with ProcessCrew(2) as pool:
+        at_home, _ = run(plan, pool, tmp_path / "home")
+    assert hashes(done) == hashes(at_home)
+    assert len(done) == len(plan.trials)
+
+
+@pytest.mark.slow
+def test_a_call_that_nobody_waits_for_is_ended(
+    tiny_study: Path, tmp_path: Path, dask: Cluster
+) -> None:
+    host = dask.add("one")
+    crew = crew_at(dask, plan_of(tiny_study), [])
+    crew.submit(os.mkfifo, str(tmp_path / "pipe")).result(timeout=120)
+    running = crew.submit(Path.read_text, tmp_path / "pipe")  # for ever: nobody writes
+    with (tmp_path / "pipe").open("wb"):  # opens once it is being read
+        crew.end()
+        assert running.cancelled() or crew.is_broken(running.exception(timeout=10))
+        again = crew_at(dask, plan_of(tiny_study), [])
+        assert again.submit(os.getcwd).result(timeout=60).startswith(str(host / "cache"))
+        again.end()
+
+
+@pytest.mark.slow
+def test_dask_workers_train_the_class_that_the_plan_has_and_not_an_older_one(
+    own_study: Path, tmp_path: Path, dask: Cluster
+) -> None:
+    first_host, second_host = dask.add("one", threads=2), dask.add("two")
+    found: list[dict[str, str | None]] = []
+    told: list[str] = []
+    for start, scale in enumerate(("1.0", "0.5")):
+        for source in tmp_path.glob("own_*.py"):
+            source.write_text(PARTS.replace("1.0", scale))
+        plan = plan_of(own_study)
+        crew = crew_at(dask, plan, told)
+        done, failed = run(plan, crew, tmp_path / f"store{start}")
+        crew.end()
+        assert not failed
+        with ProcessCrew(2) as pool:
+            at_home, _ = run(plan, pool, tmp_path / f"home{start}")
+        assert hashes(done) == hashes(at_home)
+        assert len(done) == len(plan.trials)
+        found.append(hashes(done))
+    assert set(found[0]).isdisjoint(found[1])
+    assert set(found[0].values()).isdisjoint(found[1].values())
+    assert not told
+    folder = plan.data.folder.name  # type: ignore[attr-defined]
+    assert any(
+        (host / "cache" / folder / "meta.json").exists() for host in (first_host, second_host)
+    )
+    assert all(worker.poll() is None for worker in dask.workers.values())
+
+
+@pytest.mark.slow
+def test_foreign_workers_are_named_and_put_aside(
+    tiny_study: Path, tmp_path: Path, dask: Cluster
+) -> None:
+    plan, told = plan_of(tiny_study), list[str]()
+    dask.add("torch", variables=pretend(tmp_path / "t", "torch", "2.0.1"))
+    crew = crew_at(dask, plan, told)
+    error = crew.submit(abs, -1).exception(timeout=120)
+    crew.end()
+    assert isinstance(error, Stranded)
+    assert "it has torch 2.0.1, and the study runs with" in error.rule
+    told.clear()
+    dask.add("package", variables=pretend(tmp_path / "p", "attention-ablation", "0.0.1"))
+    dask.add("right")
+    seen = threading.Event()
+
+    def tell(line: str) -> None:
+        told.append(line)
+        if "it has attention-ablation 0.0.1" in line:
+            seen.set()
+
+    crew = DaskCrew(dask.address, Packing(plan.study.task), tell)
+    assert seen.wait(120)
+    done, failed = run(plan, crew, tmp_path / "store")
+    crew.end()
+    assert not failed
+    assert len(done) == len(plan.trials)
+    assert any("it has torch 2.0.1" in line for line in told)
+
+
+KILLS = """
+import multiprocessing, os, signal, time
+from ablation.spec import Metric, Study
+
+def train(config, seed):
+    yield {"loss": 1.0}
+    if config["mode"] == "kills":
+        time.sleep(1.5)
+        os.kill(multiprocessing.parent_process().pid, signal.SIGKILL)
+        time.sleep(60)
+    return {"score": 0.5 + seed / 10}
+
+study = Study(name="kills", question="Q?", run=train, config={"mode": "fine"}, seeds=2,
+              metric=Metric("score", examples=None), factor="mode",
+              levels=("fine", "too", "kills"), baseline="fine")
+"""
+
+
+@pytest.mark.slow
+def test_a_lost_dask_worker_costs_its_trial_three_tries_and_no_other(
+    tmp_path: Path, dask: Cluster
+) -> None:
+    (tmp_path / "kills.py").write_text(KILLS)
+    plan, told = plan_of(tmp_path / "kills.py"), list[str]()
+    dask.add("one")
+    dask.add("two")
+    crew = crew_at(dask, plan, told)
+    done, failed = run(plan, crew, tmp_path / "store")
+    crew.end()
+    assert {ended.trial.arm.name for ended in done} == {"fine", "too"}
+    assert len(done) == 4
+    assert [ended.failure.kind for ended in failed] == ["lost"] * 6
+    assert all("was lost" in ended.failure.what for ended in failed)
+
+
+@pytest.mark.slow
+def test_a_scheduler_that_comes_back_is_waited_for_and_one_that_does_not_ends_the_study(
+    tiny_study: Path, tmp_path: Path, dask: Cluster
+) -> None:
+    plan, told = plan_of(tiny_study), list[str]()
+    crew = crew_at(dask, plan, told)
+    dask.add("late")  # joins while the study runs
+    done: list[Finished] = []
+    with session(plan, places(tmp_path / "store")) as opened:
+        for ended in walk(opened, crew, device="cpu"):
+            assert isinstance(ended, Finished)
+            done.append(ended)
+            if len(done) == 2:
+                dask.kill(dask.scheduler)
+                dask.restart_scheduler()
+                dask.kill(dask.workers["late"])
+                dask.add("again")
+    crew.end()
+    assert len(done) == len({ended.trial.key for ended in done}) == len(plan.trials)
+    assert "does not answer; waiting 60 s for it" in told[0]
+    crew = crew_at(dask, dataclasses.replace(plan), told, wait=2.0)
+    dask.kill(dask.scheduler)
+    with (
+        pytest.raises(Stranded, match="has not answered for 2 s"),
+        session(plan, places(tmp_path / "other")) as opened,
+    ):
+        list(walk(opened, crew, device="cpu"))

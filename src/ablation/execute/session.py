@@ -294,7 +294,8 @@ def _open(
     tracking.describe_data(home, plan.data)
     landing.set_up(home, plan.declaration, study.question)
     landing.recolour(home, outcomes)
-    tracking.keep_about(home, _shown(plan, plan.study.task.about(plan.data), "texts"))
+    about = plan.study.task.about(_baseline(plan), plan.data)
+    tracking.keep_about(home, _shown(plan, about, "texts"))
     tracking.keep_tests(home, _shown(plan, plan.study.task.tests(plan.data), "text"))
     tracking.keep_commonest(home, plan.data.test_commonest())
     _keep_table(study, home)
@@ -320,6 +321,12 @@ def _open(
         resent=resent,
         damaged=damaged,
     )
+
+
+def _baseline(plan: Plan) -> Any:
+    """Returns the baseline's configuration."""
+    arms, name = plan.study.complete_arms, plan.study.baseline_name
+    return next(arm.config for arm in arms if arm.name == name)
 
 
 def _shown(plan: Plan, said: Mapping[str, Any], texts: str) -> dict[str, Any]:

@@ -6,7 +6,7 @@ processes, imports and report included. With ``--against`` every round also runs
 tree, in turns, and the medians of the ratios are printed, which a busy machine moves less. The
 last line is one JSON object.
 
-    python benchmarks/ends.py [--rounds 5] [--against OTHER/src]
+    make bench-ends [ROUNDS=5] [AGAINST=OTHER/src]
 """
 
 from __future__ import annotations

@@ -42,9 +42,9 @@ class Size:
 
 
 SIZES = {
-    56: Size(7, 8, 8.0, page=1.5),
-    1_000: Size(50, 20, 20.0),
-    10_000: Size(200, 50, 90.0, megabytes=1000.0),
+    56: Size(7, 8, 5.5, page=1.5),
+    1_000: Size(50, 20, 5.0),
+    10_000: Size(200, 50, 30.0, megabytes=1000.0),
 }
 
 
@@ -164,7 +164,7 @@ def main(wanted: list[int]) -> int:
         missed += sum(bound is not None and value > bound for value, bound in bounds)
         sys.stdout.write(
             f"{runs:6d} runs ({size.arms} arms x {size.seeds} seeds): {seconds:5.1f} s "
-            f"(at most {size.seconds:.0f}), {megabytes:4.0f} MB, page {page:.2f} MB, "
+            f"(at most {size.seconds:g}), {megabytes:4.0f} MB, page {page:.2f} MB, "
             f"folder {whole:.1f} MB\n"
         )
         sys.stdout.flush()

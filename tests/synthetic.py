@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
-from collections.abc import Generator, Mapping, Sequence
+import functools
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import pytest
 
+from ablation import figures
 from ablation.analysis import judge
 from ablation.records.declaration import Declaration, DeclaredArm, Look
 from ablation.records.outcome import EpochRecord, RunResult
-from ablation.report import Content
+from ablation.report import Content, drawing
 from ablation.study.arm import Arm
 from ablation.study.identity import arm_hash
 from ablation.study.plan import Plan, make_plan
@@ -23,6 +27,23 @@ from ablation.task.text.config import RunConfig
 
 NASTY = ["<script>alert(1)</script>", "a|b", "{{7*7}}", r"$\alpha$_%"]
 ARMS = ["base", *NASTY]
+
+
+@contextlib.contextmanager
+def small_figures() -> Iterator[None]:
+    """Has reports keep one small figure for each of theirs, whose drawing takes longest."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(drawing, "draw_and_save", lambda name, draw: small_figure())
+        yield
+
+
+@functools.cache
+def small_figure() -> drawing.Saved:
+    """A figure in the forms in which a report keeps the largest of its own."""
+    with figures.styled():
+        figure = figures.figure_of(1, 1)
+        figure.subplots().plot([0, 1])
+    return figures.svg(figure, "small"), {"png": figures.png(figure), "pdf": figures.pdf(figure)}
 
 
 def arms_named(

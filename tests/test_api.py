@@ -56,6 +56,13 @@ def train(config, seed):
     return {"test/accuracy": 0.9 + config.warmup / 1e5 + seed / 1e4}
 """
 
+SCRIPTED = """
+CONFIG = {"name": "mlp", "hidden": 32}
+
+def train(config, seed):
+    return {"test/accuracy": 0.9}
+"""
+
 
 def python(*arguments: str, at: Path) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, *arguments]
@@ -120,6 +127,12 @@ def test_new_writes_a_study_of_a_function(tmp_path: Path, monkeypatch: pytest.Mo
     study = load("warmup", tmp_path / "studies")
     assert (study.factor, study.baseline) == ("warmup", 100)
     assert [arm.config.warmup for arm in study.complete_arms] == [50, 100, 200]
+    (tmp_path / "their_script.py").write_text(SCRIPTED)
+    CliRunner().invoke(cli.app, ["new", "size", "--function", "their_script:train"])
+    study = load("size", tmp_path / "studies")
+    assert (study.factor, [arm.config["hidden"] for arm in study.complete_arms]) == (
+        "hidden", [16, 32, 64],
+    )  # fmt: skip
     for asked in ("their_training:test", "their_trainings:train", "their_training"):
         refused = CliRunner().invoke(cli.app, ["new", "other", "--function", asked])
         assert isinstance(refused.exception, Refused), asked

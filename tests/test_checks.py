@@ -46,7 +46,7 @@ FOUND = {
 MORE = {
     "effort": {"declaration": declaration(arms=arms_named(["base", "other"], [
         {"optimizer.max_steps": "10"}, {"optimizer.max_steps": "20"}]))},
-    "same model": {"first_steps": {"base": "ab", "other": "ab", "third": "cd"}},
+    "same model": {"first_steps": {"base": "cd", "other": "ab", "third": "ab"}},
     "same model ": {"effects": verdict("").assign(n=[3, 3], ties=[0, 3])},
 }  # fmt: skip
 

@@ -19,8 +19,8 @@ MOST_LINES = 60
 
 SECTIONS = [
     "In words", "How it was computed", "Response", "Seeds across arms", "Learning curves",
-    "Failures", "Other metrics and cost", "Arm or seed", "Sensitivity", "Caveats", "Runs",
-    "Provenance",
+    "Examples gained and lost", "Failures", "Other metrics and cost", "Arm or seed",
+    "Sensitivity", "Caveats", "Runs", "Provenance",
 ]  # fmt: skip
 
 

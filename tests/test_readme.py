@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from synthetic import content
+from synthetic import content, small_figures
 from typer.testing import CliRunner
 
 from ablation import cli
@@ -140,8 +140,9 @@ def test_the_table_of_studies_tells_the_answers_of_the_samples(tmp_path: Path) -
     )
     readme = _module(ROOT / "docs/readme.py")
     assert "| `s` | Why? | not reported yet |" in readme.block(tmp_path)
-    build(content(), tmp_path / "docs/samples")
-    index(tmp_path / "docs/samples")
+    with small_figures():
+        build(content(), tmp_path / "docs/samples")
+        index(tmp_path / "docs/samples")
     block = readme.block(tmp_path)
     assert "5.9 points below base" in block
     assert "docs/samples/figures/overview.png" in block
@@ -151,7 +152,8 @@ def test_the_table_of_studies_tells_the_answers_of_the_samples(tmp_path: Path) -
 def test_the_notebook_section_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     text = re.search(r"```python\n(import ablation\n.*?)```", README, flags=re.DOTALL)
     assert text is not None
-    folder = build(content(), tmp_path)
+    with small_figures():
+        folder = build(content(), tmp_path)
     monkeypatch.chdir(tmp_path)
     code = text.group(1).replace('"init_std"', repr(str(folder)))
     assert repr(str(folder)) in code

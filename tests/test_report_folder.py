@@ -17,14 +17,15 @@ import pytest
 from synthetic import ARMS, NASTY, arms_named, content, curves, declaration, runs
 
 from ablation.errors import Refused
+from ablation.figures import svg
 from ablation.records.declaration import Look
 from ablation.report import Basis, Content, build, compose, read
 from ablation.report.blocks import Cell, Table, table
-from ablation.report.drawing import draw_and_save
 from ablation.report.methods import methods
 from ablation.report.rebuild import differing, rebuild
 from ablation.report.render import latex, markdown
 
+SAMPLES = Path(__file__).parents[1] / "docs/samples"
 FIGURES = ["cost", "curves", "differences", "probes", "seeds", "variance"]
 
 
@@ -302,5 +303,18 @@ def test_a_worker_is_sent_the_rows_of_its_figure_alone_and_draws_the_same() -> N
     grown = {name for name, sent in long.items() if len(sent) > len(short[name])}
     assert grown == {"curves", "probes"}
     for figure in compose(Basis(content())).figures:
-        there = draw_and_save(figure.name, pickle.loads(short[figure.name]))
-        assert there == draw_and_save(figure.name, figure.draw)
+        there = pickle.loads(short[figure.name])()
+        assert svg(there, figure.name) == svg(figure.draw(), figure.name)
+
+
+@pytest.mark.slow
+def test_a_page_with_all_its_figures_inside_is_light(tmp_path: Path) -> None:
+    """At most 1.5 MB, however many runs a sample has; the smallest is built anew for it."""
+    weights = {page.parent: page.stat().st_size for page in SAMPLES.glob("*/index.html")}
+    smallest = min(weights, key=weights.__getitem__)
+    folder = build(read(smallest), tmp_path)
+    page = (folder / "index.html").read_text()
+    assert page.count("<svg") >= len(list((folder / "figures").glob("*.svg"))) > 0
+    assert "<img" not in page
+    assert len(page.encode()) <= 500_000
+    assert max(weights.values()) <= 1_500_000

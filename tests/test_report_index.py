@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from synthetic import NASTY, content, declaration, runs
+from synthetic import NASTY, content, declaration, runs, small_figures
 from typer.testing import CliRunner
 
 import ablation
@@ -27,13 +27,14 @@ from ablation.report.standing import standing_of
 def reports(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Three reports, of which the last one is in a loss, and a folder that is none."""
     folder = tmp_path_factory.mktemp("reports")
-    build(content(label="small"), folder)
-    frame = runs()
-    frame.loc[frame["arm"] == NASTY[0], "value"] += 0.1
-    wording = {"question": "Larger?", "title": "large"}
-    build(content(frame, label="large", wording=wording), folder)
-    negated = runs("loss").assign(value=-frame["value"])
-    build(content(negated, label="lost", declaration=declaration("loss", floor=-0.3)), folder)
+    with small_figures():
+        build(content(label="small"), folder)
+        frame = runs()
+        frame.loc[frame["arm"] == NASTY[0], "value"] += 0.1
+        wording = {"question": "Larger?", "title": "large"}
+        build(content(frame, label="large", wording=wording), folder)
+        negated = runs("loss").assign(value=-frame["value"])
+        build(content(negated, label="lost", declaration=declaration("loss", floor=-0.3)), folder)
     (folder / "stray").mkdir()
     (folder / "stray/study.json").write_text("{}")
     index(folder)
@@ -96,8 +97,9 @@ def test_the_page_lists_every_study_with_its_answer(reports: Path) -> None:
 
 
 def test_studies_of_one_title_are_told_apart(tmp_path: Path) -> None:
-    for label in ("s", "s@other"):
-        build(content(label=label), tmp_path)
+    with small_figures():
+        for label in ("s", "s@other"):
+            build(content(label=label), tmp_path)
     page = index(tmp_path).read_text()
     for label in ("s", "s@other"):
         assert f"({label})" in page
@@ -119,6 +121,7 @@ def test_the_command_makes_the_page_over_all_studies(reports: Path) -> None:
 
 @pytest.mark.slow
 def test_a_changed_file_is_found_and_rebuilt(reports: Path) -> None:
+    build(content(label="small"), reports)  # with its own figures
     folder, stale = str(reports / "small"), reports / "small/table.tex"
     before = stale.read_text()
     stale.write_text("")

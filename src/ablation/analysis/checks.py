@@ -112,14 +112,15 @@ def _margin(facts: Facts) -> Iterator[str]:
 
 
 def _same(facts: Facts) -> Iterator[str]:
-    baseline = facts.declaration.baseline
-    steps = facts.first_steps
-    same = [arm for arm, step in steps.items() if arm != baseline and step == steps.get(baseline)]
-    if any(steps[arm] for arm in same):
-        yield (
-            f"{', '.join(same)} begin{'s' if len(same) == 1 else ''} as {baseline} does, with its "
-            "weights, loss and gradients: the level may change nothing."
-        )
+    alike: dict[str, list[str]] = {}
+    for arm, step in facts.first_steps.items():
+        alike.setdefault(step, []).append(arm)
+    for step, arms in alike.items():
+        if step and len(arms) > 1:
+            yield (
+                f"{', '.join(arms[:-1])} and {arms[-1]} begin alike, with the same weights, loss "
+                "and gradients: what they differ in may change nothing."
+            )
     for row in _rows(facts):
         if row["verdict"] == "IDENTICAL":
             yield f"{row['arm']} leaves the baseline's very weights: the level changes nothing."

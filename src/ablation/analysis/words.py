@@ -139,8 +139,11 @@ def exactly(value: float, metric: Metric) -> str:
     >>> from ablation.records.metric import METRICS
     >>> exactly(0.0125, METRICS["accuracy"])
     '1.25 points'
+    >>> exactly(0.01, METRICS["accuracy"])
+    '1 point'
     """
-    return f"{metric.factor * value:.6g}{_unit(metric)}"
+    said = f"{metric.factor * value:.6g}{_unit(metric)}"
+    return "1 point" if said == "1 points" else said
 
 
 def _unit(metric: Metric) -> str:

@@ -99,14 +99,16 @@ def _of_function(name: str, asked: str) -> str:
             "Give --function MODULE:NAME, as an import in this folder would name it.",
         ) from error
     target_of(found, None)
-    kind = getattr(home, "Config", None)
-    config = _instance(kind)
-    if config is None:
-        start: Mapping[str, Any] = {"learning_rate": 0.1}
-        imports, written = f"from {module} import {function}", repr(dict(start))
-    else:
+    config, mapping = _instance(getattr(home, "Config", None)), getattr(home, "CONFIG", None)
+    if config is not None:
         start = {each.name: getattr(config, each.name) for each in dataclasses.fields(config)}
         imports, written = f"from {module} import Config, {function}", "Config()"
+    elif isinstance(mapping, Mapping) and mapping:
+        start = dict(mapping)
+        imports, written = f"from {module} import CONFIG, {function}", "CONFIG"
+    else:
+        start = {"learning_rate": 0.1}
+        imports, written = f"from {module} import {function}", repr(start)
     field, levels = _factor(start)
     return FUNCTION.format(
         name=name, imports=imports, function=function, config=written, field=field, levels=levels,

@@ -6,10 +6,8 @@ import os
 import socket
 import subprocess
 import sys
-import webbrowser
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from importlib.metadata import entry_points
 from typing import Annotated
 
 import typer
@@ -60,6 +58,8 @@ def server(uri: str, port: int) -> Iterator[subprocess.Popen[bytes]]:
     Raises:
         Refused: If the port is taken.
     """
+    from importlib.metadata import entry_points  # loads email and zip files: not for --help
+
     if listens(port):
         raise Refused(f"Port {port} is taken.", "Give another port: ablation ui --port 5001")
     command = [sys.executable, guard.__file__, sys.executable]
@@ -103,6 +103,8 @@ def ended(process: subprocess.Popen[bytes], code: int) -> Refused:
 
 def open_browser(page: str, environment: Mapping[str, str] = os.environ) -> bool:
     """Opens a page in the browser if there is a display; returns whether it did."""
+    import webbrowser
+
     display = sys.platform in {"darwin", "win32"} or any(
         environment.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY")
     )

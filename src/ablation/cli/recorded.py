@@ -221,4 +221,6 @@ def show_verdicts(label: str, shown: Mapping[str, Any]) -> None:
     for row in shown["rows"]:
         table.add_row(*map(escaped, row))
     show(table)
+    if any("†" in str(cell) for row in shown["rows"] for cell in row):
+        show("† Something weakens this verdict: the report says what, in words.")
     show(escaped(shown["answer"]))

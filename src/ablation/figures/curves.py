@@ -5,13 +5,14 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from ablation.figures.style import (
     MARKS,
     MUTED,
+    NARROW,
     WIDTH,
     figure_of,
     grid,
@@ -55,6 +56,8 @@ def draw_curves(
     cut_short: pd.DataFrame,
     colours: Mapping[str, str],
     panels: Sequence[Panel],
+    *,
+    narrow: bool = False,
 ) -> Figure:
     """Draws mean and pointwise 95 % t band of each arm over the epochs.
 
@@ -63,11 +66,13 @@ def draw_curves(
         cut_short: One row per failed run, split, metric and epoch, to its last finite value.
         colours: Arm to colour; all other arms are grey, without a band.
         panels: What to draw, in order.
+        narrow: Whether panels are below each other, for a telephone.
     """
     with styled():
-        lines = math.ceil(len(panels) / PER_ROW)
-        figure = figure_of(WIDTH, 0.55 + 2.35 * lines)
-        grid_of = figure.subplots(lines, PER_ROW, squeeze=False)
+        across = 1 if narrow else PER_ROW
+        lines = math.ceil(len(panels) / across)
+        figure = figure_of(NARROW if narrow else WIDTH, 0.55 + 2.35 * lines)
+        grid_of = figure.subplots(lines, across, squeeze=False)
         for place, axes in enumerate(grid_of.flat):
             if place >= len(panels):
                 axes.set_visible(False)
@@ -75,15 +80,13 @@ def draw_curves(
             axes.set(title=plain(panels[place].title), xlabel="epoch")
             kept = [_of(frame, panels[place]) for frame in (bands, cut_short)]
             for rows, draw in zip(kept, (_draw_bands, _draw_failed), strict=True):
-                if len(rows):  # of which seaborn needs one
-                    draw(axes, rows, colours)
-            axes.set_ylabel("")
+                draw(axes, rows, colours)
             if panels[place].is_log:
-                axes.set_yscale("log", nonpositive="mask")
+                _make_log(axes)
             axes.locator_params(axis="x", integer=True)
             grid(axes, "y")
         others = not _of(bands, panels[0])["arm"].isin(colours).all()
-        _legend(figure, grid_of[0, 0], colours, others=others)
+        _legend(figure, grid_of[0, 0], colours, others=others, across=across)
     return figure
 
 
@@ -95,49 +98,48 @@ def _of(frame: pd.DataFrame, panel: Panel) -> pd.DataFrame:
     return rows.assign(low=rows["low"].clip(lower=rows["mean"].min() / 2))
 
 
-def _draw_bands(axes: Axes, rows: pd.DataFrame, colours: Mapping[str, str]) -> None:
-    """Draws the finished runs of one panel."""
-    from ablation.figures.library import seaborn
+def _make_log(axes: Axes) -> None:
+    """Gives an axis of values a logarithmic scale, with at least two numbers."""
+    from matplotlib.ticker import LogLocator
 
-    means: Any = {"x": "epoch", "y": "mean", "estimator": None, "errorbar": None, "legend": False}
-    bright = rows["arm"].isin(colours)
-    if not bright.all():
-        seaborn.lineplot(rows[~bright], **means, units="arm", color=MUTED, alpha=0.35,
-                         linewidth=0.7, zorder=1, ax=axes)  # fmt: skip
+    axes.set_yscale("log", nonpositive="mask")
+    low, high = axes.get_ylim()
+    # Numbers as texts, since matplotlib's formulas take longer than the rest of the panel.
+    axes.yaxis.set_major_formatter("{x:g}")
+    axes.yaxis.set_minor_locator(LogLocator(subs=(2, 5)))
+    axes.yaxis.set_minor_formatter("{x:g}" if high < 100 * low else "")
+
+
+def _draw_bands(axes: Axes, rows: pd.DataFrame, colours: Mapping[str, str]) -> None:
+    """Draws the finished runs of one panel: a line per arm, and a band where it has a colour."""
+    # Seaborn's line plot takes three times as long as these lines: a frame per arm and panel.
     marks = _marks(colours)
-    for arm, band in rows[bright].groupby("arm", sort=False):
-        axes.fill_between(band["epoch"], band["low"], band["high"], color=colours[str(arm)],
-                          alpha=0.14, linewidth=0)  # fmt: skip
-    present = [arm for arm in colours if arm in set(rows["arm"])]
-    before = len(axes.lines)
-    if present:
-        seaborn.lineplot(rows[bright], **means, units=rows.loc[bright, "arm"].map(present.index),
-                         linewidth=1.6, markersize=4.2, markeredgewidth=0, zorder=3,
-                         ax=axes)  # fmt: skip
-    # Seaborn's hue and style would go through every pair of the two: half of the drawing's time.
     few = rows["epoch"].nunique() <= FEW
-    for line, arm in zip(axes.lines[before:], present, strict=True):
-        line.set(color=colours[arm], marker=marks[arm] if few else None)
+    for arm, of in rows.groupby("arm", sort=False):
+        epochs, colour = of["epoch"], colours.get(str(arm))
+        if colour is None:
+            axes.plot(epochs, of["mean"], color=MUTED, alpha=0.35, linewidth=0.7, zorder=1)
+            continue
+        axes.fill_between(epochs, of["low"], of["high"], color=colour, alpha=0.14,
+                          linewidth=0)  # fmt: skip
+        axes.plot(epochs, of["mean"], color=colour, marker=marks[str(arm)] if few else None,
+                  linewidth=1.6, markersize=4.2, markeredgewidth=0, zorder=3)  # fmt: skip
 
 
 def _draw_failed(axes: Axes, rows: pd.DataFrame, colours: Mapping[str, str]) -> None:
     """Draws the failed runs of one panel, each to its last value."""
-    from ablation.figures.library import seaborn
-
     palette = dict.fromkeys(rows["arm"], MUTED) | dict(colours)
-    runs = rows.groupby(["arm", "seed"], sort=False)
-    before = len(axes.lines)
-    seaborn.lineplot(rows, x="epoch", y="value", units=runs.ngroup(), estimator=None,
-                     errorbar=None, linewidth=0.8, linestyle=":", legend=False,
-                     ax=axes)  # fmt: skip
-    for line, arm in zip(axes.lines[before:], runs.head(1)["arm"], strict=True):
-        line.set_color(palette[arm])
-    seaborn.scatterplot(rows[rows["last"].astype(bool)], x="epoch", y="value", hue="arm",
-                        palette=palette, marker="x", s=36, linewidth=1, zorder=4, legend=False,
-                        ax=axes)  # fmt: skip
+    for _, run in rows.groupby(["arm", "seed"], sort=False):
+        axes.plot(run["epoch"], run["value"], color=palette[run["arm"].iloc[0]], linewidth=0.8,
+                  linestyle=":")  # fmt: skip
+    last = rows[rows["last"].astype(bool)]
+    axes.scatter(last["epoch"], last["value"], c=list(last["arm"].map(palette)), marker="x",
+                 s=36, linewidth=1, zorder=4)  # fmt: skip
 
 
-def _legend(figure: Figure, axes: Axes, colours: Mapping[str, str], *, others: bool) -> None:
+def _legend(
+    figure: Figure, axes: Axes, colours: Mapping[str, str], *, others: bool, across: int
+) -> None:
     if others:
         axes.plot([], [], color=MUTED, alpha=0.35, linewidth=0.7, label="other arms")
     marks = _marks(colours)
@@ -145,7 +147,7 @@ def _legend(figure: Figure, axes: Axes, colours: Mapping[str, str], *, others: b
         axes.plot([], [], color=colours[arm], marker=marks[arm], linewidth=1.6, markersize=4.2,
                   markeredgewidth=0, label=_label(arm))  # fmt: skip
     handles, labels = axes.get_legend_handles_labels()
-    columns = max(1, min(4, int(ROOM / max(map(len, labels), default=1))))
+    columns = max(1, min(4, int(ROOM * across / PER_ROW / max(map(len, labels), default=1))))
     figure.legend(handles, labels, loc="outside upper left", ncols=columns)
 
 

@@ -51,6 +51,9 @@ MARKS = ("o", "s", "^", "D", "v", "P", "X", "*")
 WIDTH = 8.2
 """Inches; as wide as a page's text."""
 
+NARROW = 3.9
+"""Inches; as wide as a telephone's."""
+
 NAME = 34
 """Characters of a name in a figure; the whole name is in the table below."""
 
@@ -195,11 +198,28 @@ def svg(figure: Figure, salt: str) -> str:
     """
     buffer = io.StringIO()
     with styled(**{"svg.hashsalt": salt}):
+        _lay_out(figure)
         nothing = {"Date": None, "Creator": None, "Format": None, "Type": None}
         figure.savefig(buffer, format="svg", metadata=nothing, transparent=True)
-    # The layout is final now; computing it again would be half the time of saving.
-    figure.set_layout_engine("none")
     return buffer.getvalue()
+
+
+def _lay_out(figure: Figure) -> None:
+    """Gives a figure its final layout, as the SVG has it; what is drawn later keeps it."""
+    # With an engine left, matplotlib draws the figure once more before each file, to nowhere.
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+
+    if (engine := figure.get_layout_engine()) is None:
+        return
+    dpi = figure.get_dpi()
+    FigureCanvasSVG(figure)  # measures the text from now on
+    for axis in (axis for axes in figure.axes for axis in (axes.xaxis, axes.yaxis)):
+        if not axis.get_label_text():
+            axis.set_label_coords(0, 0)  # or all ticks are measured to place a label of no text
+    figure.set_dpi(FigureCanvasSVG.fixed_dpi)
+    engine.execute(figure)
+    figure.set_layout_engine(None)
+    figure.set_dpi(dpi)
 
 
 def png(figure: Figure) -> bytes:
@@ -267,7 +287,8 @@ def _palette(image: Image) -> Image:
     from PIL import Image as Images
 
     named = b"".join(bytes.fromhex(colour[1:]) for colour in COLOURS)
-    cut = image.quantize(64 - len(COLOURS), dither=Images.Dither.NONE).getpalette() or []
+    few = image.resize((image.width // 3, image.height // 3), Images.Resampling.NEAREST)
+    cut = few.quantize(64 - len(COLOURS), dither=Images.Dither.NONE).getpalette() or []
     palette = Images.new("P", (1, 1))
     palette.putpalette(bytes(cut) + named)
     return palette

@@ -42,6 +42,7 @@ def _facts(basis: Basis) -> list[tuple[str, str]]:
     margin, planned = declaration.margin, sum(basis.content.judged.seeds.values())
     seeds = sorted(set(basis.effects["n"]))
     done = basis.content.runs["run_id"].nunique()
+    commits = basis.content.provenance.get("commit", [])
     fresh = [("fresh seeds", f"from {declaration.first_seed}")] if declaration.first_seed else []
     return [
         *((name, value) for name, value in basis.content.about.get("facts", [])),
@@ -52,6 +53,7 @@ def _facts(basis: Basis) -> list[tuple[str, str]]:
         ("seeds per arm", " to ".join(dict.fromkeys((str(seeds[0]), str(seeds[-1]))))),
         *fresh,
         ("runs", f"{done} of {planned}" if done < planned else str(done)),
+        *((("commit", ", ".join(commit[:9] for commit in commits)),) * bool(commits)),
     ]
 
 
@@ -98,12 +100,15 @@ def _doubts(basis: Basis) -> Iterator[str]:
     chosen = basis.chosen
     if late := list(chosen.loc[chosen["share"] > HALF, "arm"]):
         yield (
-            f"Training was cut short in {_named(late)}: in more than half of the runs the chosen "
-            "epoch was the last. Give more epochs before the level is blamed."
+            f"Training was cut short in {_named(late, of=len(chosen))}: in more than half of the "
+            "runs the chosen epoch was the last. Give more epochs before the level is blamed."
         )
 
 
-def _named(arms: Sequence[str]) -> str:
+def _named(arms: Sequence[str], of: int = 0) -> str:
+    """Returns the arms' names, or their number where they are all of several."""
+    if len(arms) == of > 1:
+        return f"all {of} arms"
     few = arms if len(arms) <= MOST_NAMED else [*arms[: MOST_NAMED - 1], "others"]
     *head, last = few
     return f"{', '.join(head)} and {last}" if head else last

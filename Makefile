@@ -13,8 +13,8 @@ BUDGET = $(if $(SEEDS),--seeds "$(SEEDS)") $(if $(WORKERS),--workers "$(WORKERS)
 FOLLOWED = $(if $(FOLLOW_UP),--follow-up)
 
 .PHONY: setup study report reports-check samples readme ui dashboard calibration bench bench-report
-.PHONY: bench-step bench-overhead bench-scaling bench-growth bench-ends bench-cluster chaos check
-.PHONY: test test-browser test-all test-cluster clean
+.PHONY: bench-step bench-overhead bench-conductor bench-scaling bench-growth bench-ends
+.PHONY: bench-cluster chaos check test test-browser test-all test-cluster clean
 .DEFAULT_GOAL := study
 
 # Set up again if the folder was moved or copied, because .venv points to the old place.
@@ -110,6 +110,11 @@ bench-ends: $(READY)
 # Measures time and memory of reports of up to 10,000 runs.
 bench-report: $(READY)
 	$(BIN)/python benchmarks/report.py
+
+# Measures how busy 16 workers of 1-second trials are kept, up to 12 minutes (TRIALS, WORKERS).
+bench-conductor: $(READY)
+	$(BIN)/python benchmarks/conductor.py $(if $(TRIALS),--trials "$(TRIALS)") \
+	  $(if $(WORKERS),--workers "$(WORKERS)") $(if $(RECORD),--record "$(RECORD)")
 
 # Kills a study at every moment of its life and checks that nothing is lost; ten minutes for 100
 # kills on an idle machine of two cores.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,7 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ablation.analysis.attention import disagreements
-from ablation.task.text.shown import TEXTS, shown_texts
+from ablation.task.text.config import DataConfig, RunConfig
+from ablation.task.text.data import prepare
+from ablation.task.text.shown import TEXTS, about, describe_tests, shown_texts
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(TEXTS + 1, 3 * TEXTS))
@@ -60,3 +64,20 @@ def test_a_weight_that_is_no_number_is_none_of_the_page() -> None:
     (text,) = disagreements(frame, empty, [{"place": 0, "label": "", "words": ["x"]}], ["a", "b"])
     assert [row["weights"] for row in text["arms"]] == [[0.0], [0.0]]
     assert pytest.approx(0.0) == text["arms"][0]["spread"][0]
+
+
+def test_a_report_names_the_splits_that_were_made_here_and_quotes_first_words(
+    corpus: Path, tmp_path: Path
+) -> None:
+    config = RunConfig(data=DataConfig(source=str(corpus)))
+    data = prepare(config.data, cache=tmp_path)
+    facts = dict(about(config, data)["facts"])
+    assert facts["taken from train"] == "validation"  # test has a file
+    assert facts["script"] == "Latin"
+    test, words = data.split("test"), {place: word for word, place in data.vocabulary().items()}
+    told = describe_tests(data)
+    assert told["class"] == [data.labels[label] for label in test.labels]
+    for place in (0, len(told["text"]) - 1):
+        tokens = test.tokens[test.offsets[place] : test.offsets[place + 1]]
+        expected = [words.get(int(token), "·") for token in tokens]
+        assert told["text"][place].split(" ") == expected

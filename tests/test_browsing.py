@@ -191,7 +191,8 @@ def test_a_long_training_shows_while_it_runs_and_is_one_run_in_the_end(watched: 
     assert run.data.params["arm"] == "0.0"
     assert [step for step, *_ in watched.curve(run.info.run_id)] == [1, 2, 3]
 
-    early = watched.live.take(watched.trial)
+    early = watched.live.take(watched.trial.key)
+    watched.live.forget(watched.trial)
     assert not file.exists()
     result = RunResult(
         status="FINISHED", epoch=5, seconds=20.0, metrics={"test/accuracy": 0.5}, correct=b"\1"
@@ -199,10 +200,12 @@ def test_a_long_training_shows_while_it_runs_and_is_one_run_in_the_end(watched: 
     finished = Finished(
         trial=watched.trial, records=epochs(5), result=result, began=began, device="cpu"
     )
-    outcome = tracking.record(watched.home, finished, watched.encoded, {}, early)
+    parcel = tracking.parcel_of(watched.home, finished, watched.encoded, {})
+    outcome = tracking.send(watched.home, parcel, early)
+    assert outcome is not None
     (run,) = watched.runs
     assert (run.info.status, run.info.run_id) == ("FINISHED", outcome.run_id)
-    expected = [(p.step, p.value, p.timestamp) for p in curves_of(epochs(5), began)]
+    expected = [(step, value, at) for _, value, at, step in curves_of(epochs(5), began)]
     assert watched.curve(run.info.run_id) == expected
     assert tracking.outcomes(watched.home)[watched.trial.key].metrics == result.metrics
     (artifact,) = watched.home.client.list_artifacts(run.info.run_id)

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import BrokenExecutor, Future, ThreadPoolExecutor
+from concurrent.futures import BrokenExecutor, Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any
 
@@ -242,3 +242,10 @@ def test_a_worker_that_fails_what_others_can_is_put_aside(
     assert len(lost) == len({trial.key for trial in lost})  # a retry is on another worker
     assert len({trial.arm.name for trial in lost}) >= 3
     assert len(lost) < len(plan.trials)
+
+
+def test_calls_that_wait_when_a_crew_ends_are_done() -> None:
+    one = Processes(1, multiprocessing.get_context("forkserver"))
+    futures = [one.submit(time.sleep, 60) for _ in range(2)]
+    one.shutdown()
+    assert not wait(futures, timeout=1).not_done

@@ -15,7 +15,7 @@ from PIL import Image
 from synthetic import ARMS, NASTY, arms_named, content, declaration, runs
 
 from ablation.analysis import judge
-from ablation.figures import VERDICTS, Axis, Panel, draw_curves, png
+from ablation.figures import NARROW, VERDICTS, WIDTH, Axis, Panel, draw_curves, png
 from ablation.records.colours import ARMS as ARM_COLOURS
 from ablation.records.declaration import Look
 from ablation.records.metric import METRICS
@@ -183,14 +183,19 @@ def test_a_response_on_a_log_axis_puts_zero_left_of_a_break() -> None:
     assert rates == {0, 20}
 
 
+@pytest.mark.parametrize("width", [NARROW, WIDTH])
 @pytest.mark.parametrize("number", [3, 25])
-def test_the_levels_of_a_response_stay_apart(number: int) -> None:
+def test_the_levels_of_a_response_stay_apart(number: int, width: float) -> None:
     frame = levels([float(level) for level in np.linspace(0.1, 1, number).round(4)])
-    assert_apart(draw_response(response.drawn(frame, SCALE), AXIS, "dropout", log=False))
+    drawn_ = response.drawn(frame, SCALE)
+    assert_apart(draw_response(drawn_, AXIS, "dropout", log=False, width=width))
 
 
+@pytest.mark.parametrize("narrow", [False, True])
 @pytest.mark.parametrize("arms", [2, 25])
-def test_curves_have_a_band_for_some_arms_and_failed_runs_end_in_a_cross(arms: int) -> None:
+def test_curves_have_a_band_for_some_arms_and_failed_runs_end_in_a_cross(
+    arms: int, *, narrow: bool
+) -> None:
     names = list(many(arms)["arm"])
     bands = pd.DataFrame(
         [(arm, "train", "loss", epoch, 4, 1.0 / epoch, 0.9 / epoch, 1.1 / epoch)
@@ -202,8 +207,9 @@ def test_curves_have_a_band_for_some_arms_and_failed_runs_end_in_a_cross(arms: i
         columns=["arm", "seed", "split", "metric", "epoch", "value", "last"],
     )
     figure = draw_curves(
-        bands, ended, dict(zip(names, ARM_COLOURS, strict=False)), [Panel("train", "loss")]
-    )
+        bands, ended, dict(zip(names, ARM_COLOURS, strict=False)), [Panel("train", "loss")],
+        narrow=narrow,
+    )  # fmt: skip
     axes = figure.axes[0]
     filled = [
         each for each in axes.collections if type(each).__name__ == "FillBetweenPolyCollection"
@@ -316,7 +322,8 @@ def test_equal_figures_are_equal_bytes_and_ids_differ_between_figures() -> None:
     pages = [dict(begin_drawing(compose(Basis(given)))) for _ in range(2)]
     assert pages[0] == pages[1]
     assert set(pages[0]) == {
-        "differences", "differences-narrow", "seeds", "curves", "probes", "cost", "variance",
+        "differences", "differences-narrow", "seeds", "curves", "curves-narrow", "probes", "cost",
+        "variance",
     }  # fmt: skip
     for name, (text, files) in pages[0].items():
         assert text.startswith("<?xml")

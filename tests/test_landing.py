@@ -81,7 +81,7 @@ def test_runs_take_their_arms_colour_and_change_it_with_the_arms(home: Home) -> 
 
 def test_what_a_run_ends_with_is_no_curve() -> None:
     result = SimpleNamespace(epoch=7, seconds=1.0, metrics={"test/loss": 1.0, "validation/f": 2.0})
-    assert {(m.key, m.step) for m in finals_of(result, 1.0)} == {
+    assert {(name, step) for name, _, _, step in finals_of(result, 1.0)} == {
         ("test/loss", 0), ("chosen/validation/f", 0),
     }  # fmt: skip
 

@@ -235,7 +235,10 @@ def test_a_killed_study_goes_on_where_it_stopped(
         assert process.returncode == 130, out + err
         assert "Run the same command again to go on" in out
         assert not {"trial RUNNING", "study RUNNING"} & stored.statuses().keys()
-    assert 0 < stored.statuses()["trial FINISHED"] < 18
+    waiting = len(
+        list(stored.folder.rglob("*.parcel"))
+    )  # acknowledged, and sent by the next start
+    assert 0 < stored.statuses()["trial FINISHED"] + waiting < 18
 
     stored.run("run", str(tiny_study))
     statuses = stored.statuses()
@@ -464,13 +467,13 @@ def test_workers_have_their_next_trial_while_one_is_recorded(
             submitted[0] += fn is run_trial
             return super().submit(fn, *args, **kwargs)
 
-    recorded = tracking.record
+    recorded = tracking.parcel_of
 
     def record(*args: Any, **kwargs: Any) -> Any:
         queued.append(submitted[0] - len(queued) - 1)
         return recorded(*args, **kwargs)
 
-    monkeypatch.setattr(tracking, "record", record)
+    monkeypatch.setattr(tracking, "parcel_of", record)
     monkeypatch.setattr("ablation.execute.crew.pool", lambda workers: Counting())
     tiny_study.write_text(tiny_study.read_text().replace("seeds=2", "seeds=3"))
     stored.run("run", str(tiny_study), "--workers", "2")
@@ -732,7 +735,7 @@ def test_workers_train_before_the_record_is_open(
     (progress / "left.jsonl").touch()
     seen: list[set[str]] = []
     states: list[Counter[str]] = []
-    connect, record = tracking.connect, tracking.record
+    connect, complete = tracking.connect, tracking.complete
 
     def connect_late(*args: Any, **kwargs: Any) -> Any:
         if not seen:
@@ -746,10 +749,10 @@ def test_workers_train_before_the_record_is_open(
         with mirror.reading(f"sqlite:///{stored.folder / 'optuna.db'}") as query:
             shown = mirror.trials(query, "tiny", "accuracy").values()
         states.append(Counter(each.state for each in shown))
-        return record(*args, **kwargs)
+        return complete(*args, **kwargs)
 
     monkeypatch.setattr(tracking, "connect", connect_late)
-    monkeypatch.setattr(tracking, "record", record_shown)
+    monkeypatch.setattr(tracking, "complete", record_shown)
     stored.run("run", str(tiny_study), "--workers", "2")
     assert "left.jsonl" not in seen[0]
     assert states[0] == {

@@ -258,6 +258,7 @@ def run(
     from ablation.cli.asked import cores, plan_of
     from ablation.cli.progress import follow
     from ablation.cli.recorded import write_report
+    from ablation.cli.sync import show_line
     from ablation.execute import ProcessCrew, session
     from ablation.execute.alone import alone
     from ablation.execute.crew import main_unknown, prepare_pool
@@ -289,7 +290,7 @@ def run(
     at_once = workers or max(1, cores() // task.threads)
     with main_unknown(), ProcessCrew(at_once) as crew:
         prepare_pool(*task.preload, environment=task.environment)
-        with session(given, where) as opened:
+        with session(given, where, tell=show_line) as opened:
             for _ in follow(opened, crew, None, Orders(device=device)):
                 pass
         if not opened.outcomes:

@@ -6,6 +6,7 @@ No code parses these sentences.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -121,7 +122,7 @@ def _take(arms: pd.DataFrame, declaration: Declaration) -> Iterator[str]:
     if len(better):
         yield f"Take {'; '.join(_clauses(better, declaration))}"
     elif (arms["verdict"] == "WORSE").any():
-        yield f"Keep {declaration.baseline}"
+        yield f"Keep {_baseline(declaration)}"
     for row in arms[(arms["verdict"] == "BETTER") & arms["ground"].isin(BY_FAILURES)].to_dict(
         "records"
     ):
@@ -156,13 +157,19 @@ def _same(arms: pd.DataFrame, declaration: Declaration) -> Iterator[str]:
         seen = ""
         if of := told["of"].iloc[0]:
             seen = f" (differences{of}: {_range(told['effect'], declaration.measure)})"
-        yield f"Within {margin} of {declaration.baseline}: {_named(rows, declaration)}{seen}"
+        yield f"Within {margin} of {_baseline(declaration)}: {_named(rows, declaration)}{seen}"
     same = arms[arms["verdict"] == "IDENTICAL"]
     for (n, bound), rows in same.groupby(["n", "may_differ95"], sort=False):
         yield (
-            f"Identical to {declaration.baseline}, bit for bit on all {n} seeds (may differ on "
+            f"Identical to {_baseline(declaration)}, bit for bit on all {n} seeds (may differ on "
             f"up to {bound:.0%}): {_named(rows, declaration)}"
         )
+
+
+def _baseline(declaration: Declaration) -> str:
+    """Returns the baseline's name; one that reads as a number is said to be the baseline."""
+    name = declaration.baseline
+    return f"the baseline {name}" if re.match(r"[-+]?\.?\d", name) else name
 
 
 def _clauses(rows: pd.DataFrame, declaration: Declaration) -> list[str]:
@@ -174,7 +181,7 @@ def _clauses(rows: pd.DataFrame, declaration: Declaration) -> list[str]:
     first, *further = [group for group in groups if len(group)]
     metric = declaration.measure
     unit = f" {metric.unit}".rstrip()
-    side = f"{'above' if first['sign'].iloc[0] > 0 else 'below'} {declaration.baseline}"
+    side = f"{'above' if first['sign'].iloc[0] > 0 else 'below'} {_baseline(declaration)}"
     said = f"{_named(first, declaration)}: {_levels(first, metric)}, {_sizes(first, metric)}{unit}"
     return [
         f"{said} {side}{_interval(first, metric)}{REACHES[first['reach'].iloc[0]]}",

@@ -85,6 +85,7 @@ def status_of(given: Plan, seen: Seen) -> dict[str, Any]:
         "label": seen.label,
         "metric": given.declaration.metric,
         "trials": trials,
+        "unsent": seen.unsent,
         "note": seen.note,
     }
 

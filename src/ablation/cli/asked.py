@@ -15,6 +15,7 @@ from ablation.records.places import places
 from ablation.study.plan import Plan, Trial, make_plan
 from ablation.study.spec import Study
 from ablation.task import Redirection
+from ablation.tracking import outbox_of
 
 START_UP = 0.2
 """Minutes until the workers have started and the databases are open."""
@@ -54,6 +55,8 @@ class Seen:
     note: str
     """A warning about the mirror or an interrupted run; empty if all is well."""
     mirrored: Mapping[str, Mirrored]
+    unsent: int = 0
+    """Trials that are acknowledged and not recorded yet."""
     deviation: float | None = None
     """Standard deviation over test examples of a difference, as earlier runs showed it."""
 
@@ -106,6 +109,11 @@ def look_up(plan: Plan, store: Path | None) -> Seen:
             seeds = mirror.planned_seeds(query, label, plan.declaration.hash)
             deviation = mirror.example_deviation(query, label, plan.declaration.data, metric)
     planned = due_trials(plan, seeds)
+    outbox = outbox_of(where, plan.study.name)
+    unsent = {key: Mirrored("COMPLETE" if each.status == "FINISHED" else "FAIL", each)
+              for key, each in outbox.outcomes(label).items()}  # fmt: skip
+    recorded = {key for key, each in found.items() if each.outcome is not None}
+    found = {**found, **{key: unsent[key] for key in unsent.keys() - recorded}}
     note = ""
     if not where.mirror_exists and where.record_exists:
         note = "The mirror is missing, so no trial is shown as done; run the study to rebuild it."
@@ -113,7 +121,8 @@ def look_up(plan: Plan, store: Path | None) -> Seen:
         trial.key in found and found[trial.key].state == "RUNNING" for trial in planned
     ) and not where.is_busy(plan.study.name):
         note = "The last run was interrupted; run the study again to continue."
-    return Seen(label, plan.declaration.measure, planned, note, found, deviation)
+    left = len(unsent.keys() - recorded)
+    return Seen(label, plan.declaration.measure, planned, note, found, left, deviation)
 
 
 def estimate(plan: Plan, seen: Seen, missing: Sequence[Trial], workers: int) -> str:

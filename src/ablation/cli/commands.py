@@ -21,6 +21,7 @@ from ablation.cli.pages import ui
 from ablation.cli.plan import list_studies, plan, status
 from ablation.cli.report import rebuild, report
 from ablation.cli.run import run
+from ablation.cli.sync import sync
 from ablation.errors import Refused
 
 app = typer.Typer(
@@ -65,7 +66,9 @@ def backup(
 
 
 app.command("list")(list_studies)
-for command in (plan, status, run, report, rerun, rebuild, judge, new, backup, ui, doctor):
+for command in (
+    plan, status, run, sync, report, rerun, rebuild, judge, new, backup, ui, doctor
+):  # fmt: skip
     app.command()(command)
 
 

@@ -12,6 +12,7 @@ from ablation.cli import asjson
 from ablation.cli.asjson import Json, show_json
 from ablation.cli.options import Data, Label, Name, Seeds, Store, Text, Workers
 from ablation.cli.output import escaped, show, show_data
+from ablation.cli.sync import of_trials
 from ablation.errors import Refused
 
 if TYPE_CHECKING:
@@ -149,6 +150,8 @@ def status(
         show(matrix.matrix(seen, times=False))
         done = sum(seen.state(trial) in DONE for trial in seen.planned)
         show(f"{done} of {len(seen.planned)} planned trials are done. {seen.note}")
+        if seen.unsent:
+            show(f"{of_trials(seen.unsent)} acknowledged and not recorded yet: ablation sync")
 
 
 def _budget(study: Study) -> str:

@@ -9,6 +9,7 @@ import sys
 import traceback
 
 from ablation.errors import Refused
+from ablation.records import addresses
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C, the convention of shells."""
@@ -21,7 +22,7 @@ PLAIN = {
 
 
 def prepare() -> None:
-    """Makes any terminal take any text, and matplotlib draw without the user's settings."""
+    """Makes any terminal take any text, matplotlib draw without settings, and requests short."""
     codecs.register_error("ablation", _in_plain_signs)
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
@@ -29,6 +30,8 @@ def prepare() -> None:
     # A backend that is not installed would end every process that imports matplotlib.
     os.environ["MPLBACKEND"] = "agg"
     os.environ["MATPLOTLIBRC"] = os.devnull
+    for name, value in addresses.LIMITS.items():
+        os.environ.setdefault(name, value)
 
 
 def _in_plain_signs(error: UnicodeError) -> tuple[str | bytes, int]:

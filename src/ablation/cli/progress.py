@@ -60,29 +60,33 @@ def follow(opened: Session, crew: Crew, handed: Handed | None, orders: Orders) -
         def tell(line: str) -> None:
             bar.console.print(line, markup=False, highlight=False)
 
-        seeds = _seeds(opened)
+        seeds, outside = _seeds(opened), opened.sender.tell
+        opened.sender.tell = tell
         task = bar.add_task(stage(opened), total=len(opened.trials), completed=done, failed=failed)
         steps = walk(opened, crew, device=orders.device, handed=handed, timeout=orders.timeout)
-        for ended in steps:
-            if (now := _seeds(opened)) != seeds:
-                tell(look_taken(seeds, now, opened.plan.declaration.baseline))
-                seeds = now
-                bar.update(task, description=stage(opened))
-            if isinstance(ended, Unfinished):
-                where = f"Arm {ended.trial.arm.name!r} with seed {ended.trial.seed}"
-                tell(f"{where}: {ended.failure}")
-                if orders.fail_fast:
-                    return
-            else:
-                done += 1
-                failed += ended.result.status == "FAILED"
-                total = len(opened.trials)
-                bar.update(task, total=total, completed=done, failed=failed)
-                if quiet and (done % every == 0 or done == total):
-                    left = (time.monotonic() - began) / (done - before) * (total - done)
-                    told = f"{done}/{total} trials · {left:.0f} s left · {failed} failed"
-                    tell(f"{stage(opened)} · {told}")
-            yield len(opened.left)
+        try:
+            for ended in steps:
+                if (now := _seeds(opened)) != seeds:
+                    tell(look_taken(seeds, now, opened.plan.declaration.baseline))
+                    seeds = now
+                    bar.update(task, description=stage(opened))
+                if isinstance(ended, Unfinished):
+                    where = f"Arm {ended.trial.arm.name!r} with seed {ended.trial.seed}"
+                    tell(f"{where}: {ended.failure}")
+                    if orders.fail_fast:
+                        return
+                else:
+                    done += 1
+                    failed += ended.result.status == "FAILED"
+                    total = len(opened.trials)
+                    bar.update(task, total=total, completed=done, failed=failed)
+                    if quiet and (done % every == 0 or done == total):
+                        left = (time.monotonic() - began) / (done - before) * (total - done)
+                        told = f"{done}/{total} trials · {left:.0f} s left · {failed} failed"
+                        tell(f"{stage(opened)} · {told}")
+                yield len(opened.left)
+        finally:
+            opened.sender.tell = outside
 
 
 def stage(opened: Session) -> str:

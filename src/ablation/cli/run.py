@@ -31,6 +31,7 @@ from ablation.cli.output import escaped, show, show_data
 from ablation.cli.plan import screening
 from ablation.cli.process import INTERRUPTED, terminate_like_interrupt
 from ablation.cli.recorded import load_for_the_report, show_report, write_report
+from ablation.cli.sync import of_trials, show_left_by_earlier, show_line
 from ablation.errors import Refused
 from ablation.records import causes
 
@@ -214,9 +215,11 @@ def _carry_out(
             handed = hand_out(crew, given, missing, folder, device=device, timeout=timeout)
         with contextlib.ExitStack() as record:
             with loading():  # it takes seconds, in which the workers load and train
+                keep, tell = orders.keep_results, show_line
                 opened = record.enter_context(
-                    session(given, where, held, orders.wanted, keep=orders.keep_results)
+                    session(given, where, held, orders.wanted, keep=keep, tell=tell)
                 )
+            show_left_by_earlier(opened)
             if outdated is None and opened.outdated is not None:  # of a record on a server
                 show(escaped(opened.outdated.told(keep=orders.keep_results)))
             if warning := screening(given.study):
@@ -231,10 +234,7 @@ def _carry_out(
                         load_for_the_report(crew)
     except KeyboardInterrupt:
         crew.end()
-        planned = len(opened.trials) if opened else 0
-        done = planned - len(opened.missing) if opened else 0
-        kept = f": {done} of {planned} planned trials are done and kept" if planned else ""
-        show(f"\nStopped{kept}. Run the same command again to go on.")
+        _show_stopped(opened)
         raise typer.Exit(INTERRUPTED) from None
     except BaseException:
         crew.end()  # while the lock is held: nobody trains beside another conductor
@@ -244,6 +244,16 @@ def _carry_out(
         show(escaped(f"All is recorded, but the mirror could not be written: {why}"))
         show("The next start restores it.")
     return opened, idle
+
+
+def _show_stopped(opened: Session | None) -> None:
+    """Says after Ctrl-C what is done, and what of that is not recorded yet."""
+    planned = len(opened.trials) if opened else 0
+    done = planned - len(opened.missing) if opened else 0
+    kept = f": {done} of {planned} planned trials are done and kept" if planned else ""
+    show(f"\nStopped{kept}. Run the same command again to go on.")
+    if opened and (unsent := opened.sender.unsent):
+        show_line(f"{of_trials(unsent)} not recorded yet; that comes first, or: ablation sync")
 
 
 def _all_done(label: str, trials: int) -> str:

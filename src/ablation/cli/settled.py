@@ -51,6 +51,7 @@ def settled(plan: Plan, places: Places, seen: Glance | None, reports: Path) -> A
         and tracking.numerics_in(tags) == (numerics if study.numerics else "")
         and kept["of"] == _state(seen.outcomes, reports, seen.label)
         and _is_mirrored(plan, places, seen)
+        and not tracking.outbox_of(places, study.name).files()
     )
     return kept["shown"] if same and kept is not None else None
 

@@ -5,6 +5,7 @@ from ablation.execute.backup import back_up
 from ablation.execute.crew import Crew, ExecutorCrew, ProcessCrew
 from ablation.execute.glance import Glance, glance
 from ablation.execute.session import Held, Session, hold, session
+from ablation.execute.sync import sync
 from ablation.execute.walk import walk
 
 __all__ = [
@@ -19,5 +20,6 @@ __all__ = [
     "hand_out",
     "hold",
     "session",
+    "sync",
     "walk",
 ]

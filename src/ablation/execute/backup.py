@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import sqlite3
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ablation import tracking
 from ablation.errors import Refused, public
 from ablation.records import addresses
 from ablation.records.causes import refusal
@@ -43,6 +45,8 @@ def back_up(places: Places, folder: Path) -> None:
         with tempfile.TemporaryDirectory(dir=folder.absolute().parent, prefix=".backup-") as work:
             new = Path(work) / "store"
             new.mkdir()
+            # Before the record: a trial that is sent meanwhile is in both, and recognised.
+            _copy_outboxes(places, new)
             files.backup(record, new / "mlflow.db")
             if mirror.exists():
                 files.backup(mirror, new / "optuna.db")
@@ -54,3 +58,13 @@ def back_up(places: Places, folder: Path) -> None:
     except (OSError, sqlite3.Error, shutil.Error) as error:
         way_out = "Free disk space, or name a folder that can be written."
         raise refusal(error, f"{record.parent} cannot be copied to {folder}", way_out) from error
+
+
+def _copy_outboxes(places: Places, store: Path) -> None:
+    """Copies trials that are trained and not recorded yet to a store that is being made."""
+    for study, outbox in tracking.studies_with_parcels(places).items():
+        target = store / ".ablation" / "outbox" / "mlflow.db" / study
+        target.mkdir(parents=True)
+        for path in outbox.files():
+            with contextlib.suppress(FileNotFoundError):  # it was sent just now
+                shutil.copy(path, target)

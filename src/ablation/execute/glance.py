@@ -63,6 +63,14 @@ def glance(plan: Plan, places: Places) -> Glance | None:
     Raises:
         Refused: If the label's experiment was deleted in the UI but not for good.
     """
+    seen = _seen(plan, places)
+    if seen is None:
+        return None
+    acknowledged = tracking.outbox_of(places, plan.study.name).outcomes(seen.label)
+    return dataclasses.replace(seen, outcomes={**acknowledged, **seen.outcomes})
+
+
+def _seen(plan: Plan, places: Places) -> Glance | None:
     if not places.record_exists:
         return Glance(label=plan.label({}), outcomes={})
     if addresses.file_of(places.tracking) is not None:

@@ -48,18 +48,25 @@ class Live:
         """Returns the file that the trial's worker writes."""
         return progress_of(self.folder, trial)
 
-    def look(self, running: Iterable[Trial]) -> None:
-        """Updates the MLflow runs of long trainings, at most every :data:`EVERY` seconds."""
+    def is_due(self) -> bool:
+        """Returns whether :data:`EVERY` seconds have passed since this was last so."""
         if self._now() - self._looked < EVERY:
-            return
+            return False
+        self._looked = self._now()
+        return True
+
+    def look(self, running: Iterable[Trial]) -> None:
+        """Updates the MLflow runs of long trainings."""
         for trial in running:
             self._show(trial)
-        self._looked = self._now()
 
-    def take(self, trial: Trial) -> Early | None:
-        """Returns the MLflow run of an ended trial, if any, and removes its progress file."""
+    def forget(self, trial: Trial) -> None:
+        """Removes the progress file of an ended trial."""
         self.file(trial).unlink(missing_ok=True)
-        return self._early.pop(trial.key, None)
+
+    def take(self, key: str) -> Early | None:
+        """Returns and forgets the MLflow run that showed a trial's training, if there is one."""
+        return self._early.pop(key, None)
 
     def close(self, *, complete: bool) -> None:
         """Removes the progress files, and if the study is complete the trials' own folders."""

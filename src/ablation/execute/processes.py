@@ -310,7 +310,7 @@ class Processes(Executor):
             if worker.call is not None:
                 worker.call.future.set_exception(WorkerLost("the workers were ended"))
         for call in self._pending:
-            if not call.future.cancel():
+            if call.take():  # a future that is only cancelled would be waited for without end
                 call.future.set_exception(WorkerLost("the workers were ended"))
 
 

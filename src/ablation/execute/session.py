@@ -19,13 +19,16 @@ from ablation.analysis.due import decide_looks, due_trials
 from ablation.errors import Refused, public
 from ablation.execute.attempts import Attempts
 from ablation.execute.live import Live
+from ablation.execute.sender import Sender
 from ablation.execute.stamp import stamp
 from ablation.records.causes import refusal
 from ablation.records.outcome import Outcome
 from ablation.records.taken import Absent, Taken
-from ablation.tracking import Finished, Home, Lease, Outdated, Unfinished, landing
+from ablation.tracking import Finished, Home, Lease, Outbox, Outdated, Parcel, Unfinished, landing
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from ablation.mirror import Lenient, Mirror
     from ablation.records.places import Places
     from ablation.study.plan import Plan, Trial
@@ -39,8 +42,8 @@ class Session:
     plan: Plan
     home: Home
     mirror: Lenient
-    lease: Lease
-    """Makes this process the one that records the label."""
+    sender: Sender
+    """Sends what is acknowledged to the record."""
     trials: Sequence[Trial] = ()
     """The trials that are due, given what earlier looks decided."""
     outcomes: dict[str, Outcome]
@@ -57,22 +60,47 @@ class Session:
     """The failures of this start."""
     taken: Taken = dataclasses.field(default_factory=dict)
     """Looks that were taken although runs were missing."""
+    scores: dict[str, bytes] = dataclasses.field(default_factory=dict)
+    """Key to packed scores by test example, as far as looks have needed them."""
+    naive: bytes = b""
+    """The scores of always naming the commonest class of test."""
+    resent: int = 0
+    """Trials that an earlier start left in the outbox, and this one recorded."""
+    damaged: int = 0
+    """Files of the outbox that were damaged; their trials are trained again."""
+    _trials: dict[str, Trial] = dataclasses.field(default_factory=dict)
+    """The trials that are acknowledged and not recorded."""
 
     def look(self) -> None:
         """Updates the due trials: decided arms get no more seeds."""
         declared = self.plan.declaration
         decided = decide_looks(
-            self.plan,
-            self.outcomes,
-            lambda: tracking.examples_frame(self.home, declared, self.outcomes),
-            taken=self.taken,
-            given_up=self.given_up,
+            self.plan, self.outcomes, self._examples, taken=self.taken, given_up=self.given_up
         )
         if decided.taken != self.taken:
-            tracking.keep_taken(self.home, declared.hash, decided.taken)
+            # Before anything is trained that rests on it, because it is final.
+            self.sender.ask(lambda: tracking.keep_taken(self.home, declared.hash, decided.taken))
             self.taken = decided.taken
         self.trials = due_trials(self.plan, decided.seeds)
         self.mirror.keep_planned(decided.seeds)
+
+    def _examples(self) -> pd.DataFrame:
+        """Returns the examples frame; the record is asked only for runs of earlier starts."""
+        declared = self.plan.declaration
+        lacking = {key: each for key, each in self.outcomes.items() if key not in self.scores}
+        if lacking:
+
+            def read() -> dict[str, bytes]:  # the runs of all that was acknowledged are known then
+                now = {key: self.outcomes[key] for key in lacking}
+                return dict.fromkeys(lacking, b"") | tracking.scores_of(self.home, declared, now)
+
+            self.scores |= self.sender.ask(read)
+        return tracking.framed(declared, self.outcomes, self.scores, self.naive)
+
+    @property
+    def outbox(self) -> Outbox:
+        """The outbox of the study."""
+        return self.sender.outbox
 
     @property
     def missing(self) -> tuple[Trial, ...]:
@@ -98,24 +126,41 @@ class Session:
         return sum(outcome is not None and outcome.status == "FAILED" for outcome in ended)
 
     def record(self, finished: Finished) -> Outcome:
-        """Records a trial, shows it in the mirror and returns its outcome."""
-        self.lease.check()
-        # The record first: it decides what is done, and the mirror follows.
+        """Acknowledges a trial and returns its outcome: it is kept on the disk and sent soon."""
         trial = finished.trial
-        data, early = self.plan.data_of(trial), self.live.take(trial)
-        outcome = tracking.record(self.home, finished, data, self.versions, early)
+        data = self.plan.data_of(trial)
+        parcel = tracking.parcel_of(self.home, finished, data, self.versions)
+        outcome = parcel.outcome
+        assert outcome is not None
+        if len(self.plan.declaration.looks) > 1:
+            self.scores[trial.key] = finished.result.correct
+        self._trials[trial.key] = trial
         self.outcomes[trial.key] = outcome
-        self.mirror.finish(trial, outcome, _curve(finished, self.plan.declaration.metric))
+        self.sender.put(parcel)
+        self.live.forget(trial)
         return outcome
 
     def record_failure(self, ended: Unfinished) -> bool:
         """Records a training without an outcome; returns whether the trial is tried again."""
-        self.lease.check()
         trial = ended.trial
-        data, early = self.plan.data_of(trial), self.live.take(trial)
-        tracking.record_failure(self.home, ended, data, self.versions, early)
+        data = self.plan.data_of(trial)
+        parcel = tracking.parcel_of_failure(self.home, ended, data, self.versions)
+        self.sender.put(parcel)
+        self.live.forget(trial)
         self.mirror.wait(trial)
         return self.attempts.note(trial, ended.failure)
+
+    def show_long(self, running: Sequence[Trial]) -> None:
+        """Shows long trainings in MLflow from time to time, unless the record has to catch up."""
+        if self.live.is_due():
+            self.sender.when_idle(lambda: self.live.look(running))
+
+    def sent(self, parcel: Parcel, outcome: Outcome | None) -> None:
+        """Notes that a parcel is recorded, and shows its trial in the mirror."""
+        if outcome is not None:
+            trial = self._trials.pop(parcel.key)
+            self.outcomes[parcel.key] = outcome
+            self.mirror.finish(trial, outcome, parcel.curve(self.plan.declaration.metric))
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -153,6 +198,7 @@ def session(
     wanted: Callable[[Trial], bool] = lambda _: True,
     *,
     keep: bool = False,
+    tell: Callable[[str], None] = lambda _: None,
 ) -> Iterator[Session]:
     """Opens the record of a study, declares it, and reconciles what an earlier end left behind.
 
@@ -162,27 +208,42 @@ def session(
         held: The study's lock; None takes it.
         wanted: Whether a trial is to be trained in this start.
         keep: Whether results under earlier sources are taken as they are.
+        tell: Shows a line to the user.
 
     Raises:
         Refused: If the record cannot be used, or another process is using it.
     """
     study = plan.study.name
-    with recording(places), contextlib.ExitStack() as stack:
+    with recording(places), tracking.short_requests(), contextlib.ExitStack() as stack:
         held = held or stack.enter_context(hold(places, study))
         home, storage, lease = open_stores(plan, places, stack)
+        opened: Session | None = None
+        # From here on every request is the sender's, because a record may hang at any of them.
+        sender = Sender(
+            home,
+            tracking.outbox_of(places, study),
+            lease,
+            tell=tell,
+            sent=lambda parcel, outcome: opened.sent(parcel, outcome) if opened else None,
+            early=lambda key: opened.live.take(key) if opened else None,
+        )
         try:
-            opened = _open(plan, home, storage, held, lease, keep=keep)
+            opened = sender.ask(lambda: _open(plan, home, storage, held, sender, keep=keep))
+            opened.look()
             opened.wanted = wanted
             yield opened
+            sender.drain()
+            complete = not opened.missing
+            opened.live.close(complete=complete)
+            sender.later(lease.check)
+            sender.ask(opened.mirror.mend)
+            sender.end(lambda: _close(home, complete=complete))
         except tracking.LeaseLost:
-            raise  # what is left is its new holder's
-        except BaseException:
-            _close(home, complete=False)
+            sender.abandon()  # what is left is its new holder's
             raise
-        lease.check()
-        opened.mirror.mend()
-        opened.live.close(complete=not opened.missing)
-        _close(home, complete=not opened.missing)
+        except BaseException:
+            sender.leave(lambda: _close(home, complete=False))
+            raise
 
 
 def open_stores(
@@ -216,11 +277,13 @@ def open_stores(
 
 
 def _open(
-    plan: Plan, home: Home, storage: Any, held: Held, lease: Lease, *, keep: bool
+    plan: Plan, home: Home, storage: Any, held: Held, sender: Sender, *, keep: bool
 ) -> Session:
-    """Declares the study, and brings the mirror and the plan into line with the record."""
+    """Sends what an earlier end left, declares the study, and reconciles plan, mirror, record."""
     study = plan.study
     tracking.close_unfinished(home)
+    damaged = sender.outbox.set_damaged_aside()
+    resent = len(tracking.send_left(home, sender.outbox))
     outcomes = tracking.outcomes(home)
     outdated = tracking.outdated_of(home, plan, outcomes)
     if keep and outdated is not None:
@@ -231,7 +294,8 @@ def _open(
     tracking.describe_data(home, plan.data)
     landing.set_up(home, plan.declaration, study.question)
     landing.recolour(home, outcomes)
-    tracking.keep_about(home, _shown(plan, plan.study.task.about(plan.data), "texts"))
+    about = plan.study.task.about(_baseline(plan), plan.data)
+    tracking.keep_about(home, _shown(plan, about, "texts"))
     tracking.keep_tests(home, _shown(plan, plan.study.task.tests(plan.data), "text"))
     tracking.keep_commonest(home, plan.data.test_commonest())
     _keep_table(study, home)
@@ -243,32 +307,31 @@ def _open(
 
     opening = partial(mirrors.open_mirror, storage, plan, label=home.label)
     versions = stamp(study.task.libraries)
-    opened = Session(
+    return Session(
         plan=plan,
         home=home,
-        mirror=mirrors.Lenient(opening, reconcile),
-        lease=lease,
+        mirror=mirrors.Lenient(opening, reconcile, later=sender.later),
+        sender=sender,
         outcomes=outcomes,
         live=Live(home, held.progress, plan, versions),
         outdated=outdated,
         versions=versions,
         taken=tracking.taken_of(home, plan.declaration.hash),
+        naive=plan.data.test_commonest(),
+        resent=resent,
+        damaged=damaged,
     )
-    opened.look()
-    return opened
+
+
+def _baseline(plan: Plan) -> Any:
+    """Returns the baseline's configuration."""
+    arms, name = plan.study.complete_arms, plan.study.baseline_name
+    return next(arm.config for arm in arms if arm.name == name)
 
 
 def _shown(plan: Plan, said: Mapping[str, Any], texts: str) -> dict[str, Any]:
     """Returns what the task says of the data, without its texts where the study shows none."""
     return {name: value for name, value in said.items() if name != texts or plan.study.show_texts}
-
-
-def _curve(finished: Finished, metric: str) -> dict[int, float]:
-    """Returns epoch to the metric on validation."""
-    name = f"validation/{metric}"
-    return {
-        record.epoch: record.metrics[name] for record in finished.records if name in record.metrics
-    }
 
 
 def wording_of(plan: Plan) -> dict[str, Any]:

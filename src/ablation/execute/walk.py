@@ -120,9 +120,9 @@ class _Walking:
         self._refill(futures)
         while futures:
             done = wait(futures, timeout=EVERY, return_when=FIRST_COMPLETED).done
+            self.opened.sender.watch()
             self._refill(futures)  # workers may have joined
-            live = self.opened.live
-            live.look(trial for future, trial in futures.items() if future not in done)
+            self.opened.show_long([t for future, t in futures.items() if future not in done])
             for future in [each for each in futures if each in done]:
                 trial = futures.pop(future)
                 self._refill(futures)

@@ -12,6 +12,7 @@ import pandas as pd
 from ablation.figures.style import (
     MARKS,
     MUTED,
+    NARROW,
     WIDTH,
     figure_of,
     grid,
@@ -55,6 +56,8 @@ def draw_curves(
     cut_short: pd.DataFrame,
     colours: Mapping[str, str],
     panels: Sequence[Panel],
+    *,
+    narrow: bool = False,
 ) -> Figure:
     """Draws mean and pointwise 95 % t band of each arm over the epochs.
 
@@ -63,11 +66,13 @@ def draw_curves(
         cut_short: One row per failed run, split, metric and epoch, to its last finite value.
         colours: Arm to colour; all other arms are grey, without a band.
         panels: What to draw, in order.
+        narrow: Whether panels are below each other, for a telephone.
     """
     with styled():
-        lines = math.ceil(len(panels) / PER_ROW)
-        figure = figure_of(WIDTH, 0.55 + 2.35 * lines)
-        grid_of = figure.subplots(lines, PER_ROW, squeeze=False)
+        across = 1 if narrow else PER_ROW
+        lines = math.ceil(len(panels) / across)
+        figure = figure_of(NARROW if narrow else WIDTH, 0.55 + 2.35 * lines)
+        grid_of = figure.subplots(lines, across, squeeze=False)
         for place, axes in enumerate(grid_of.flat):
             if place >= len(panels):
                 axes.set_visible(False)
@@ -81,7 +86,7 @@ def draw_curves(
             axes.locator_params(axis="x", integer=True)
             grid(axes, "y")
         others = not _of(bands, panels[0])["arm"].isin(colours).all()
-        _legend(figure, grid_of[0, 0], colours, others=others)
+        _legend(figure, grid_of[0, 0], colours, others=others, across=across)
     return figure
 
 
@@ -132,7 +137,9 @@ def _draw_failed(axes: Axes, rows: pd.DataFrame, colours: Mapping[str, str]) -> 
                  s=36, linewidth=1, zorder=4)  # fmt: skip
 
 
-def _legend(figure: Figure, axes: Axes, colours: Mapping[str, str], *, others: bool) -> None:
+def _legend(
+    figure: Figure, axes: Axes, colours: Mapping[str, str], *, others: bool, across: int
+) -> None:
     if others:
         axes.plot([], [], color=MUTED, alpha=0.35, linewidth=0.7, label="other arms")
     marks = _marks(colours)
@@ -140,7 +147,7 @@ def _legend(figure: Figure, axes: Axes, colours: Mapping[str, str], *, others: b
         axes.plot([], [], color=colours[arm], marker=marks[arm], linewidth=1.6, markersize=4.2,
                   markeredgewidth=0, label=_label(arm))  # fmt: skip
     handles, labels = axes.get_legend_handles_labels()
-    columns = max(1, min(4, int(ROOM / max(map(len, labels), default=1))))
+    columns = max(1, min(4, int(ROOM * across / PER_ROW / max(map(len, labels), default=1))))
     figure.legend(handles, labels, loc="outside upper left", ncols=columns)
 
 

@@ -51,6 +51,9 @@ MARKS = ("o", "s", "^", "D", "v", "P", "X", "*")
 WIDTH = 8.2
 """Inches; as wide as a page's text."""
 
+NARROW = 3.9
+"""Inches; as wide as a telephone's."""
+
 NAME = 34
 """Characters of a name in a figure; the whole name is in the table below."""
 

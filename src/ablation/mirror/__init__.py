@@ -18,7 +18,7 @@ from ablation.mirror.read import (
     trials,
 )
 from ablation.mirror.searched import mirror_search
-from ablation.mirror.write import Mirror, close, connect, failures, open_mirror
+from ablation.mirror.write import Mirror, close, connect, failures, finish_known, open_mirror
 
 __all__ = [
     "DEVIATION",
@@ -30,6 +30,7 @@ __all__ = [
     "connect",
     "example_deviation",
     "failures",
+    "finish_known",
     "foreign_trials",
     "keep_note",
     "labels_taken",

@@ -21,14 +21,20 @@ class Lenient:
     Args:
         opening: Opens the mirror.
         reconcile: Brings it into line with the record, when it is opened and when it is mended.
+        later: Makes a request to the mirror, now or later, in the order in which they come.
     """
 
-    def __init__(self, opening: Callable[[], Mirror], reconcile: Reconcile) -> None:
-        self._opening, self._reconcile = opening, reconcile
+    def __init__(
+        self,
+        opening: Callable[[], Mirror],
+        reconcile: Reconcile,
+        later: Callable[[Callable[[], None]], object],
+    ) -> None:
+        self._opening, self._reconcile, self._later = opening, reconcile, later
         self._planned: Mapping[str, int] | None = None
         self.fault: Exception | None = None
         """The error that the mirror raised; None if it agrees with the record."""
-        self._do(self._open)
+        self._try(self._open)
 
     def start(self, trial: Trial) -> None:
         """Shows a trial as RUNNING."""
@@ -50,10 +56,10 @@ class Lenient:
     def mend(self) -> Exception | None:
         """Restores a mirror that failed, once; returns the error if it fails again."""
         if self.fault is not None:
-            self.fault = None
-            self._do(self._open)
-            if self._planned is not None:
-                self.keep_planned(self._planned)
+            self.fault, planned = None, self._planned
+            self._try(self._open)
+            if planned is not None:
+                self._try(lambda: self._mirror.keep_planned(planned))
         return self.fault
 
     def _open(self) -> None:
@@ -61,6 +67,9 @@ class Lenient:
         self._reconcile(self._mirror)
 
     def _do(self, call: Callable[[], None]) -> None:
+        self._later(lambda: self._try(call))
+
+    def _try(self, call: Callable[[], None]) -> None:
         if self.fault is not None:
             return
         try:

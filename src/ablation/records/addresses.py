@@ -18,6 +18,13 @@ a folder of its escapes: one called ``p%2520q`` beside ``p%20q``."""
 DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
 SERVERS = ("http", "https")
 
+LIMITS = {
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "15",  # seconds; MLflow's own are 120
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "4",  # half a minute; MLflow's seven take some minutes
+}
+"""Environment variables that MLflow reads before each request to a server, unless the user has set
+them."""
+
 
 def of_file(path: Path) -> str:
     """Returns the address of an SQLite file, whatever its folders are called.

@@ -11,6 +11,7 @@ from ablation.figures import (
     FAINT,
     INK,
     MUTED,
+    NARROW,
     VERDICTS,
     WIDTH,
     figure_of,
@@ -19,7 +20,6 @@ from ablation.figures import (
     styled,
 )
 from ablation.report.numbers import Scale, minus
-from ablation.report.parts.forest import NARROW
 from ablation.report.standing import working
 
 if TYPE_CHECKING:

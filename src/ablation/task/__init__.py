@@ -159,7 +159,7 @@ def _silent(folder: Path) -> bytes:
     return b""
 
 
-def _nothing(_: Any) -> Mapping[str, Any]:
+def _nothing(*_: Any) -> Mapping[str, Any]:
     return {}
 
 
@@ -207,9 +207,10 @@ class Task:
     """How trials get to workers on other machines; None if they cannot."""
     printed: Callable[[Path], bytes] = _silent
     """Returns what a trial whose worker died had printed, given the trial's folder."""
-    about: Callable[[Any], Mapping[str, Any]] = _nothing
-    """Returns what a reader must know of the data, in JSON's types: ``facts``, pairs of name and
-    value; ``texts``, the test texts whose weights the runs keep."""
+    about: Callable[[Any, Any], Mapping[str, Any]] = _nothing
+    """Returns what a reader must know of the baseline's configuration and its data, in JSON's
+    types: ``facts``, pairs of name and value; ``texts``, the test texts whose weights the runs
+    keep."""
     tests: Callable[[Any], Mapping[str, Sequence[str]]] = _nothing
     """Returns columns about the test examples, in the order of their scores: ``class``, and
     ``text``, as much of each as a report may quote."""

@@ -1,5 +1,6 @@
 """Writes runs to MLflow and reads them back; MLflow decides which trials are done."""
 
+from ablation.tracking.away import is_away, short_requests
 from ablation.tracking.curves import CURVES, curves_frame, validation_curves
 from ablation.tracking.declared import (
     current_declaration,
@@ -9,9 +10,17 @@ from ablation.tracking.declared import (
     describe_data,
 )
 from ablation.tracking.entities import LOGITS, PARAMETERS, WEIGHTS
-from ablation.tracking.examples import COMMONEST, EXAMPLES, attention_frame, examples_frame
+from ablation.tracking.examples import (
+    COMMONEST,
+    EXAMPLES,
+    attention_frame,
+    examples_frame,
+    framed,
+    scores_of,
+)
 from ablation.tracking.facts import (
     about_of,
+    commonest,
     keep_about,
     keep_commonest,
     keep_numerics,
@@ -38,7 +47,9 @@ from ablation.tracking.kept import (
     with_kept,
 )
 from ablation.tracking.lease import Lease, LeaseLost, leased
+from ablation.tracking.outbox import Outbox, outbox_of, studies_with_parcels
 from ablation.tracking.owner import this_process
+from ablation.tracking.parcel import CORRECT, Parcel, parcel_of, parcel_of_failure
 from ablation.tracking.parent import keep_reported, keep_taken, publish, reported_in, taken_of
 from ablation.tracking.reach import reach
 from ablation.tracking.record import (
@@ -50,10 +61,12 @@ from ablation.tracking.record import (
     begin,
     close,
     close_unfinished,
+    complete,
+    open_run,
     outcomes,
-    record,
-    record_failure,
     recorded,
+    send,
+    send_left,
 )
 from ablation.tracking.searched import (
     Ended,
@@ -71,6 +84,7 @@ from ablation.tracking.unfinished import endings
 
 __all__ = [
     "COMMONEST",
+    "CORRECT",
     "CURVES",
     "EXAMPLES",
     "HASHES",
@@ -85,7 +99,9 @@ __all__ = [
     "Home",
     "Lease",
     "LeaseLost",
+    "Outbox",
     "Outdated",
+    "Parcel",
     "Started",
     "Unfinished",
     "about_of",
@@ -94,6 +110,8 @@ __all__ = [
     "begin",
     "close",
     "close_unfinished",
+    "commonest",
+    "complete",
     "connect",
     "current_declaration",
     "curves_frame",
@@ -107,9 +125,11 @@ __all__ = [
     "find_home",
     "find_outdated",
     "foreign_runs",
+    "framed",
     "hashes_frame",
     "importances_are_of",
     "importances_of",
+    "is_away",
     "keep",
     "keep_about",
     "keep_commonest",
@@ -126,18 +146,25 @@ __all__ = [
     "numerics_of",
     "open_experiment",
     "open_home",
+    "open_run",
+    "outbox_of",
     "outcomes",
     "outdated_of",
+    "parcel_of",
+    "parcel_of_failure",
     "planned",
     "publish",
     "reach",
-    "record",
-    "record_failure",
     "record_told",
     "recorded",
     "reported_in",
     "runs_frame",
+    "scores_of",
+    "send",
+    "send_left",
     "settled",
+    "short_requests",
+    "studies_with_parcels",
     "taken_of",
     "test_evaluations",
     "tests_of",

@@ -14,12 +14,14 @@ from ablation.tracking.home import Home
 from ablation.tracking.tags import DATA, KIND, LABEL, source
 
 if TYPE_CHECKING:
-    from mlflow.entities import Metric, Param
+    from mlflow import MlflowClient
 
     from ablation.study.plan import Trial
+    from ablation.tracking.parcel import Point
     from ablation.tracking.record import Started
 
 KEY = "ablation.key"
+PARENT = "mlflow.parentRunId"
 REASON = FAILURES["outcome"].tag
 WEIGHTS, LOGITS = "ablation.weights", "ablation.logits"
 PARAMETERS = "ablation.parameters"
@@ -30,6 +32,9 @@ STATUS = "status"
 """A column of MLflow's table: how the run ended, and why."""
 CHOSEN = "chosen/"
 """Prefix of all metrics but those of test at the kept epoch; those without it form the curve."""
+SUPERSEDED = "ablation.superseded"
+"""Tag of a run that does not count, since its trial had an outcome when it was recorded: MLflow's
+id of the run that does."""
 SOURCES = "ablation.sources"
 """Tag: name to hash of the user-defined sources, as JSON."""
 
@@ -48,7 +53,7 @@ def tags_of(
         "ablation.seed": str(trial.seed),
         "ablation.config": trial.config_hash,
         "ablation.device": started.device,
-        "mlflow.parentRunId": home.parent,
+        PARENT: home.parent,
         **source(),
         **{f"ablation.level.{path}": str(level) for path, level in trial.arm.levels.items()},
         **({SOURCES: json.dumps(dict(trial.sources))} if trial.sources else {}),
@@ -71,39 +76,52 @@ def result_tags(result: RunResult) -> dict[str, str]:
     return {name: value for name, value in tags.items() if value is not None}
 
 
-def parameters_of(trial: Trial, data: Prepared) -> list[Param]:
-    """Returns the run configuration and the properties of the data, as parameters."""
-    from mlflow.entities import Param
-
+def named_parameters(trial: Trial, data: Prepared) -> dict[str, str]:
+    """Returns the run configuration and the properties of the data, name to text."""
     named = {"arm": trial.arm.name, "seed": trial.seed, "data": data.name}
     if trial.training_seed != trial.seed:
         named["training_seed"] = trial.training_seed
     parameters = {**flatten(trial.config), **named, **data.parameters()}
-    return [Param(name, str(value)) for name, value in parameters.items()]
+    return {name: str(value) for name, value in parameters.items()}
 
 
-def curves_of(records: Iterable[EpochRecord], began: float) -> list[Metric]:
+def curves_of(records: Iterable[EpochRecord], began: float) -> list[Point]:
     """Returns the metrics of some epochs, with timestamps that depend on the run alone."""
     # A point that is logged twice is then identical, and MLflow keeps it once.
-    from mlflow.entities import Metric
-
     return [
-        Metric(name, value, milliseconds(began + record.seconds), record.epoch)
+        (name, float(value), milliseconds(began + record.seconds), record.epoch)
         for record in records
         for name, value in record.metrics.items()
     ]
 
 
-def finals_of(result: RunResult, began: float) -> list[Metric]:
+def finals_of(result: RunResult, began: float) -> list[Point]:
     """Returns the metrics at the kept epoch, which is a tag."""
     # All at step 0: at their epochs, a chart would join the seeds of an arm to a curve.
-    from mlflow.entities import Metric
-
     end = milliseconds(began + result.seconds)
     return [
-        Metric(name if name.startswith("test/") else CHOSEN + name, value, end, 0)
+        (name if name.startswith("test/") else CHOSEN + name, float(value), end, 0)
         for name, value in result.metrics.items()
     ]
+
+
+def log(
+    client: MlflowClient,
+    run: str,
+    *,
+    points: Iterable[Point] = (),
+    params: Mapping[str, str] | None = None,
+    tags: Mapping[str, str] | None = None,
+) -> None:
+    """Logs points, parameters and tags of a run in one request, or several of MLflow's size."""
+    from mlflow.entities import Metric, Param, RunTag
+
+    client.log_batch(
+        run,
+        metrics=[Metric(*point) for point in points],
+        params=[Param(*each) for each in (params or {}).items()],
+        tags=[RunTag(*each) for each in (tags or {}).items()],
+    )
 
 
 def milliseconds(seconds: float) -> int:
@@ -132,7 +150,8 @@ def outcome_of(
         tags: The run's tags.
         metrics: The latest value of each of its metrics.
     """
-    if status != "FINISHED" and not (status == "FAILED" and REASON in tags):
+    is_outcome = status == "FINISHED" or (status == "FAILED" and REASON in tags)
+    if not is_outcome or SUPERSEDED in tags:
         return None
     finals = {
         name.removeprefix(CHOSEN): value

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import tempfile
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -12,10 +11,11 @@ from urllib.parse import unquote, urlparse
 
 from ablation.records.declaration import Declaration
 from ablation.records.outcome import Outcome
+from ablation.tracking.away import is_away
 from ablation.tracking.facts import commonest
 from ablation.tracking.frames import planned
 from ablation.tracking.home import Home
-from ablation.tracking.record import ATTENTION, CORRECT
+from ablation.tracking.parcel import ATTENTION, CORRECT
 from ablation.tracking.store import failures
 
 if TYPE_CHECKING:
@@ -52,11 +52,42 @@ def examples_frame(
     home: Home, declaration: Declaration, outcomes: Mapping[str, Outcome]
 ) -> pd.DataFrame:
     """Returns the columns :data:`EXAMPLES`; a run without the artifact has no row."""
+    scores = scores_of(home, declaration, outcomes)
+    return framed(declaration, outcomes, scores, commonest(home))
+
+
+def scores_of(
+    home: Home, declaration: Declaration, outcomes: Mapping[str, Outcome]
+) -> dict[str, bytes]:
+    """Returns key to packed scores by test example, of every finished run that has them."""
+    keys = {(arm, seed): key for arm, seed, key, _ in planned(declaration, outcomes)}
+    found = _read_all(home, declaration, outcomes, CORRECT)
+    return {keys[arm, seed]: bits for arm, seed, bits in found}
+
+
+def framed(
+    declaration: Declaration,
+    outcomes: Mapping[str, Outcome],
+    scores: Mapping[str, bytes],
+    naive: bytes,
+) -> pd.DataFrame:
+    """Returns the columns :data:`EXAMPLES` from scores that were read before.
+
+    Args:
+        declaration: Everything the study fixed.
+        outcomes: Key to outcome.
+        scores: Key to packed scores by test example.
+        naive: The scores of always naming the commonest class of test; may be empty.
+    """
     import pandas as pd
 
-    rows = _read_all(home, declaration, outcomes, CORRECT)
-    if bits := commonest(home):
-        rows.append(("", COMMONEST, bits))
+    rows = [
+        (arm, seed, scores[key])
+        for arm, seed, key, outcome in planned(declaration, outcomes)
+        if outcome.status == "FINISHED" and scores.get(key)
+    ]
+    if naive:
+        rows.append(("", COMMONEST, naive))
     return pd.DataFrame(rows, columns=list(EXAMPLES))
 
 
@@ -88,7 +119,16 @@ def _read(path: Path) -> bytes:
 
 
 def download(home: Home, run: str, name: str) -> bytes:
-    """Returns the content of a run's artifact, nothing where it cannot be read."""
-    with tempfile.TemporaryDirectory() as folder, contextlib.suppress(OSError, *failures()):
-        return Path(home.client.download_artifacts(run, name, folder)).read_bytes()
+    """Returns the content of a run's artifact, nothing where the run has none.
+
+    Raises:
+        Exception: Of MLflow, if the record is away.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            return Path(home.client.download_artifacts(run, name, folder)).read_bytes()
+        except Exception as error:
+            faults: tuple[type[Exception], ...] = (OSError, *failures())
+            if not isinstance(error, faults) or is_away(error):  # the run may have it
+                raise
     return b""

@@ -37,6 +37,13 @@ DEAD = 60.0
 """Seconds by the reader's clock after which a lease whose pulse has not changed is dead."""
 PATIENCE = DEAD + 30.0
 """Seconds after which a start gives up that neither gets the lease nor finds who has it."""
+LIMIT = 15.0
+"""Seconds that the end of a lease may take."""
+AT_ONCE = 0.5
+"""Seconds that the end of a lease may take after Ctrl-C or an error."""
+
+_given_up: set[str] = set()
+"""Leases of this process that ended, even if the record was away when they should be removed."""
 
 
 class LeaseLost(Refused):
@@ -76,9 +83,20 @@ class Lease:
             )
         self._beat()
 
-    def release(self) -> None:
-        """Ends the lease; it is then seen by nobody."""
+    def release(self, within: float) -> None:
+        """Ends the lease, which is then seen by nobody.
+
+        Args:
+            within: Seconds after which a record that does not answer is left. The lease is then
+                taken for dead when this process is gone.
+        """
         self._ended.set()
+        _given_up.add(self._run)
+        ending = threading.Thread(target=self._remove, name="lease's end", daemon=True)
+        ending.start()
+        ending.join(within)
+
+    def _remove(self) -> None:
         self._thread.join()
         _remove(self._client, self._run)
 
@@ -109,9 +127,10 @@ def leased(client: MlflowClient, experiment: str, label: str) -> Iterator[Lease]
     held = _acquire(client, experiment, label)
     try:
         yield held
-    finally:
-        with contextlib.suppress(*failures()):
-            held.release()
+    except BaseException:
+        held.release(AT_ONCE)
+        raise
+    held.release(LIMIT)
 
 
 def _acquire(client: MlflowClient, experiment: str, label: str) -> Lease:
@@ -178,7 +197,7 @@ class _Watch:
         pulse = run.data.tags.get(PULSE, "")
         first, at = self._first(run, pulse)
         is_still = first == pulse and clock() - at >= DEAD
-        return is_still or Owner.from_tags(run.data.tags).is_gone
+        return is_still or _id(run) in _given_up or Owner.from_tags(run.data.tags).is_gone
 
     def _first(self, run: Run, pulse: str) -> tuple[str, float]:
         return self._seen.setdefault(_id(run), (pulse, clock()))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ssl
 import threading
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
@@ -33,9 +34,22 @@ def reach(address: str, name: str) -> None:
         if file.exists() or file.is_symlink():
             files.prepare(file, record=False)
         return
-    fault = _within(lambda: _ask(address))
+    fault = _within(lambda: _ask_started(address))
     if fault is not None:
         raise Refused(f"{public(address)} cannot be used: {fault}.", _way_out(fault, name))
+
+
+def _ask_started(address: str) -> None:
+    """Asks again while a database is starting up, which takes PostgreSQL some seconds."""
+    until = time.monotonic() + SECONDS
+    while True:
+        try:
+            _ask(address)
+            return
+        except Exception as error:
+            if "starting up" not in str(error) or time.monotonic() > until:
+                raise
+        time.sleep(0.2)
 
 
 def _ask(address: str) -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ablation.errors import Refused
 from ablation.records.failure import Failure
@@ -16,31 +16,24 @@ from ablation.task import Prepared
 from ablation.tracking import tables
 from ablation.tracking.entities import (
     KEY,
+    PARENT,
     curves_of,
-    finals_of,
+    log,
     milliseconds,
+    named_parameters,
     outcome_of,
-    parameters_of,
-    result_tags,
     tags_of,
 )
 from ablation.tracking.home import Home, search
 from ablation.tracking.kept import kept_in, with_kept
+from ablation.tracking.parcel import Parcel, name_of
 from ablation.tracking.tags import KIND, LABEL
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run
 
-
-CORRECT = "test_correct.bin"
-"""Artifact: one packed bit per test text, in the split's order, or packed scores."""
-ATTENTION = "test_attention.f16"
-"""Artifact: the weights on the tokens of the shown test texts, float16, one after the other."""
-LOG = "log.txt"
-"""Artifact: what the run printed."""
-TRACEBACK = "traceback.txt"
-"""Artifact of a run without an outcome."""
+    from ablation.tracking.outbox import Outbox
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -78,7 +71,9 @@ class Early:
     artifacts: str
     """Address of the run's artifacts."""
     logged: int
-    """Number of epochs whose metrics are logged."""
+    """Number of points that are logged."""
+    is_tagged: bool = False
+    """Whether the run has all tags of its parcel."""
 
 
 def outcomes(home: Home) -> dict[str, Outcome]:
@@ -152,10 +147,10 @@ def begin(home: Home, started: Started, data: Prepared, versions: Mapping[str, s
         data: The trial's data.
         versions: Commit and library versions, as tags.
     """
-    run = _create(home, started, tags_of(home, started, data.fingerprint, versions))
-    run_id: str = run.info.run_id
-    home.client.log_batch(run_id, params=parameters_of(started.trial, data))
-    return Early(run_id=run_id, artifacts=run.info.artifact_uri, logged=0)
+    tags, began = tags_of(home, started, data.fingerprint, versions), milliseconds(started.began)
+    early = _create(home, name_of(started), began, tags)
+    log(home.client, early.run_id, params=named_parameters(started.trial, data))
+    return early
 
 
 def append(home: Home, early: Early, began: float, records: Sequence[EpochRecord]) -> Early:
@@ -167,106 +162,83 @@ def append(home: Home, early: Early, began: float, records: Sequence[EpochRecord
         began: Start of the training, in seconds since the epoch.
         records: All epochs so far.
     """
-    if len(records) > early.logged:
-        new = curves_of(records[early.logged :], began)
-        home.client.log_batch(early.run_id, metrics=new)
-    return dataclasses.replace(early, logged=len(records))
+    points = curves_of(records, began)
+    if len(points) > early.logged:
+        log(home.client, early.run_id, points=points[early.logged :])
+    return dataclasses.replace(early, logged=len(points))
 
 
-def record(
-    home: Home,
-    finished: Finished,
-    data: Prepared,
-    versions: Mapping[str, str],
-    early: Early | None = None,
-) -> Outcome:
-    """Records a trained trial as a run and returns its outcome.
-
-    The run's end is written last, so that an interrupted recording leaves no outcome.
-
-    Args:
-        home: The study label.
-        finished: The trained trial.
-        data: The trial's data.
-        versions: Commit and library versions, as tags.
-        early: The run that showed the training, if it was a long one.
-    """
-    from mlflow.entities import RunTag
-
-    client, result, began = home.client, finished.result, finished.began
-    left = result_tags(result) | dict(finished.facts)
-    tags = tags_of(home, finished, data.fingerprint, versions) | left
-    if (known := _known(home, finished.trial)) is not None:
-        if early is not None:
-            client.set_terminated(early.run_id, status="KILLED")
-        return known
-    if early is None:
-        run = _create(home, finished, tags)
-        early = Early(run_id=run.info.run_id, artifacts=run.info.artifact_uri, logged=0)
-        new: dict[str, Any] = {"params": parameters_of(finished.trial, data)}
-    else:
-        new = {"tags": [RunTag(name, value) for name, value in left.items()]}
-    new["metrics"] = curves_of(finished.records[early.logged :], began) + finals_of(result, began)
-    client.log_batch(early.run_id, **new)
-    if result.correct:
-        _save(home, early.artifacts, CORRECT, result.correct)
-    if result.attention:
-        _save(home, early.artifacts, ATTENTION, result.attention)
-    if result.log:
-        _save(home, early.artifacts, LOG, result.log)
-    ended = milliseconds(began + result.seconds)
-    client.set_terminated(early.run_id, status=result.status, end_time=ended)
-    return Outcome(
-        run_id=early.run_id,
-        status=result.status,
-        reason=result.reason,
-        metrics=result.metrics,
-        epoch=result.epoch,
-        seconds=result.seconds,
-        tags=tags,
-        ended=ended,
-    )
+def open_run(home: Home, parcel: Parcel) -> Early:
+    """Creates the run of a parcel, with its tags alone."""
+    tags = {**parcel.tags, PARENT: home.parent}
+    early = _create(home, parcel.name, parcel.began, tags)
+    return dataclasses.replace(early, is_tagged=True)
 
 
-def record_failure(
-    home: Home,
-    ended: Unfinished,
-    data: Prepared,
-    versions: Mapping[str, str],
-    early: Early | None = None,
-) -> None:
-    """Records a training that ended without an outcome, with its traceback as an artifact.
+def complete(
+    home: Home, parcel: Parcel, early: Early, check: Callable[[], None] = lambda: None
+) -> Outcome | None:
+    """Records a parcel in a run that exists, and returns its outcome if it is one.
+
+    The run's end is written last, so that an interrupted recording leaves no outcome. It can be
+    repeated: what is there already stays as it is.
 
     Args:
         home: The study label.
-        ended: The trial and its failure.
-        data: The trial's data.
-        versions: Commit and library versions, as tags.
+        parcel: The trained trial.
+        early: The run.
+        check: Called before the end is written; what it raises leaves the run without one.
+    """
+    left = {} if early.is_tagged else parcel.tags
+    points = parcel.metrics[early.logged :]
+    log(home.client, early.run_id, points=points, params=parcel.params, tags=left)
+    for name, content in parcel.artifacts.items():
+        _save(home, early.artifacts, name, content)
+    check()
+    home.client.set_terminated(early.run_id, status=parcel.status, end_time=parcel.ended)
+    return parcel.outcome_in(early.run_id)
+
+
+def send(home: Home, parcel: Parcel, early: Early | None = None) -> Outcome | None:
+    """Records a parcel and returns its outcome if it is one; the caller holds the label's lease.
+
+    Args:
+        home: The study label.
+        parcel: The trained trial.
         early: The run that showed the training, if it was a long one.
     """
-    failure = ended.failure
-    early = early or begin(home, ended, data, versions)
-    home.client.set_tag(early.run_id, failure.rule.tag, str(failure))
-    if failure.trace:
-        _save(home, early.artifacts, TRACEBACK, failure.trace.encode())
-    home.client.set_terminated(early.run_id, status=failure.rule.status)
+    return complete(home, parcel, early or open_run(home, parcel))
 
 
-def _create(home: Home, started: Started, tags: Mapping[str, str]) -> Run:
-    name = f"{started.trial.arm.name} · seed {started.trial.seed:02d}"  # sorts as numbers do
-    began = milliseconds(started.began)
-    return home.client.create_run(
-        home.experiment, start_time=began, run_name=name, tags=dict(tags)
-    )
+def send_left(home: Home, outbox: Outbox) -> dict[str, tuple[Outcome, Parcel]]:
+    """Records what an earlier end left in an outbox; returns key to outcome of what counts.
+
+    A trial that has an outcome by now is not counted twice: the run that was recorded first
+    counts, the other one is tagged as superseded. A run whose recording was cut off after its end
+    was written is recognised.
+
+    Args:
+        home: The study label, whose lease is held and whose interrupted runs are closed.
+        outbox: The outbox; parcels of other labels stay.
+    """
+    left = [(path, each) for path, each in outbox.parcels() if each.label == home.label]
+    known = dict(outcomes(home)) if left else {}
+    sent: dict[str, tuple[Outcome, Parcel]] = {}
+    for path, parcel in left:
+        counted = known.get(parcel.key) if parcel.outcome else None
+        if counted is None or not parcel.is_recorded_as(counted):
+            final = parcel if counted is None else parcel.superseded_by(counted.run_id)
+            outcome = send(home, final)
+            if outcome is not None:
+                known[parcel.key] = outcome
+                sent[parcel.key] = outcome, parcel
+        outbox.remove(path)
+    return sent
 
 
-def _known(home: Home, trial: Trial) -> Outcome | None:
-    """Returns the trial's outcome if another conductor has already recorded it, else None."""
-    if not home.shared:  # an SQLite file has a lock beside it, so no other conductor
-        return None
-    where = f"{_children(home)} AND tags.`{KEY}` = '{trial.key}' AND status != 'KILLED'"
-    found = (_outcome(run) for run in search(home.client, [home.experiment], where))
-    return next((outcome for outcome in found if outcome is not None), None)
+def _create(home: Home, name: str, began: int, tags: Mapping[str, str]) -> Early:
+    run = home.client.create_run(home.experiment, start_time=began, run_name=name, tags=dict(tags))
+    return Early(run_id=run.info.run_id, artifacts=run.info.artifact_uri, logged=0)
 
 
 def _save(home: Home, artifacts: str, name: str, content: bytes) -> None:

@@ -13,7 +13,7 @@ from ablation.records.paths import flatten
 from ablation.records.told import Told
 from ablation.task import Prepared
 from ablation.tracking import tables
-from ablation.tracking.entities import KEY, curves_of, milliseconds
+from ablation.tracking.entities import KEY, PARENT, curves_of, log, milliseconds
 from ablation.tracking.home import Home, find_home, labels_taken, search
 from ablation.tracking.store import connect
 from ablation.tracking.tags import DATA, KIND, LABEL, TAG_LENGTH, long_in, set_long, source
@@ -53,8 +53,6 @@ def record_told(home: Home, ended: Ended, data: Prepared, versions: Mapping[str,
         data: The data that it was trained on.
         versions: Commit and library versions, as tags.
     """
-    from mlflow.entities import Param
-
     told, trial, client = ended.told, ended.search, home.client
     began = milliseconds(ended.began)
     # Its end comes at once, so no run is left open for longer than it takes to write it.
@@ -67,11 +65,8 @@ def record_told(home: Home, ended: Ended, data: Prepared, versions: Mapping[str,
     run_id: str = run.info.run_id
     named = {"arm": trial.arm, "seed": told.seed, "number": told.number}
     parameters = {**flatten(ended.config), **named, **data.parameters()}
-    client.log_batch(
-        run_id,
-        params=[Param(name, str(value)) for name, value in parameters.items()],
-        metrics=curves_of(ended.records, ended.began),
-    )
+    texts = {name: str(value) for name, value in parameters.items()}
+    log(client, run_id, points=curves_of(ended.records, ended.began), params=texts)
     status = "FAILED" if told.state == "FAIL" else "FINISHED"
     client.set_terminated(run_id, status=status, end_time=began + milliseconds(told.seconds))
     return run_id
@@ -84,7 +79,7 @@ def _tags(home: Home, ended: Ended, data: Prepared) -> dict[str, str]:
         KIND: TUNING, DATA: data.fingerprint, LABEL: home.label,
         KEY: ended.search.key(told.number), "ablation.arm": ended.search.arm,
         "ablation.seed": str(told.seed), "ablation.device": ended.device,
-        "ablation.state": told.state, "mlflow.parentRunId": home.parent, **source(),
+        "ablation.state": told.state, PARENT: home.parent, **source(),
         **{f"{TOLD}.{place}": part for place, part in enumerate(parts)},
     }  # fmt: skip
     if told.state == "PRUNED":

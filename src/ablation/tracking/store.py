@@ -24,7 +24,6 @@ QUIET = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "4",  # half a minute; MLflow's seven take some minutes
     "GIT_PYTHON_REFRESH": "quiet",
 }
 """Environment variables for MLflow, unless the user has set them."""

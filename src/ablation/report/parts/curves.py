@@ -25,13 +25,14 @@ def section(basis: Basis) -> Iterator[Block]:
     recorded = panels_of(basis.bands) | panels_of(basis.cut_short)
     panels = wanted_of(basis.declaration, recorded)
     if panels:
-        known = basis.declaration.described is None
+        known, draw = basis.declaration.described is None, drawing(basis, panels)
         yield Figure(
             "curves",
             f"{'Loss on train and metric on validation' if known else 'Metrics'} over the epochs",
-            drawing(basis, panels),
+            draw,
             f"Mean of the finished runs and pointwise 95 % t band, {seeds_of(basis)}; dotted "
             "lines are failed runs, to their last finite value." + note_on_grey(basis),
+            narrow=partial(draw, narrow=True),
         )
     if len(basis.chosen):
         yield Text(

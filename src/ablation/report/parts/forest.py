@@ -9,7 +9,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from ablation.figures import BAND, INK, MUTED, VERDICTS, WIDTH, Axis, figure_of, grid, name, styled
+from ablation.figures import (
+    BAND,
+    INK,
+    MUTED,
+    NARROW,
+    VERDICTS,
+    WIDTH,
+    Axis,
+    figure_of,
+    grid,
+    name,
+    styled,
+)
 
 if TYPE_CHECKING:
     from ablation.figures import Axes
@@ -24,9 +36,6 @@ VERDICT, ESTIMATE = ("verdict_low", "verdict_high"), ("estimate_low", "estimate_
 
 SQUEEZED = 2.0
 """Times as far from zero as all others reach: an arm beyond gets a panel of its own."""
-
-NARROW = 3.9
-"""Inches of the figure for a telephone, in which names are above the bars."""
 
 
 def draw_forest(

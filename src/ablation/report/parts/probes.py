@@ -85,10 +85,21 @@ def probe_table(probes: pd.DataFrame, epochs: Sequence[int]) -> Table:
     values = kept.set_index(["arm", "metric", "epoch"])["mean"].to_dict()
     recorded = set(zip(kept["metric"], kept["epoch"], strict=True))
     names = dict.fromkeys(kept["metric"])
-    columns = [(name, epoch) for name in names for epoch in epochs if (name, epoch) in recorded]
+    columns = [
+        (name, epoch)
+        for name in names
+        for epoch in epochs
+        if (name, epoch) in recorded and _differs(kept, name, epoch)
+    ]
     rows = [
         [Cell(arm), *(significant(values.get((arm, *column))) for column in columns)]
         for arm in dict.fromkeys(kept["arm"])
     ]
     headings = [f"{name.replace('_', ' ')}, epoch {epoch}" for name, epoch in columns]
-    return table(["arm", *headings], rows, numeric="lr*")
+    caption = "Means over seeds; probes and epochs in which all arms agree are left out."
+    return table(["arm", *headings], rows, numeric="lr*", caption=caption)
+
+
+def _differs(probes: pd.DataFrame, name: str, epoch: int) -> bool:
+    of = probes.loc[(probes["metric"] == name) & (probes["epoch"] == epoch), "mean"]
+    return bool(of.max() > of.min())

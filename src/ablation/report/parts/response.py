@@ -16,6 +16,7 @@ from ablation.figures import (
     FAINT,
     INK,
     MUTED,
+    NARROW,
     VERDICTS,
     WIDTH,
     Axis,
@@ -60,14 +61,16 @@ def section(basis: Basis) -> Iterator[Block]:
     if found.levels.empty:
         return
     log = is_log(levels_of(declaration))
+    draw = partial(
+        draw_response, drawn(found.levels, scale), basis.axis, str(declaration.factor), log=log
+    )
     yield Figure(
         "response",
         f"{scale.metric.name} over the levels of {declaration.factor}",
-        partial(
-            draw_response, drawn(found.levels, scale), basis.axis, str(declaration.factor), log=log
-        ),
+        draw,
         "The baseline's mean plus each level's effect, with the interval of the verdict; "
         "below, the share of failed runs with Clopper and Pearson's two-sided one.",
+        narrow=partial(draw, width=NARROW),
     )
     yield from _slopes(found, scale)
     yield response_table(found.levels, scale)
@@ -126,7 +129,9 @@ def _plain_interval(low: float, high: float, scale: Scale) -> Cell:
     return Cell(" to ".join(end.text for end in ends) if not math.isnan(low) else "", low)
 
 
-def draw_response(levels: pd.DataFrame, axis: Axis, factor: str, *, log: bool) -> Drawing:
+def draw_response(
+    levels: pd.DataFrame, axis: Axis, factor: str, *, log: bool, width: float = WIDTH
+) -> Drawing:
     """Draws the metric over the levels, the failures below; 0 is left of a broken log axis.
 
     Args:
@@ -134,11 +139,12 @@ def draw_response(levels: pd.DataFrame, axis: Axis, factor: str, *, log: bool) -
         axis: How the metric is written.
         factor: What the levels are levels of.
         log: Whether the levels are on a log scale.
+        width: Inches.
     """
     from ablation.figures.library import seaborn
 
     with styled():
-        figure = figure_of(WIDTH, 3.9)
+        figure = figure_of(width, 3.9)
         above, below = figure.subplots(2, 1, sharex=True, height_ratios=(4, 1))
         at = _positions(levels["level"].tolist(), log=log)
         base = levels[levels["arm"] == axis.baseline]
@@ -164,7 +170,8 @@ def draw_response(levels: pd.DataFrame, axis: Axis, factor: str, *, log: bool) -
         below.set_ylabel("failed, %")
         below.set_ylim(-8, 108)
         below.set_xlabel(plain(factor) + (" (log scale)" if log else ""))
-        _ticks(below, at, levels["arm"].tolist())
+        _ticks(below, at, levels["arm"].tolist(), most=int(MANY * width / WIDTH))
+        below.tick_params(axis="x", labelsize=9 if width == WIDTH else 7)
         if log and levels["level"].min() == 0:
             _break(above, below, at)
         for axes in (above, below):
@@ -184,9 +191,9 @@ def _positions(levels: list[float], *, log: bool) -> list[float]:
     return [math.log10(level) if level > 0 else zero for level in levels]
 
 
-def _ticks(axes: Axes, at: list[float], names: list[str]) -> None:
+def _ticks(axes: Axes, at: list[float], names: list[str], most: int) -> None:
     """Writes the levels, as many as there is room for."""
-    every = max(1, math.ceil(len(at) / MANY))
+    every = max(1, math.ceil(len(at) / most))
     axes.set_xticks(at[::every], labels=[plain(short(each, 9)) for each in names[::every]])
     axes.minorticks_off()
 

@@ -77,12 +77,11 @@ def section(basis: Basis) -> Iterator[Block]:
     found = find(basis)
     if found.empty:
         return
-    baseline = basis.declaration.baseline
     yield Text(
-        f"Gained are the test examples that most seeds of an arm get right and most of {baseline} "
-        "get wrong; lost are the reverse. Some move by luck: were arm and baseline the same, each "
-        "of the two counts would be near the one by swapping, the average over all ways to swap "
-        "the two within seeds. Descriptive, without verdicts."
+        "Gained are the test examples that most seeds of an arm get right and most of the "
+        "baseline get wrong; lost are the reverse. Some move by luck: were arm and baseline the "
+        "same, each of the two counts would be near the one by swapping, the average over all "
+        "ways to swap the two within seeds. Descriptive, without verdicts."
     )
     yield changes_table(found, basis)
     quotes = find_quotes(basis, found)

@@ -14,6 +14,6 @@ MOST_SENTENCES = 40
 
 def section(basis: Basis) -> Iterator[Block]:
     """Yields the sentences, unless there are too many to be read."""
-    lines = sentences(basis.effects, basis.declaration)
+    lines = sentences(basis.shown, basis.declaration)
     if len(lines) <= MOST_SENTENCES:
         yield Bullets(lines)

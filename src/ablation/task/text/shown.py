@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from jaxtyping import Int
 
+from ablation.task.text.config import RunConfig
 from ablation.task.text.data import Encoded
 
 TEXTS = 64
@@ -45,10 +47,14 @@ def shown_texts(
     return np.sort(np.argsort(hashes, kind="stable")[:TEXTS])
 
 
-def about(data: Encoded) -> Mapping[str, Any]:
-    """Returns the facts about the data, as pairs of name and value, and the shown texts.
+def about(config: RunConfig, data: Encoded) -> Mapping[str, Any]:
+    """Returns the facts about model and data, as pairs of name and value, and the shown texts.
 
     Each text has ``place``, its number in test; ``label``; ``words``, its first tokens.
+
+    Args:
+        config: The baseline's configuration.
+        data: Its data.
     """
     rows = " / ".join(f"{data.rows[split]:,}" for split in ("train", "validation", "test"))
     known, test = _words(data), data.split("test")
@@ -68,11 +74,40 @@ def about(data: Encoded) -> Mapping[str, Any]:
         ("train / validation / test", rows),
         ("classes", str(len(data.labels))),
         ("tokens", data.tokenizer),
+        *_told(data),
+        ("baseline model", model_line(config)),
     ]
     return {"facts": facts, "texts": texts}
 
 
-def tests(data: Encoded) -> Mapping[str, Sequence[str]]:
+def _told(data: Encoded) -> list[tuple[str, str]]:
+    """Returns script and splits, as far as the data's notes tell them."""
+    notes = " ".join(data.notes)
+    script = re.search(r"Script: (.+?)(?: \(|;)", notes)
+    taken = re.findall(r"(\w+) \d+ \(taken from train\)", notes)
+    told = [("script", script[1])] if script else []
+    return told + ([("taken from train", " and ".join(taken))] if taken else [])
+
+
+def model_line(config: RunConfig) -> str:
+    """Returns a model and its training in a line.
+
+    >>> model_line(RunConfig())
+    'cnn encoder, attention pooling, width 64; 16 epochs in batches of 64'
+    """
+    model, train = config.model, config.train
+    encoder = "no encoder" if model.encoder == "none" else f"{model.encoder} encoder"
+    parts = [encoder, f"{model.pooling} pooling", f"width {model.hidden_size}"]
+    if model.kind == "hierarchical":
+        parts[1:2] = [
+            f"{model.word_pooling} pooling of words",
+            f"{model.sentence_encoder} encoder",
+        ]
+        parts.insert(-1, f"{model.pooling} pooling of sentences")
+    return f"{', '.join(parts)}; {train.epochs} epochs in batches of {train.batch_size}"
+
+
+def describe_tests(data: Encoded) -> Mapping[str, Sequence[str]]:
     """Returns class and text of every test text; a text that is not kept is empty."""
     known, test = _words(data), data.split("test")
     space = "" if data.tokenizer == "characters" else " "

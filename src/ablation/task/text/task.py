@@ -27,7 +27,7 @@ from ablation.task.sources import content_of, source_of, sources_of
 from ablation.task.text.config import RunConfig
 from ablation.task.text.data import Encoded, prepare, read_vectors
 from ablation.task.text.metrics import SCORES
-from ablation.task.text.shown import about, tests
+from ablation.task.text.shown import about, describe_tests
 
 DATA_PATHS = frozenset({"data.source", "data.revision", "data.text", "data.label"})
 """Dotted paths that locate the data; hashes hold the data's content instead."""
@@ -248,7 +248,7 @@ TEXT = Task(
     epochs=lambda config: int(config.train.epochs),
     table=fill_table,
     about=about,
-    tests=tests,
+    tests=describe_tests,
     libraries=("torch", "datasets", "tokenizers", "sentencex"),
     preload=("ablation.task.text.run",),
 )

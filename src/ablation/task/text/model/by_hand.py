@@ -211,7 +211,7 @@ def _normalise(
     def pull(gradient: Tensor) -> Tensor:
         if hidden is not None:
             gradient.masked_fill_(hidden, 0.0)
-        found: Tensor = aten._softmax_backward_data.default(gradient, shares, -1, shares.dtype)
+        found: Tensor = torch._softmax_backward_data(gradient, shares, -1, shares.dtype)
         return found if padding is None else found.masked_fill_(padding, 0.0)
 
     return weights, pull
@@ -236,4 +236,4 @@ def _cross_entropy(
     options = (labels, None, MEAN, NONE_IGNORED)
     loss, count = aten.nll_loss_forward.default(shares, *options)
     gradient = aten.nll_loss_backward.default(torch.ones_like(loss), shares, *options, count)
-    return loss, aten._log_softmax_backward_data.default(gradient, shares, 1, shares.dtype)
+    return loss, torch._log_softmax_backward_data(gradient, shares, 1, shares.dtype)

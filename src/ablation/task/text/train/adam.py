@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from itertools import groupby
+from operator import attrgetter
 
 import torch
 from jaxtyping import Float, Int
@@ -64,8 +65,10 @@ class Adam:
         """Moves every parameter that has a gradient, and the rows that were looked up last."""
         rows = None if self.table is None else self.table.looked_up()
         live = [each for each in self._fitted if each.parameter.grad is not None]
+        if rows:
+            live.append(rows)
         # One group, unless a parameter had no gradient at some step.
-        for _, group in groupby([*live, rows] if rows else live, key=lambda each: each.steps):
+        for _, group in groupby(live, key=attrgetter("steps")):
             self._move(list(group))
         if rows:
             assert self.table is not None

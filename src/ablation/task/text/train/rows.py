@@ -77,9 +77,9 @@ class Table:
             self.mean, self.square = torch.zeros_like(weight), torch.zeros_like(weight)
             self.last = np.zeros(len(weight), np.int64)  # the step that each row is at
             self.sums = Sums(learning_rate, epsilon)
+            self.least = torch.finfo(weight.dtype).tiny
         self._looked_up: tuple[Tensor, Fitted] | None = None
 
-    @torch.no_grad()
     def look_up(self, ids: Int[Tensor, " distinct"]) -> Float[Tensor, "distinct size"]:
         """Returns some rows, up to date."""
         if not self.fitted:
@@ -108,7 +108,6 @@ class Table:
         if self.steps in EARLY:
             self.settle()
 
-    @torch.no_grad()
     def settle(self) -> None:
         """Brings every row up to date."""
         if not self.fitted:
@@ -141,10 +140,10 @@ class Table:
     def _advance(self, rows: Fitted, last: NDArray[np.int64]) -> None:
         """Moves rows, in place, from the step that each is at to the last one."""
         factors = self.sums.until(self.steps, last)
-        sums = torch.from_numpy(factors[:, :, None]).to(rows.mean)
+        sums = torch.from_numpy(factors).to(rows.mean).unsqueeze(2)
         reach, epsilon, mean_left, square_left = sums.unbind()
         # The root of zero takes 25 times as long as that of any other number.
-        root = rows.square.clamp(min=torch.finfo(rows.square.dtype).tiny).sqrt_()
+        root = rows.square.clamp_min(self.least).sqrt_()
         rows.parameter.addcdiv_(rows.mean * reach, root.add_(epsilon), value=-1)
         rows.mean.mul_(mean_left)
         rows.square.mul_(square_left)

@@ -1,0 +1,53 @@
+"""The command ``sync``, and the lines about trials that are trained and not recorded yet."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ablation.cli.options import Store
+from ablation.cli.output import escaped, show
+
+if TYPE_CHECKING:
+    from ablation.execute import Session
+
+
+def sync(
+    name: Annotated[str | None, typer.Argument(help="A study; all of the store if unset.")] = None,
+    *,
+    store: Store = None,
+) -> None:
+    """Records trained trials that wait since a record was away; trains nothing."""
+    from ablation.execute import sync
+    from ablation.records.places import places
+    from ablation.tracking import settled, studies_with_parcels
+
+    where = places(store)
+    waiting = studies_with_parcels(where)
+    asked = [each for each in waiting if name in {None, each}]
+    with settled(where.tracking):
+        for study in asked:
+            sent = sync(where, study, waiting[study])
+            show_line(f"{study}: {of_trials(sent)} recorded. Its report: ablation report {study}")
+    if not asked:
+        show_line("No trial waits to be recorded.")
+
+
+def show_left_by_earlier(opened: Session) -> None:
+    """Says what an earlier start left in the outbox of a study."""
+    if opened.resent:
+        show_line(f"{of_trials(opened.resent)} of an earlier start recorded.")
+    if opened.damaged:
+        where = opened.outbox.folder
+        show_line(f"{of_trials(opened.damaged)} trained again: damaged files in {where}.")
+
+
+def of_trials(number: int) -> str:
+    """Returns a number of trials with its verb, such as ``1 trial is``."""
+    return "1 trial is" if number == 1 else f"{number} trials are"
+
+
+def show_line(line: str) -> None:
+    """Prints a line as it is."""
+    show(escaped(line))

@@ -130,12 +130,15 @@ check: $(READY)
 test: $(READY)
 	$(BIN)/python -m pytest -m "not slow and not browser"
 
-# Installs Debian's LaTeX and the libraries of an example where it can; without them, the tests of
-# tables for papers and of that example are skipped.
+# Installs Debian's LaTeX and PostgreSQL and the libraries of an example where it can; without them,
+# the tests of tables for papers, of records in PostgreSQL and of that example are skipped.
 test-all: $(READY)
 	@command -v pdflatex tectonic >/dev/null || { apt-get update -qq && \
 	  apt-get install -y -qq --no-install-recommends texlive-latex-base texlive-latex-recommended; } \
 	  || echo "No pdflatex or tectonic: the test of table.tex is skipped."
+	@ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || { apt-get update -qq && \
+	  apt-get install -y -qq --no-install-recommends postgresql; } \
+	  || echo "No PostgreSQL: tests of records in it are skipped."
 	@$(BIN)/python -c 'import accelerate, transformers' 2>/dev/null || \
 	  PIP_USER=0 $(BIN)/python -m pip install -qq --disable-pip-version-check --no-build-isolation \
 	    -c requirements.lock -e '.[transformers]' \

@@ -267,10 +267,11 @@ def _open(arms: pd.DataFrame, declaration: Declaration) -> Iterator[str]:
     if not len(rows):
         return
     steps = [_next(row) for row in rows.to_dict("records")]
-    clauses = [
-        f"{_named(rows[[step == each for each in steps]], declaration)}{step}"
-        for step in dict.fromkeys(steps)
-    ]
+    clauses = []
+    for step in dict.fromkeys(steps):
+        same = rows[[step == each for each in steps]]
+        said = step or _seeds(same["seeds_likely"])
+        clauses.append(f"{_named(same, declaration)}{said}")
     yield f"Not known yet: {'; '.join(clauses)}{_command(arms, declaration)}"
 
 
@@ -282,17 +283,25 @@ def _command(arms: pd.DataFrame, declaration: Declaration) -> str:
 
 
 def _next(row: Mapping[Any, Any]) -> str:
-    """Returns the next step for an undecided arm."""
+    """Returns the next step for an undecided arm; an empty text if it is more seeds."""
     if row["stage"] == "open":
         return ", whose next look is to come"
     if row["needs_examples"]:
         return ", which takes a larger test split and not more seeds"
-    seeds = row["seeds_likely"]
-    if not math.isfinite(seeds):
-        return f" ({row['reason']})"
-    count = SPELT[int(seeds)] if seeds < len(SPELT) else f"{seeds:.0f}"
-    plural = "" if seeds == 1 else "s"
-    return f"; {count} fresh seed{plural} would decide it with 80 %"
+    return "" if math.isfinite(row["seeds_likely"]) else f" ({row['reason']})"
+
+
+def _seeds(likely: pd.Series[float]) -> str:
+    """Returns how many fresh seeds would decide one arm, or each of several.
+
+    >>> _seeds(pd.Series([5.0, 31.0]))
+    '; 5 to 31 fresh seeds would decide each with 80 %'
+    """
+    least, most = int(likely.min()), int(likely.max())
+    count = SPELT[most] if most < len(SPELT) else str(most)
+    told = count if least == most else f"{least} to {most}"
+    which = "it" if len(likely) == 1 else "each"
+    return f"; {told} fresh seed{'' if most == 1 else 's'} would decide {which} with 80 %"
 
 
 def _join(words: Sequence[str]) -> str:

@@ -105,7 +105,7 @@ def test_without_the_scores_of_one_run_the_whole_family_goes_by_this_split(why: 
     pd.testing.assert_frame_equal(found, plain)
     assert set(found["scope"]) == {"this_split"}
     reason = {"declared": "as the study declares", "metric": "is no share"}
-    assert reason.get(why, "is not there for every finished run") in scope_note(found, given)
+    assert reason.get(why, "scores by example are missing") in scope_note(found, given)
     page = compose(Basis(content_of(runs, examples, given)))
     assert any("this test split" in each for each in page.warnings) == (why not in reason)
     assert ("verdicts are about", "new seeds on this test split") in page.facts

@@ -34,7 +34,7 @@ def find(basis: Basis) -> pd.DataFrame:
 def find_quotes(basis: Basis, found: pd.DataFrame) -> pd.DataFrame:
     """Returns the columns :data:`QUOTES`, the clearest first; no row without a text to quote."""
     texts = texts_of(basis)
-    if texts is None:
+    if texts is None or found.empty:
         return pd.DataFrame(columns=list(QUOTES))
     beyond = found["gained"] + found["lost"] - 2 * found["swapped"]
     most = set(beyond[beyond > 0].nlargest(QUOTED_ARMS).index)

@@ -27,6 +27,9 @@ is significant, to be found with that probability."""
 MOST_NAMED = 4
 """Arms that are named together; of more, the largest effects."""
 
+PROSE = re.compile(r"[a-zA-Z]+([ +]+[a-zA-Z]+)*")
+"""A name that a reader may take for a word of the sentence."""
+
 SPELT = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 
 
@@ -161,8 +164,8 @@ def _same(arms: pd.DataFrame, declaration: Declaration) -> Iterator[str]:
     same = arms[arms["verdict"] == "IDENTICAL"]
     for (n, bound), rows in same.groupby(["n", "may_differ95"], sort=False):
         yield (
-            f"Identical to {_baseline(declaration)}, bit for bit on all {n} seeds (may differ on "
-            f"up to {bound:.0%}): {_named(rows, declaration)}"
+            f"Identical to {_baseline(declaration)}, bit for bit on all {n} seeds (up to "
+            f"{bound:.0%} of other seeds may differ): {_named(rows, declaration)}"
         )
 
 
@@ -183,8 +186,11 @@ def _clauses(rows: pd.DataFrame, declaration: Declaration) -> list[str]:
     unit = f" {metric.unit}".rstrip()
     side = f"{'above' if first['sign'].iloc[0] > 0 else 'below'} {_baseline(declaration)}"
     said = f"{_named(first, declaration)}: {_levels(first, metric)}, {_sizes(first, metric)}{unit}"
+    reach = REACHES[first["reach"].iloc[0]]
+    if reach and declaration.margin is not None:
+        reach = f"{reach} of {exactly(declaration.margin, metric)}"
     return [
-        f"{said} {side}{_interval(first, metric)}{REACHES[first['reach'].iloc[0]]}",
+        f"{said} {side}{_interval(first, metric)}{reach}",
         *(
             f"{_named(group, declaration)} by {_sizes(group, metric)}{_interval(group, metric)}"
             f"{REACHES[group['reach'].iloc[0]]}"
@@ -234,6 +240,11 @@ def _named(rows: pd.DataFrame, declaration: Declaration) -> str:
         return _join(_spans(list(rows["arm"]), levels))
     by_size = rows.sort_values("effect", key=np.abs, ascending=False, kind="stable")
     names = list(by_size["arm"])
+    # "Take bias, nothing and query" would read as prose.
+    if any(
+        PROSE.fullmatch(arm.name) for arm in declaration.arms if arm.name != declaration.baseline
+    ):
+        names = [f"“{name}”" for name in names]
     if len(names) <= MOST_NAMED:
         return _join(names)
     return _join([*names[: MOST_NAMED - 1], f"{len(names) - MOST_NAMED + 1} more"])

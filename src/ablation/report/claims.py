@@ -53,9 +53,9 @@ def said_of(claims: pd.DataFrame, families: int) -> str:
     """Returns how many families there are, and what error they allow together."""
     free, most = stats.any_false(families)
     return (
-        f"These studies hold {families} families of comparisons, each of which may hold a false "
-        f"claim in .05 of cases: where no claim is true, one of them or more would in {free:.0%} "
-        f"of cases if they were independent, and in {most:.0%} at most. "
         f"{int(claims['survives'].sum())} of {len(claims)} claims survive Holm's correction over "
-        "all of them; a false one is among these in 5% of cases at most."
+        "all studies; a false one is among these in 5% of cases at most. The others hold within "
+        f"their own study: of {families} families of comparisons each may hold a false claim in "
+        f"5% of cases, so where no claim is true one of them or more would in {free:.0%} of cases "
+        f"if they were independent, and in {most:.0%} at most."
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import math
 import os
 import random
@@ -23,6 +24,8 @@ from hypothesis import strategies as st
 from test_task import DICE, Dice
 
 from ablation import tracking
+from ablation.cli.sync import sync as sync_command
+from ablation.errors import Refused
 from ablation.execute import ExecutorCrew, glance, session, sync, walk
 from ablation.execute import sender as senders
 from ablation.execute.worker import Ran
@@ -32,6 +35,7 @@ from ablation.records.places import Places, places
 from ablation.spec import Study
 from ablation.study.plan import Plan, make_plan
 from ablation.tracking import Parcel
+from ablation.tracking import parcel as parcels
 from ablation.tracking.parcel import from_bytes, to_bytes
 
 SEED = "ablation.seed"
@@ -182,6 +186,63 @@ def test_a_damaged_parcel_is_set_aside_and_its_trial_trained_again(
         list(walk(opened, ExecutorCrew(left, at_once=2), device="cpu"))
     assert sorted(job.seed for job in left.jobs) == [1, 2, 2]
     assert len(tracking.outcomes(opened.home)) == 6
+
+
+def kept(label: str = "tiny") -> Parcel:
+    """A parcel that nothing but its outbox needs to understand."""
+    tags = {"ablation.key": "0/a/1", "ablation.study": label}
+    return Parcel(name="x", began=1, ended=2, status="FINISHED", tags=tags, params={}, metrics=())
+
+
+def fail_with(error: BaseException) -> Callable[..., Any]:
+    def fail(*_: Any) -> None:
+        raise error
+
+    return fail
+
+
+@pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "No space left"), KeyboardInterrupt()])
+def test_what_is_not_on_the_disk_does_not_count(
+    where: Places, monkeypatch: pytest.MonkeyPatch, error: BaseException
+) -> None:
+    with pytest.raises((Refused, KeyboardInterrupt)), session(plan(), where) as opened:  # noqa: PT012
+        monkeypatch.setattr(os, "fsync", fail_with(error))
+        list(walk(opened, ExecutorCrew(StandIn(), at_once=2), device="cpu"))
+    assert not opened.outcomes
+    assert not opened.sender.unsent
+    assert not outbox_of(where).files()
+
+
+def test_only_a_file_that_is_not_whole_is_damaged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outbox = tracking.Outbox(tmp_path / "new" / "outbox")
+    path = outbox.put(kept())
+    monkeypatch.setattr(Path, "read_bytes", fail_with(OSError(errno.EMFILE, "Too many open")))
+    with pytest.raises(OSError, match="Too many open"):
+        outbox.set_damaged_aside()
+    monkeypatch.undo()
+    monkeypatch.setattr(parcels, "FORMAT", parcels.FORMAT + 1)
+    with pytest.raises(Refused, match="another version"):
+        outbox.set_damaged_aside()
+    monkeypatch.undo()
+    assert outbox.files() == [path]
+    path.write_bytes(path.read_bytes()[:-1])
+    assert outbox.set_damaged_aside() == 1
+    assert not outbox.files()
+
+
+def test_sync_goes_on_after_a_study_that_is_refused_and_names_damaged_files(
+    where: Places, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tracking.outbox_of(where, "absent").put(kept("absent"))
+    outbox_of(where).put(kept()).write_bytes(b"torn")
+    with pytest.raises(Refused, match="'absent' has no runs"):
+        sync_command(store=where.folder)
+    out = " ".join(capsys.readouterr().out.split())
+    assert "tiny: damaged files in" in out
+    assert "tiny: 0 trials are recorded" in out
+    assert not outbox_of(where).files()
 
 
 def test_sync_sends_what_is_left_and_supersedes_what_has_an_outcome_by_then(

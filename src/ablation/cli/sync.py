@@ -8,6 +8,8 @@ import typer
 
 from ablation.cli.options import Store
 from ablation.cli.output import escaped, show
+from ablation.cli.process import say
+from ablation.errors import Refused
 
 if TYPE_CHECKING:
     from ablation.execute import Session
@@ -26,10 +28,19 @@ def sync(
     where = places(store)
     waiting = studies_with_parcels(where)
     asked = [each for each in waiting if name in {None, each}]
+    refused: list[Refused] = []
     with settled(where.tracking):
         for study in asked:
-            sent = sync(where, study, waiting[study])
+            try:
+                sent = sync(where, study, waiting[study], show_line)
+            except Refused as error:  # the other studies need not wait for it
+                refused.append(error)
+                continue
             show_line(f"{study}: {of_trials(sent)} recorded. Its report: ablation report {study}")
+    if refused:
+        for each in refused[:-1]:
+            say(each)
+        raise refused[-1]
     if not asked:
         show_line("No trial waits to be recorded.")
 

@@ -55,7 +55,7 @@ class Sender:
     """Makes requests to the record in the order in which they come, each until it succeeds.
 
     A record that is away is waited for; any other error is raised in the conductor, which calls
-    all methods. A trial is acknowledged once :meth:`put` has returned.
+    all methods. A trial is acknowledged once :meth:`keep` has returned.
 
     Args:
         home: The study label.
@@ -101,9 +101,16 @@ class Sender:
         """Number of trials that are acknowledged and not recorded."""
         return self._parcels
 
-    def put(self, parcel: Parcel) -> None:
-        """Keeps a parcel on the disk, and has it sent."""
-        path = self.outbox.put(parcel)
+    def keep(self, parcel: Parcel) -> Path:
+        """Keeps a parcel on the disk and returns its file, for :meth:`queue`.
+
+        Raises:
+            OSError: If the disk is full or cannot be written; nothing is kept then.
+        """
+        return self.outbox.put(parcel)
+
+    def queue(self, path: Path) -> None:
+        """Has a parcel sent that is kept in a file of the outbox."""
         with self._changed:
             self._parcels += 1
         self._add(lambda: self._send(path))

@@ -132,11 +132,12 @@ class Session:
         parcel = tracking.parcel_of(self.home, finished, data, self.versions)
         outcome = parcel.outcome
         assert outcome is not None
+        path = self.sender.keep(parcel)  # until this has returned, the trial does not count
         if len(self.plan.declaration.looks) > 1:
             self.scores[trial.key] = finished.result.correct
         self._trials[trial.key] = trial
         self.outcomes[trial.key] = outcome
-        self.sender.put(parcel)
+        self.sender.queue(path)
         self.live.forget(trial)
         return outcome
 
@@ -145,7 +146,7 @@ class Session:
         trial = ended.trial
         data = self.plan.data_of(trial)
         parcel = tracking.parcel_of_failure(self.home, ended, data, self.versions)
-        self.sender.put(parcel)
+        self.sender.queue(self.sender.keep(parcel))
         self.live.forget(trial)
         self.mirror.wait(trial)
         return self.attempts.note(trial, ended.failure)

@@ -12,17 +12,22 @@ from ablation.execute.session import hold, recording
 from ablation.records.declaration import Declaration
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ablation.records.places import Places
     from ablation.tracking import Outbox
 
 
-def sync(places: Places, study: str, outbox: Outbox) -> int:
+def sync(
+    places: Places, study: str, outbox: Outbox, tell: Callable[[str], None] = lambda _: None
+) -> int:
     """Records what waits in a study's outbox, and shows it in the mirror.
 
     Args:
         places: Where the study is recorded.
         study: Name of the study.
         outbox: Its outbox.
+        tell: Shows a line to the user.
 
     Returns:
         The number of trials that count from now on.
@@ -31,6 +36,9 @@ def sync(places: Places, study: str, outbox: Outbox) -> int:
         Refused: If the record cannot be reached, the study is running, or it has no runs there.
     """
     with recording(places), tracking.short_requests(), hold(places, study):
+        if damaged := outbox.set_damaged_aside():
+            tell(f"{study}: damaged files in {outbox.folder}: {damaged}. Their trials are trained "
+                 f"again by: ablation run {study}")  # fmt: skip
         tracking.reach(places.tracking, "MLFLOW_TRACKING_URI")
         client = tracking.connect(places.tracking, record=True)
         labels = sorted({parcel.label for _, parcel in outbox.parcels()})

@@ -10,10 +10,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ablation.errors import public
+from ablation.errors import Refused, public
 from ablation.records import addresses
 from ablation.records.digest import digest
-from ablation.tracking.parcel import Parcel, from_bytes, to_bytes
+from ablation.tracking.parcel import OtherFormat, Parcel, from_bytes, to_bytes
 
 if TYPE_CHECKING:
     from ablation.records.outcome import Outcome
@@ -57,11 +57,21 @@ class Outbox:
         return path
 
     def read(self, path: Path) -> Parcel | None:
-        """Returns the parcel in a file; None if it is damaged or was sent meanwhile."""
+        """Returns the parcel in a file; None if it is damaged or was sent meanwhile.
+
+        Raises:
+            OSError: If the file cannot be read just now, which says nothing of its content.
+            Refused: If another version wrote it.
+        """
         try:
             return from_bytes(path.read_bytes())
-        except OSError:
+        except FileNotFoundError:
             return None
+        except OtherFormat as error:
+            raise Refused(
+                f"The trained trial in {path} was written by another version of ablation.",
+                "Record it with that version: ablation sync",
+            ) from error
 
     def remove(self, path: Path) -> None:
         """Removes the file of a parcel that is recorded."""

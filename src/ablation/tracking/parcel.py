@@ -41,6 +41,11 @@ LOG = "log.txt"
 TRACEBACK = "traceback.txt"
 """Artifact of a run without an outcome."""
 
+
+class OtherFormat(ValueError):
+    """A parcel in the format of another version."""
+
+
 Point = tuple[str, float, int, int]
 """Name, value, milliseconds since the epoch, and step of a metric."""
 
@@ -177,13 +182,17 @@ def to_bytes(parcel: Parcel) -> bytes:
 
 
 def from_bytes(written: bytes) -> Parcel | None:
-    """Returns the parcel that :func:`to_bytes` wrote; None if a bit of it is missing or wrong."""
+    """Returns the parcel that :func:`to_bytes` wrote; None if a bit of it is missing or wrong.
+
+    Raises:
+        OtherFormat: If it is whole, but of another :data:`FORMAT`.
+    """
     checksum, _, text = written.partition(b"\n")
     if hashlib.sha256(text).hexdigest().encode() != checksum:
         return None
     stated = json.loads(text)
-    if stated.pop("format") != FORMAT:
-        return None
+    if (other := stated.pop("format")) != FORMAT:
+        raise OtherFormat(other)
     stated["metrics"] = [tuple(each) for each in stated["metrics"]]
     packed = stated["artifacts"]
     stated["artifacts"] = {name: base64.b64decode(each) for name, each in packed.items()}

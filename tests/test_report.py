@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from synthetic import NASTY, arms_named, content, declaration, hashes, runs
 from ablation.analysis import answer, judge, sentences
 from ablation.records.declaration import Look
 from ablation.report import Basis, compose
+from ablation.report.content import read
 from ablation.report.parts import others, probes, response, verdicts
 
 
@@ -183,3 +185,10 @@ def test_a_probe_that_differs_nowhere_is_named_and_not_drawn() -> None:
     moving, constant = probes.apart(bands)
     assert constant == {"a": 0.0}
     assert set(moving["metric"]) == {"b"}
+
+
+def test_an_answer_about_a_search_says_what_the_best_configuration_is() -> None:
+    kept = read(Path(__file__).parent.parent / "docs/samples/joint")
+    said = answer(kept.judged.effects, kept.declaration)
+    changed = "pooling logsumexp, init_std 0, bias_init none and learning_rate 0.00649"
+    assert f". Of these, best 1 is the baseline with {changed}." in said

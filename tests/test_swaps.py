@@ -111,6 +111,15 @@ def test_a_report_quotes_what_moved_and_keeps_no_other_text(tmp_path: Path) -> N
     assert SECRET not in page
 
 
+def test_of_many_classes_those_in_which_arms_change_most_have_a_column() -> None:
+    each = [f"class {min(place, 24):02}" for place in range(SIZE)]
+    (by,) = tables_of(planted(TOLD.assign(**{"class": each})), classes)
+    assert len(by.columns) == 1 + classes.MOST_CLASSES
+    assert {len(row) for row in by.rows} == {len(by.columns)}
+    assert "class 00 (1)" in by.columns  # the gained example
+    assert "5 more classes" in by.caption
+
+
 def test_without_texts_or_classes_what_needs_them_is_left_out() -> None:
     assert len(tables_of(planted(TOLD[["class"]]), swaps)) == 1
     assert len(tables_of(planted(TOLD[["class"]]), classes)) == 1

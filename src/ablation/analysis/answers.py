@@ -16,7 +16,7 @@ import pandas as pd
 from ablation.analysis.contrasts import decided
 from ablation.analysis.followup import propose
 from ablation.analysis.response import levels_of
-from ablation.analysis.words import BY_FAILURES, REACHES, amount, exactly
+from ablation.analysis.words import BY_FAILURES, REACHES, amount, exactly, short
 from ablation.records.declaration import Declaration
 from ablation.records.metric import Metric
 
@@ -66,6 +66,7 @@ def answer_sentences(
         *([] if contrasts is None else _together(contrasts, declaration.measure)),
         _matters(arms, declaration, where),
         *_take(arms, declaration),
+        *_found(arms, declaration),
         *_avoid(arms, declaration),
         *_same(arms, declaration),
         *_open(arms, declaration),
@@ -130,6 +131,22 @@ def _take(arms: pd.DataFrame, declaration: Declaration) -> Iterator[str]:
         "records"
     ):
         yield f"{row['arm']} fails less: {_failed(row)}"
+
+
+def _found(arms: pd.DataFrame, declaration: Declaration) -> Iterator[str]:
+    """Yields how the best of the configurations that a search found differs from the baseline."""
+    better = arms[arms["verdict"] == "BETTER"]
+    if declaration.searched is None or declaration.searched.kind != "search" or not len(better):
+        return
+    best = str(max(better.to_dict("records"), key=lambda row: abs(row["effect"]))["arm"])
+    named = {arm.name: arm.values for arm in declaration.arms}
+    before = named[declaration.baseline]
+    other = [
+        f"{path.rpartition('.')[2]} {short(value)}"
+        for path, value in named[best].items()
+        if value != before[path]
+    ]
+    yield f"Of these, {best} is the baseline with {_join(other)}"
 
 
 def _avoid(arms: pd.DataFrame, declaration: Declaration) -> Iterator[str]:

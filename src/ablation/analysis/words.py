@@ -119,6 +119,18 @@ def doubts(row: Mapping[Any, Any]) -> list[str]:
     return said
 
 
+def short(value: str) -> str:
+    """Returns a configured value from its repr: a number with three digits, a text bare.
+
+    >>> short("0.0064912"), short("'logsumexp'")
+    ('0.00649', 'logsumexp')
+    """
+    try:
+        return f"{float(value):.3g}"
+    except ValueError:
+        return value.strip("'")
+
+
 def amount(value: float, metric: Metric, *, unit: bool = True) -> str:
     """Returns a value as it is shown: scaled, rounded and with its unit.
 

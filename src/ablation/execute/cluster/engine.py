@@ -96,6 +96,8 @@ class DaskCrew:
         self._looked = 0.0
         self._ran: WeakKeyDictionary[Future[Any], str] = WeakKeyDictionary()
         self._ended: BaseException | None = None
+        self._ending = threading.Lock()
+        """Held where a call is queued, which is not done once the crew has ended."""
         self._client = self._open(CONNECT)
         self._look()
         self._thread = threading.Thread(target=self._keep, name="dask crew", daemon=True)
@@ -125,10 +127,11 @@ class DaskCrew:
     ) -> Future[Any]:
         """Runs a function on another worker than those named, as long as there is one."""
         call = _Call(self._packing.pack(fn, args, limits), avoided=frozenset(avoided))
-        if self._ended is not None:
-            call.future.set_exception(self._ended)
-        else:
-            self._queue.put(lambda: self._waiting.append(call))
+        with self._ending:
+            if self._ended is None:
+                self._queue.put(lambda: self._waiting.append(call))
+                return call.future
+        call.future.set_exception(self._ended)
         return call.future
 
     def worker_of(self, future: Future[Any]) -> str | None:
@@ -154,10 +157,13 @@ class DaskCrew:
 
     def end(self) -> None:
         """Cancels all calls and ends what runs them; the Dask workers live on."""
-        if self._ended is None:
-            self._ended = WorkerLost("the workers were ended")
+        self._end_with(WorkerLost("the workers were ended"))
         self._queue.put(None)
         self._thread.join()
+
+    def _end_with(self, error: BaseException) -> None:
+        with self._ending:
+            self._ended = self._ended or error
 
     def _open(self, timeout: float) -> Any:
         client = connect(self._address, timeout)
@@ -176,7 +182,7 @@ class DaskCrew:
             while self._ended is None:
                 self._step()
         except BaseException as error:
-            self._ended = error if isinstance(error, Refused) else _fault(error)
+            self._end_with(error if isinstance(error, Refused) else _fault(error))
         finally:
             self._close()
 
@@ -279,7 +285,8 @@ class DaskCrew:
                 return
             call.began = told["worker"]
             if path is not None:
-                path.unlink(missing_ok=True)
+                with contextlib.suppress(OSError):
+                    path.unlink(missing_ok=True)
         elif path is not None:
             with contextlib.suppress(OSError), path.open("a", encoding="utf-8") as file:
                 file.write(told["progress"])
@@ -355,23 +362,29 @@ class DaskCrew:
         self._looked = 0.0
 
     def _close(self) -> None:
-        """Cancels what is with Dask, and gives every call its end."""
-        assert self._ended is not None
-        calls = [*self._sent.values(), *self._waiting]
-        with contextlib.suppress(queue.Empty):
-            while True:
-                if (act := self._queue.get_nowait()) is not None:
-                    act()
-        calls = list(dict.fromkeys([*calls, *self._sent.values(), *self._waiting]))
-        for call in calls:
-            if isinstance(self._ended, Refused) or not call.future.cancel():
-                fail(call.future, self._ended)
+        """Gives every call its end, and cancels what is with Dask."""
+        calls = self._settle_all()
         with contextlib.suppress(Exception):  # an earlier error must not be replaced
             theirs = [call.theirs for call in calls if call.theirs is not None]
             self._client.cancel(theirs)
             self._client.run(leave, workers=list(self._fit()), on_error="ignore")
         with contextlib.suppress(Exception):
             self._client.close(timeout=2)
+
+    def _settle_all(self) -> list[_Call]:
+        """Fails every call without an end, and returns them."""
+        assert self._ended is not None
+        before = [*self._sent.values(), *self._waiting]
+        with contextlib.suppress(queue.Empty):
+            while True:
+                act = self._queue.get_nowait()
+                with contextlib.suppress(Exception):
+                    if act is not None:
+                        act()
+        calls = list(dict.fromkeys([*before, *self._sent.values(), *self._waiting]))
+        for call in calls:  # a future that is only cancelled would be waited for without end
+            fail(call.future, self._ended)
+        return calls
 
 
 def _fault(error: BaseException) -> Stranded:

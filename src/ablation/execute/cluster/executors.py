@@ -124,8 +124,9 @@ class ElsewhereCrew:
     def end(self) -> None:
         """Cancels waiting calls and shuts the executor down; running calls may finish."""
         for call, theirs in list(self._theirs.items()):
+            # A future that is only cancelled would be waited for without end.
+            fail(call, WorkerLost("the workers were ended"))
             theirs.cancel()
-            call.cancel()
         with contextlib.suppress(Exception):  # an error before this one must not be replaced
             self.executor.shutdown(wait=False)
 
@@ -136,8 +137,8 @@ class ElsewhereCrew:
 
     def _hear(self, call: Future[Any], errand: Errand, tries: int, done: Future[Any]) -> None:
         self._theirs.pop(call, None)
-        if call.cancelled() or done.cancelled():
-            call.cancel()
+        if done.cancelled():
+            fail(call, WorkerLost("its executor cancelled the call"))
             return
         if (error := done.exception()) is not None:
             lost = isinstance(error, BrokenExecutor)

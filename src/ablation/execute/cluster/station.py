@@ -7,8 +7,7 @@ import dataclasses
 import os
 import threading
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future
-from concurrent.futures import TimeoutError as NotYet
+from concurrent.futures import Future, wait
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -151,7 +150,10 @@ def _run(errand: Errand, here: Facts, cache: Path, folder: Path, watch: Watch) -
     with own_process(folder, errand.preload, errand.environment) as (workers, end):
         future = workers.submit_limited(errand.limits, _perform, errand.fn, args, errand.identity)
         try:
-            value = _await(future, progress, watch)
+            if not _is_watched_to_its_end(future, progress, watch):
+                end()
+                return Answer(kind="unwanted", host=here.host)
+            value = future.result()
         except _Unfit as error:
             return Answer(kind="unfit", value=str(error), host=here.host)
         except WorkerLost as error:
@@ -163,9 +165,6 @@ def _run(errand: Errand, here: Facts, cache: Path, folder: Path, watch: Watch) -
             )  # fmt: skip
         except Exception as error:
             return Answer(kind="error", value=error, host=here.host)
-        except _Dropped:
-            end()
-            return Answer(kind="unwanted", host=here.host)
         finally:
             for path in [] if progress is None else [progress, crash_file(progress)]:
                 path.unlink(missing_ok=True)
@@ -174,26 +173,21 @@ def _run(errand: Errand, here: Facts, cache: Path, folder: Path, watch: Watch) -
     return Answer(kind="value", value=value, host=here.host)
 
 
-class _Dropped(BaseException):
-    """Nobody waits for the call any more."""
-
-
-def _await(future: Future[Any], progress: Path | None, watch: Watch) -> Any:
-    """Returns a call's value; meanwhile sends its progress."""
+def _is_watched_to_its_end(future: Future[Any], progress: Path | None, watch: Watch) -> bool:
+    """Sends a call's progress until it ends; returns False if nobody can wait for it any more."""
     sent = 0
-    while True:
-        try:
-            return future.result(timeout=EVERY)
-        except NotYet:
-            if future.done():
-                raise
-        if not watch.is_wanted():
-            raise _Dropped
-        new = _text(progress)[sent:]
-        new = new[: new.rfind("\n") + 1]
-        if new:
-            watch.tell(new)
-            sent += len(new)
+    try:
+        while not wait([future], EVERY).done:
+            if not watch.is_wanted():
+                return False
+            new = _text(progress)[sent:]
+            new = new[: new.rfind("\n") + 1]
+            if new:
+                watch.tell(new)
+                sent += len(new)
+    except Exception:  # the engine's or the disk's: never an end of the call
+        return False
+    return True
 
 
 def _arrived(job: Job, cache: Path, folder: Path, progress: Path) -> Job:
@@ -235,5 +229,5 @@ def _beside(job: Job | None) -> dict[str, bytes]:
 
 def _text(path: Path | None) -> str:
     with contextlib.suppress(OSError):
-        return "" if path is None else path.read_text(encoding="utf-8")
+        return "" if path is None else path.read_text(encoding="utf-8", errors="replace")
     return ""

@@ -40,7 +40,7 @@ def find(basis: Basis) -> pd.DataFrame:
             counts = np.bincount(classes)
             columns = {"examples": counts, "mean": mean, "spread": spread}
             frames.append(pd.DataFrame({"arm": arm, "class": names, **columns}))
-    return pd.concat(frames) if len(frames) > 1 else nothing
+    return pd.concat(frames, ignore_index=True) if len(frames) > 1 else nothing
 
 
 def section(basis: Basis) -> Iterator[Block]:
@@ -72,7 +72,10 @@ def classes_table(found: pd.DataFrame) -> Table:
             (arm, rows.to_dict("records")) for arm, rows in kept.groupby("arm", sort=False)
         )
     ]
-    heads = [f"{row['class']} ({row['examples']:,})" for row in kept[first].to_dict("records")]
+    heads = [
+        f"{row['class']} ({row['examples']:,})"
+        for row in kept[first[kept.index]].to_dict("records")
+    ]
     rest = len(sizes) - len(heads)
     caption = "Beside each class is its number of test examples."
     caption += f" {rest} more classes, in which arms change less, are left out." if rest else ""

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from ablation import stats
+from ablation.analysis.words import short
 from ablation.figures import ARMS, WIDTH, Axis, figure_of, grid, name, plain, styled
 from ablation.report.basis import Basis
 from ablation.report.blocks import Block, Cell, Figure, Table, Text, table
@@ -121,16 +122,9 @@ def _values(row: Mapping[str, Any]) -> str:
     values = values_of(row)
     edges = set(str(row["edges"]).split(", "))
     return ", ".join(
-        f"{path.rpartition('.')[2]} {_short(value)}{' (at the edge)' if path in edges else ''}"
+        f"{path.rpartition('.')[2]} {short(value)}{' (at the edge)' if path in edges else ''}"
         for path, value in values.items()
     )
-
-
-def _short(value: str) -> str:
-    try:
-        return f"{float(value):.3g}"
-    except ValueError:
-        return value.strip("'")
 
 
 def fresh_validation(basis: Basis) -> dict[str, float]:

@@ -335,6 +335,44 @@ def test_a_record_that_stays_away_is_given_up_when_all_is_trained(
     assert sync(where, "tiny", outbox_of(where)) == 6
 
 
+def test_what_is_recorded_does_not_decide_whether_a_record_is_away() -> None:
+    exc = pytest.importorskip("sqlalchemy.exc")
+    locked = sqlite3.OperationalError("database is locked")
+    stated = exc.OperationalError("INSERT", {"value": "Permission denied"}, locked)
+    assert tracking.is_away(stated)
+    wrong = ValueError("as said")
+    wrong.__context__, wrong.__suppress_context__ = stated, True
+    assert not tracking.is_away(wrong)
+
+
+def test_a_server_that_fails_for_good_is_given_up_after_a_few_tries(
+    where: Places, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from requests.exceptions import RetryError
+
+    calls: list[str] = []
+
+    def fail(*_: Any) -> None:
+        calls.append("")
+        raise RetryError("Max retries exceeded (too many 500 error responses)")
+
+    monkeypatch.setattr(senders, "PAUSES", (0.0,))
+    monkeypatch.setattr(tracking, "close_unfinished", fail)
+    with pytest.raises(Refused, match="500"), session(plan(), where):
+        pass
+    assert senders.TRIES <= len(calls) <= senders.TRIES + 1  # and the last request
+    assert not tracking.is_faulty(RetryError("too many 503 error responses"))
+
+
+def test_a_start_and_a_look_do_not_wait_for_a_record_without_end(
+    where: Places, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(senders, "PATIENCE", 0.3)
+    monkeypatch.setattr(tracking, "close_unfinished", fail_with(ConnectionError("refused")))
+    with pytest.raises(senders.Unsent, match="has not answered"), session(plan(), where):
+        pass
+
+
 KILLS = {
     "before the run is created": ("ablation.tracking", "open_run"),
     "before its end is written": ("ablation.tracking", "complete"),

@@ -25,7 +25,9 @@ T = TypeVar("T")
 SILENT = 15.0
 """Seconds after which it is said that the record does not answer."""
 PATIENCE = 300.0
-"""Seconds to wait for the record once nothing is left to train."""
+"""Seconds to wait for the record when a study opens, a look asks it, or all is trained."""
+TRIES = 6
+"""Times that a request is made which a server answers with an error of its own."""
 LEAVING = 1.5
 """Seconds to send what is left after Ctrl-C or an error."""
 PAUSES = (0.2, 1.0, 3.0, 5.0)
@@ -35,7 +37,7 @@ GLANCE = 0.1
 
 
 class Unsent(Refused):
-    """All is trained, and the record does not answer."""
+    """The record does not answer, and nothing can be done without it."""
 
     code = 1
 
@@ -125,10 +127,14 @@ class Sender:
             self._add(call)
 
     def ask(self, call: Callable[[], T]) -> T:
-        """Returns what a request returns, made after those before it; Ctrl-C ends the wait."""
+        """Returns what a request returns, made after those before it; Ctrl-C ends the wait.
+
+        Raises:
+            Unsent: If the record does not answer for :data:`PATIENCE` seconds.
+        """
         future: Future[T] = Future()
         self._add(lambda: future.set_result(call()))
-        self._wait(future.done, patience=None)
+        self._wait(future.done, patience=PATIENCE)
         return future.result()
 
     def watch(self) -> None:
@@ -191,11 +197,12 @@ class Sender:
             self._open += 1
         self._tasks.put(_Task(call=call, is_last=is_last))
 
-    def _wait(self, is_over: Callable[[], bool], patience: float | None) -> None:
+    def _wait(self, is_over: Callable[[], bool], patience: float) -> None:
+        began = time.monotonic()
         while not is_over():
             self.watch()
             since = self._busy_since
-            if patience and since and time.monotonic() - since > patience:
+            if since and time.monotonic() - max(since, began) > patience:
                 raise Unsent(
                     f"The record in {self._where} has not answered for {patience:.0f} seconds; "
                     f"{self._parcels} trained trials wait in {self.outbox.folder}.",
@@ -220,15 +227,16 @@ class Sender:
                 self._changed.notify_all()
 
     def _finish(self, call: Callable[[], Any]) -> None:
-        """Makes a request again and again until the record is not away."""
-        pauses = iter(PAUSES)
+        """Makes a request again while the record is away, and a few times if it is faulty."""
+        pauses, faults = iter(PAUSES), 0
         self._reason, self._busy_since = "", time.monotonic()
         while True:
             try:
                 call()
                 return
             except Exception as error:
-                if not tracking.is_away(error):
+                faults += tracking.is_faulty(error)
+                if not tracking.is_away(error) or faults >= TRIES:
                     raise
                 if self._leaving.is_set():
                     raise _Left from error

@@ -1,6 +1,6 @@
 """Writes runs to MLflow and reads them back; MLflow decides which trials are done."""
 
-from ablation.tracking.away import is_away, short_requests
+from ablation.tracking.away import is_away, is_faulty, short_requests
 from ablation.tracking.curves import CURVES, curves_frame, validation_curves
 from ablation.tracking.declared import (
     current_declaration,
@@ -130,6 +130,7 @@ __all__ = [
     "importances_are_of",
     "importances_of",
     "is_away",
+    "is_faulty",
     "keep",
     "keep_about",
     "keep_commonest",

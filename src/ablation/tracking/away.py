@@ -15,6 +15,8 @@ LOCKED = r"database (table )?is locked|database is busy"
 GONE = ("OperationalError", "InterfaceError", "DisconnectionError", "TimeoutError")
 """SQLAlchemy's errors for a database that does not answer, among others."""
 SERVER_ERRORS = 500
+UNAVAILABLE = {502, 503, 504}
+"""Answers of a server, or of a proxy before it, that is away."""
 
 
 def is_away(error: BaseException) -> bool:
@@ -25,17 +27,38 @@ def is_away(error: BaseException) -> bool:
     every other error that will not pass by itself are none.
     """
     errors = list(_chain(error))
-    text = " ".join(str(each).lower() for each in errors)
+    # Without the statement and its parameters, which hold any text that is recorded.
+    text = " ".join(str(each).partition("[SQL:")[0].lower() for each in errors)
     if re.search(FULL, text) or re.search(REFUSED, text):
         return False
     return any(map(_is_away, errors))
+
+
+def is_faulty(error: BaseException) -> bool:
+    """Returns whether a server answered that it failed, which may pass by itself or may not."""
+    found = [status for each in _chain(error) if (status := _answered(each)) is not None]
+    return any(each >= SERVER_ERRORS and each not in UNAVAILABLE for each in found)
+
+
+def _answered(error: BaseException) -> int | None:
+    """Returns the status of the answer that an error tells of, if it tells of one."""
+    library, name = type(error).__module__.partition(".")[0], type(error).__name__
+    if library == "mlflow":
+        return _status(error) if name == "RestException" else None
+    if library == "requests":
+        if (answer := getattr(error, "response", None)) is not None:
+            return int(answer.status_code)
+        # Of a request that was made again and again: its last answer is in the text alone.
+        found = re.search(r"too many (\d+) error responses", str(error))
+        return int(found[1]) if found else None
+    return None
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
     """Yields an error and those that it was raised from, or while handling."""
     while error is not None:
         yield error
-        error = error.__cause__ or error.__context__
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
 
 
 def _is_away(error: BaseException) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from ablation.execute.cluster import station
+from ablation.execute.cluster import executors, station
 from ablation.execute.cluster.engine import DaskCrew
 from ablation.execute.cluster.executors import ElsewhereCrew
 from ablation.execute.cluster.packing import Packing
@@ -65,6 +65,24 @@ def test_a_call_that_its_executor_cancels_is_lost(packing: Packing) -> None:
     crew.end()
     assert wait(calls, 0).done == set(calls)
     assert all(isinstance(call.exception(), WorkerLost) for call in calls)
+
+
+def test_a_call_of_an_unfit_worker_waits_for_a_fit_one_that_trains(
+    packing: Packing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(executors, "PAUSE", 60.0)
+    monkeypatch.setattr(executors, "GRACE", 0.0)
+    unfit = station.Answer(kind="unfit", value="it is old", host="one")
+    executor = ByHand()
+    crew = ElsewhereCrew(executor, 2, packing)
+    trains, waits = [crew.submit(abs, -1) for _ in range(2)]
+    executor.sent[1].set_result(unfit)
+    assert (len(executor.sent), waits.done()) == (2, False)
+    executor.sent[0].set_result(station.Answer(kind="value", value=1))
+    assert trains.result(0) == 1
+    executor.sent[2].set_result(unfit)  # now nobody trains
+    assert "one: it is old" in str(waits.exception(0))
+    crew.end()
 
 
 @pytest.fixture

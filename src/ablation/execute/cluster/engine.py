@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 from ablation.errors import Refused, public
-from ablation.execute.cluster.executors import fail, settle, stranded
+from ablation.execute.cluster.executors import GRACE, fail, settle, stranded
 from ablation.execute.cluster.parcels import Manifest
 from ablation.execute.cluster.scheduler import (
     CONNECT,
@@ -41,8 +41,6 @@ WAIT = 60.0
 that there is no worker."""
 LOOK = 1.0
 """Seconds between two looks at which workers there are."""
-GRACE = 10.0
-"""Seconds that other workers have to join where all that are there must not train."""
 RESENT = 10
 """Times that a call is sent again after an answer that is no end of it."""
 

@@ -97,7 +97,7 @@ def dask() -> Iterator[str]:
     """The address of a scheduler in this process."""
     from distributed import LocalCluster
 
-    with LocalCluster(n_workers=0, processes=False, dashboard_address=None) as made:
+    with LocalCluster(n_workers=0, processes=False, dashboard_address=":0") as made:
         yield made.scheduler_address
 
 

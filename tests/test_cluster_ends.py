@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import dataclasses
+import os
+import signal
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, wait
 from pathlib import Path
 from typing import Any
 
 import pytest
+from clusters import cluster, free_port
 
-from ablation.execute.cluster import station
+from ablation.execute.ahead import job_of
+from ablation.execute.cluster import executors, scheduler, station
 from ablation.execute.cluster.engine import DaskCrew
 from ablation.execute.cluster.executors import ElsewhereCrew
 from ablation.execute.cluster.packing import Packing
 from ablation.execute.crew import Stranded
 from ablation.execute.processes import WorkerLost
+from ablation.execute.worker import run_trial
 from ablation.study.load import load
+from ablation.study.plan import make_plan
 
 
 @pytest.fixture
@@ -67,12 +74,30 @@ def test_a_call_that_its_executor_cancels_is_lost(packing: Packing) -> None:
     assert all(isinstance(call.exception(), WorkerLost) for call in calls)
 
 
+def test_a_call_of_an_unfit_worker_waits_for_a_fit_one_that_trains(
+    packing: Packing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(executors, "PAUSE", 60.0)
+    monkeypatch.setattr(executors, "GRACE", 0.0)
+    unfit = station.Answer(kind="unfit", value="it is old", host="one")
+    executor = ByHand()
+    crew = ElsewhereCrew(executor, 2, packing)
+    trains, waits = [crew.submit(abs, -1) for _ in range(2)]
+    executor.sent[1].set_result(unfit)
+    assert (len(executor.sent), waits.done()) == (2, False)
+    executor.sent[0].set_result(station.Answer(kind="value", value=1))
+    assert trains.result(0) == 1
+    executor.sent[2].set_result(unfit)  # now nobody trains
+    assert "one: it is old" in str(waits.exception(0))
+    crew.end()
+
+
 @pytest.fixture
 def dask() -> Iterator[str]:
     """The address of a scheduler in this process."""
     from distributed import LocalCluster
 
-    with LocalCluster(n_workers=0, processes=False, dashboard_address=None) as made:
+    with LocalCluster(n_workers=0, processes=False, dashboard_address=":0") as made:
         yield made.scheduler_address
 
 
@@ -90,3 +115,36 @@ def test_a_crew_that_ends_settles_every_call(fails: bool, packing: Packing, dask
     crew.end()
     wanted = Stranded if fails else WorkerLost
     assert [type(call.exception(0)) for call in calls] == [wanted] * 3
+
+
+def test_a_file_that_was_damaged_on_its_way_is_no_error_of_the_call(
+    packing: Packing, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ABLATION_CACHE", str(tmp_path / "worker"))
+    errand = dataclasses.replace(packing.pack(abs, (-1,), None), contents={"0" * 64: b"other"})
+    answer = station.carry_out(errand)
+    assert (answer.kind, "damaged on its way" in answer.value) == ("unfit", True)
+
+
+@pytest.mark.slow
+def test_workers_that_are_frozen_or_cannot_keep_files_are_put_aside(
+    tiny_study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scheduler, "ANSWER", 4.0)
+    plan, told = make_plan(load(str(tiny_study), tmp_path), tmp_path / "cache"), list[str]()
+    with cluster(tmp_path / "hosts", free_port()) as made:
+        full = made.add("full") / "cache"
+        full.mkdir()
+        (full / "blobs").write_text("no folder")
+        made.add("frozen")
+        made.add("right")
+        crew = DaskCrew(made.address, Packing(plan.study.task), told.append)
+        while crew.at_once < 3:
+            assert not told
+        os.killpg(made.workers["frozen"].pid, signal.SIGSTOP)
+        job = job_of(plan, plan.trials[0], tmp_path / "p", "cpu")
+        assert crew.submit(run_trial, job).result(timeout=120).ending
+        crew.end()
+    assert sorted(line.split("put aside: ")[1][:24] for line in told) == [
+        "it cannot keep a file: [", "it does not answer.",
+    ]  # fmt: skip

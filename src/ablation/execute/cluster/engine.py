@@ -16,11 +16,13 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 from ablation.errors import Refused, public
-from ablation.execute.cluster.executors import fail, settle, stranded
+from ablation.execute.cluster.executors import GRACE, fail, settle, stranded
 from ablation.execute.cluster.parcels import Manifest
 from ablation.execute.cluster.scheduler import (
     CONNECT,
+    SILENT,
     Known,
+    answers_of,
     ask,
     ask_workers,
     connect,
@@ -41,8 +43,10 @@ WAIT = 60.0
 that there is no worker."""
 LOOK = 1.0
 """Seconds between two looks at which workers there are."""
-GRACE = 10.0
-"""Seconds that other workers have to join where all that are there must not train."""
+SPEED = 1e6
+"""Bytes a second that a worker receives at least."""
+END = 10.0
+"""Seconds that the crew's thread has to end; what it has not settled by then fails."""
 RESENT = 10
 """Times that a call is sent again after an answer that is no end of it."""
 
@@ -159,7 +163,9 @@ class DaskCrew:
         """Cancels all calls and ends what runs them; the Dask workers live on."""
         self._end_with(WorkerLost("the workers were ended"))
         self._queue.put(None)
-        self._thread.join()
+        self._thread.join(END)
+        if self._thread.is_alive():
+            self._settle_all()
 
     def _end_with(self, error: BaseException) -> None:
         with self._ending:
@@ -232,10 +238,11 @@ class DaskCrew:
             self._tell(f"No worker has joined {where} for {WAIT:.0f} s; waiting for one.")
 
     def _hand_out(self) -> None:
-        fit = self._fit()
-        while self._waiting and fit:
+        while self._waiting and (fit := self._fit()):
             call = self._waiting[0]
             self._supply(call.errand.manifest, fit)
+            if not (fit := self._fit()):
+                break
             self._waiting.pop(0)
             if call.future.cancelled():
                 continue
@@ -250,7 +257,7 @@ class DaskCrew:
             call.theirs.add_done_callback(
                 lambda done, key=key: self._queue.put(lambda: self._done(key, done))
             )
-        if fit or not self._workers:
+        if self._fit() or not self._workers:
             self._none_fit_since = time.monotonic()
         elif self._waiting and time.monotonic() - self._none_fit_since >= GRACE:
             refused = {known.name: known.refused for known in self._workers.values()}
@@ -262,17 +269,39 @@ class DaskCrew:
         asked = [at for at in fit if not needed <= self._supplied.get(at, set())]
         if not asked:
             return
-        answers = self._client.run(ask, manifest, workers=asked, on_error="return")
+        answers = answers_of(self._client, ask, manifest, workers=asked)
         wanting: dict[frozenset[str], list[str]] = {}
         for address, missing in answers.items():
             if isinstance(missing, frozenset):
                 wanting.setdefault(missing, []).append(address)
+            elif isinstance(missing, TimeoutError):
+                self._refuse(address, SILENT)
         for missing, addresses in wanting.items():
             for each in sorted(missing):  # one after the other, so that one is in memory
-                contents = self._packing.contents([each])
-                self._client.run(take, contents, workers=addresses, on_error="return")
+                addresses = self._send_file(each, addresses)  # noqa: PLW2901
             for address in addresses:
                 self._supplied.setdefault(address, set()).update(needed)
+
+    def _send_file(self, wanted: str, addresses: list[str]) -> list[str]:
+        """Returns the workers that have kept a file; the others are put aside."""
+        if not addresses:
+            return []
+        contents = self._packing.contents([wanted])
+        seconds = len(contents[wanted]) / SPEED
+        answers = answers_of(self._client, take, contents, workers=addresses, more=seconds)
+        for address, error in answers.items():
+            if isinstance(error, TimeoutError):
+                self._refuse(address, SILENT)
+            elif error is not None:
+                self._refuse(address, f"it cannot keep a file: {error}")
+        return [address for address, error in answers.items() if error is None]
+
+    def _refuse(self, address: str, reason: str) -> None:
+        """Puts a worker aside."""
+        if address in self._workers:
+            known = self._workers[address]
+            self._workers[address] = dataclasses.replace(known, refused=reason)
+            self._tell(f"Worker {known.name} is put aside: {reason}.")
 
     def _heard(self, told: Mapping[str, Any]) -> None:
         call = self._sent.get(told["key"])
@@ -312,10 +341,8 @@ class DaskCrew:
             self._ran[call.future] = answer.worker
             settle(self._sent.pop(key).future, answer, call.errand)
             return
-        if answer.kind == "unfit" and answer.worker in self._workers:
-            known = self._workers[answer.worker]
-            self._workers[answer.worker] = dataclasses.replace(known, refused=str(answer.value))
-            self._tell(f"Worker {known.name} is put aside: {answer.value}.")
+        if answer.kind == "unfit":
+            self._refuse(answer.worker, str(answer.value))
         self._supplied.pop(answer.worker, None)
         self._again(key)
 
@@ -367,7 +394,8 @@ class DaskCrew:
         with contextlib.suppress(Exception):  # an earlier error must not be replaced
             theirs = [call.theirs for call in calls if call.theirs is not None]
             self._client.cancel(theirs)
-            self._client.run(leave, workers=list(self._fit()), on_error="ignore")
+            fit = list(self._fit())
+            self._client.run(leave, workers=fit, on_error="ignore", callback_timeout=END / 2)
         with contextlib.suppress(Exception):
             self._client.close(timeout=2)
 

@@ -7,6 +7,9 @@ import dataclasses
 import importlib
 import os
 import sys
+import threading
+import time
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import BrokenExecutor, Executor, Future, InvalidStateError
 from typing import TYPE_CHECKING, Any
@@ -23,6 +26,10 @@ if TYPE_CHECKING:
 
 TRIES = 3
 """Times per worker that a call is sent again after an answer that is no end of it."""
+GRACE = 10.0
+"""Seconds that other workers have to join where all that are there must not train."""
+PAUSE = 1.0
+"""Seconds after which a call that an unfit worker took is sent again: the idle one may be that."""
 
 
 def executor_of(name: str) -> Executor:
@@ -101,6 +108,10 @@ class ElsewhereCrew:
         self._theirs: dict[Future[Any], Future[Any]] = {}
         self._refused: dict[str, str] = {}
         """Host to why it must not train."""
+        self._held: deque[tuple[Future[Any], Errand, int]] = deque()
+        """Calls that an unfit worker took; others may be training, so they are sent again."""
+        self._unfit_since: float | None = None
+        """Time of the first answer of an unfit worker since a call was carried out."""
 
     def prepare(self, *modules: str, environment: Mapping[str, str] | None = None) -> None:
         """Does nothing: each call brings what its worker needs."""
@@ -123,6 +134,7 @@ class ElsewhereCrew:
 
     def end(self) -> None:
         """Cancels waiting calls and shuts the executor down; running calls may finish."""
+        self._fail_held(WorkerLost("the workers were ended"))
         for call, theirs in list(self._theirs.items()):
             # A future that is only cancelled would be waited for without end.
             fail(call, WorkerLost("the workers were ended"))
@@ -137,6 +149,8 @@ class ElsewhereCrew:
 
     def _hear(self, call: Future[Any], errand: Errand, tries: int, done: Future[Any]) -> None:
         self._theirs.pop(call, None)
+        if call.done():
+            return
         if done.cancelled():
             fail(call, WorkerLost("its executor cancelled the call"))
             return
@@ -146,10 +160,17 @@ class ElsewhereCrew:
             return
         answer: Answer = done.result()
         if answer.kind in {"value", "error"}:
+            self._unfit_since = None
             settle(call, answer, errand)
-            return
-        if answer.kind == "unfit":
+            self._release()
+        elif answer.kind == "unfit":
             self._refused[answer.host] = str(answer.value)
+            self._hold(call, errand, tries)
+        else:
+            self._again(call, errand, tries, answer)
+
+    def _again(self, call: Future[Any], errand: Errand, tries: int, answer: Answer) -> None:
+        """Sends a call anew, with the files that its worker lacked."""
         try:
             if tries >= TRIES * self.at_once:
                 raise stranded(self._refused, "--workers-from")
@@ -159,6 +180,34 @@ class ElsewhereCrew:
             self._send(call, errand, tries + 1)
         except Exception as error:
             fail(call, error if isinstance(error, Stranded) else WorkerLost(str(error)))
+
+    def _hold(self, call: Future[Any], errand: Errand, tries: int) -> None:
+        """Keeps a call back until another returns, or for a moment: a fit worker may be busy."""
+        self._held.append((call, errand, tries))
+        self._unfit_since = since = self._unfit_since or time.monotonic()
+        if not self._theirs and time.monotonic() - since >= GRACE:
+            self._fail_held(stranded(self._refused, "--workers-from"))
+            return
+        timer = threading.Timer(PAUSE, self._release)
+        timer.daemon = True
+        timer.start()
+
+    def _release(self) -> None:
+        """Sends the calls that were held back."""
+        for _ in range(len(self._held)):
+            try:
+                call, errand, tries = self._held.popleft()
+            except IndexError:  # another thread sends them
+                return
+            try:
+                self._send(call, errand, tries)
+            except Exception as error:
+                fail(call, WorkerLost(str(error)))
+
+    def _fail_held(self, error: BaseException) -> None:
+        with contextlib.suppress(IndexError):
+            while True:
+                fail(self._held.popleft()[0], error)
 
 
 def stranded(refused: dict[str, str], where: str) -> Stranded:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -17,6 +17,9 @@ from ablation.execute.cluster.station import Answer, Errand
 
 CONNECT = 10.0
 """Seconds that a scheduler has to answer at the start."""
+ANSWER = 60.0
+"""Seconds that a worker has to answer; one that does not is taken to be frozen."""
+SILENT = "it does not answer"
 INSTALL = "pip install 'attention-ablation[dask]'"
 
 
@@ -125,6 +128,41 @@ class Known:
     """Why it must not train, or an empty string."""
 
 
+def answers_of(
+    client: Any, fn: Callable[..., Any], *args: Any, workers: list[str], more: float = 0.0
+) -> dict[str, Any]:
+    """Calls a function in workers; returns address to its value or error.
+
+    Args:
+        client: Dask's client.
+        fn: The function.
+        *args: Its arguments.
+        workers: Addresses; at least one.
+        more: Seconds beyond :data:`ANSWER` that each has; after them it has a `TimeoutError`.
+
+    Raises:
+        TimeoutError: If it is the scheduler that does not answer.
+    """
+    given = {"on_error": "return", "callback_timeout": ANSWER + more}
+    try:
+        answers: dict[str, Any] = client.run(fn, *args, workers=workers, **given)
+        return answers
+    except TimeoutError:  # of one worker, perhaps
+        client.sync(client.scheduler.identity, callback_timeout=CONNECT)
+
+    async def ask_one(address: str) -> Any:
+        try:
+            found = await client.run(fn, *args, workers=[address], asynchronous=True, **given)
+            return found[address]
+        except TimeoutError as error:
+            return error
+
+    async def ask_all() -> list[Any]:
+        return await asyncio.gather(*map(ask_one, workers))
+
+    return dict(zip(workers, client.sync(ask_all), strict=True))
+
+
 def ask_workers(
     client: Any,
     libraries: tuple[str, ...],
@@ -141,16 +179,18 @@ def ask_workers(
     """
     if not there:
         return {}  # run() would ask all
-    answers: dict[str, Any] = client.run(greet, libraries, workers=list(there), on_error="return")
+    answers = answers_of(client, greet, libraries, workers=list(there))
     return {
         address: _known(address, there[address], answer, wanted)
         for address, answer in answers.items()
-        if not isinstance(answer, OSError)  # it left meanwhile
+        if isinstance(answer, TimeoutError) or not isinstance(answer, OSError)  # it has left
     }
 
 
 def _known(address: str, there: Mapping[str, Any], answer: Any, wanted: Expected) -> Known:
     threads = int(there["nthreads"])
+    if isinstance(answer, TimeoutError):
+        return Known(name=address, threads=threads, facts=None, refused=SILENT)
     if not isinstance(answer, Facts):
         said = " ".join(f"{type(answer).__name__}: {answer}".split())[:200]
         reason = f"it cannot load this package ({said})"

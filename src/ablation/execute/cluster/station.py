@@ -134,7 +134,7 @@ def carry_out(errand: Errand, watch: Watch | None = None) -> Answer:
         if missing := lacking(errand.manifest, cache):
             return Answer(kind="lacks", value=missing, host=here.host)
         folder = lay_out(errand.manifest, cache)
-    except OSError as error:
+    except (OSError, ValueError) as error:
         return Answer(kind="unfit", value=f"its cache fails: {error}", host=here.host)
     return _run(errand, here, cache, folder, watch or Unwatched())
 

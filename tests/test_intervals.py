@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from synthetic import arms_named, content, declaration
 
+from ablation.analysis import sentences
 from ablation.records.declaration import Look
 from ablation.report import Basis, brief, compose, note
 from ablation.report.parts import verdicts
@@ -19,11 +20,12 @@ from ablation.report.render import html, latex, markdown
 
 MARGIN = 2.0
 """Points."""
-SHOWN = 0.00500001
-"""What rounding to two digits may move an end by."""
+SHOWN = 1e-5
+"""What rounding may move an end by, which is told with more digits near 0 and the margin."""
 ROW = re.compile(
     r"(arm\d).*?(BETTER|WORSE|EQUIVALENT|INCONCLUSIVE).*?([+−-][\d.]+) to ([+−-][\d.]+)"
 )
+SENTENCE = re.compile(r"(arm\d): (\w+).*?\(([−\d.]+) to ([−\d.]+),")
 
 families = st.builds(
     lambda seed, arms, seeds, noise, shift: (seed, arms, seeds, noise, shift),
@@ -73,6 +75,12 @@ def told(basis: Basis) -> Iterator[tuple[str, str, str, float, float]]:
                 seen.add(match[1])
                 low, high = (float(end.replace("−", "-")) for end in match.groups()[2:])
                 yield place, match[1], match[2], low, high
+    for said in sentences(basis.shown, basis.declaration):
+        match = re.match(SENTENCE, said)
+        assert match, said
+        low, high = (float(end.replace("−", "-")) for end in match.groups()[2:])
+        ends = (-high, -low) if match[2] == "WORSE" else (low, high)
+        yield "sentence", match[1], match[2], *ends
     (figure,) = (block for section in page.sections for block in section.blocks
                  if getattr(block, "name", "") == "differences")  # fmt: skip
     arms = basis.shown.iloc[1:].reset_index(drop=True)
@@ -108,4 +116,4 @@ def test_what_is_told_and_drawn_agrees_with_its_verdict(
             assert low < SHOWN, (place, arm)
             assert high > -SHOWN, (place, arm)
             assert max(-low, high) > MARGIN - SHOWN, (place, arm)
-    assert places == {"html", "markdown", "latex", "terminal", "note", "figure"}
+    assert places == {"html", "markdown", "latex", "terminal", "note", "sentence", "figure"}

@@ -29,12 +29,16 @@ def test_verdicts_and_their_words() -> None:
     assert list(found["verdict"]) == ["", "BETTER", "WORSE", "EQUIVALENT", "INCONCLUSIVE"]
     said = answer(found, declared)
     assert said.startswith("It matters, on this test split. Take ")
-    for place, advice, side in ((0, "Take", "above"), (1, "Avoid", "below")):
+    for place, advice, side in (
+        (0, "Take", "above the baseline base"),
+        (1, "Avoid", "below the baseline"),
+    ):
         mean, points = (100 * abs(found[of].iloc[1 + place]) for of in ("mean", "effect"))
-        assert f"{advice} {NASTY[place]}: {mean:.1f} %, {points:.1f} points {side} base (" in said
-    assert f"Within 2 points of base: {NASTY[2]}." in said
-    assert f"Not known yet: {NASTY[3]}; " in said
-    assert said.endswith(" would decide it with 80 % (ablation run s --follow-up).")
+        size = f"{mean:.1f} %, {points:.1f} points {side} (interval "
+        assert f"{advice} {NASTY[place]}: {size}" in said
+    assert f"Within 2 points of the baseline: {NASTY[2]}." in said
+    assert f"Undecided: {NASTY[3]}; " in said
+    assert said.endswith(" would decide it with 80 % probability (ablation run s --follow-up).")
     assert len(sentences(found, declared)) == 4
 
 
@@ -60,7 +64,7 @@ def test_sentences_keep_names_and_margins_as_they_are() -> None:
     declared = declaration(margin=0.0125, arms=arms)
     found = judge(frame, hashes(frame), declared).effects
     said = answer(found, declared)
-    assert "Within 1.25 points of base: -1e4." in said
+    assert "Within 1.25 points of the baseline: -1e4." in said
     assert sentences(found, declared)[0].startswith("pre-norm: BETTER")
 
 
@@ -143,7 +147,7 @@ def test_equal_hashes_on_every_seed_are_identity(kind: str) -> None:
     found = judge(frame, left, declaration()).effects.set_index("arm")
     assert found.loc[NASTY[3], "verdict"] == "IDENTICAL"
     assert found.loc[NASTY[3], "may_differ95"] == pytest.approx(1 - 0.05 ** (1 / 8))
-    assert "Identical to base, bit for bit on all 8 seeds" in answer(
+    assert "Identical to the baseline, bit for bit on all 8 seeds" in answer(
         found.reset_index(), declaration()
     )
     left.loc[(left["arm"] == NASTY[3]) & (left["seed"] == 2), kind] = "another"

@@ -138,7 +138,7 @@ def test_a_loaded_study_has_frames_the_answer_and_figures(reports: Path) -> None
     study = ablation.load(str(reports / "small"))
     assert len(study.runs) == 40
     assert list(study.effects["verdict"])[1:3] == ["BETTER", "WORSE"]
-    assert " points below base (" in study.answer
+    assert " points below the baseline (interval " in study.answer
     for draw in (study.forest, study.seeds, study.learning_curves, study.probes, study.variance):
         figure = draw()
         assert figure.axes

@@ -124,8 +124,13 @@ def compose(wanted: Wanted, sets: Sets, bases: Mapping[str, Basis]) -> Page:
             Section("Data sets", [parts.sets_table(bases)]),
             Section("Arm by arm", list(parts.forests(sets, bases))),
             Section("How it was computed", list(parts.method(sets))),
-            Section("Provenance", [Text("This page is built from the reports on each data set "
-                                        "by"), Command(wanted.command)]),
+            Section(
+                "Provenance",
+                [
+                    Text("To build this page from the reports on each data set:"),
+                    Command(wanted.command),
+                ],
+            ),
         ],
     )  # fmt: skip
 

@@ -88,6 +88,16 @@ def seeds_of(basis: Basis) -> str:
     return f"n = {n.min()}" if n.min() == n.max() else f"n = {n.min()} to {n.max()}"
 
 
+def own_seeds(basis: Basis) -> str:
+    """Returns a note that arms are shown on their own seeds, where these are not the same."""
+    if basis.effects["n"].nunique() == 1:
+        return ""
+    return (
+        " Each arm is shown over the seeds that it was judged on, so that even identical arms "
+        "differ where these do."
+    )
+
+
 def note_on_grey(basis: Basis) -> str:
     """Returns a note on the grey lines, where there are any."""
     few = len(basis.effects) <= COLOURED

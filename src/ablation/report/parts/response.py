@@ -27,6 +27,7 @@ from ablation.figures import (
     short,
     styled,
 )
+from ablation.records.metric import percent
 from ablation.report.basis import Basis
 from ablation.report.blocks import Block, Cell, Figure, Table, Text, table, verdict_cell
 from ablation.report.numbers import Scale
@@ -106,7 +107,7 @@ def response_table(response: pd.DataFrame, scale: Scale) -> Table:
         [Cell(row["arm"], row["level"]), scale.value(row["mean"]),
          _plain_interval(row["low"], row["high"], scale), verdict_cell(row["verdict"]),
          Cell(f"{row['failed']} of {row['n']}", row["failed"]),
-         Cell(f"{row['failed_low']:.0%} to {row['failed_high']:.0%}", row["failed_low"])]
+         Cell(f"{percent(row['failed_low'])} to {percent(row['failed_high'])}", row["failed_low"])]
         for row in response.to_dict("records")
     ]  # fmt: skip
     columns = [
@@ -115,7 +116,7 @@ def response_table(response: pd.DataFrame, scale: Scale) -> Table:
         "interval of the verdict",
         "verdict",
         "failed",
-        "95 %",
+        "failure rate (95 %)",
     ]
     caption = (
         "Baseline + effect is the baseline's mean over all of its seeds plus the difference on "

@@ -11,7 +11,7 @@ import pandas as pd
 
 from ablation import stats
 from ablation.analysis.words import short
-from ablation.figures import ARMS, WIDTH, Axis, figure_of, grid, name, plain, styled
+from ablation.figures import ARMS, NARROW, WIDTH, Axis, figure_of, grid, name, plain, styled
 from ablation.report.basis import Basis
 from ablation.report.blocks import Block, Cell, Figure, Table, Text, table
 from ablation.report.numbers import Scale, count, significant
@@ -37,14 +37,15 @@ def section(basis: Basis) -> Iterator[Block]:
     joint = declared.kind == "search"
     yield Text(_said(declared.kind, declared.trials, declared.pruner))
     yield found_table(basis, trials, joint=joint)
+    drawn = basis.scale.frame(progress(basis), "mean", "low", "high")
     yield Figure(
         "tuning",
         "The best value on validation so far, by trial",
-        partial(draw_progress, basis.scale.frame(progress(basis), "mean", "low", "high"),
-                basis.axis),
+        partial(draw_progress, drawn, basis.axis),
         "The best value on validation up to each trial; a band is a pointwise 95 % t interval "
         "over blocks.",
-    )  # fmt: skip
+        narrow=partial(draw_progress, drawn, basis.axis, narrow=True),
+    )
     if joint:
         yield from joint_blocks(basis, trials)
 
@@ -157,17 +158,18 @@ def progress(basis: Basis) -> pd.DataFrame:
     return frame.assign(n=frame["count"], low=low, high=high)[list(PROGRESS)]
 
 
-def draw_progress(rows: pd.DataFrame, axis: Axis) -> Drawing:
+def draw_progress(rows: pd.DataFrame, axis: Axis, *, narrow: bool = False) -> Drawing:
     """Draws the best value so far by trial, a line per arm.
 
     Args:
         rows: The columns :data:`PROGRESS`.
         axis: How the metric is written.
+        narrow: Whether it is as wide as a telephone.
     """
     from ablation.figures.library import seaborn
 
     with styled():
-        figure = figure_of(WIDTH, 3.0)
+        figure = figure_of(NARROW if narrow else WIDTH, 3.0)
         axes = figure.subplots()
         for place, (arm, of) in enumerate(rows.groupby("arm", sort=False)):
             colour = ARMS[place % len(ARMS)]
@@ -180,5 +182,5 @@ def draw_progress(rows: pd.DataFrame, axis: Axis) -> Drawing:
         axes.locator_params(axis="x", integer=True)
         axes.set(xlabel="trial", ylabel=plain(f"best {axis.metric} on validation{unit}"))
         grid(axes, "y")
-        figure.legend(loc="outside upper left", ncols=4, fontsize=7.5)
+        figure.legend(loc="outside upper left", ncols=2 if narrow else 4, fontsize=7.5)
     return figure

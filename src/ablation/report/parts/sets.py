@@ -10,9 +10,9 @@ from typing import Any
 import pandas as pd
 
 from ablation import stats
-from ablation.analysis import answer
 from ablation.analysis.sets import CLAIMS, Sets
 from ablation.figures import Axis
+from ablation.records.metric import percent
 from ablation.report.basis import Basis
 from ablation.report.blocks import Block, Cell, Figure, Table, Text, table, verdict_cell
 from ablation.report.numbers import Scale, count
@@ -122,7 +122,7 @@ def _mean_cells(scale: Scale, row: Mapping[str, Any]) -> list[Cell]:
 
 
 def _percent(sets: Sets) -> str:
-    return f"{1 - sum(look.alpha for look in sets.declaration.looks):.0%}"
+    return percent(1 - sum(look.alpha for look in sets.declaration.looks))
 
 
 def sets_table(bases: Mapping[str, Basis]) -> Table:
@@ -137,7 +137,7 @@ def sets_table(bases: Mapping[str, Basis]) -> Table:
                 basis.scale.value(base["mean"]),
                 Cell("") if chance is None else basis.scale.value(chance),
                 count(base["n"]),
-                Cell(answer(basis.effects, declaration, basis.content.judged.contrasts)),
+                Cell(" ".join(basis.content.answer)),
             ]
         )
     columns = ["data set", "baseline", "chance", "seeds", "answer there"]

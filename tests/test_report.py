@@ -16,6 +16,7 @@ from ablation.records.declaration import Look
 from ablation.report import Basis, compose
 from ablation.report.content import read
 from ablation.report.parts import others, probes, response, verdicts
+from ablation.report.render import markdown
 
 
 def verdicts_of(frame: pd.DataFrame, declared: dict[str, Any]) -> dict[str, str]:
@@ -196,3 +197,20 @@ def test_an_answer_about_a_search_says_what_the_best_configuration_is() -> None:
     said = answer(kept.judged.effects, kept.declaration)
     changed = "pooling logsumexp, init_std 0, bias_init none and learning_rate 0.00649"
     assert f". Of these, best 1 is the baseline with {changed}." in said
+
+
+def test_an_arm_that_failed_in_all_runs_has_no_size_anywhere() -> None:
+    """Its runs count as chance, which decides the verdict and is the size of nothing."""
+    frame = runs()
+    failing = frame["arm"] == NASTY[1]
+    frame.loc[failing, ["value", "status", "reason"]] = [np.nan, "FAILED", "nan_loss"]
+    basis = Basis(content(frame, declaration=declaration(looks=(Look(5, 0.02), Look(8, 0.03)))))
+    effects = basis.effects.set_index("arm")
+    assert effects.loc[NASTY[1], "verdict"] == "WORSE"
+    size = f"{100 * abs(effects.loc[NASTY[1], 'effect']):.1f}"
+    assert f"{NASTY[1]}: WORSE: failed in all 5 runs" in " ".join(
+        sentences(basis.shown, basis.declaration)
+    )
+    page = markdown.render(compose(basis))
+    assert "failed in all 5 runs" in page
+    assert size not in page

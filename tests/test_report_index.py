@@ -184,4 +184,4 @@ def test_claims_survive_holm_over_the_families_of_all_studies() -> None:
     many, families = claims_of([study | {"folder": str(place)} for place in range(4)])
     assert families == 8
     assert not many["survives"].any()
-    assert "0 of 8 claims" in said_of(many, families)
+    assert "None of 8 claims survives" in said_of(many, families)

@@ -107,8 +107,8 @@ def _margin(facts: Facts) -> Iterator[str]:
     given, noise = facts.declaration, facts.noise
     if given.margin is not None and noise is not None and given.margin < QUARTER * noise:
         yield (
-            f"it is below a quarter of the noise of a run, {amount(noise, given.measure)}: hardly "
-            "any number of seeds would decide."
+            f"the margin is below a quarter of the noise of a run, "
+            f"{amount(noise, given.measure)}: hardly any number of seeds would decide."
         )
 
 

@@ -88,6 +88,8 @@ def _sentence(row: Mapping[Any, Any], metric: Metric, margin: float | None, unpa
         size = amount(row["fresh_effect"], metric)
         remarks = [f"on {row['fresh_n']:.0f} fresh seeds {size} ({ends})", *remarks]
     doubt = "".join(f"; {each}" for each in remarks)
+    if row["n"] and row["failed"] == row["n"]:
+        return f"{said}: failed in all {row['n']} runs{doubt}."
     if math.isnan(row["effect"]) or not row["n"]:
         return f"{said}: {row['reason']}."
     decided = row["verdict"] in {"BETTER", "WORSE"}

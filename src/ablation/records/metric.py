@@ -131,6 +131,11 @@ def metric_named(name: str) -> Metric | None:
     return Metric(name) if _last_word(plain_name(name)) in SHARES + LOWER else None
 
 
+def metric_of(name: str) -> Metric:
+    """Returns how the values of a metric are written; any name has plain numbers."""
+    return METRICS.get(name) or metric_named(name) or Metric(name, digits=2)
+
+
 MORE_DIGITS = 4
 """Digits that a value may get beyond those of its metric."""
 

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 FEWEST = 8
 """Trials from which a contour is drawn."""
 
+FEWEST_VALUES = 3
+"""Values of a hyperparameter from which it is drawn."""
+
 DESCRIPTIVE = (
     "Descriptive. Importances sum to one even where nothing matters, so beside each is the value "
     "that 95 % of importances stay below when the values are shuffled over the trials."
@@ -46,6 +49,7 @@ def joint_blocks(basis: Basis, trials: pd.DataFrame) -> Iterator[Block]:
             yield Text(NOT_ONE)
         yield table(columns, rows, numeric="llrrl", caption=DESCRIPTIVE)
     numbers = numeric_values(trials)
+    numbers = numbers[numbers.groupby("path")["x"].transform("nunique") >= FEWEST_VALUES]
     if len(numbers):
         yield Figure(
             "slices",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from ablation.analysis.imputed import without_imputed
 from ablation.analysis.robustness import looks
 from ablation.figures import INK, NARROW, VERDICTS, WIDTH, Axis, figure_of, name, styled
 from ablation.report.basis import Basis
@@ -29,6 +30,7 @@ def find(basis: Basis) -> pd.DataFrame:
     There is none where the study looks once.
     """
     found, order = looks(basis.evidence, basis.walk), list(basis.shown["arm"])
+    found = without_imputed(found, basis.effects)
     return found.sort_values("arm", key=lambda arms: arms.map(order.index), kind="stable")
 
 
@@ -90,7 +92,7 @@ def draw_looks(looks: pd.DataFrame, axis: Axis, *, narrow: bool = False) -> Draw
                 axes.plot([row["effect"]], [y], "D", color=colour, markersize=4.5,
                           markeredgewidth=0, zorder=4)  # fmt: skip
         first, last = panels[0][0], panels[-1][0]
-        for row in lines.dropna(subset=["effect"]).to_dict("records"):
+        for row in lines.to_dict("records"):
             last.annotate(
                 f"{row['look']}: {row['verdict']}", (1, row["line"]),
                 xycoords=last.get_yaxis_transform(), xytext=(8, 0), textcoords="offset points",
@@ -103,7 +105,7 @@ def draw_looks(looks: pd.DataFrame, axis: Axis, *, narrow: bool = False) -> Draw
         for label, line in zip(labels, places["min"], strict=True) if narrow else ():
             first.text(0, line - 0.9, label, va="center", fontsize=8, color=INK,
                        transform=first.get_yaxis_transform())  # fmt: skip
-        first.set_ylim(lines["line"].max() + 0.8, -1.6 if narrow else -0.8)
+        first.set_ylim(lines["line"].max() + 0.8, -1.9 if narrow else -0.8)
         near = next(axes for axes, is_near in panels if is_near)
         near.set_xlabel(axis.unit if narrow else axis.differences)
     return figure

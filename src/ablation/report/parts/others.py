@@ -21,7 +21,7 @@ from ablation.figures import (
     name,
     styled,
 )
-from ablation.records.metric import METRICS, Metric, metric_named
+from ablation.records.metric import metric_of
 from ablation.report.basis import Basis
 from ablation.report.blocks import Block, Cell, Figure, Table, Text, table
 from ablation.report.numbers import Scale
@@ -124,11 +124,6 @@ def _cells(row: Mapping[Any, Any] | None, metric: str) -> list[Cell]:
     )
     text = f"{difference.text} ({interval.text})" if interval.text else difference.text
     return [scale.value(row["mean"]), Cell(text, difference.sort)]
-
-
-def metric_of(name: str) -> Metric:
-    """Returns how the values of a metric are written; any name has plain numbers."""
-    return METRICS.get(name) or metric_named(name) or Metric(name, digits=2)
 
 
 def draw_cost(arms: pd.DataFrame, axis: Axis, *, narrow: bool = False) -> Drawing:

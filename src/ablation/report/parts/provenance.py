@@ -44,4 +44,4 @@ def _data(content: Content) -> Iterator[str]:
     if len(ended):
         yield f"last run ended: {ended.max()}"
     if evaluations := content.record["test_evaluations"]:
-        yield f"evaluations of this test split, all studies, up to then: {evaluations}"
+        yield f"evaluations of this test split by all studies until then: {evaluations}"

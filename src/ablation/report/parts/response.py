@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import pandas as pd
 
 from ablation.analysis import is_log, levels_of
+from ablation.analysis.imputed import without_imputed
 from ablation.analysis.response import response, trend
 from ablation.figures import (
     BAND,
@@ -52,7 +53,8 @@ class Response(NamedTuple):
 def find(basis: Basis) -> Response:
     """Returns the response."""
     return Response(
-        response(basis.effects, basis.declaration), trend(basis.outcomes, basis.judged_seeds)
+        response(without_imputed(basis.effects, basis.effects), basis.declaration),
+        trend(basis.outcomes, basis.judged_seeds),
     )
 
 
@@ -70,7 +72,7 @@ def section(basis: Basis) -> Iterator[Block]:
         f"{scale.metric.name} over the levels of {declaration.factor}",
         draw,
         "The baseline's mean plus each level's effect, with the interval of the verdict; "
-        "below, the share of failed runs with Clopper and Pearson's two-sided one.",
+        "below, the share of failed runs with its 95 % interval (Clopper and Pearson).",
         narrow=partial(draw, width=NARROW),
     )
     yield from _slopes(found, scale)
@@ -194,8 +196,12 @@ def _positions(levels: list[float], *, log: bool) -> list[float]:
 
 def _ticks(axes: Axes, at: list[float], names: list[str], most: int) -> None:
     """Writes the levels, as many as there is room for."""
-    every = max(1, math.ceil(len(at) / most))
-    axes.set_xticks(at[::every], labels=[plain(short(each, 9)) for each in names[::every]])
+    kept: list[int] = []
+    for place, x in enumerate(at):
+        if not kept or x - at[kept[-1]] >= (at[-1] - at[0]) / (1.3 * most):
+            kept.append(place)
+    labels = [plain(short(names[place], 9)) for place in kept]
+    axes.set_xticks([at[place] for place in kept], labels=labels)
     axes.minorticks_off()
 
 

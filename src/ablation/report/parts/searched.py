@@ -28,6 +28,8 @@ REPEATED = "The tuning was repeated in every block, so verdicts are about tuning
 PROGRESS = ("arm", "number", "mean", "low", "high", "n")
 """One row per arm and trial: best value so far, with a t interval over blocks where there are."""
 
+BUDGET = ("trials", "pruned", "seconds")
+
 
 def section(basis: Basis) -> Iterator[Block]:
     """Yields what tunings or the search found, and what they cost."""
@@ -36,8 +38,14 @@ def section(basis: Basis) -> Iterator[Block]:
         return
     joint = declared.kind == "search"
     yield Text(_said(declared.kind, declared.trials, declared.pruner))
+    if joint:
+        pruned, seconds = (trials["state"] == "PRUNED").sum(), trials["seconds"].sum()
+        yield Text(
+            f"{pruned} of {len(trials)} trials were pruned; all took {seconds:.0f} seconds."
+        )
     yield found_table(basis, trials, joint=joint)
     drawn = basis.scale.frame(progress(basis), "mean", "low", "high")
+    drawn = drawn.assign(arm="the search") if joint else drawn
     yield Figure(
         "tuning",
         "The best value on validation so far, by trial",
@@ -89,17 +97,16 @@ def found_table(basis: Basis, trials: pd.DataFrame, *, joint: bool) -> Table:
     fresh = fresh_validation(basis)
     rows = []
     for arm, best in best_rows(basis, trials):
-        of = trials if joint else trials[trials["arm"] == arm]
         row = [
-            Cell(arm), Cell(_values(best)), count(float(len(of))),
-            count(float((of["state"] == "PRUNED").sum())), significant(float(of["seconds"].sum())),
+            Cell(arm), Cell(_values(best)),
+            *([] if joint else _budget(trials[trials["arm"] == arm])),
             scale.value(float(best["value"])), scale.value(fresh.get(arm, np.nan)),
             *_verdict(tuned, arm, scale),
             *(_verdict(others, arm, scale) if others is not None else ()),
         ]  # fmt: skip
         rows.append(row)
-    columns = ["arm", "values", "trials", "pruned", "seconds", "best on validation",
-               "fresh on validation", "tuned", "difference"]  # fmt: skip
+    columns = ["arm", "values", *([] if joint else BUDGET), "best on validation",
+               "fresh on validation", "verdict" if joint else "tuned", "difference"]  # fmt: skip
     columns += [] if others is None else ["shared", "difference at shared"]
     caption = (
         "The best value of a search is chosen for being high; on fresh seeds the same "
@@ -107,7 +114,15 @@ def found_table(basis: Basis, trials: pd.DataFrame, *, joint: bool) -> Table:
     )
     if not joint:
         caption += " Shared: the same arms, every hyperparameter as it is in the configuration."
-    return table(columns, rows, numeric="llrrrrrlrlr"[: len(columns)], caption=caption)
+    return table(
+        columns, rows, numeric=f"ll{'' if joint else 'rrr'}rrlrlr"[: len(columns)], caption=caption
+    )
+
+
+def _budget(trials: pd.DataFrame) -> list[Cell]:
+    """Returns the columns :data:`BUDGET` of some trials."""
+    pruned = float((trials["state"] == "PRUNED").sum())
+    return [count(float(len(trials))), count(pruned), significant(float(trials["seconds"].sum()))]
 
 
 def _verdict(effects: pd.DataFrame, arm: str, scale: Scale) -> tuple[Cell, Cell]:

@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 ROOM = 80
 """Most characters of names side by side under an axis."""
 
+CLOSE = 24
+"""Most names that are written at a slant."""
+
 
 def section(basis: Basis) -> Iterator[Block]:
     """Yields the seeds as lines, and what pairing gains; nothing where arms share no seeds."""
@@ -121,8 +124,11 @@ def draw_seeds(
         axes.set(xlabel="", ylabel=axis.values)
         steep = sum(len(short(arm, 22)) for arm in arms) > ROOM * width / WIDTH
         labels = [plain(short(arm, 22)) for arm in arms]
-        axes.set_xticks(range(len(arms)), labels=labels, rotation=40 if steep else 0,
-                        ha="right" if steep else "center", rotation_mode="anchor")  # fmt: skip
+        close = len(arms) > CLOSE * width / WIDTH
+        axes.set_xticks(range(len(arms)), labels=labels, rotation=(90 if close else 40) * steep,
+                        ha="right" if steep else "center",
+                        va="center" if close and steep else "top",
+                        rotation_mode="anchor")  # fmt: skip
         axes.set_xlim(-0.4, len(arms) - 0.6)
         grid(axes, "y")
         axes.plot([], [], color=MUTED, linewidth=0.8, marker="o", markersize=3,

@@ -67,7 +67,9 @@ def draw_variance(sources: pd.DataFrame, axis: Axis, *, width: float = WIDTH) ->
                           textcoords="offset points", va="center", fontsize=8.5)  # fmt: skip
         axes.margins(x=0.12)
         unit = f", {axis.unit}" if axis.unit else ""
-        axes.set(xlabel=plain(f"moves {axis.metric} by (standard deviation{unit})"), ylabel="")
+        label = f"standard deviation{unit}"
+        label = label if width < WIDTH else f"moves {axis.metric} by ({label})"
+        axes.set(xlabel=plain(label), ylabel="")
         axes.tick_params(axis="y", length=0)
         grid(axes, "x")
     return figure

@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from ablation.analysis import differences, doubts
+from ablation.analysis.imputed import without_imputed
 from ablation.analysis.words import SCOPES
 from ablation.records.metric import percent
 from ablation.report.basis import Basis
@@ -89,7 +90,7 @@ def verdict_table(effects: pd.DataFrame, scale: Scale, *, paired: bool = True) -
         paired: Whether arms were compared seed by seed; else no wins are counted.
     """
     rows, is_fresh = [], bool(effects["fresh_n"].notna().any())
-    for place, row in enumerate(effects.to_dict("records")):
+    for place, row in enumerate(without_imputed(effects, effects).to_dict("records")):
         first = place == 0
         rows.append(
             [
@@ -162,4 +163,4 @@ def _verdict(row: Mapping[Any, Any]) -> Cell:
         said = f"{word} on {row['n']} seeds (may differ on ≤ {percent(row['may_differ95'])})"
     if row["missing"]:
         said = f"{word} ({row['missing']} of {row['look']} runs missing)"
-    return Cell(said + (f" {MARK}" if doubts(row) else ""), word=word)
+    return Cell(said + (f"\N{NO-BREAK SPACE}{MARK}" if doubts(row) else ""), word=word)

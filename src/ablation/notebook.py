@@ -261,7 +261,7 @@ def run(
     from ablation.cli.sync import show_line
     from ablation.execute import ProcessCrew, session
     from ablation.execute.alone import alone
-    from ablation.execute.crew import main_unknown, prepare_pool
+    from ablation.execute.pool import main_unknown, prepare_pool
     from ablation.execute.garbage import loading
     from ablation.execute.walk import Orders
     from ablation.records.places import places

@@ -225,7 +225,9 @@ def _arrived(errand: Errand, here: Facts, folder: Path, own: Path | None) -> Err
     place = cache / "running" / f"{here.host}-{os.getpid()}-{threading.get_ident()}"
     place.mkdir(parents=True, exist_ok=True)
     given = {"config": config, "data": data, "progress": place / f"{name}.jsonl", "folder": own}
-    return dataclasses.replace(errand, args=with_job(errand.args, dataclasses.replace(job, **given)))
+    return dataclasses.replace(
+        errand, args=with_job(errand.args, dataclasses.replace(job, **given))
+    )
 
 
 def _perform(fn: Callable[..., Any], args: tuple[Any, ...], identity: str) -> Any:

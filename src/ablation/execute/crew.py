@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from ablation.errors import Refused
 from ablation.execute.processes import Limits, Processes
-from ablation.execute.temporary import own_temporary
+from ablation.records.temporary import own_temporary
 from ablation.task.devices import VISIBLE, visible_gpus
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ablation.execute.processes import Processes
-from ablation.execute.temporary import own_temporary
+from ablation.records.temporary import own_temporary
 from ablation.task.devices import VISIBLE, visible_gpus
 
 if TYPE_CHECKING:

@@ -91,7 +91,7 @@ def test_the_page_lists_every_study_with_its_answer(reports: Path) -> None:
         assert "1 more: reports that are damaged, or that another version wrote." in said
     assert "It matters in 3 of 3 studies." in page
     assert "The largest of 2 gains: " in page
-    assert page.count("behind 1, ahead of 1, level with 1, undecided 1") == 3
+    assert page.replace("\xa0", " ").count("behind 1, ahead of 1, level with 1, undecided 1") == 3
     assert "2026-01-02" in page
     assert (reports / "figures/overview.png").exists()
 

@@ -13,8 +13,11 @@ from hypothesis import strategies as st
 from synthetic import arms_named, content, declaration
 
 from ablation.analysis import sentences
+from ablation.analysis.words import between
 from ablation.records.declaration import Look
+from ablation.records.metric import METRICS
 from ablation.report import Basis, brief, compose, note
+from ablation.report.numbers import Scale
 from ablation.report.parts import verdicts
 from ablation.report.render import html, latex, markdown
 
@@ -90,6 +93,18 @@ def told(basis: Basis) -> Iterator[tuple[str, str, str, float, float]]:
                 low, high = line.get_xdata()
                 row = arms.loc[int(line.get_ydata()[0])]
                 yield "figure", row["arm"], row["verdict"], low, high
+
+
+@given(st.sampled_from([0.0, 0.02, -0.02]), st.floats(1e-6, 1e-3), st.sampled_from([1, -1]))
+def test_an_end_is_shown_on_its_side_of_zero_and_of_the_margin(
+    edge: float, off: float, side: int
+) -> None:
+    metric, end = METRICS["accuracy"], edge + side * off
+    sentence = between(end, 0.5, metric, 0.02)
+    cell = Scale(metric, 0.02).interval(end, 0.5).text
+    for shown in (sentence, cell):
+        value = float(shown.partition(" to ")[0].replace("−", "-"))
+        assert np.sign(round(value - 100 * edge, 9)) == side, shown
 
 
 @settings(

@@ -45,14 +45,19 @@ def section(basis: Basis) -> Iterator[Block]:
         )
     yield found_table(basis, trials, joint=joint)
     drawn = basis.scale.frame(progress(basis), "mean", "low", "high")
-    drawn = drawn.assign(arm="the search") if joint else drawn
+    if joint:
+        drawn = drawn.assign(arm="the search")
+    else:
+        order = list(basis.effects["arm"])
+        drawn = drawn.sort_values("arm", key=lambda arms: arms.map(order.index), kind="stable")
+    draw = partial(draw_progress, drawn, basis.axis, basis.coloured)
     yield Figure(
         "tuning",
         "The best value on validation so far, by trial",
-        partial(draw_progress, drawn, basis.axis),
+        draw,
         "The best value on validation up to each trial; a band is a pointwise 95 % t interval "
         "over blocks.",
-        narrow=partial(draw_progress, drawn, basis.axis, narrow=True),
+        narrow=partial(draw, narrow=True),
     )
     if joint:
         yield from joint_blocks(basis, trials)
@@ -173,12 +178,15 @@ def progress(basis: Basis) -> pd.DataFrame:
     return frame.assign(n=frame["count"], low=low, high=high)[list(PROGRESS)]
 
 
-def draw_progress(rows: pd.DataFrame, axis: Axis, *, narrow: bool = False) -> Drawing:
+def draw_progress(
+    rows: pd.DataFrame, axis: Axis, colours: Mapping[str, str], *, narrow: bool = False
+) -> Drawing:
     """Draws the best value so far by trial, a line per arm.
 
     Args:
         rows: The columns :data:`PROGRESS`.
         axis: How the metric is written.
+        colours: Arm to colour; any other arm has one by its place.
         narrow: Whether it is as wide as a telephone.
     """
     from ablation.figures.library import seaborn
@@ -187,7 +195,7 @@ def draw_progress(rows: pd.DataFrame, axis: Axis, *, narrow: bool = False) -> Dr
         figure = figure_of(NARROW if narrow else WIDTH, 3.0)
         axes = figure.subplots()
         for place, (arm, of) in enumerate(rows.groupby("arm", sort=False)):
-            colour = ARMS[place % len(ARMS)]
+            colour = colours.get(str(arm), ARMS[place % len(ARMS)])
             seaborn.lineplot(of, x="number", y="mean", color=colour, drawstyle="steps-post",
                              errorbar=None, label=name(str(arm)), legend=False,
                              ax=axes)  # fmt: skip

@@ -145,9 +145,9 @@ test-all: $(READY)
 	  || echo "No transformers: the test of examples/hf_trainer.py is skipped."
 	$(BIN)/python -m pytest -m "not browser and not cluster"
 
-# Hosts as network namespaces: needs root.
+# Hosts as network namespaces: needs root. TRIALS=500 runs the campaign at its full size.
 test-cluster: $(READY)
-	$(BIN)/python -m pytest -m cluster --numprocesses=0
+	$(if $(TRIALS),ABLATION_TEST_TRIALS="$(TRIALS)") $(BIN)/python -m pytest -m cluster --numprocesses=0
 
 # Installs Debian's browser and driver; on other systems, put both on the PATH.
 test-browser: $(READY)

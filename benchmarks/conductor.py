@@ -23,8 +23,8 @@ from typing import Any
 
 from ablation import tracking
 from ablation.execute import ExecutorCrew, session, walk
-from ablation.execute.crew import pool
 from ablation.execute.garbage import loading, seldom
+from ablation.execute.pool import pool
 from ablation.records.metric import METRICS
 from ablation.records.outcome import EpochRecord, RunResult
 from ablation.records.paths import flatten

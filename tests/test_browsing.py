@@ -32,7 +32,7 @@ from ablation.study.plan import Trial, make_plan
 from ablation.study.spec import Study
 from ablation.task.text.config import DataConfig, RunConfig
 from ablation.task.text.data import Encoded, prepare
-from ablation.tracking import Finished, Home, parent
+from ablation.tracking import Finished, Home, parent, record
 from ablation.tracking.entities import curves_of
 from ablation.tracking.notes import LIMIT, MARKUP, text
 
@@ -179,8 +179,8 @@ def test_a_long_training_shows_while_it_runs_and_is_one_run_in_the_end(watched: 
     assert not watched.runs
 
     watched.clock.seconds += EVERY
-    for record in epochs(3)[1:]:
-        progress_file.append(file, record)
+    for epoch in epochs(3)[1:]:
+        progress_file.append(file, epoch)
     with file.open("a") as cut:
         cut.write('{"epoch": 4, "sec')
     watched.live.look([watched.trial])
@@ -201,7 +201,7 @@ def test_a_long_training_shows_while_it_runs_and_is_one_run_in_the_end(watched: 
         trial=watched.trial, records=epochs(5), result=result, began=began, device="cpu"
     )
     parcel = tracking.parcel_of(watched.home, finished, watched.encoded, {})
-    outcome = tracking.send(watched.home, parcel, early)
+    outcome = tracking.complete(watched.home, parcel, early)
     assert outcome is not None
     (run,) = watched.runs
     assert (run.info.status, run.info.run_id) == ("FINISHED", outcome.run_id)
@@ -212,15 +212,25 @@ def test_a_long_training_shows_while_it_runs_and_is_one_run_in_the_end(watched: 
     assert artifact.path == "test_correct.bin"
 
 
+def test_a_run_that_was_created_when_the_record_went_away_is_the_one_that_goes_on(
+    watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    progress_file.begin(watched.live.file(watched.trial), watched.clock(), "cpu")
+    watched.clock.seconds += AFTER + EVERY
+    with monkeypatch.context() as away:
+        away.setattr(record, "log", lambda *_, **__: (_ for _ in ()).throw(ConnectionError()))
+        with pytest.raises(ConnectionError):
+            watched.live.look([watched.trial])
+    watched.live.look([watched.trial])
+    (run,) = watched.runs
+    assert run.data.params["arm"] == "0.0"
+
+
 def test_points_that_are_logged_again_are_kept_once(watched: Watched) -> None:
-    early = tracking.begin(
-        watched.home,
-        tracking.Started(trial=watched.trial, began=5.0, device="cpu"),
-        watched.encoded,
-        {},
-    )
+    started = tracking.Started(trial=watched.trial, began=5.0, device="cpu")
+    early = tracking.begin(watched.home, started, watched.encoded, {})
     for seen in (2, 3):  # the second call does not know what the first one logged
-        tracking.append(watched.home, early, 5.0, epochs(seen))
+        tracking.append(watched.home, early, started, watched.encoded, epochs(seen))
     assert [step for step, *_ in watched.curve(early.run_id)] == [1, 2, 3]
 
 

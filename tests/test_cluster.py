@@ -159,6 +159,18 @@ def test_without_dask_the_command_that_installs_it_is_told(
         connect("tcp://127.0.0.1:9")
 
 
+@pytest.mark.parametrize("words", [["--help"], ["list"], ["plan", "tiny.py"]])
+def test_commands_that_need_no_worker_load_no_dask(words: list[str], tiny_study: Path) -> None:
+    code = "import sys; from ablation import cli\ntry: cli.main()\nfinally: print(*sys.modules)"
+    command = [sys.executable, "-c", code, *words]
+    loaded = subprocess.run(
+        command, cwd=tiny_study.parent, capture_output=True, text=True, check=True
+    )
+    modules = loaded.stdout.splitlines()[-1].split()
+    assert "ablation.cli" in modules
+    assert not {"dask", "distributed"} & set(modules)
+
+
 def blocks(language: str) -> list[str]:
     """Returns the blocks of code in the documentation."""
     text = (Path(__file__).parents[1] / "docs/cluster.md").read_text(encoding="utf-8")

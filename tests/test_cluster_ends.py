@@ -5,8 +5,9 @@ from __future__ import annotations
 import dataclasses
 import os
 import signal
+import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import Executor, Future, wait
+from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import pytest
 from clusters import cluster, free_port
 
 from ablation.execute.ahead import job_of
-from ablation.execute.cluster import executors, scheduler, station
+from ablation.execute.cluster import engine, executors, own_process, roster, scheduler, station
 from ablation.execute.cluster.engine import DaskCrew
 from ablation.execute.cluster.executors import ElsewhereCrew
 from ablation.execute.cluster.packing import Packing
@@ -148,3 +149,70 @@ def test_workers_that_are_frozen_or_cannot_keep_files_are_put_aside(
     assert sorted(line.split("put aside: ")[1][:24] for line in told) == [
         "it cannot keep a file: [", "it does not answer.",
     ]  # fmt: skip
+
+
+MEETS = """
+from pathlib import Path
+from ablation.spec import Metric, Study
+
+def train(config, seed, context):
+    with (context.folder / "mine").open("x"):
+        if (gate := Path(config["gate"])).exists():
+            gate.read_text()
+    assert (context.folder / "mine").exists()
+    return {"score": 0.5}
+
+study = Study(name="meets", question="Q?", run=train, config={"gate": GATE, "mode": 1}, seeds=1,
+              metric=Metric("score", examples=None), factor="mode", levels=(1, 2), baseline=1)
+"""
+
+
+@pytest.mark.slow
+def test_two_trainings_of_one_trial_at_one_time_have_folders_of_their_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = tmp_path / "gate"
+    os.mkfifo(gate)
+    (tmp_path / "meets.py").write_text(MEETS.replace("GATE", repr(str(gate))))
+    monkeypatch.setenv("ABLATION_CACHE", str(tmp_path / "worker"))
+    plan = make_plan(load(str(tmp_path / "meets.py"), tmp_path), tmp_path / "cache")
+    packing = Packing(plan.study.task)
+    job = job_of(plan, plan.trials[0], tmp_path / "store/progress/meets", "cpu")
+    errand = packing.pack(run_trial, (job,), None)
+    contents = packing.contents(errand.manifest.hashes)
+    errand = dataclasses.replace(errand, contents=contents)
+    with ThreadPoolExecutor(1) as thread:
+        first = thread.submit(station.carry_out, errand)
+        with gate.open("w"):  # opens once the first one reads
+            gate.unlink()
+            answers = [station.carry_out(errand)]
+        answers.append(first.result(timeout=60))
+    answers.append(station.carry_out(errand))
+    own_process.close()
+    assert [each.value.ending.status for each in answers] == ["FINISHED"] * 3
+    assert {path.name for path in (tmp_path / "worker").glob("scratch*")} == {
+        "scratch", "scratch-1",
+    }  # fmt: skip
+
+
+def test_that_no_worker_joins_is_said_once_and_the_call_waits_for_one(
+    packing: Packing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from distributed import LocalCluster
+
+    monkeypatch.setattr(roster, "ALONE", 0.0)
+    monkeypatch.setattr(engine, "LOOK", 0.01)
+    told, said = list[str](), threading.Event()
+
+    def tell(line: str) -> None:
+        told.append(line)
+        said.set()
+
+    with LocalCluster(n_workers=0, processes=False, dashboard_address=":0") as made:
+        crew = DaskCrew(made.scheduler_address, packing, tell)
+        call = crew.submit(abs, -1)
+        assert said.wait(10)
+        made.scale(1)
+        assert call.result(60) == 1
+        crew.end()
+    assert told == [f"No worker has joined {made.scheduler_address} for 0 s; waiting for one."]

@@ -19,9 +19,9 @@ import pytest
 from test_task import DICE, Dice
 
 from ablation.execute import Crew, ExecutorCrew, ProcessCrew, session, walk
-from ablation.execute import crew as crews
-from ablation.execute.crew import ENVIRONMENT, deal_gpu
+from ablation.execute import pool as pools
 from ablation.execute.garbage import loading, seldom
+from ablation.execute.pool import ENVIRONMENT, deal_gpu
 from ablation.execute.processes import Limits, Processes, WorkerLost
 from ablation.records.places import places
 from ablation.spec import Study
@@ -115,7 +115,7 @@ def test_workers_of_a_fork_server_that_is_the_callers_have_our_variables(
     theirs = context.Process(target=abs, args=(1,))  # starts it, if nothing has
     theirs.start()
     theirs.join()
-    monkeypatch.setitem(crews._wanted, "ABLATION_TEST", "7")  # which no server knows yet
+    monkeypatch.setitem(pools._wanted, "ABLATION_TEST", "7")  # which no server knows yet
     with ProcessCrew(1) as crew:
         assert crew.submit(os.getenv, "ABLATION_TEST").result() == "7"
         assert crew.submit(os.getenv, "OPENBLAS_NUM_THREADS").result() == "1"

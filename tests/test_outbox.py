@@ -34,7 +34,7 @@ from ablation.records.outcome import EpochRecord, RunResult
 from ablation.records.places import Places, places
 from ablation.spec import Study
 from ablation.study.plan import Plan, make_plan
-from ablation.tracking import Parcel
+from ablation.tracking import Parcel, record
 from ablation.tracking import parcel as parcels
 from ablation.tracking.parcel import from_bytes, to_bytes
 
@@ -186,6 +186,55 @@ def test_a_damaged_parcel_is_set_aside_and_its_trial_trained_again(
         list(walk(opened, ExecutorCrew(left, at_once=2), device="cpu"))
     assert sorted(job.seed for job in left.jobs) == [1, 2, 2]
     assert len(tracking.outcomes(opened.home)) == 6
+
+
+def test_a_parcel_that_the_record_refuses_keeps_no_other_from_it(
+    where: Places, hung: threading.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mlflow.exceptions import MlflowException
+
+    interrupted(where, hung, plan())
+    outbox, complete = outbox_of(where), record.complete
+    first, *others = outbox.files()
+    (key,) = [parcel.key for path, parcel in outbox.parcels() if path == first]
+    tries: list[str] = []
+
+    def refuse_one(home: Any, parcel: Parcel, *rest: Any) -> Any:
+        tries.append(parcel.key)
+        if parcel.key == key:
+            raise MlflowException("an odd value")
+        if len(tries) == 3:
+            raise ConnectionError("refused")
+        return complete(home, parcel, *rest)
+
+    monkeypatch.setattr(record, "complete", refuse_one)
+    monkeypatch.setattr(senders, "PAUSES", (0.0,))
+    with pytest.raises(Refused, match=first.stem) as refused, session(plan(), where):
+        pass
+    assert "Remove that file" in str(refused.value)
+    assert len(tries) > len(others) + 1
+    assert outbox.files() == [first]
+    first.unlink()
+    monkeypatch.undo()
+    with session(plan(), where) as opened:
+        assert (opened.resent, len(opened.outcomes)) == (0, 3)
+
+
+def test_what_was_sent_before_the_record_went_away_is_counted(
+    where: Places, hung: threading.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    interrupted(where, hung, plan())
+    complete, tries = record.complete, iter([None, ConnectionError("refused"), None, None, None])
+
+    def fail_once(*given: Any) -> Any:
+        if (error := next(tries)) is not None:
+            raise error
+        return complete(*given)
+
+    monkeypatch.setattr(record, "complete", fail_once)
+    monkeypatch.setattr(senders, "PAUSES", (0.0,))
+    with session(plan(), where) as opened:
+        assert opened.resent == 4
 
 
 def kept(label: str = "tiny") -> Parcel:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 import sqlite3
@@ -186,3 +187,28 @@ def test_a_store_of_another_version_is_refused_with_the_command(
     with pytest.raises(Refused, match=command) as refusal:
         tracking.connect(where.tracking) if file == "mlflow.db" else mirror.connect(where.storage)
     assert len(str(refusal.value).splitlines()) == 2
+
+
+def test_what_a_killed_process_left_in_the_temporary_folder_is_removed_by_the_next(
+    tmp_path: Path,
+) -> None:
+    def run(code: str) -> str:
+        start = (
+            "import os, tempfile\nfrom ablation.records.temporary import own_temporary as own\n"
+        )
+        ended = subprocess.run(
+            [sys.executable, "-c", start + code],
+            check=False,
+            env=os.environ | {"TMPDIR": str(tmp_path)},
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        return ended.stdout
+
+    run("with own(): tempfile.mkdtemp(); os.kill(os.getpid(), 9)")
+    assert list(tmp_path.glob("*/*"))
+    within, without = run(
+        "with own():\n with own(): print(tempfile.gettempdir())\nprint(tempfile.gettempdir())"
+    ).splitlines()
+    assert Path(within).parent == Path(without) == tmp_path
+    assert not list(tmp_path.iterdir())

@@ -261,8 +261,8 @@ def run(
     from ablation.cli.sync import show_line
     from ablation.execute import ProcessCrew, session
     from ablation.execute.alone import alone
-    from ablation.execute.crew import main_unknown, prepare_pool
     from ablation.execute.garbage import loading
+    from ablation.execute.pool import main_unknown, prepare_pool
     from ablation.execute.walk import Orders
     from ablation.records.places import places
     from ablation.study.load import STUDIES

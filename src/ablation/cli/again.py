@@ -47,7 +47,7 @@ def train_again(plan: Plan, outcome: Outcome) -> bool:
         outcome: The run.
     """
     from ablation.execute import ProcessCrew
-    from ablation.execute.crew import prepare_pool
+    from ablation.execute.pool import prepare_pool
     from ablation.execute.rerun import rerun
 
     prepare_pool(*plan.study.task.preload)

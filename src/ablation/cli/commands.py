@@ -42,14 +42,23 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
+RECORDING = {"run", "sync", "report", "rerun"}
+"""Commands that write temporary files, which a kill would leave to nobody."""
+
+
 @app.callback()
 def common(
+    context: typer.Context,
     version: Annotated[
         bool,
         typer.Option("--version", callback=_version, is_eager=True, help="Print the version."),
     ] = False,
 ) -> None:
     """Options of the command itself."""
+    if context.invoked_subcommand in RECORDING:
+        from ablation.records.temporary import own_temporary
+
+        context.with_resource(own_temporary())
 
 
 def backup(

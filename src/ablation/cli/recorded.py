@@ -162,7 +162,7 @@ def load_for_the_report(crew: Crew) -> None:
     from concurrent.futures import BrokenExecutor
 
     from ablation.execute import ProcessCrew
-    from ablation.execute.crew import load
+    from ablation.execute.pool import load
 
     with contextlib.suppress(BrokenExecutor):  # the walk tells which trial lost its worker
         for _ in range(crew.at_once if isinstance(crew, ProcessCrew) else 0):

@@ -32,7 +32,8 @@ def report(
     from ablation import tracking
     from ablation.cli.asked import cores
     from ablation.cli.sets import ENDING, plans_to_report, write_over_sets
-    from ablation.execute.crew import ProcessCrew, prepare_pool
+    from ablation.execute.crew import ProcessCrew
+    from ablation.execute.pool import prepare_pool
     from ablation.records.places import places
     from ablation.study.load import STUDIES, load
     from ablation.task import Redirection

@@ -78,9 +78,9 @@ class Live:
         seen = progress_file.read(self.file(trial))
         if seen is None or self._now() - seen.began < AFTER:
             return
-        early = self._early.get(trial.key)
-        if early is None:
-            data = self._plan.data_of(trial)
-            started = Started(trial=trial, began=seen.began, device=seen.device)
-            early = tracking.begin(self._home, started, data, self._versions)
-        self._early[trial.key] = tracking.append(self._home, early, seen.began, seen.records)
+        data = self._plan.data_of(trial)
+        started = Started(trial=trial, began=seen.began, device=seen.device)
+        if trial.key not in self._early:  # kept before anything is logged, which may fail
+            self._early[trial.key] = tracking.begin(self._home, started, data, self._versions)
+        early = self._early[trial.key]
+        self._early[trial.key] = tracking.append(self._home, early, started, data, seen.records)

@@ -83,6 +83,7 @@ class Sender:
         self._home, self.outbox, self._lease = home, outbox, lease
         self._sent, self._early = sent, early
         self._opened: dict[Path, Early] = {}
+        self._resent: dict[str, tuple[Outcome, Parcel]] = {}
         self._where = public(str(home.client.tracking_uri))
         self._tasks: queue.SimpleQueue[_Task | None] = queue.SimpleQueue()
         self._open = 0
@@ -102,6 +103,15 @@ class Sender:
     def unsent(self) -> int:
         """Number of trials that are acknowledged and not recorded."""
         return self._parcels
+
+    @property
+    def resent(self) -> int:
+        """Number of trials that :meth:`send_left` recorded, in however many tries."""
+        return len(self._resent)
+
+    def send_left(self) -> None:
+        """Sends what an earlier end left; a request for :meth:`ask`."""
+        tracking.send_left(self._home, self.outbox, self.check, self._resent)
 
     def keep(self, parcel: Parcel) -> Path:
         """Keeps a parcel on the disk and returns its file, for :meth:`queue`.
@@ -192,6 +202,16 @@ class Sender:
         self._over.set()
         self._tasks.put(None)
 
+    def check(self) -> None:
+        """Makes sure, in the thread, that what is recorded is still this conductor's to record.
+
+        Raises:
+            LeaseLost: If another conductor took the study over.
+        """
+        if self._over.is_set():  # the conductor has given up the study's lock
+            raise _Left
+        self._lease.check()
+
     def _add(self, call: Callable[[], Any], *, is_last: bool = False) -> None:
         with self._changed:
             self._open += 1
@@ -244,22 +264,16 @@ class Sender:
             self._leaving.wait(next(pauses, PAUSES[-1]))
 
     def _send(self, path: Path) -> None:
-        self._lease.check()
+        self.check()
         parcel = self.outbox.read(path)
         if parcel is None:
             raise OSError(f"the file {path} was changed or removed")
         early = self._opened.get(path) or self._early(parcel.key)
         early = early or tracking.open_run(self._home, parcel)
         self._opened[path] = early  # the next try goes on with it
-        self._check_lock()
-        outcome = tracking.complete(self._home, parcel, early, self._check_lock)
+        outcome = tracking.complete(self._home, parcel, early, self.check)
         self._sent(parcel, outcome)
         self.outbox.remove(path)
         del self._opened[path]
         with self._changed:
             self._parcels -= 1
-
-    def _check_lock(self) -> None:
-        """Raises what ends the thread once the conductor has given up the study's lock."""
-        if self._over.is_set():
-            raise _Left

@@ -229,7 +229,9 @@ def session(
             early=lambda key: opened.live.take(key) if opened else None,
         )
         try:
+            damaged = sender.outbox.set_damaged_aside()
             opened = sender.ask(lambda: _open(plan, home, storage, held, sender, keep=keep))
+            opened.resent, opened.damaged = sender.resent, damaged
             opened.look()
             opened.wanted = wanted
             yield opened
@@ -283,8 +285,7 @@ def _open(
     """Sends what an earlier end left, declares the study, and reconciles plan, mirror, record."""
     study = plan.study
     tracking.close_unfinished(home)
-    damaged = sender.outbox.set_damaged_aside()
-    resent = len(tracking.send_left(home, sender.outbox))
+    sender.send_left()
     outcomes = tracking.outcomes(home)
     outdated = tracking.outdated_of(home, plan, outcomes)
     if keep and outdated is not None:
@@ -319,8 +320,6 @@ def _open(
         versions=versions,
         taken=tracking.taken_of(home, plan.declaration.hash),
         naive=plan.data.test_commonest(),
-        resent=resent,
-        damaged=damaged,
     )
 
 

@@ -14,8 +14,9 @@ from ablation.records.declaration import Declaration
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ablation.records.outcome import Outcome
     from ablation.records.places import Places
-    from ablation.tracking import Outbox
+    from ablation.tracking import Outbox, Parcel
 
 
 def sync(
@@ -52,9 +53,10 @@ def _sync(places: Places, client: Any, study: str, label: str, outbox: Outbox) -
             f"{label!r} has no runs in {public(places.tracking)}.",
             f"Run it, which records first what waits: ablation run {study}",
         )
-    with tracking.leased(client, home.experiment, label):
+    sent: dict[str, tuple[Outcome, Parcel]] = {}
+    with tracking.leased(client, home.experiment, label) as lease:
         tracking.close_unfinished(home)
-        sent = tracking.send_left(home, outbox)
+        tracking.send_left(home, outbox, lease.check, sent)
     if sent and places.mirror_exists:
         _, stored = tracking.current_declaration(home)
         declared = Declaration.from_json(stored["declaration"])

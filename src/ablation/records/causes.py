@@ -86,7 +86,9 @@ def way_out_of(error: BaseException) -> str:
         number = getattr(cause, "errno", None)
         if number in FULL:
             return CAUSES[0][1]
-    text = " ".join(f"{type(each).__name__} {each}" for each in _chain(error)).lower()
+    # Without a statement and its parameters, which hold any text that is recorded.
+    said = (f"{type(each).__name__} {str(each).partition('[SQL:')[0]}" for each in _chain(error))
+    text = " ".join(said).lower()
     for pattern, way_out in CAUSES:
         if re.search(pattern, text):
             return way_out

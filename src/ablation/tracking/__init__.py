@@ -65,7 +65,6 @@ from ablation.tracking.record import (
     open_run,
     outcomes,
     recorded,
-    send,
     send_left,
 )
 from ablation.tracking.searched import (
@@ -161,7 +160,6 @@ __all__ = [
     "reported_in",
     "runs_frame",
     "scores_of",
-    "send",
     "send_left",
     "settled",
     "short_requests",

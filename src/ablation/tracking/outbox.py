@@ -41,7 +41,7 @@ class Outbox:
         Raises:
             OSError: If the disk is full or cannot be written.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
+        _create(self.folder)
         _, config, seed = parcel.key.split("/")
         # Names sort by the order in which trials were acknowledged.
         path = self.folder / f"{time.time_ns():020d}-{config}-{seed}{WHOLE}"
@@ -126,6 +126,14 @@ def studies_with_parcels(places: Places) -> Mapping[str, Outbox]:
     folder = outbox_of(places, "any").folder.parent
     found = sorted({path.parent.name for path in folder.glob(f"*/*{WHOLE}")})
     return {study: outbox_of(places, study) for study in found}
+
+
+def _create(folder: Path) -> None:
+    """Creates a folder, and those above it, so that they survive a power cut."""
+    if not folder.is_dir():
+        _create(folder.parent)
+        folder.mkdir(exist_ok=True)
+        _sync(folder.parent)
 
 
 def _sync(folder: Path) -> None:

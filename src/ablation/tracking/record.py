@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ablation.errors import Refused
+from ablation.records import causes
 from ablation.records.failure import Failure
 from ablation.records.outcome import EpochRecord, Outcome, RunResult
 from ablation.study.plan import Trial
 from ablation.task import Prepared
 from ablation.tracking import tables
+from ablation.tracking.away import is_away
 from ablation.tracking.entities import (
     KEY,
     PARENT,
@@ -27,6 +29,7 @@ from ablation.tracking.entities import (
 from ablation.tracking.home import Home, search
 from ablation.tracking.kept import kept_in, with_kept
 from ablation.tracking.parcel import Parcel, name_of
+from ablation.tracking.store import failures
 from ablation.tracking.tags import KIND, LABEL
 
 if TYPE_CHECKING:
@@ -72,6 +75,8 @@ class Early:
     """Address of the run's artifacts."""
     logged: int
     """Number of points that are logged."""
+    has_params: bool = False
+    """Whether the parameters are logged."""
     is_tagged: bool = False
     """Whether the run has all tags of its parcel."""
 
@@ -139,7 +144,7 @@ def close(home: Home, *, complete: bool) -> None:
 
 
 def begin(home: Home, started: Started, data: Prepared, versions: Mapping[str, str]) -> Early:
-    """Creates the run of a trial that is still training, without metrics.
+    """Creates the run of a trial that is still training, with its tags alone.
 
     Args:
         home: The study label.
@@ -148,24 +153,26 @@ def begin(home: Home, started: Started, data: Prepared, versions: Mapping[str, s
         versions: Commit and library versions, as tags.
     """
     tags, began = tags_of(home, started, data.fingerprint, versions), milliseconds(started.began)
-    early = _create(home, name_of(started), began, tags)
-    log(home.client, early.run_id, params=named_parameters(started.trial, data))
-    return early
+    return _create(home, name_of(started), began, tags)
 
 
-def append(home: Home, early: Early, began: float, records: Sequence[EpochRecord]) -> Early:
-    """Logs the epochs that are not logged yet, and returns the updated run.
+def append(
+    home: Home, early: Early, started: Started, data: Prepared, records: Sequence[EpochRecord]
+) -> Early:
+    """Logs parameters and epochs that are not logged yet, and returns the updated run.
 
     Args:
         home: The study label.
         early: The run.
-        began: Start of the training, in seconds since the epoch.
+        started: The trial.
+        data: The trial's data.
         records: All epochs so far.
     """
-    points = curves_of(records, began)
-    if len(points) > early.logged:
-        log(home.client, early.run_id, points=points[early.logged :])
-    return dataclasses.replace(early, logged=len(points))
+    points = curves_of(records, started.began)
+    params = {} if early.has_params else named_parameters(started.trial, data)
+    if params or len(points) > early.logged:
+        log(home.client, early.run_id, points=points[early.logged :], params=params)
+    return dataclasses.replace(early, logged=len(points), has_params=True)
 
 
 def open_run(home: Home, parcel: Parcel) -> Early:
@@ -199,19 +206,13 @@ def complete(
     return parcel.outcome_in(early.run_id)
 
 
-def send(home: Home, parcel: Parcel, early: Early | None = None) -> Outcome | None:
-    """Records a parcel and returns its outcome if it is one; the caller holds the label's lease.
-
-    Args:
-        home: The study label.
-        parcel: The trained trial.
-        early: The run that showed the training, if it was a long one.
-    """
-    return complete(home, parcel, early or open_run(home, parcel))
-
-
-def send_left(home: Home, outbox: Outbox) -> dict[str, tuple[Outcome, Parcel]]:
-    """Records what an earlier end left in an outbox; returns key to outcome of what counts.
+def send_left(
+    home: Home,
+    outbox: Outbox,
+    check: Callable[[], None],
+    sent: dict[str, tuple[Outcome, Parcel]],
+) -> None:
+    """Records what an earlier end left in an outbox, one that the record refuses after the others.
 
     A trial that has an outcome by now is not counted twice: the run that was recorded first
     counts, the other one is tagged as superseded. A run whose recording was cut off after its end
@@ -220,20 +221,37 @@ def send_left(home: Home, outbox: Outbox) -> dict[str, tuple[Outcome, Parcel]]:
     Args:
         home: The study label, whose lease is held and whose interrupted runs are closed.
         outbox: The outbox; parcels of other labels stay.
+        check: Called before each is recorded; raises if the lease is lost.
+        sent: Gets key to outcome of what counts, one by one: a call that failed can be repeated.
+
+    Raises:
+        Refused: If the record took one of them for no reason that passes by itself.
     """
     left = [(path, each) for path, each in outbox.parcels() if each.label == home.label]
     known = dict(outcomes(home)) if left else {}
-    sent: dict[str, tuple[Outcome, Parcel]] = {}
+    refused: list[tuple[Path, Exception]] = []
     for path, parcel in left:
+        check()
         counted = known.get(parcel.key) if parcel.outcome else None
         if counted is None or not parcel.is_recorded_as(counted):
             final = parcel if counted is None else parcel.superseded_by(counted.run_id)
-            outcome = send(home, final)
+            try:
+                outcome = complete(home, final, open_run(home, final), check)
+            except failures() as error:
+                if is_away(error):
+                    raise
+                refused.append((path, error))
+                continue
             if outcome is not None:
                 known[parcel.key] = outcome
                 sent[parcel.key] = outcome, parcel
         outbox.remove(path)
-    return sent
+    for path, why in refused:
+        raise causes.refusal(
+            why,
+            f"The trained trial in {path} cannot be recorded",
+            "Remove that file, then run the same command again: the trial is trained again.",
+        ) from why
 
 
 def _create(home: Home, name: str, began: int, tags: Mapping[str, str]) -> Early:

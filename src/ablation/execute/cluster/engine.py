@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import itertools
 import queue
 import threading
@@ -11,26 +10,15 @@ import time
 import uuid
 from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import BrokenExecutor, Future
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 from ablation.errors import Refused, public
-from ablation.execute.cluster.executors import GRACE, fail, settle, stranded
-from ablation.execute.cluster.parcels import Manifest
-from ablation.execute.cluster.scheduler import (
-    CONNECT,
-    SILENT,
-    Known,
-    answers_of,
-    ask,
-    ask_workers,
-    connect,
-    leave,
-    run_there,
-    take,
-)
-from ablation.execute.cluster.station import Answer, Errand, job_in
+from ablation.execute.cluster.call import Call
+from ablation.execute.cluster.executors import fail, settle
+from ablation.execute.cluster.roster import Roster
+from ablation.execute.cluster.scheduler import CONNECT, connect, leave, run_there
+from ablation.execute.cluster.station import Answer
 from ablation.execute.crew import Stranded
 from ablation.execute.processes import WorkerLost
 
@@ -39,37 +27,13 @@ if TYPE_CHECKING:
     from ablation.execute.processes import Limits
 
 WAIT = 60.0
-"""Seconds that a scheduler which stopped answering has to come back; and after which it is said
-that there is no worker."""
+"""Seconds that a scheduler which stopped answering has to come back."""
 LOOK = 1.0
 """Seconds between two looks at which workers there are."""
-SPEED = 1e6
-"""Bytes a second that a worker receives at least."""
 END = 10.0
 """Seconds that the crew's thread has to end; what it has not settled by then fails."""
 RESENT = 10
 """Times that a call is sent again after an answer that is no end of it."""
-
-
-@dataclasses.dataclass(eq=False, slots=True)
-class _Call:
-    errand: Errand
-    future: Future[Any] = dataclasses.field(default_factory=Future)
-    theirs: Any = None
-    """Dask's future."""
-    workers: frozenset[str] = frozenset()
-    """Addresses that it was sent for."""
-    avoided: frozenset[str] = frozenset()
-    """Addresses of workers that do not run it, as long as there are others."""
-    began: str = ""
-    """Address of the worker that has begun with it."""
-    sent: int = 0
-
-    @property
-    def progress(self) -> Path | None:
-        """The trial's progress file here."""
-        job = job_in(self.errand.args)
-        return None if job is None else job.progress
 
 
 class DaskCrew:
@@ -91,18 +55,14 @@ class DaskCrew:
         self._address, self._packing, self._tell, self._wait = address, packing, tell, wait
         self._session, self._numbers = f"ablation-{uuid.uuid4().hex}", itertools.count()
         self._queue: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
-        self._waiting: list[_Call] = []
-        self._sent: dict[str, _Call] = {}
-        self._workers: dict[str, Known] = {}
-        self._supplied: dict[str, set[str]] = {}
-        """Address to the hashes of the files that the worker has."""
-        self._alone_since = self._none_fit_since = time.monotonic()
+        self._waiting: list[Call] = []
+        self._sent: dict[str, Call] = {}
         self._looked = 0.0
         self._ran: WeakKeyDictionary[Future[Any], str] = WeakKeyDictionary()
         self._ended: BaseException | None = None
         self._ending = threading.Lock()
         """Held where a call is queued, which is not done once the crew has ended."""
-        self._client = self._open(CONNECT)
+        self._open(CONNECT)
         self._look()
         self._thread = threading.Thread(target=self._keep, name="dask crew", daemon=True)
         self._thread.start()
@@ -110,7 +70,7 @@ class DaskCrew:
     @property
     def at_once(self) -> int:
         """Number of calls that the workers run at once, at least 1."""
-        return max(1, sum(each.threads for each in self._fit().values()))
+        return max(1, sum(each.threads for each in self._roster.fit().values()))
 
     def prepare(self, *modules: str, environment: Mapping[str, str] | None = None) -> None:
         """Does nothing: each call brings what its worker needs."""
@@ -130,7 +90,7 @@ class DaskCrew:
         limits: Limits | None = None,
     ) -> Future[Any]:
         """Runs a function on another worker than those named, as long as there is one."""
-        call = _Call(self._packing.pack(fn, args, limits), avoided=frozenset(avoided))
+        call = Call(self._packing.pack(fn, args, limits), avoided=frozenset(avoided))
         with self._ending:
             if self._ended is None:
                 self._queue.put(lambda: self._waiting.append(call))
@@ -144,12 +104,8 @@ class DaskCrew:
 
     def put_aside(self, worker: str) -> bool:
         """Gives a worker no more calls; returns False if it is the last one, which goes on."""
-        fit = self._fit()
-        if worker not in fit or len(fit) == 1:
-            return False
         reason = "trials of several arms failed on it that succeed elsewhere"
-        self._workers[worker] = dataclasses.replace(fit[worker], refused=reason)
-        return True
+        return self._roster.put_aside(worker, reason)
 
     def map(self, fn: Callable[..., Any], /, *iterables: Iterable[Any]) -> Iterable[Any]:
         """Runs a function on every item here: what a study maps is about its record."""
@@ -171,15 +127,14 @@ class DaskCrew:
         with self._ending:
             self._ended = self._ended or error
 
-    def _open(self, timeout: float) -> Any:
+    def _open(self, timeout: float) -> None:
+        """Connects to the scheduler."""
         client = connect(self._address, timeout)
         client.subscribe_topic(
             self._session, lambda event: self._queue.put(lambda: self._heard(event[1]))
         )
-        return client
-
-    def _fit(self) -> dict[str, Known]:
-        return {at: known for at, known in list(self._workers.items()) if not known.refused}
+        self._client = client
+        self._roster = Roster(client, self._address, self._packing, self._tell)
 
     # What follows runs in the crew's thread alone.
 
@@ -208,40 +163,19 @@ class DaskCrew:
             self._reconnect()
 
     def _look(self) -> None:
-        """Gets to know the workers that have joined, and loses the calls of those that left."""
-        there = self._client.scheduler_info()["workers"]
-        for address in self._workers.keys() - there.keys():
-            del self._workers[address]
-            self._supplied.pop(address, None)
-        new = {at: each for at, each in there.items() if at not in self._workers}
-        if new:
-            self._workers |= ask_workers(
-                self._client, self._packing.libraries, self._packing.expected, new
-            )
-            for known in (self._workers[at] for at in new if at in self._workers):
-                if known.refused:
-                    self._tell(f"Worker {known.name} is put aside: {known.refused}.")
+        """Loses the calls of workers that left, and sends anew what none of those left has."""
+        there = self._roster.look()
         for key, call in list(self._sent.items()):
             if call.began and call.began not in there:
                 self._lose(key)
-            elif not call.began and not call.workers & self._fit().keys():
+            elif not call.began and not call.workers & self._roster.fit().keys():
                 self._again(key)
         self._looked = time.monotonic()
-        self._say_if_alone(bool(there))
-
-    def _say_if_alone(self, has_workers: bool) -> None:
-        if has_workers:
-            self._alone_since = time.monotonic()
-        elif time.monotonic() - self._alone_since >= WAIT:
-            self._alone_since = float("inf")
-            where = public(self._address)
-            self._tell(f"No worker has joined {where} for {WAIT:.0f} s; waiting for one.")
 
     def _hand_out(self) -> None:
-        while self._waiting and (fit := self._fit()):
+        while self._waiting and self._roster.fit():
             call = self._waiting[0]
-            self._supply(call.errand.manifest, fit)
-            if not (fit := self._fit()):
+            if not (fit := self._roster.supply(call.errand.manifest)):
                 break
             self._waiting.pop(0)
             if call.future.cancelled():
@@ -257,68 +191,18 @@ class DaskCrew:
             call.theirs.add_done_callback(
                 lambda done, key=key: self._queue.put(lambda: self._done(key, done))
             )
-        if self._fit() or not self._workers:
-            self._none_fit_since = time.monotonic()
-        elif self._waiting and time.monotonic() - self._none_fit_since >= GRACE:
-            refused = {known.name: known.refused for known in self._workers.values()}
-            raise stranded(refused, public(self._address))
-
-    def _supply(self, manifest: Manifest, fit: Iterable[str]) -> None:
-        """Sends each worker the files that it lacks; at most once each, whatever asks for them."""
-        needed = manifest.hashes
-        asked = [at for at in fit if not needed <= self._supplied.get(at, set())]
-        if not asked:
-            return
-        answers = answers_of(self._client, ask, manifest, workers=asked)
-        wanting: dict[frozenset[str], list[str]] = {}
-        for address, missing in answers.items():
-            if isinstance(missing, frozenset):
-                wanting.setdefault(missing, []).append(address)
-            elif isinstance(missing, TimeoutError):
-                self._refuse(address, SILENT)
-        for missing, addresses in wanting.items():
-            for each in sorted(missing):  # one after the other, so that one is in memory
-                addresses = self._send_file(each, addresses)  # noqa: PLW2901
-            for address in addresses:
-                self._supplied.setdefault(address, set()).update(needed)
-
-    def _send_file(self, wanted: str, addresses: list[str]) -> list[str]:
-        """Returns the workers that have kept a file; the others are put aside."""
-        if not addresses:
-            return []
-        contents = self._packing.contents([wanted])
-        seconds = len(contents[wanted]) / SPEED
-        answers = answers_of(self._client, take, contents, workers=addresses, more=seconds)
-        for address, error in answers.items():
-            if isinstance(error, TimeoutError):
-                self._refuse(address, SILENT)
-            elif error is not None:
-                self._refuse(address, f"it cannot keep a file: {error}")
-        return [address for address, error in answers.items() if error is None]
-
-    def _refuse(self, address: str, reason: str) -> None:
-        """Puts a worker aside."""
-        if address in self._workers:
-            known = self._workers[address]
-            self._workers[address] = dataclasses.replace(known, refused=reason)
-            self._tell(f"Worker {known.name} is put aside: {reason}.")
+        self._roster.check(is_needed=bool(self._waiting))
 
     def _heard(self, told: Mapping[str, Any]) -> None:
         call = self._sent.get(told["key"])
         if call is None:
             return
-        path = call.progress
-        if not told["progress"]:
-            if call.began:  # Dask has given it to another worker, so the first was lost
-                self._lose(told["key"])
-                return
-            call.began = told["worker"]
-            if path is not None:
-                with contextlib.suppress(OSError):
-                    path.unlink(missing_ok=True)
-        elif path is not None:
-            with contextlib.suppress(OSError), path.open("a", encoding="utf-8") as file:
-                file.write(told["progress"])
+        if told["progress"]:
+            call.show(told["progress"])
+        elif call.began:  # Dask has given it to another worker, so the first was lost
+            self._lose(told["key"])
+        else:
+            call.begin(told["worker"])
 
     def _done(self, key: str, theirs: Any) -> None:
         call = self._sent.get(key)
@@ -342,15 +226,14 @@ class DaskCrew:
             settle(self._sent.pop(key).future, answer, call.errand)
             return
         if answer.kind == "unfit":
-            self._refuse(answer.worker, str(answer.value))
-        self._supplied.pop(answer.worker, None)
+            self._roster.refuse(answer.worker, str(answer.value))
+        self._roster.ask_again(answer.worker)
         self._again(key)
 
     def _again(self, key: str) -> None:
         """Sends a call anew, which nobody has carried out."""
         call = self._sent.pop(key)
-        with contextlib.suppress(Exception):
-            call.theirs.cancel()
+        call.cancel()
         if call.sent > RESENT:
             fail(call.future, WorkerLost(f"it was sent {call.sent} times, and never carried out"))
         else:
@@ -358,8 +241,7 @@ class DaskCrew:
 
     def _lose(self, key: str) -> None:
         call = self._sent.pop(key)
-        with contextlib.suppress(Exception):
-            call.theirs.cancel()  # or Dask would try it elsewhere by itself, and tell nobody
+        call.cancel()
         where = f"the Dask worker {call.began}" if call.began else "its Dask worker"
         self._ran[call.future] = call.began
         fail(call.future, WorkerLost(f"{where} was lost"))
@@ -369,8 +251,6 @@ class DaskCrew:
         where, until = public(self._address), time.monotonic() + self._wait
         self._tell(f"The scheduler {where} does not answer; waiting {self._wait:.0f} s for it.")
         self._waiting, self._sent = [*self._sent.values(), *self._waiting], {}
-        self._workers.clear()
-        self._supplied.clear()
         with contextlib.suppress(Exception):
             self._client.close(timeout=1)
         while self._ended is None:
@@ -382,10 +262,9 @@ class DaskCrew:
                     "are kept.",
                 )
             with contextlib.suppress(Refused):
-                self._client = self._open(min(5.0, max(left, 0.5)))
+                self._open(min(5.0, max(left, 0.5)))
                 break
             threading.Event().wait(min(LOOK, max(left, 0)))
-        self._alone_since = time.monotonic()
         self._looked = 0.0
 
     def _close(self) -> None:
@@ -394,12 +273,12 @@ class DaskCrew:
         with contextlib.suppress(Exception):  # an earlier error must not be replaced
             theirs = [call.theirs for call in calls if call.theirs is not None]
             self._client.cancel(theirs)
-            fit = list(self._fit())
+            fit = list(self._roster.fit())
             self._client.run(leave, workers=fit, on_error="ignore", callback_timeout=END / 2)
         with contextlib.suppress(Exception):
             self._client.close(timeout=2)
 
-    def _settle_all(self) -> list[_Call]:
+    def _settle_all(self) -> list[Call]:
         """Fails every call without an end, and returns them."""
         assert self._ended is not None
         before = [*self._sent.values(), *self._waiting]

@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ablation.execute.crew import ENVIRONMENT, begin_worker, main_unknown, prepare_pool
+from ablation.execute.pool import ENVIRONMENT, begin_worker, main_unknown, prepare_pool
 from ablation.execute.processes import Processes
 from ablation.records.digest import digest
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import itertools
 import os
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, wait
 from pathlib import Path
 from typing import Any, Literal, Protocol
+
+from filelock import FileLock, Timeout
 
 from ablation.execute.cluster.fitness import Expected, Facts, facts, unfit
 from ablation.execute.cluster.own_process import own_process
@@ -129,24 +132,44 @@ def carry_out(errand: Errand, watch: Watch | None = None) -> Answer:
     if reason := unfit(errand.expected, here):
         return Answer(kind="unfit", value=reason, host=here.host)
     cache = Path(here.cache)
+    with contextlib.ExitStack() as stack:
+        try:
+            receive(errand.contents, cache)
+            if missing := lacking(errand.manifest, cache):
+                return Answer(kind="lacks", value=missing, host=here.host)
+            folder = lay_out(errand.manifest, cache)
+            own = stack.enter_context(_own_folder(job_in(errand.args), cache))
+        except (OSError, ValueError) as error:
+            return Answer(kind="unfit", value=f"its cache fails: {error}", host=here.host)
+        return _run(_arrived(errand, here, folder, own), here, folder, watch or Unwatched())
+
+
+@contextlib.contextmanager
+def _own_folder(job: Job | None, cache: Path) -> Iterator[Path | None]:
+    """Yields the path of a trial's own folder, which no other call has in the block.
+
+    A later call of the trial finds it again. Another conductor may train the same trial here, or
+    a call that was given up may still run; that one has the folder then, and this gets another.
+    """
+    if job is None or job.folder is None:
+        yield None
+        return
+    for number in itertools.count():
+        top = cache / (f"scratch-{number}" if number else "scratch") / job.folder.parent.name
+        top.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(top / f".{job.folder.name}.lock")
+        with contextlib.suppress(Timeout):
+            lock.acquire(blocking=False)
+            break
     try:
-        receive(errand.contents, cache)
-        if missing := lacking(errand.manifest, cache):
-            return Answer(kind="lacks", value=missing, host=here.host)
-        folder = lay_out(errand.manifest, cache)
-    except (OSError, ValueError) as error:
-        return Answer(kind="unfit", value=f"its cache fails: {error}", host=here.host)
-    return _run(errand, here, cache, folder, watch or Unwatched())
+        yield top / job.folder.name
+    finally:
+        lock.release()
 
 
-def _run(errand: Errand, here: Facts, cache: Path, folder: Path, watch: Watch) -> Answer:
-    args, progress = errand.args, None
-    if (job := job_in(args)) is not None:
-        name = "trial" if job.progress is None else job.progress.stem
-        place = cache / "running" / f"{os.getpid()}-{threading.get_ident()}"
-        place.mkdir(parents=True, exist_ok=True)
-        progress = place / f"{name}.jsonl"
-        args = with_job(args, _arrived(job, cache, folder, progress))
+def _run(errand: Errand, here: Facts, folder: Path, watch: Watch) -> Answer:
+    args, job = errand.args, job_in(errand.args)
+    progress = None if job is None else job.progress
     with own_process(folder, errand.preload, errand.environment) as (workers, end):
         future = workers.submit_limited(errand.limits, _perform, errand.fn, args, errand.identity)
         try:
@@ -161,7 +184,7 @@ def _run(errand: Errand, here: Facts, cache: Path, folder: Path, watch: Watch) -
             return Answer(
                 kind="error", value=error, host=here.host,
                 progress=_text(progress), crash=_text(progress and crash_file(progress)),
-                left=_beside(job_in(args)),
+                left=_beside(job),
             )  # fmt: skip
         except Exception as error:
             return Answer(kind="error", value=error, host=here.host)
@@ -190,16 +213,21 @@ def _is_watched_to_its_end(future: Future[Any], progress: Path | None, watch: Wa
     return True
 
 
-def _arrived(job: Job, cache: Path, folder: Path, progress: Path) -> Job:
-    """Returns a job with the paths of this worker."""
-    config, data = job.config, job.data
+def _arrived(errand: Errand, here: Facts, folder: Path, own: Path | None) -> Errand:
+    """Returns a call with the paths of this worker."""
+    if (job := job_in(errand.args)) is None:
+        return errand
+    cache, config, data = Path(here.cache), job.config, job.data
     if job.travel is not None:
         config, data = job.travel.arrive(config, data, cache, folder)
-    scratch = None
-    if job.folder is not None:
-        scratch = cache / "scratch" / job.folder.parent.name / job.folder.name
-    given = {"config": config, "data": data, "progress": progress, "folder": scratch}
-    return dataclasses.replace(job, **given)
+    name = "trial" if job.progress is None else job.progress.stem
+    # Of this thread alone, also where several hosts share a cache.
+    place = cache / "running" / f"{here.host}-{os.getpid()}-{threading.get_ident()}"
+    place.mkdir(parents=True, exist_ok=True)
+    given = {"config": config, "data": data, "progress": place / f"{name}.jsonl", "folder": own}
+    return dataclasses.replace(
+        errand, args=with_job(errand.args, dataclasses.replace(job, **given))
+    )
 
 
 def _perform(fn: Callable[..., Any], args: tuple[Any, ...], identity: str) -> Any:

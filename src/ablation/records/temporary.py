@@ -17,12 +17,18 @@ PREFIX = "ablation-"
 
 @contextlib.contextmanager
 def own_temporary() -> Iterator[None]:
-    """Puts temporary files that are made in the block in a folder of this process."""
+    """Puts temporary files that are made in the block in a folder of this process.
+
+    A block in another one changes nothing.
+    """
     # The fork server's socket is in a temporary folder that multiprocessing removes at the end;
     # SIGKILL leaves it. Only a folder that names its process can be told from one in use.
     before, place = tempfile.tempdir, Path(tempfile.gettempdir())
-    _sweep(place)
     own = place / f"{PREFIX}{os.getuid()}-{os.getpid()}"
+    if place.name == own.name:
+        yield
+        return
+    _sweep(place)
     try:
         own.mkdir(mode=0o700, exist_ok=True)
     except OSError:  # multiprocessing then says what is wrong with it

@@ -152,7 +152,7 @@ def test_ctrl_c_with_a_frozen_server_ends_within_seconds(record: Record, tiny_st
     record.server.send(signal.SIGCONT)
     again = subprocess.run(command, check=False, **options)
     assert again.returncode == 0, again.stdout + again.stderr
-    assert "of an earlier start recorded" in again.stdout
+    assert "recorded that an earlier start left" in again.stdout
     assert SECRET not in out + err + again.stdout + again.stderr
     check_recorded(record.where, 24)
     assert {row["tags"][SEED] for row in recorded(record.where)} == set(map(str, range(8)))

@@ -48,7 +48,7 @@ def sync(
 def show_left_by_earlier(opened: Session) -> None:
     """Says what an earlier start left in the outbox of a study."""
     if opened.resent:
-        show_line(f"{of_trials(opened.resent)} of an earlier start recorded.")
+        show_line(f"{of_trials(opened.resent)} recorded that an earlier start left.")
     if opened.damaged:
         where = opened.outbox.folder
         show_line(f"{of_trials(opened.damaged)} trained again: damaged files in {where}.")

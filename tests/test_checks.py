@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
@@ -14,8 +15,9 @@ from ablation.config import RunConfig
 from ablation.records.paths import replace
 from ablation.report import Basis
 from ablation.report.parts import checks
+from ablation.task import Made
 from ablation.task.text.data.encoded import Split
-from ablation.task.text.train import first_step
+from ablation.task.text.train import first_step, sketch
 
 FAIR = {"train.epochs": "8", "model.pooling": "'attention'"}
 
@@ -70,11 +72,11 @@ TOKENS = Split(
 )
 
 
-def begun(**changes: object) -> str:
+def begun(begin: Callable[..., Made] = first_step, **changes: object) -> Made:
     config = RunConfig()
     for path, value in changes.items():
         config = replace(config, path.replace("__", "."), value)
-    return first_step(config, TOKENS, vocabulary_size=13, classes=2).first_step
+    return begin(config, TOKENS, vocabulary_size=13, classes=2)
 
 
 @pytest.mark.parametrize(
@@ -92,7 +94,16 @@ def begun(**changes: object) -> str:
     ],
 )
 def test_arms_that_begin_alike_are_one_model(changes: dict[str, object], same: bool) -> None:
-    assert (begun(**changes) == begun()) == same
+    step, drawn = begun(**changes), begun(sketch, **changes)
+    assert (step.first_step == begun().first_step) == same
+    assert drawn.first_step == begun(sketch).first_step or not same  # a sketch misses no pair
+    assert drawn.parameters == step.parameters
+
+
+def test_a_sketch_tells_most_arms_apart() -> None:
+    stds = [{"model__attention__init_std": std} for std in (0.0, 0.001, 0.05, 0.5)]
+    others = [{"model__dropout": 0.1}, {"train__epochs": 3}, {"model__pooling": "mean"}]
+    assert len({begun(sketch, **changes).first_step for changes in stds + others}) == 7
 
 
 @pytest.mark.parametrize("name", [check.name for check in CHECKS])

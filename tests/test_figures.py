@@ -397,14 +397,16 @@ def test_sensitivity_says_what_other_margins_would() -> None:
         assert list(found[column]) == list(expected)
 
 
-def test_the_plotting_library_loads_without_scipys_distributions_and_still_has_densities() -> None:
+def test_the_plotting_library_loads_little_of_scipy_and_still_has_densities_and_clusters() -> None:
     code = """
 import sys
 from ablation.figures.library import seaborn
-assert "scipy.stats" not in sys.modules
+assert not {"scipy.stats", "scipy.cluster"} & set(sys.modules)
 axes = seaborn.kdeplot(x=[1.0, 2.0, 4.0])
 assert len(axes.lines[0].get_xdata()) == 200
 assert sys.modules["scipy.stats"].norm.cdf(0.0) == 0.5
+order = seaborn.clustermap([[0.0, 1.0], [9.0, 1.0], [0.1, 1.0]]).dendrogram_row.reordered_ind
+assert abs(order.index(0) - order.index(2)) == 1
 """
     subprocess.run([sys.executable, "-W", "error", "-c", code], check=True)
 

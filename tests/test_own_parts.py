@@ -212,7 +212,7 @@ def test_a_plan_refuses_what_cannot_take_its_first_step(
     config = RunConfig(data=source, model=ModelConfig(pooling=f"parts_to_plan:{name}"))
     encoded = prepare(source, cache=tmp_path / "cache")
     with pytest.raises(Refused, match=f"parts_to_plan:{name} cannot be trained: "):
-        made(config, encoded)
+        made([(config, encoded)])
 
 
 def test_a_study_that_does_not_fit_is_refused_before_anything_is_written(

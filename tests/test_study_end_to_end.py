@@ -853,6 +853,28 @@ def test_a_study_that_is_done_is_left_alone_and_loads_nothing(
     wait_until(lambda: not alive(stored.folder), seconds=5)
 
 
+def test_a_new_report_on_a_study_that_is_done_opens_no_session(
+    stored: Project, tiny_study: Path
+) -> None:
+    stored.run("run", str(tiny_study))
+    effects = (stored.folder / "reports/tiny/effects.csv").read_bytes()
+    shutil.rmtree(stored.folder / "reports")
+
+    def ends() -> list[int | None]:
+        with closing(sqlite3.connect(stored.folder / "mlflow.db")) as record:
+            return record.execute("SELECT end_time FROM runs ORDER BY run_uuid").fetchall()
+
+    before = ends()
+    code = "import sys; from ablation import cli\ntry: cli.main()\nfinally: print(*sys.modules)"
+    command = [sys.executable, "-c", code, "run", str(tiny_study)]
+    again = subprocess.run(command, cwd=stored.folder, capture_output=True, text=True, check=True)
+    *said, loaded = again.stdout.splitlines()
+    assert "tiny: all 6 planned trials are done; nothing to run." in said
+    assert not {"torch", "datasets"} & set(loaded.split())
+    assert ends() == before  # a session closes the parent run once more
+    assert (stored.folder / "reports/tiny/effects.csv").read_bytes() == effects
+
+
 DISTURBANCES: dict[str, Callable[[Project, Path], object]] = {
     "wording": lambda _, study: study.write_text(
         study.read_text().replace("Does it matter?", "Does it?")

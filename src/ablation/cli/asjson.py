@@ -43,14 +43,12 @@ def elsewhere() -> contextlib.AbstractContextManager[Any]:
 
 def plan_of(given: Plan, seen: Seen) -> dict[str, Any]:
     """Returns what is planned, and how much of it is done."""
-    from ablation.mirror import DONE
-
-    declared = given.declaration
-    arms = []
-    for arm in given.study.complete_arms:
-        states = [seen.state(trial) for trial in seen.planned if trial.arm.name == arm.name]
-        done = sum(state in DONE for state in states)
-        arms.append({"arm": arm.name, "seeds": len(states), "done": done})
+    declared, (planned, missing) = given.declaration, seen.counts()
+    names = [arm.name for arm in given.study.complete_arms]
+    arms = [
+        {"arm": name, "seeds": planned[name], "done": planned[name] - missing[name]}
+        for name in names
+    ]
     return {
         "label": seen.label,
         "question": given.study.question,
@@ -60,7 +58,7 @@ def plan_of(given: Plan, seen: Seen) -> dict[str, Any]:
         "looks": [{"seeds": look.seeds, "alpha": look.alpha} for look in declared.looks],
         "arms": arms,
         "planned": len(seen.planned),
-        "missing": sum(seen.state(trial) not in DONE for trial in seen.planned),
+        "missing": len(seen.missing),
         "note": seen.note,
     }
 

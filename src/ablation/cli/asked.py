@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import os
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ablation import mirror
 from ablation.analysis.due import due_trials
-from ablation.mirror import Mirrored
+from ablation.mirror import DONE, Mirrored
 from ablation.records.metric import Metric
 from ablation.records.places import places
 from ablation.records.typed import portable, read_typed, typed
+from ablation.study.load import run_by
 from ablation.study.plan import Plan, Trial, make_plan
 from ablation.study.spec import Study
 from ablation.task import Redirection
@@ -35,9 +37,12 @@ def plan_of(study: Study, other: Redirection, seeds: int | None = None) -> Plan:
     """
     config = study.task.redirect(study.config, other)
     is_redirected = config != study.config
-    study = dataclasses.replace(study, config=config, command=_command(study, other, seeds))
+    command = _command(study, other, seeds)
+    if is_redirected:  # deriving 3,000 arms anew takes a second
+        study = dataclasses.replace(study, config=config)
     if seeds is not None:
         study = dataclasses.replace(study, seeds=seeds, looks=(), spend=())
+    study = run_by(command, study)
     return make_plan(study, cache_folder(), is_redirected=is_redirected)
 
 
@@ -85,6 +90,18 @@ class Seen:
     def state(self, trial: Trial) -> str:
         """Returns COMPLETE, FAIL, RUNNING or WAITING."""
         return self.mirrored[trial.key].state if trial.key in self.mirrored else "WAITING"
+
+    @property
+    def missing(self) -> list[Trial]:
+        """The planned trials that are not done, in the plan's order."""
+        return [trial for trial in self.planned if self.state(trial) not in DONE]
+
+    def counts(self) -> tuple[Counter[str], Counter[str]]:
+        """Returns arm to its number of planned trials, and to that of the missing ones."""
+        planned, missing = (
+            Counter(trial.arm.name for trial in trials) for trials in (self.planned, self.missing)
+        )
+        return planned, missing
 
     def shown(self, trial: Trial) -> str:
         """Returns the text of a matrix cell: the metric, the reason of a failure, or the state."""
@@ -149,8 +166,8 @@ def estimate(plan: Plan, seen: Seen, missing: Sequence[Trial], workers: int) -> 
     if timed:
         seconds, basis = len(missing) * sum(timed) / len(timed), "from the finished trials"
     else:
-        guess = plan.study.task.seconds
-        seconds = sum(guess(trial.arm.config, plan.data_of(trial)) for trial in missing)
+        guesses = plan.guess_seconds(missing)
+        seconds = sum(guesses[trial.config_hash] for trial in missing)
         basis = "a rough guess until a trial has finished"
     minutes = seconds / workers / 60
     return f"About {minutes + START_UP:.1f} minutes with {workers} workers ({basis})."

@@ -11,7 +11,6 @@ from rich.table import Table
 from rich.text import Text
 
 from ablation.cli.asked import Seen, estimate
-from ablation.mirror import DONE
 from ablation.study.plan import Plan
 
 EVERY = 2.0
@@ -63,7 +62,7 @@ def watch(
     with Live(console=console, auto_refresh=False) as shown:
         while True:
             seen = look()
-            missing = [trial for trial in seen.planned if seen.state(trial) not in DONE]
+            missing = seen.missing
             done = len(seen.planned) - len(missing)
             closing = f"{done} of {len(seen.planned)} planned trials are done. {seen.note}"
             if missing:

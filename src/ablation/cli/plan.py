@@ -71,20 +71,18 @@ def _show_plan(given: Plan, store: Path | None, workers: int | None) -> None:
     from rich.table import Table
 
     from ablation.cli.asked import cores, estimate, look_up
-    from ablation.mirror import DONE
 
     study, seen = given.study, look_up(given, store)
     table = Table("arm", "config", "seeds", "done", "missing", box=None)
+    left, (planned, missing) = seen.missing, seen.counts()
     for arm, config in dict.fromkeys((t.arm.name, t.config_hash) for t in given.trials):
-        states = [seen.state(trial) for trial in seen.planned if trial.arm.name == arm]
-        done = sum(state in DONE for state in states)
-        table.add_row(*map(escaped, (arm, config, len(states), done, len(states) - done)))
+        done = planned[arm] - missing[arm]
+        table.add_row(*map(escaped, (arm, config, planned[arm], done, missing[arm])))
     show(escaped(f"{seen.label}: {study.question}"))
     show(table)
     _show_fields(study)
     show_data(given)
-    missing = [trial for trial in seen.planned if seen.state(trial) not in DONE]
-    show(f"{len(seen.planned)} trials are planned; {len(missing)} missing. {_budget(given.study)}")
+    show(f"{len(seen.planned)} trials are planned; {len(left)} missing. {_budget(given.study)}")
     if seen.note:
         show(seen.note)
     # After the tables, because loading takes a second.
@@ -97,8 +95,8 @@ def _show_plan(given: Plan, store: Path | None, workers: int | None) -> None:
         show(escaped(row))
     for found in checks_of(given, known):
         show(escaped(f"Check {found}"))
-    if missing:
-        show(estimate(given, seen, missing, workers or cores()))
+    if left:
+        show(estimate(given, seen, left, workers or cores()))
 
 
 def _show_fields(study: Study) -> None:
@@ -130,7 +128,6 @@ def status(
     from ablation.cli.asked import cores, look_up
     from ablation.cli.searched import with_searches
     from ablation.cli.sets import plans_of
-    from ablation.mirror import DONE
     from ablation.study.load import STUDIES, load
     from ablation.task import Redirection
 
@@ -148,7 +145,7 @@ def status(
         seen = look()
         show(escaped(f"{seen.heading}, by seed and arm"))
         show(matrix.matrix(seen, times=False))
-        done = sum(seen.state(trial) in DONE for trial in seen.planned)
+        done = len(seen.planned) - len(seen.missing)
         show(f"{done} of {len(seen.planned)} planned trials are done. {seen.note}")
         if seen.unsent:
             show(f"{of_trials(seen.unsent)} acknowledged and not recorded yet: ablation sync")

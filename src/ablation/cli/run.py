@@ -30,7 +30,13 @@ from ablation.cli.options import (
 from ablation.cli.output import escaped, show, show_data
 from ablation.cli.plan import screening
 from ablation.cli.process import INTERRUPTED, terminate_like_interrupt
-from ablation.cli.recorded import load_for_the_report, show_report, write_report
+from ablation.cli.recorded import (
+    DRAWING,
+    find_home,
+    load_for_the_report,
+    show_report,
+    write_report,
+)
 from ablation.cli.sync import of_trials, show_left_by_earlier, show_line
 from ablation.errors import Refused
 from ablation.records import causes
@@ -121,17 +127,15 @@ def _run_on(given: Plan, crew: Crew, where: Places, reports: Path, orders: Order
         Exit: After Ctrl-C.
     """
     from ablation.cli.searched import search_first
-    from ablation.cli.settled import settled
-    from ablation.execute import glance, hold
+    from ablation.cli.settled import is_settled
+    from ablation.execute import ProcessCrew, glance, hold
 
     given = search_first(given, crew, where, orders)
     seen = glance(given, where)
-    shown = settled(given, where, seen, reports)
     # A store on a read-only disk may be so, too; of a study that asks for fresh runs, these may
     # still be missing.
-    if seen is not None and shown is not None and not given.study.confirm:
-        show(escaped(_all_done(seen.label, shown["trials"])))
-        show_report(seen.label, shown, reports)
+    if seen is not None and not given.study.confirm and is_settled(given, where, seen):
+        _report_settled(given, seen, crew, where, reports)
         return True
     if given.study.tune:
         _run_shared(given, crew, where, orders)
@@ -139,14 +143,14 @@ def _run_on(given: Plan, crew: Crew, where: Places, reports: Path, orders: Order
         seen = glance(given, where)  # again: another process may have been recording
         refuse_places(reports)
         show_data(given)
-        task = given.study.task
-        crew.prepare(*task.preload, environment=task.environment)
+        _prepare(given, seen, crew)
         opened, idle = _carry_out(given, crew, where, held, seen=seen, orders=orders)
     failed, left = opened.attempts.summary(), bool(opened.left)
     if opened.outcomes:
         if again := _run_fresh(given, opened.home, crew, where, orders):
             failed, left = [*failed, *again.attempts.summary()], left or bool(again.left)
-        write_report(opened.home, where, reports, None if idle else crew)
+        at_hand = not idle or isinstance(crew, ProcessCrew)
+        write_report(opened.home, where, reports, crew if at_hand else None)
     for worker in opened.attempts.workers:
         show(escaped(f"Worker {worker} was put aside: three arms failed there and not elsewhere."))
     for line in failed:
@@ -155,6 +159,33 @@ def _run_on(given: Plan, crew: Crew, where: Places, reports: Path, orders: Order
         names = ", ".join(f"{t.arm.name} seed {t.seed}" for t in opened.missing[:10])
         show(escaped(f"{len(opened.missing)} planned trials are missing: {names}"))
     return not failed and not left
+
+
+def _report_settled(given: Plan, seen: Glance, crew: Crew, where: Places, reports: Path) -> None:
+    """Shows the report of a study that has nothing to train, and writes it first if need be."""
+    from ablation.cli.settled import shown_of
+    from ablation.execute import ProcessCrew
+
+    shown = shown_of(seen, reports)
+    if shown is not None:
+        show(escaped(_all_done(seen.label, shown["trials"])))
+        show_report(seen.label, shown, reports)
+        return
+    refuse_places(reports)
+    show_data(given)
+    show(escaped(_all_done(seen.label, len(seen.due(given)))))
+    _prepare(given, seen, crew)  # workers draw what this process reads
+    if isinstance(crew, ProcessCrew):
+        crew.start()
+    home = find_home(where.tracking, seen.label)
+    write_report(home, where, reports, crew if isinstance(crew, ProcessCrew) else None)
+
+
+def _prepare(given: Plan, seen: Glance | None, crew: Crew) -> None:
+    """Starts loading what the crew trains with; what it draws with if nothing is to train."""
+    task = given.study.task
+    trains = seen is None or given.study.confirm or seen.missing(given)
+    crew.prepare(*(task.preload if trains else DRAWING), environment=task.environment)
 
 
 def _run_fresh(

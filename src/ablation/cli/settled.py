@@ -1,4 +1,7 @@
-"""Tells that a study has nothing to do and its report is up to date; nothing heavy is loaded."""
+"""Tells whether a start leaves the record as it is, and whether the report is up to date.
+
+Nothing heavy is loaded for it.
+"""
 
 from __future__ import annotations
 
@@ -22,44 +25,53 @@ DRAWN_WITH = ("matplotlib", "seaborn", "pandas", "numpy", "scipy", "jinja2")
 """Libraries that have a hand in a report's bytes."""
 
 
-def settled(plan: Plan, places: Places, seen: Glance | None, reports: Path) -> Any:
-    """Returns what was shown of the report, if the study is done and the report up to date.
+def is_settled(plan: Plan, places: Places, seen: Glance) -> bool:
+    """Returns whether a start would leave record and mirror as they are: nothing is to train.
 
-    That is: the last session ended complete, under this very declaration and wording; record,
-    mirror and report are as it left them; and this version of the harness wrote the report.
+    That is: the last session ended complete, under this very declaration and wording; record and
+    mirror are as it left them; and it was one of this version of the harness.
 
     Args:
         plan: The plan.
         places: Where it is recorded.
         seen: The record's tables.
-        reports: Folder of the reports.
-
-    Returns:
-        What :func:`keep` kept; None where anything is to do.
     """
-    if seen is None or seen.parent is None or seen.parent.status != "FINISHED":
-        return None
+    if seen.parent is None or seen.parent.status != "FINISHED":
+        return False
     tags, study = seen.parent.tags, plan.study
     numerics, _ = study.task.table([arm.config for arm in study.complete_arms])
     known = tracking.declared_in(tags)
     kept = tracking.reported_in(tags)
-    same = (
+    return (
         known is not None
         and kept is not None
         and known[0] == plan.declaration.hash
         and known[1]["wording"] == wording_of(plan)
         and tracking.numerics_in(tags) == (numerics if study.numerics else "")
-        and kept["of"] == _state(seen.outcomes, reports, seen.label)
+        and kept.get("by") == digest(version())
+        and not seen.missing(plan)
         and _is_mirrored(plan, places, seen)
         and not tracking.outbox_of(places, study.name).files()
     )
-    return kept["shown"] if same and kept is not None else None
+
+
+def shown_of(seen: Glance, reports: Path) -> Any:
+    """Returns what was shown of a settled study's report, None if the report is to be written.
+
+    Args:
+        seen: The record's tables.
+        reports: Folder of the reports.
+    """
+    kept = None if seen.parent is None else tracking.reported_in(seen.parent.tags)
+    if kept is None or kept["of"] != _state(seen.outcomes, reports, seen.label):
+        return None
+    return kept["shown"]
 
 
 def keep(home: Home, reports: Path, shown: Mapping[str, Any]) -> None:
     """Keeps with the parent run what a report was built from and what was shown of it.
 
-    On a server nothing is kept, since :func:`settled` asks SQLite files alone.
+    On a server nothing is kept, since :func:`is_settled` asks SQLite files alone.
 
     Args:
         home: The study label.
@@ -68,13 +80,14 @@ def keep(home: Home, reports: Path, shown: Mapping[str, Any]) -> None:
     """
     if not home.shared:
         state = _state(tracking.outcomes(home), reports, home.label)
-        tracking.keep_reported(home, {"of": state, "shown": shown})
+        by = digest(version())
+        tracking.keep_reported(home, {"of": state, "by": by, "shown": shown})
 
 
 def _state(outcomes: Mapping[str, Any], reports: Path, label: str) -> str:
-    """Returns a digest of the runs, of the report's files and of the harness."""
+    """Returns a digest of the runs and of the report's files."""
     runs = sorted((key, each.run_id, each.ended) for key, each in outcomes.items())
-    return digest(version(), runs, _files(reports / label), (reports / "index.html").exists())
+    return digest(runs, _files(reports / label), (reports / "index.html").exists())
 
 
 def version() -> list[object]:

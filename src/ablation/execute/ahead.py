@@ -59,11 +59,7 @@ def longest_first(plan: Plan, missing: Sequence[Trial]) -> list[Trial]:
 
     The last block then ends with short ones, and hardly a worker waits for another.
     """
-    seconds: dict[str, float] = {}
-    for trial in missing:
-        if trial.config_hash not in seconds:
-            guess = plan.study.task.seconds
-            seconds[trial.config_hash] = guess(trial.arm.config, plan.data_of(trial))
+    seconds = plan.guess_seconds(missing)
     return sorted(missing, key=lambda each: (each.seed, -seconds[each.config_hash]))
 
 

@@ -41,14 +41,17 @@ class Glance:
         """Returns what would be seen if results under earlier hashes were taken as they are."""
         return dataclasses.replace(self, outcomes=tracking.with_kept(self.outcomes, hashes))
 
+    def due(self, plan: Plan) -> tuple[Trial, ...]:
+        """Returns the trials that are due, in the plan's order."""
+        return due_trials(plan, self.planned)
+
     def missing(self, plan: Plan) -> list[Trial]:
         """Returns the due trials that are not done, in the plan's order.
 
         Nothing is judged. Where the mirror is behind its record, some that are due are left out;
         whoever opens the record finds them.
         """
-        due = due_trials(plan, self.planned)
-        return [trial for trial in due if trial.key not in self.outcomes]
+        return [trial for trial in self.due(plan) if trial.key not in self.outcomes]
 
 
 def glance(plan: Plan, places: Places) -> Glance | None:

@@ -78,22 +78,25 @@ class Critical:
         """Solves c(a) = t for t >= 0, by Newton steps in log a between the two pure levels."""
         ends = np.stack([special.stdtr(self.df, -t), special.stdtr(self.example_df, -t)])
         low, high = np.log(np.maximum(np.sort(ends, axis=0), _LEAST_LEVEL))
-        log = np.array(high)
+        log, found, law, at = high, np.array(high), self, np.arange(len(t))
         for _ in range(_STEPS):
             level = np.exp(log)
-            seeds, examples = t_quantile(level, self.df), t_quantile(level, self.example_df)
-            gap = self._mix(seeds, examples) - t
+            seeds, examples = t_quantile(level, law.df), t_quantile(level, law.example_df)
+            gap = law._mix(seeds, examples) - t
             low, high = np.where(gap > 0, log, low), np.where(gap > 0, high, log)
             # The quantile falls by level / density per unit of log a.
-            slope = self._mix(
-                level / _density(seeds, self.df), level / _density(examples, self.example_df)
+            slope = law._mix(
+                level / _density(seeds, law.df), level / _density(examples, law.example_df)
             )
             step = log + gap / slope
             step = np.where((step >= low) & (step <= high), step, (low + high) / 2)
-            moved, log = np.abs(step - log), step
-            if (moved <= _CLOSE * np.abs(log)).all():
+            found[at], moves = step, step != log
+            if (np.abs(step - log) <= _CLOSE * np.abs(step)).all():
                 break
-        return np.asarray(np.exp(log))
+            # What stands still stays so, and need not be computed again.
+            log, low, high, t, at = (each[moves] for each in (step, low, high, t, at))
+            law = Critical(law.df[moves], law.weight[moves], law.example_df[moves])
+        return np.asarray(np.exp(found))
 
 
 def _density(x: Floats, df: Floats) -> Floats:

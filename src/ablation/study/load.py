@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import importlib.util
 import os
@@ -62,8 +63,16 @@ def load(name: str, folder: Path) -> Study:
             f"Name it {path.stem!r}.",
         )
     command = _command(study.name, path, name, folder)
-    own = study.folder if study.run is None else path.parent
-    return dataclasses.replace(study, command=command, folder=own)
+    if study.run is not None:
+        study = dataclasses.replace(study, folder=path.parent)
+    return run_by(command, study)
+
+
+def run_by(command: str, study: Study) -> Study:
+    """Returns a study with the arguments that run it; its arms are not derived anew."""
+    same = copy.copy(study)
+    object.__setattr__(same, "command", command)
+    return same
 
 
 def _command(study: str, path: Path, given: str, folder: Path) -> str:

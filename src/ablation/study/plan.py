@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +69,14 @@ class Plan:
     def data_of(self, trial: Trial) -> Prepared:
         """Returns the data that a trial is trained on."""
         return self.data_by_arm[trial.arm.name]
+
+    def guess_seconds(self, trials: Iterable[Trial]) -> dict[str, float]:
+        """Returns configuration hash to a rough guess of the seconds of one training."""
+        guess, found = self.study.task.seconds, dict[str, float]()
+        for trial in trials:
+            if trial.config_hash not in found:
+                found[trial.config_hash] = guess(trial.arm.config, self.data_of(trial))
+        return found
 
     def label(self, taken: Mapping[str, str]) -> str:
         """Returns the label of the study on its data: ``init_std``, or ``init_std@trec``.

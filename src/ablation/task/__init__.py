@@ -135,7 +135,8 @@ class Made(NamedTuple):
     """Number of its parameters."""
     first_step: str
     """Digest of its initial weights and of the loss and gradients of its first step; two
-    configurations with one digest are trained alike. Empty if unknown."""
+    configurations with one digest are trained alike. Empty if unknown, or if no other of those
+    that were asked for together begins so."""
 
 
 class Notes(NamedTuple):
@@ -194,8 +195,9 @@ class Task:
     table: Callable[[Sequence[Any]], tuple[str, Callable[[], Sequence[Mapping[str, Any]]]]]
     """Returns a digest of the inputs of the task's own table, and a function that computes its
     rows."""
-    made: Callable[[Any, Any], Made] | None = None
-    """Returns what is known of a configuration's model on some data before it is trained."""
+    made: Callable[[Sequence[tuple[Any, Any]]], Sequence[Made]] | None = None
+    """Returns what is known of the model of each configuration on its data, before it is
+    trained."""
     epochs: Callable[[Any], int] | None = None
     """Returns the epoch after which a training only evaluates test, which tuning leaves out; None
     if that is unknown."""

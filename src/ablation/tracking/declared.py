@@ -13,7 +13,7 @@ from ablation.records.declaration import Declaration
 from ablation.task import Prepared
 from ablation.tracking import notes
 from ablation.tracking.home import Home
-from ablation.tracking.tags import DATA, long_in, set_long
+from ablation.tracking.tags import DATA, in_parts, long_in, set_tags
 
 CURRENT = "ablation.declaration"
 """Tag of the parent run: hash of the latest declaration."""
@@ -40,18 +40,16 @@ def declare(
         at: When it was made, in seconds since the epoch; None is now.
     """
     client, hash_ = home.client, declaration.hash
-    tags = client.get_run(home.parent).data.tags
+    tags, wanted = client.get_run(home.parent).data.tags, dict[str, str]()
     if DECLARED + hash_ not in tags:
         date = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(at))
-        first = {"date": date, "runs_seen": seen}
-        client.set_tag(home.parent, DECLARED + hash_, json.dumps(first))
+        wanted[DECLARED + hash_] = json.dumps({"date": date, "runs_seen": seen})
     text = json.dumps({"declaration": declaration.to_json(), "wording": wording})
-    set_long(home, CONTENT + hash_, text)
-    client.set_tag(home.parent, CURRENT, hash_)
-    if tags.get(DATA) != declaration.data:  # the data were changed in place
-        client.set_tag(home.parent, DATA, declaration.data)
+    wanted |= in_parts(CONTENT + hash_, text)
+    wanted |= {CURRENT: hash_, DATA: declaration.data}  # data may have been changed in place
     if notes.NOTE not in tags:  # later replaced by the answer
-        client.set_tag(home.parent, notes.NOTE, notes.text(wording["question"]))
+        wanted[notes.NOTE] = notes.text(wording["question"])
+    set_tags(home, {name: each for name, each in wanted.items() if tags.get(name) != each})
     client.update_run(home.parent, status="RUNNING")
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ablation.tracking.home import Home
-from ablation.tracking.tags import long_in, set_long
+from ablation.tracking.tags import in_parts, long_in, set_long, set_tags
 
 ABOUT = "ablation.about"
 """Tag of the parent run, in parts: what the task says of the data, JSON."""
@@ -53,8 +53,7 @@ def keep_numerics(home: Home, rows: Sequence[Mapping[str, Any]], *, of: str) -> 
         of: Digest of the table's inputs; empty if the study does not ask for it.
     """
     columns = {name: [row[name] for row in rows] for name in (rows[0] if rows else ())}
-    set_long(home, NUMERICS, json.dumps(columns))
-    home.client.set_tag(home.parent, f"{NUMERICS}.of", of)
+    set_tags(home, in_parts(NUMERICS, json.dumps(columns)) | {f"{NUMERICS}.of": of})
 
 
 def numerics_of(home: Home) -> str:

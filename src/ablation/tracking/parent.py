@@ -37,7 +37,7 @@ def publish(home: Home, rows: Sequence[Mapping[Any, Any]], note: str, folder: Pa
         note: Markdown: paragraphs, of which the second is the answer.
         folder: Folder of the report.
     """
-    from mlflow.entities import Metric
+    from mlflow.entities import Metric, RunTag
     from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
     run = home.client.get_run(home.parent)
@@ -45,8 +45,7 @@ def publish(home: Home, rows: Sequence[Mapping[Any, Any]], note: str, folder: Pa
     changed = changes(run.data.metrics, aggregates(rows))
     # MLflow deletes no points, but of several at step 0 it shows the newest.
     points = [Metric(name, value, now, 0) for name, value in changed.items()]
-    home.client.log_batch(home.parent, metrics=points)
-    home.client.set_tag(home.parent, NOTE, note)
+    home.client.log_batch(home.parent, metrics=points, tags=[RunTag(NOTE, note)])
     landing.tell(home, note)
     repository = get_artifact_repository(
         run.info.artifact_uri, tracking_uri=home.client.tracking_uri

@@ -16,6 +16,8 @@ LABEL = "ablation.study"
 DATA = "ablation.data"
 TAG_LENGTH = 5000
 """Characters per part; MLflow stores up to 8,000 per tag."""
+PER_REQUEST = 16
+"""Tags per request: MLflow takes 1 MB, and JSON writes a character with up to 12 bytes."""
 
 
 @functools.cache
@@ -32,14 +34,26 @@ def source() -> dict[str, str]:
     }
 
 
-def set_long(home: Home, name: str, text: str) -> None:
-    """Sets a tag in parts; the number of parts, which makes it whole, is set last."""
+def set_tags(home: Home, tags: Mapping[str, str]) -> None:
+    """Sets tags of the parent run in their order, in as few requests as MLflow takes."""
+    from mlflow.entities import RunTag
+
+    given = [RunTag(*each) for each in tags.items()]
+    for start in range(0, len(given), PER_REQUEST):
+        home.client.log_batch(home.parent, tags=given[start : start + PER_REQUEST])
+
+
+def in_parts(name: str, text: str) -> dict[str, str]:
+    """Returns the tags that hold a text, last the number of its parts, which makes it whole."""
     parts = [text[i : i + TAG_LENGTH] for i in range(0, len(text), TAG_LENGTH)]
-    for place, part in enumerate(parts):
-        home.client.set_tag(home.parent, f"{name}.{place}", part)
-    home.client.set_tag(home.parent, name, str(len(parts)))
+    return {f"{name}.{place}": part for place, part in enumerate(parts)} | {name: str(len(parts))}
+
+
+def set_long(home: Home, name: str, text: str) -> None:
+    """Sets the tags that hold a text."""
+    set_tags(home, in_parts(name, text))
 
 
 def long_in(tags: Mapping[str, str], name: str) -> str:
-    """Returns the text that :func:`set_long` wrote."""
+    """Returns the text that :func:`in_parts` took apart."""
     return "".join(tags[f"{name}.{place}"] for place in range(int(tags[name])))

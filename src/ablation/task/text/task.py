@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+from collections import Counter
 from collections.abc import Callable, Generator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ from ablation.task import (
 )
 from ablation.task.sources import content_of, source_of, sources_of
 from ablation.task.text.config import RunConfig
-from ablation.task.text.data import Encoded, prepare, read_vectors
+from ablation.task.text.data import Encoded, Split, prepare, read_vectors
 from ablation.task.text.metrics import SCORES
 from ablation.task.text.shown import about, describe_tests
 
@@ -188,25 +189,51 @@ def resolve_device(name: str) -> str:
 def seconds(config: RunConfig, data: Encoded) -> float:
     """Returns a rough guess of the seconds of one training, used until a run has been timed."""
     step, token = SECONDS.get(config.model.encoder, OTHER_SECONDS)
-    train = data.split("train")
-    steps = len(train.labels) / config.train.batch_size
+    steps = data.rows["train"] / config.train.batch_size
     width = config.model.hidden_size / 128
-    return config.train.epochs * (steps * step + len(train.tokens) * token * width)
+    return config.train.epochs * (steps * step + data.tokens("train") * token * width)
 
 
-def made(config: RunConfig, data: Encoded) -> Made:
-    """Returns the number of parameters of a configuration's classifier, and its first step.
+def made(pairs: Sequence[tuple[RunConfig, Encoded]]) -> list[Made]:
+    """Returns the sizes of the classifiers, and the first steps of those that may be alike.
 
     Raises:
-        Refused: If a user-defined class cannot take it.
+        Refused: If a user-defined class cannot take a first step.
     """
+    from ablation.task.text.run import one_thread
+
+    # Two threads wait for each other by spinning: on a busy machine steps on few texts then take
+    # eight times as long.
+    with one_thread():
+        return _made(pairs)
+
+
+def _made(pairs: Sequence[tuple[RunConfig, Encoded]]) -> list[Made]:
+    from ablation.task.text.train import sketch
+
+    train = {data.folder: data for _, data in pairs}
+    splits = {folder: data.split("train") for folder, data in train.items()}
+    if any(_own_names(config) for config, _ in pairs):
+        return [_first_step(config, data, splits[data.folder]) for config, data in pairs]
+    # A first step takes eight times as long, and most arms are unlike each other.
+    drawn = [sketch(config, splits[data.folder], **_sizes(data)) for config, data in pairs]
+    counts = Counter(each.first_step for each in drawn)
+    return [
+        _first_step(config, data, splits[data.folder])
+        if counts[each.first_step] > 1
+        else each._replace(first_step="")
+        for each, (config, data) in zip(drawn, pairs, strict=True)
+    ]
+
+
+def _first_step(config: RunConfig, data: Encoded, train: Split) -> Made:
+    """Returns the number of parameters of a configuration's classifier, and its first step."""
     from ablation.task.text.train import first_step
 
-    sizes = {"vocabulary_size": data.vocabulary_size, "classes": len(data.labels)}
-    names = [name for name in config.model.encoders + config.model.poolings if ":" in name]
     try:
-        return first_step(config, data.split("train"), **sizes)
+        return first_step(config, train, **_sizes(data))
     except Exception as error:
+        names = _own_names(config)
         if isinstance(error, Refused) or not names:
             raise
         said = next(iter(str(error).strip().splitlines()), "")
@@ -214,6 +241,15 @@ def made(config: RunConfig, data: Encoded) -> Made:
             f"{', '.join(names)} cannot be trained: {type(error).__name__}: {said}",
             "One step of the optimizer on the first texts of train must succeed.",
         ) from error
+
+
+def _own_names(config: RunConfig) -> list[str]:
+    """Returns the names of a configuration's user-defined classes."""
+    return [name for name in config.model.encoders + config.model.poolings if ":" in name]
+
+
+def _sizes(data: Encoded) -> dict[str, int]:
+    return {"vocabulary_size": data.vocabulary_size, "classes": len(data.labels)}
 
 
 def fill_table(

@@ -6,6 +6,7 @@ Needs only NumPy, so that a worker opens a corpus in milliseconds.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import json
 from pathlib import Path
@@ -70,6 +71,10 @@ class Encoded:
         fields = (field.name for field in dataclasses.fields(Split))
         return Split(*(np.load(self.folder / f"{name}.{field}.npy", "c") for field in fields))
 
+    def tokens(self, name: str) -> int:
+        """Returns the number of tokens of one split."""
+        return _count_tokens(self.folder, name)
+
     def files(self) -> list[str]:
         """Returns the names of the corpus's files."""
         meta = json.loads((self.folder / META).read_text(encoding="utf-8"))
@@ -101,6 +106,12 @@ class Encoded:
         text = (self.folder / TOKENIZER).read_text(encoding="utf-8")
         vocabulary: dict[str, int] = json.loads(text)["model"]["vocab"]
         return {token: id_ for token, id_ in vocabulary.items() if id_ > UNKNOWN}
+
+
+@functools.lru_cache(maxsize=32)
+def _count_tokens(folder: Path, name: str) -> int:
+    """Returns the number of tokens of a split; the folder's name determines its content."""
+    return len(np.load(folder / f"{name}.tokens.npy", "c"))
 
 
 def save(folder: Path, splits: dict[str, Split], facts: dict[str, Any]) -> None:

@@ -2,7 +2,7 @@
 
 from ablation.task.text.train.batches import Documents, Texts, batches
 from ablation.task.text.train.evaluate import logits_of, scores_of
-from ablation.task.text.train.first import first_step
+from ablation.task.text.train.first import first_step, sketch
 from ablation.task.text.train.loop import train
 from ablation.task.text.train.rehearsal import rehearse
 
@@ -14,5 +14,6 @@ __all__ = [
     "logits_of",
     "rehearse",
     "scores_of",
+    "sketch",
     "train",
 ]

@@ -118,7 +118,7 @@ def test_texts_of_test_that_are_in_train_are_counted(
 ) -> None:
     write(tmp_path / "set" / "test.csv", small | {"text": [t.upper() for t in small["text"]]})
     corpus = opened(write(tmp_path / "set" / "train.csv", small).parent)
-    assert "40 of 40 texts of test (100 %) are in train" in warned(corpus)
+    assert "40 of 40 texts of test (100.0 %) are in train" in warned(corpus)
 
 
 def test_classes_that_differ_by_case_or_space_are_named(

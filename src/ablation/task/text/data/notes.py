@@ -128,7 +128,7 @@ def _overlaps(given: Mapping[str, Rows]) -> Iterator[str]:
             if count:
                 share = count / len(given[one])
                 yield (
-                    f"{count} of {len(given[one])} texts of {one} ({percent(share)}) are in "
+                    f"{count} of {len(given[one])} texts of {one} ({percent(share, 1)}) are in "
                     f"{other}, too: what is learned by heart there counts as right."
                 )
 

@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 from synthetic import declaration
 
 from ablation import tracking
+from ablation.analysis import answer_sentences
 from ablation.cli import guard, pages
 from ablation.errors import Refused
 from ablation.execute import progress_file
@@ -58,8 +59,11 @@ def rows_of(labels: Sequence[str], **others: Any) -> list[dict[str, Any]]:
 
 def content_of(labels: Sequence[str], question: str = "Does it matter?") -> Any:
     declared = declaration(baseline=labels[0])
-    judged = SimpleNamespace(effects=pd.DataFrame(rows_of(labels)), contrasts=None)
-    return SimpleNamespace(judged=judged, declaration=declared, wording={"question": question})
+    judged = SimpleNamespace(effects=pd.DataFrame(rows_of(labels)))
+    said = tuple(answer_sentences(judged.effects, declared))
+    return SimpleNamespace(
+        judged=judged, declaration=declared, wording={"question": question}, answer=said
+    )
 
 
 @given(st.dictionaries(st.sampled_from(["study/arms", "n/b", "mean/a", "other"]), st.floats(0, 2)))

@@ -127,4 +127,4 @@ def test_a_report_tells_the_findings() -> None:
     given = dataclasses.replace(given, record={**given.record, "sizes": sizes})
     (block,) = checks.section(Basis(given))
     assert any("parameters and" in said for said in block.items)  # type: ignore[union-attr]  # a list of points
-    assert any("leaves the baseline's very weights" in said for said in block.items)  # type: ignore[union-attr]  # a list of points
+    assert any("bit for bit what the baseline does" in said for said in block.items)  # type: ignore[union-attr]  # a list of points

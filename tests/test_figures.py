@@ -27,6 +27,7 @@ from ablation.report.parts import drawing_of, interactions, looks, response, sen
 from ablation.report.parts.forest import draw_forest, spans_of
 from ablation.report.parts.interactions import draw_interactions
 from ablation.report.parts.looks import draw_looks
+from ablation.report.parts.others import draw_cost
 from ablation.report.parts.response import draw_response
 from ablation.report.parts.seeds import draw_seeds
 
@@ -59,11 +60,12 @@ def texts(figure: Any) -> list[Any]:
 
 def assert_apart(figure: Any) -> None:
     """No text overlaps another or leaves the figure."""
+    from matplotlib.text import Text
     from matplotlib.transforms import Bbox
 
     boxes = []
     for text in texts(figure):
-        box = text.get_window_extent()
+        box = Text.get_window_extent(text)  # without the line from it to what it names
         assert box.x0 >= -1, text.get_text()
         assert box.x1 <= figure.bbox.width + 1, text.get_text()
         if not text.get_rotation():
@@ -258,15 +260,30 @@ def test_interactions_are_white_inside_the_margin() -> None:
     assert white == [True, False, False, True]
 
 
-def test_each_look_is_drawn_and_named() -> None:
+@pytest.mark.parametrize("narrow", [False, True])
+def test_each_look_is_drawn_and_named(narrow: bool) -> None:
     rows = [
         (arm, look, 1.0, -1.0, 3.0, "INCONCLUSIVE" if look == 5 else "BETTER")
         for arm in ("a", LONG) for look in (5, 8)
     ]  # fmt: skip
     columns = ["arm", "look", "effect", "verdict_low", "verdict_high", "verdict"]
-    figure = draw_looks(pd.DataFrame(rows, columns=columns), AXIS)
+    figure = draw_looks(pd.DataFrame(rows, columns=columns), AXIS, narrow=narrow)
     said = [text.get_text() for text in figure.axes[0].texts]
-    assert said == ["5: INCONCLUSIVE", "8: BETTER"] * 2
+    assert said[:4] == ["5: INCONCLUSIVE", "8: BETTER"] * 2
+    assert_apart(figure)
+
+
+@pytest.mark.parametrize("narrow", [False, True])
+def test_names_of_arms_with_equal_means_and_costs_stay_apart(narrow: bool) -> None:
+    arms = pd.DataFrame(
+        [
+            (f"an arm {place}", 70.0 + place % 2, "BETTER" if place else "", 3.0)
+            for place in range(16)
+        ],
+        columns=["arm", "mean", "verdict", "seconds"],
+    )
+    figure = draw_cost(arms, AXIS, narrow=narrow)
+    assert {text.get_text() for text in figure.axes[0].texts} == set(arms["arm"])
     assert_apart(figure)
 
 
@@ -322,8 +339,8 @@ def test_equal_figures_are_equal_bytes_and_ids_differ_between_figures() -> None:
     pages = [dict(begin_drawing(compose(Basis(given)))) for _ in range(2)]
     assert pages[0] == pages[1]
     assert set(pages[0]) == {
-        "differences", "differences-narrow", "seeds", "curves", "curves-narrow", "probes", "cost",
-        "variance",
+        f"{name}{kind}" for kind in ("", "-narrow")
+        for name in ("differences", "seeds", "curves", "probes", "cost", "variance")
     }  # fmt: skip
     for name, (text, files) in pages[0].items():
         assert text.startswith("<?xml")
@@ -372,11 +389,12 @@ def test_crossed_arms_have_interactions() -> None:
 def test_sensitivity_says_what_other_margins_would() -> None:
     given = content()
     found = sensitivity.find(Basis(given)).verdicts.set_index("arm")
-    assert list(found["verdict"]) == list(given.judged.effects["verdict"].iloc[1:])
     half = judge(given.runs, given.hashes, declaration(margin=0.01)).effects
     double = judge(given.runs, given.hashes, declaration(margin=0.04)).effects
-    assert list(found["half_margin"]) == list(half["verdict"].iloc[1:])
-    assert list(found["double_margin"]) == list(double["verdict"].iloc[1:])
+    judged = {"verdict": given.judged.effects, "half_margin": half, "double_margin": double}
+    for column, effects in judged.items():
+        expected = effects.set_index("arm").loc[found.index, "verdict"]
+        assert list(found[column]) == list(expected)
 
 
 def test_the_plotting_library_loads_little_of_scipy_and_still_has_densities_and_clusters() -> None:

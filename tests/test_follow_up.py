@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -92,13 +94,17 @@ def test_the_follow_up_is_run_once_and_told_in_the_report(
 ) -> None:
     text = tiny_study.read_text()
     tiny_study.write_text(text.replace("seeds=2", "seeds=3, margin=0.05"))
-    name = str(tiny_study)
-    assert "has not ended" in stored.run("run", name, "--follow-up", code=2)
-    said = stored.run("run", name)
-    assert "(ablation run tiny --follow-up)" in said
+    name = "my studies/tiny.py"  # by no name, so that the command must name the path
+    (stored.folder / "my studies").mkdir()
+    tiny_study.rename(stored.folder / name)
+    refused = stored.run("run", name, "--follow-up", code=2)
+    assert "has not ended" in refused
+    assert "ablation run 'my studies/tiny.py'" in refused
+    said = stored.run("run", str(stored.folder / name))
+    (typed,) = re.findall(r"\(ablation (run 'my studies/tiny.py' --follow-up)\)", said)
     small = Proposal(arms=("1.0",), seeds=3)  # the proposed one trains for minutes
     monkeypatch.setattr("ablation.analysis.followup.propose", lambda arms: small)
-    first = stored.run("run", name, "--follow-up")
+    first = stored.run(*shlex.split(typed))
     monkeypatch.setattr("ablation.analysis.followup.propose", lambda arms: None)  # not asked again
     assert " trials · " in first
     report = (stored.folder / "reports/tiny-follow-up/README.md").read_text()
@@ -122,11 +128,14 @@ def test_what_was_decided_is_told_by_fresh_seeds_and_keeps_its_verdict(tmp_path:
     assert list(new) == list(old)
     pd.testing.assert_frame_equal(new.loc[:, :"late"], old.loc[:, :"late"])
     said = answer(new, given.declaration)
-    assert f"{NASTY[0]}: 73.0 %, 3.0 points above base on 6 fresh seeds (2.0 to 5.0)" in said
-    assert f"{NASTY[1]}: 64.0 %, 5.0 points below base on 6 fresh seeds (4.0 to 6.0)" in said
-    assert f"2 points of base: {NASTY[2]} (differences on 6 fresh seeds: 0.4)" in said
+    gain = "3.0 points above the baseline base on 6 fresh seeds (interval 2.0 to 5.0)"
+    loss = "5.0 points below the baseline on 6 fresh seeds (interval 4.0 to 6.0)"
+    assert f"{NASTY[0]}: 73.0 %, {gain}" in said
+    assert f"{NASTY[1]}: 64.0 %, {loss}" in said
+    assert f"2 points of the baseline: {NASTY[2]} (differences on 6 fresh seeds: 0.4)" in said
     turned = with_fresh(given.judged, fresh_frame(-0.003)).effects
-    assert "−0.3 points above base on 6 fresh seeds" in answer(turned, given.declaration)
+    said = answer(turned, given.declaration)
+    assert "−0.3 points above the baseline base on 6 fresh seeds" in said
     sentence = sentences(new, given.declaration)[0]
     assert sentence.count("on 6 fresh seeds 3.0 points (2.0 to 5.0)") == 1
     shown = verdict_table(new, Basis(with_both).scale)

@@ -12,18 +12,23 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from synthetic import arms_named, content, declaration
 
+from ablation.analysis import sentences
+from ablation.analysis.words import between
 from ablation.records.declaration import Look
+from ablation.records.metric import METRICS
 from ablation.report import Basis, brief, compose, note
+from ablation.report.numbers import Scale
 from ablation.report.parts import verdicts
 from ablation.report.render import html, latex, markdown
 
 MARGIN = 2.0
 """Points."""
-SHOWN = 0.00500001
-"""What rounding to two digits may move an end by."""
+SHOWN = 1e-5
+"""What rounding may move an end by, which is told with more digits near 0 and the margin."""
 ROW = re.compile(
     r"(arm\d).*?(BETTER|WORSE|EQUIVALENT|INCONCLUSIVE).*?([+−-][\d.]+) to ([+−-][\d.]+)"
 )
+SENTENCE = re.compile(r"(arm\d): (\w+).*?\(([−\d.]+) to ([−\d.]+),")
 
 families = st.builds(
     lambda seed, arms, seeds, noise, shift: (seed, arms, seeds, noise, shift),
@@ -73,6 +78,12 @@ def told(basis: Basis) -> Iterator[tuple[str, str, str, float, float]]:
                 seen.add(match[1])
                 low, high = (float(end.replace("−", "-")) for end in match.groups()[2:])
                 yield place, match[1], match[2], low, high
+    for said in sentences(basis.shown, basis.declaration):
+        match = re.match(SENTENCE, said)
+        assert match, said
+        low, high = (float(end.replace("−", "-")) for end in match.groups()[2:])
+        ends = (-high, -low) if match[2] == "WORSE" else (low, high)
+        yield "sentence", match[1], match[2], *ends
     (figure,) = (block for section in page.sections for block in section.blocks
                  if getattr(block, "name", "") == "differences")  # fmt: skip
     arms = basis.shown.iloc[1:].reset_index(drop=True)
@@ -82,6 +93,18 @@ def told(basis: Basis) -> Iterator[tuple[str, str, str, float, float]]:
                 low, high = line.get_xdata()
                 row = arms.loc[int(line.get_ydata()[0])]
                 yield "figure", row["arm"], row["verdict"], low, high
+
+
+@given(st.sampled_from([0.0, 0.02, -0.02]), st.floats(1e-6, 1e-3), st.sampled_from([1, -1]))
+def test_an_end_is_shown_on_its_side_of_zero_and_of_the_margin(
+    edge: float, off: float, side: int
+) -> None:
+    metric, end = METRICS["accuracy"], edge + side * off
+    sentence = between(end, 0.5, metric, 0.02)
+    cell = Scale(metric, 0.02).interval(end, 0.5).text
+    for shown in (sentence, cell):
+        value = float(shown.partition(" to ")[0].replace("−", "-"))
+        assert np.sign(round(value - 100 * edge, 9)) == side, shown
 
 
 @settings(
@@ -108,4 +131,4 @@ def test_what_is_told_and_drawn_agrees_with_its_verdict(
             assert low < SHOWN, (place, arm)
             assert high > -SHOWN, (place, arm)
             assert max(-low, high) > MARGIN - SHOWN, (place, arm)
-    assert places == {"html", "markdown", "latex", "terminal", "note", "figure"}
+    assert places == {"html", "markdown", "latex", "terminal", "note", "sentence", "figure"}

@@ -144,7 +144,7 @@ def test_the_table_of_studies_tells_the_answers_of_the_samples(tmp_path: Path) -
         build(content(), tmp_path / "docs/samples")
         index(tmp_path / "docs/samples")
     block = readme.block(tmp_path)
-    assert "5.9 points below base" in block
+    assert "5.9 points below the baseline (" in block
     assert "docs/samples/figures/overview.png" in block
     assert (tmp_path / "docs/samples/s/README.md").exists()
 

@@ -16,6 +16,7 @@ from ablation.records.declaration import Look
 from ablation.report import Basis, compose
 from ablation.report.content import read
 from ablation.report.parts import others, probes, response, verdicts
+from ablation.report.render import markdown
 
 
 def verdicts_of(frame: pd.DataFrame, declared: dict[str, Any]) -> dict[str, str]:
@@ -29,12 +30,16 @@ def test_verdicts_and_their_words() -> None:
     assert list(found["verdict"]) == ["", "BETTER", "WORSE", "EQUIVALENT", "INCONCLUSIVE"]
     said = answer(found, declared)
     assert said.startswith("It matters, on this test split. Take ")
-    for place, advice, side in ((0, "Take", "above"), (1, "Avoid", "below")):
+    for place, advice, side in (
+        (0, "Take", "above the baseline base"),
+        (1, "Avoid", "below the baseline"),
+    ):
         mean, points = (100 * abs(found[of].iloc[1 + place]) for of in ("mean", "effect"))
-        assert f"{advice} {NASTY[place]}: {mean:.1f} %, {points:.1f} points {side} base (" in said
-    assert f"Within 2 points of base: {NASTY[2]}." in said
-    assert f"Not known yet: {NASTY[3]}; " in said
-    assert said.endswith(" would decide it with 80 % (ablation run s --follow-up).")
+        size = f"{mean:.1f} %, {points:.1f} points {side} (interval "
+        assert f"{advice} {NASTY[place]}: {size}" in said
+    assert f"Within 2 points of the baseline: {NASTY[2]}." in said
+    assert f"Undecided: {NASTY[3]}; " in said
+    assert said.endswith(" would decide it with 80 % probability (ablation run s --follow-up).")
     assert len(sentences(found, declared)) == 4
 
 
@@ -60,7 +65,7 @@ def test_sentences_keep_names_and_margins_as_they_are() -> None:
     declared = declaration(margin=0.0125, arms=arms)
     found = judge(frame, hashes(frame), declared).effects
     said = answer(found, declared)
-    assert "Within 1.25 points of base: -1e4." in said
+    assert "Within 1.25 points of the baseline: -1e4." in said
     assert sentences(found, declared)[0].startswith("pre-norm: BETTER")
 
 
@@ -143,7 +148,7 @@ def test_equal_hashes_on_every_seed_are_identity(kind: str) -> None:
     found = judge(frame, left, declaration()).effects.set_index("arm")
     assert found.loc[NASTY[3], "verdict"] == "IDENTICAL"
     assert found.loc[NASTY[3], "may_differ95"] == pytest.approx(1 - 0.05 ** (1 / 8))
-    assert "Identical to base, bit for bit on all 8 seeds" in answer(
+    assert "Identical to the baseline, bit for bit on all 8 seeds" in answer(
         found.reset_index(), declaration()
     )
     left.loc[(left["arm"] == NASTY[3]) & (left["seed"] == 2), kind] = "another"
@@ -192,3 +197,21 @@ def test_an_answer_about_a_search_says_what_the_best_configuration_is() -> None:
     said = answer(kept.judged.effects, kept.declaration)
     changed = "pooling logsumexp, init_std 0, bias_init none and learning_rate 0.00649"
     assert f". Of these, best 1 is the baseline with {changed}." in said
+
+
+def test_an_arm_that_failed_in_all_runs_has_no_size_anywhere() -> None:
+    """Its runs count as chance, which decides the verdict and is the size of nothing."""
+    frame = runs()
+    failing = frame["arm"] == NASTY[1]
+    frame.loc[failing, ["value", "status", "reason"]] = [np.nan, "FAILED", "nan_loss"]
+    basis = Basis(content(frame, declaration=declaration(looks=(Look(5, 0.02), Look(8, 0.03)))))
+    effects = basis.effects.set_index("arm")
+    assert effects.loc[NASTY[1], "verdict"] == "WORSE"
+    size = 100 * abs(effects.loc[NASTY[1], "effect"])
+    assert f"{NASTY[1]}: WORSE: failed in all 5 runs" in " ".join(
+        sentences(basis.shown, basis.declaration)
+    )
+    page = markdown.render(compose(basis))
+    assert "failed in all 5 runs" in page
+    assert f"{size:.1f}" not in page
+    assert f"{size:.2f}" not in page

@@ -382,7 +382,7 @@ def test_a_frame_of_several_data_sets_is_judged_in_python_as_by_the_command(
 
 def test_no_study_is_named_that_could_be_run_where_the_results_are_a_tables() -> None:
     found = Loaded(judged(small(), margin=0.004))
-    assert "fresh seeds would decide it with 80 %" in found.answer
+    assert "fresh seeds would decide it with 80 % probability" in found.answer
     assert "ablation run" not in found.answer
 
 

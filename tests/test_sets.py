@@ -148,7 +148,8 @@ def test_the_page_shows_each_verdict_as_its_own_report_does(five: Path) -> None:
             whole = f"{effect} ({ends})".replace("-", "−").replace(" to ", "\xa0to\xa0")
             assert whole in page
             assert f"{effect} (" in text
-            assert escape(effect) in tex
+            word, size = effect.split()
+            assert f"{word.lower()} & {escape(size)}" in tex
         assert f'href="../s@{SETS.index(name)}/index.html"' in page
     assert "<script>alert" not in page + text
     assert len(list((folder / "figures").glob("arm-*.svg"))) == len(ARMS) - 1

@@ -630,6 +630,16 @@ def test_a_store_option_wins_over_both_variables(
     assert (project.folder / "b.db").exists()
 
 
+def test_a_storage_that_is_refused_leaves_no_reports_behind(
+    project: Project, tiny_study: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ABLATION_STORAGE", "mysql+nonesuch://127.0.0.1/db")
+    asked = ("run", str(tiny_study), "--reports", "new/reports")
+    assert "its driver is not installed" in project.run(*asked, code=2)
+    left = {path.name for path in project.folder.iterdir()}
+    assert left <= {".ablation", ".cache"}  # locks, and the data as they were prepared
+
+
 def test_a_second_conductor_is_refused(project: Project, tiny_study: Path) -> None:
     begun = project.folder / ".ablation/progress/tiny/of-the-first-0.jsonl"
     begun.parent.mkdir(parents=True)

@@ -47,7 +47,8 @@ def test_every_ground_has_its_sentence(ground: str) -> None:
         (
             "IDENTICAL",
             {"verdict": "IDENTICAL"},
-            "identical to the baseline on all 8 seeds; it may still differ on up to 31% of seeds",
+            "the same as the baseline, bit for bit, on all 8 seeds; it may still differ on up to "
+            "31 % of seeds",
         ),
         (
             "CONTRADICTED",
@@ -65,7 +66,7 @@ def test_every_ground_has_its_sentence(ground: str) -> None:
             "WITHIN_MARGIN",
             {"verdict": "EQUIVALENT", "p_difference": 0.01},
             "within the margin (adjusted p 0.3; statistically better, but below the margin); "
-            "failure rate up to 47%",
+            "failure rate up to 47 %",
         ),
         ("ABOVE", {"verdict": "BETTER"}, "better by 0.0123 (adjusted p 0.2)"),
         (
@@ -93,7 +94,7 @@ def test_every_ground_has_its_sentence(ground: str) -> None:
             "UNDECIDED",
             {"seeds_likely": 14.0},
             "neither a difference (adjusted p 0.2) nor equivalence (0.3) is shown at alpha 0.05; "
-            "a follow-up of 14 seeds would decide it with 80 %",
+            "a follow-up of 14 seeds would decide it with 80 % probability",
         ),
         (
             "FAILURES_OBJECT",

@@ -46,9 +46,7 @@ class Loaded:
     @property
     def answer(self) -> str:
         """The study's answer as one sentence."""
-        from ablation.analysis import answer
-
-        return answer(self.effects, self.content.declaration, self.content.judged.contrasts)
+        return " ".join(self.content.answer)
 
     @cached_property
     def basis(self) -> Basis:

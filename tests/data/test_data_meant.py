@@ -92,7 +92,7 @@ def test_three_lines_say_what_was_read(
         "Rows of set: train 28 (train.csv), validation 4 (taken from train), test 8 (taken from "
         "train).",
         "Rows by class (train, validation, test): 'warm' 14/2/4, 'cold' 14/2/4.",
-        "Script: Latin (100% of the letters); tokens are words, 6.2% of those in test are "
+        "Script: Latin (100 % of the letters); tokens are words, 6.2 % of those in test are "
         "unknown.",
     )
 
@@ -118,7 +118,7 @@ def test_texts_of_test_that_are_in_train_are_counted(
 ) -> None:
     write(tmp_path / "set" / "test.csv", small | {"text": [t.upper() for t in small["text"]]})
     corpus = opened(write(tmp_path / "set" / "train.csv", small).parent)
-    assert "40 of 40 texts of test (100%) are in train" in warned(corpus)
+    assert "40 of 40 texts of test (100 %) are in train" in warned(corpus)
 
 
 def test_classes_that_differ_by_case_or_space_are_named(
@@ -156,7 +156,7 @@ def test_a_rare_class_is_named(tmp_path: Path, write: Write, opened: Open) -> No
     )
     write(tmp_path / "set" / "validation.csv", {"text": ["d"] * 9, "label": ["warm"] * 9})
     corpus = opened(write(tmp_path / "set" / "train.csv", columns).parent)
-    assert "1 of 3 classes have less than 1% of the 301 rows of train each: 'wet' (1)." in warned(
+    assert "1 of 3 classes have less than 1 % of the 301 rows of train each: 'wet' (1)." in warned(
         corpus
     )
 

@@ -8,17 +8,19 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain, repeat
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from ablation import stats
 from ablation.analysis.contrasts import decided
 from ablation.analysis.followup import propose
 from ablation.analysis.response import levels_of
-from ablation.analysis.words import BY_FAILURES, REACHES, amount, exactly, short
+from ablation.analysis.words import BY_FAILURES, REACHES, amount, between, exactly, short
 from ablation.records.declaration import Declaration
-from ablation.records.metric import Metric
+from ablation.records.metric import Metric, percent
 
 ASKED_POWER = 0.8416
 """The standard normal's quantile at 80 %: by so many standard errors an effect must exceed what
@@ -41,7 +43,10 @@ def answer(
 
 
 def answer_sentences(
-    effects: pd.DataFrame, declaration: Declaration, contrasts: pd.DataFrame | None = None
+    effects: pd.DataFrame,
+    declaration: Declaration,
+    contrasts: pd.DataFrame | None = None,
+    command: str | None = None,
 ) -> list[str]:
     """Returns the study's answer in a few short sentences, the answer itself first.
 
@@ -54,6 +59,8 @@ def answer_sentences(
         declaration: Everything the study fixed.
         contrasts: The effects of several factors. A decided interaction is said first, because it
             changes what a main effect means.
+        command: Arguments of ``ablation run`` that run the study, its name if None; empty where no
+            command does.
     """
     arms = effects.iloc[1:]
     if (arms["stage"] == "exploratory").all():
@@ -62,14 +69,15 @@ def answer_sentences(
     where += "" if declaration.paired else ", unpaired"
     if declaration.searched is not None and declaration.searched.kind == "once":
         where += ", conditional on the tuned hyperparameters"
+    baseline = chain([_baseline(declaration)], repeat("the baseline"))  # its name is told once
     said = [
         *([] if contrasts is None else _together(contrasts, declaration.measure)),
         _matters(arms, declaration, where),
-        *_take(arms, declaration),
+        *_take(arms, declaration, baseline),
         *_found(arms, declaration),
-        *_avoid(arms, declaration),
-        *_same(arms, declaration),
-        *_open(arms, declaration),
+        *_avoid(arms, declaration, baseline),
+        *_same(arms, declaration, baseline),
+        *_open(arms, declaration, declaration.name if command is None else command),
     ]
     return [f"{each}." for each in said]
 
@@ -118,15 +126,15 @@ def _would_have_shown(arms: pd.DataFrame, metric: Metric) -> str:
     least = (half + ASKED_POWER * rows["standard_error"]).max()
     if not math.isfinite(least):
         return ""
-    return f": a difference of {amount(least, metric)} would have been found with 80 %"
+    return f": a difference of {amount(least, metric)} would have been found with 80 % probability"
 
 
-def _take(arms: pd.DataFrame, declaration: Declaration) -> Iterator[str]:
+def _take(arms: pd.DataFrame, declaration: Declaration, baseline: Iterator[str]) -> Iterator[str]:
     better = arms[(arms["verdict"] == "BETTER") & ~arms["ground"].isin(BY_FAILURES)]
     if len(better):
-        yield f"Take {'; '.join(_clauses(better, declaration))}"
+        yield f"Take {'; '.join(_clauses(better, declaration, baseline))}"
     elif (arms["verdict"] == "WORSE").any():
-        yield f"Keep {_baseline(declaration)}"
+        yield f"Keep {next(baseline)}"
     for row in arms[(arms["verdict"] == "BETTER") & arms["ground"].isin(BY_FAILURES)].to_dict(
         "records"
     ):
@@ -149,10 +157,10 @@ def _found(arms: pd.DataFrame, declaration: Declaration) -> Iterator[str]:
     yield f"Of these, {best} is the baseline with {_join(other)}"
 
 
-def _avoid(arms: pd.DataFrame, declaration: Declaration) -> Iterator[str]:
+def _avoid(arms: pd.DataFrame, declaration: Declaration, baseline: Iterator[str]) -> Iterator[str]:
     worse = arms[arms["verdict"] == "WORSE"]
     failing = worse["ground"].isin(BY_FAILURES) | (worse["failed"] == worse["n"])
-    clauses = _clauses(worse[~failing], declaration) if (~failing).any() else []
+    clauses = _clauses(worse[~failing], declaration, baseline) if (~failing).any() else []
     clauses += [f"{row['arm']}: {_failed(row)}" for row in worse[failing].to_dict("records")]
     if clauses:
         yield f"Avoid {'; '.join(clauses)}"
@@ -168,7 +176,7 @@ def _failed(row: Mapping[Any, Any]) -> str:
     )
 
 
-def _same(arms: pd.DataFrame, declaration: Declaration) -> Iterator[str]:
+def _same(arms: pd.DataFrame, declaration: Declaration, baseline: Iterator[str]) -> Iterator[str]:
     rows = arms[arms["verdict"] == "EQUIVALENT"]
     if len(rows):
         assert declaration.margin is not None  # or no arm would be equivalent
@@ -177,22 +185,25 @@ def _same(arms: pd.DataFrame, declaration: Declaration) -> Iterator[str]:
         seen = ""
         if of := told["of"].iloc[0]:
             seen = f" (differences{of}: {_range(told['effect'], declaration.measure)})"
-        yield f"Within {margin} of {_baseline(declaration)}: {_named(rows, declaration)}{seen}"
+        yield f"Within {margin} of {next(baseline)}: {_named(rows, declaration)}{seen}"
     same = arms[arms["verdict"] == "IDENTICAL"]
-    for (n, bound), rows in same.groupby(["n", "may_differ95"], sort=False):
+    for n, rows in same.groupby("n", sort=False):
+        bound = percent(rows["may_differ95"].iloc[0])  # which follows from n
         yield (
-            f"Identical to {_baseline(declaration)}, bit for bit on all {n} seeds (up to "
-            f"{bound:.0%} of other seeds may differ): {_named(rows, declaration)}"
+            f"Identical to {next(baseline)}, bit for bit on all {n} seeds (up to "
+            f"{bound} of other seeds may differ): {_named(rows, declaration)}"
         )
 
 
 def _baseline(declaration: Declaration) -> str:
-    """Returns the baseline's name; one that reads as a number is said to be the baseline."""
+    """Returns the baseline with its name, in quotes where those of the arms are."""
     name = declaration.baseline
-    return f"the baseline {name}" if re.match(r"[-+]?\.?\d", name) else name
+    if name.lower() == "baseline":
+        return "the baseline"
+    return f"the baseline “{name}”" if _is_prose(declaration) else f"the baseline {name}"
 
 
-def _clauses(rows: pd.DataFrame, declaration: Declaration) -> list[str]:
+def _clauses(rows: pd.DataFrame, declaration: Declaration, baseline: Iterator[str]) -> list[str]:
     """Returns a clause about the arms of one verdict for each reach.
 
     Sizes are those of fresh seeds where all arms of a clause have them.
@@ -201,16 +212,16 @@ def _clauses(rows: pd.DataFrame, declaration: Declaration) -> list[str]:
     first, *further = [group for group in groups if len(group)]
     metric = declaration.measure
     unit = f" {metric.unit}".rstrip()
-    side = f"{'above' if first['sign'].iloc[0] > 0 else 'below'} {_baseline(declaration)}"
+    side = f"{'above' if first['sign'].iloc[0] > 0 else 'below'} {next(baseline)}"
     said = f"{_named(first, declaration)}: {_levels(first, metric)}, {_sizes(first, metric)}{unit}"
     reach = REACHES[first["reach"].iloc[0]]
     if reach and declaration.margin is not None:
         reach = f"{reach} of {exactly(declaration.margin, metric)}"
     return [
-        f"{said} {side}{_interval(first, metric)}{reach}",
+        f"{said} {side}{_interval(first, declaration)}{reach}",
         *(
-            f"{_named(group, declaration)} by {_sizes(group, metric)}{_interval(group, metric)}"
-            f"{REACHES[group['reach'].iloc[0]]}"
+            f"{_named(group, declaration)} by {_sizes(group, metric)}"
+            f"{_interval(group, declaration)}{REACHES[group['reach'].iloc[0]]}"
             for group in further
         ),
     ]
@@ -236,13 +247,14 @@ def _sizes(rows: pd.DataFrame, metric: Metric) -> str:
     return _range(rows["sign"] * rows["effect"], metric)
 
 
-def _interval(rows: pd.DataFrame, metric: Metric) -> str:
+def _interval(rows: pd.DataFrame, declaration: Declaration) -> str:
     """Returns the least interval of sizes that holds those of all rows, in brackets."""
     ends = rows["sign"].iloc[0] * rows[["verdict_low", "verdict_high"]].to_numpy()
     if np.isnan(ends).any():
         return str(rows["of"].iloc[0])
-    low, high = (amount(float(end), metric, unit=False) for end in (ends.min(), ends.max()))
-    return f"{rows['of'].iloc[0]} ({low} to {high})"
+    low, high = float(ends.min()), float(ends.max())
+    told = between(low, high, declaration.measure, declaration.margin)
+    return f"{rows['of'].iloc[0]} (interval {told})"
 
 
 def _range(values: pd.Series[float], metric: Metric) -> str:
@@ -257,14 +269,17 @@ def _named(rows: pd.DataFrame, declaration: Declaration) -> str:
         return _join(_spans(list(rows["arm"]), levels))
     by_size = rows.sort_values("effect", key=np.abs, ascending=False, kind="stable")
     names = list(by_size["arm"])
-    # "Take bias, nothing and query" would read as prose.
-    if any(
-        PROSE.fullmatch(arm.name) for arm in declaration.arms if arm.name != declaration.baseline
-    ):
+    if _is_prose(declaration):
         names = [f"“{name}”" for name in names]
     if len(names) <= MOST_NAMED:
         return _join(names)
     return _join([*names[: MOST_NAMED - 1], f"{len(names) - MOST_NAMED + 1} more"])
+
+
+def _is_prose(declaration: Declaration) -> bool:
+    """Returns whether names need quotes: "Take bias, nothing and query" would read as prose."""
+    others = (arm.name for arm in declaration.arms if arm.name != declaration.baseline)
+    return any(PROSE.fullmatch(name) for name in others)
 
 
 def _spans(names: Sequence[str], levels: Mapping[str, float]) -> list[str]:
@@ -289,7 +304,7 @@ def _span(run: Sequence[str], order: Sequence[str]) -> str:
     return f"everything from {run[0]}" if run[-1] == order[-1] else f"{run[0]} to {run[-1]}"
 
 
-def _open(arms: pd.DataFrame, declaration: Declaration) -> Iterator[str]:
+def _open(arms: pd.DataFrame, declaration: Declaration, command: str) -> Iterator[str]:
     """Yields the undecided arms, and what would decide them."""
     rows = arms[arms["verdict"] == "INCONCLUSIVE"]
     if not len(rows):
@@ -300,14 +315,14 @@ def _open(arms: pd.DataFrame, declaration: Declaration) -> Iterator[str]:
         same = rows[[step == each for each in steps]]
         said = step or _seeds(same["seeds_likely"])
         clauses.append(f"{_named(same, declaration)}{said}")
-    yield f"Not known yet: {'; '.join(clauses)}{_command(arms, declaration)}"
+    yield f"Undecided: {'; '.join(clauses)}{_follow_up(arms, declaration, command)}"
 
 
-def _command(arms: pd.DataFrame, declaration: Declaration) -> str:
+def _follow_up(arms: pd.DataFrame, declaration: Declaration, command: str) -> str:
     """Returns the command that runs the follow-up study, where there is one to run."""
-    if declaration.first_seed or declaration.table or propose(arms) is None:
+    if not command or declaration.first_seed or declaration.table or propose(arms) is None:
         return ""
-    return f" (ablation run {declaration.name} --follow-up)"
+    return f" (ablation run {command} --follow-up)"
 
 
 def _next(row: Mapping[Any, Any]) -> str:
@@ -316,20 +331,25 @@ def _next(row: Mapping[Any, Any]) -> str:
         return ", whose next look is to come"
     if row["needs_examples"]:
         return ", which takes a larger test split and not more seeds"
-    return "" if math.isfinite(row["seeds_likely"]) else f" ({row['reason']})"
+    if math.isinf(row["seeds_likely"]):
+        few = f"for which {stats.MOST_SEEDS} fresh seeds are too few"
+        return f", {few}: widen the margin or cut the noise"
+    return f" ({row['reason']})" if math.isnan(row["seeds_likely"]) else ""
 
 
 def _seeds(likely: pd.Series[float]) -> str:
     """Returns how many fresh seeds would decide one arm, or each of several.
 
     >>> _seeds(pd.Series([5.0, 31.0]))
-    '; 5 to 31 fresh seeds would decide each with 80 %'
+    '; 5 to 31 fresh seeds would decide each with 80 % probability'
     """
     least, most = int(likely.min()), int(likely.max())
     count = SPELT[most] if most < len(SPELT) else str(most)
     told = count if least == most else f"{least} to {most}"
     which = "it" if len(likely) == 1 else "each"
-    return f"; {told} fresh seed{'' if most == 1 else 's'} would decide {which} with 80 %"
+    return (
+        f"; {told} fresh seed{'' if most == 1 else 's'} would decide {which} with 80 % probability"
+    )
 
 
 def _join(words: Sequence[str]) -> str:

@@ -14,6 +14,7 @@ import pandas as pd
 from ablation import stats
 from ablation.analysis.words import amount
 from ablation.records.declaration import Declaration
+from ablation.records.metric import percent
 
 LARGER = 1.1
 """Ratio of two models' numbers of parameters from which they are told."""
@@ -97,8 +98,8 @@ def _seeds(facts: Facts) -> Iterator[str]:
     )
     if power < POWER:
         yield (
-            f"{given.most_seeds} seeds find a difference of the margin with {float(power):.0%} "
-            f"among {len(given.arms) - 1} comparisons."
+            f"{given.most_seeds} seeds find a difference of the margin with "
+            f"{percent(float(power))} probability, among {len(given.arms) - 1} comparisons."
         )
 
 
@@ -106,8 +107,8 @@ def _margin(facts: Facts) -> Iterator[str]:
     given, noise = facts.declaration, facts.noise
     if given.margin is not None and noise is not None and given.margin < QUARTER * noise:
         yield (
-            f"it is below a quarter of the noise of a run, {amount(noise, given.measure)}: hardly "
-            "any number of seeds would decide."
+            f"the margin is below a quarter of the noise of a run, "
+            f"{amount(noise, given.measure)}: hardly any number of seeds would decide."
         )
 
 
@@ -118,17 +119,27 @@ def _same(facts: Facts) -> Iterator[str]:
     for step, arms in alike.items():
         if step and len(arms) > 1:
             yield (
-                f"{', '.join(arms[:-1])} and {arms[-1]} begin alike, with the same weights, loss "
-                "and gradients: what they differ in may change nothing."
+                f"{_join(arms)} begin alike, with the same weights, loss and gradients: "
+                "what they differ in may change nothing."
             )
-    for row in _rows(facts):
-        if row["verdict"] == "IDENTICAL":
-            yield f"{row['arm']} leaves the baseline's very weights: the level changes nothing."
-        elif row.get("n", 0) > 1 and row.get("ties") == row["n"]:
+    rows = list(_rows(facts))
+    if same := [row["arm"] for row in rows if row["verdict"] == "IDENTICAL"]:
+        does, levels = (
+            ("does", "its level changes") if len(same) == 1 else ("do", "their levels change")
+        )
+        yield f"{_join(same)} {does} bit for bit what the baseline does: {levels} nothing."
+    for row in rows:
+        tied = row.get("n", 0) > 1 and row.get("ties") == row["n"]
+        if tied and row["verdict"] != "IDENTICAL":
             yield (
-                f"{row['arm']} has the baseline's value on each of {row['n']} seeds: does the "
-                "level change anything?"
+                f"{row['arm']} has the value of the baseline on each of {row['n']} seeds: does "
+                "its level change anything?"
             )
+
+
+def _join(names: Sequence[str]) -> str:
+    *head, last = names
+    return f"{', '.join(head)} and {last}" if head else last
 
 
 def _simpler(facts: Facts) -> Iterator[str]:
@@ -138,7 +149,10 @@ def _simpler(facts: Facts) -> Iterator[str]:
         for path, simple in SIMPLER.items():
             arm, base = values[row["arm"]].get(path), values[given.baseline].get(path)
             if arm == simple != base and row["verdict"] == "BETTER":
-                yield f"{row['arm']} beats {given.baseline}, and is simpler: is it the baseline?"
+                yield (
+                    f"{row['arm']} beats {given.baseline}, and is simpler: should it be the "
+                    "baseline?"
+                )
 
 
 def _rows(facts: Facts) -> Iterator[Mapping[str, Any]]:

@@ -10,7 +10,7 @@ from ablation.analysis.checks import Facts, findings
 from ablation.analysis.contrasts import FAMILIES, families_of
 from ablation.analysis.words import amount
 from ablation.records.declaration import Declaration
-from ablation.records.metric import METRICS
+from ablation.records.metric import METRICS, percent
 from ablation.study.plan import Plan
 from ablation.study.spec import Study
 
@@ -71,9 +71,9 @@ def planning(
     )
     return (
         f"With a margin of {amount(study.margin, metric)} and a noise of {amount(noise, metric)} "
-        f"a run ({basis}), by {looks[-1]} seeds: EQUIVALENT with {row.equivalent:.0%} where "
-        f"nothing differs; BETTER with {row.better[0]:.0%} for an effect of the margin and "
-        f"{row.better[1]:.0%} for twice that."
+        f"a run ({basis}), by {looks[-1]} seeds: EQUIVALENT with {percent(row.equivalent)} where "
+        f"nothing differs; BETTER with {percent(row.better[0])} for an effect of the margin and "
+        f"{percent(row.better[1])} for twice that."
         f"{'' if examples is None else _split(study, examples, deviation)}"
     )
 
@@ -101,9 +101,8 @@ def factor_rows(study: Study, declaration: Declaration, baseline: Sequence[float
                 noise=max(noise, 1e-9) * math.sqrt(float((row**2).sum())),
                 comparisons=len(names),
             )
-            line += (
-                f": one of the margin is found with {float(power):.0%} on {study.most_seeds} seeds"
-            )
+            found = percent(float(power))
+            line += f": one of the margin is found with {found} on {study.most_seeds} seeds"
         said.append(f"{line}.")
         said += [
             f"Aliased: {row['name']} = {row['also'].replace('; ', ' = ')}."

@@ -13,7 +13,7 @@ import pandas as pd
 
 from ablation import stats
 from ablation.records.declaration import Declaration
-from ablation.records.metric import Metric
+from ablation.records.metric import Metric, percent, telling_digits
 
 MOST_NAMED = 6
 """Most arms that a sentence names; for more it gives their number and the largest effect."""
@@ -55,39 +55,45 @@ def scope_note(effects: pd.DataFrame, declaration: Declaration) -> str:
     )
 
 
-def _interval(row: Mapping[Any, Any], metric: Metric, *, of_size: bool = True) -> str:
+def _interval(
+    row: Mapping[Any, Any], metric: Metric, margin: float | None, *, of_size: bool = True
+) -> str:
     """Returns the ends of the verdict's interval.
 
     Args:
         row: The arm's row of an effects frame.
         metric: The metric.
+        margin: The margin, where there is one.
         of_size: Whether to give the interval of the effect's size, for sentences with "worse".
     """
     low, high = row["verdict_low"], row["verdict_high"]
     if of_size and row["effect"] < 0:
         low, high = -high, -low
-    return " to ".join(amount(end, metric, unit=False) for end in (low, high))
+    return between(low, high, metric, margin)
 
 
 def sentences(effects: pd.DataFrame, declaration: Declaration) -> list[str]:
     """Returns one sentence per arm except the baseline: verdict, effect, interval, reason."""
     metric = declaration.measure
     unpaired = "" if declaration.paired else "unpaired "
-    return [_sentence(row, metric, unpaired) for row in effects.iloc[1:].to_dict("records")]
+    rows = effects.iloc[1:].to_dict("records")
+    return [_sentence(row, metric, declaration.margin, unpaired) for row in rows]
 
 
-def _sentence(row: Mapping[Any, Any], metric: Metric, unpaired: str) -> str:
+def _sentence(row: Mapping[Any, Any], metric: Metric, margin: float | None, unpaired: str) -> str:
     said = f"{row['arm']}: {unpaired}{row['verdict']}"
     remarks = [LATE, *doubts(row)] if row["late"] else doubts(row)
     if not math.isnan(row["fresh_n"]):
-        ends = " to ".join(amount(row[end], metric, unit=False) for end in FRESH_ENDS)
+        ends = between(row["fresh_low"], row["fresh_high"], metric, margin)
         size = amount(row["fresh_effect"], metric)
         remarks = [f"on {row['fresh_n']:.0f} fresh seeds {size} ({ends})", *remarks]
     doubt = "".join(f"; {each}" for each in remarks)
+    if row["n"] and row["failed"] == row["n"]:
+        return f"{said}: failed in all {row['n']} runs{doubt}."
     if math.isnan(row["effect"]) or not row["n"]:
         return f"{said}: {row['reason']}."
     decided = row["verdict"] in {"BETTER", "WORSE"}
-    ends = _interval(row, metric, of_size=decided)
+    ends = _interval(row, metric, margin, of_size=decided)
     interval = "no interval" if math.isnan(row["verdict_low"]) else ends
     if row["ground"] in BY_FAILURES:
         return f"{said}: {row['reason']}, n = {row['n']}{doubt}."
@@ -103,8 +109,6 @@ def _sentence(row: Mapping[Any, Any], metric: Metric, unpaired: str) -> str:
     return f"{said}, difference {effect} ({of}): {row['reason']}{doubt}."
 
 
-FRESH_ENDS = ("fresh_low", "fresh_high")
-
 LATE = "runs of it came after the look was taken, so it was judged at alpha over all arms"
 """A remark on an arm's verdict."""
 
@@ -115,7 +119,7 @@ def doubts(row: Mapping[Any, Any]) -> list[str]:
     if row["odd_shape"]:
         said.append("the differences are too skewed, or too far apart, for a t test on so few")
     if row["one_seed"]:
-        said.append("it rests on one seed: without that the verdict is another")
+        said.append("it rests on one seed: without that seed the verdict would differ")
     return said
 
 
@@ -138,11 +142,28 @@ def amount(value: float, metric: Metric, *, unit: bool = True) -> str:
     >>> amount(-0.0123, METRICS["accuracy"])
     '−1.2 points'
     """
+    said = _number(value, metric, metric.digits - 1)
+    return said + _unit(metric) if unit and not math.isnan(value) else said
+
+
+def _number(value: float, metric: Metric, digits: int) -> str:
     if math.isnan(value):
         return "unknown"
-    text = f"{metric.factor * value:.{metric.digits - 1}f}"
     # A real minus sign; in whole sentences, a replacement would also change names of arms.
-    return text.replace("-", "−") + (_unit(metric) if unit else "")
+    return f"{metric.factor * value:z.{digits}f}".replace("-", "−")
+
+
+def between(low: float, high: float, metric: Metric, margin: float | None) -> str:
+    """Returns the ends of an interval, with so many digits that neither is shown on 0 or on the
+    margin unless it is.
+
+    >>> from ablation.records.metric import METRICS
+    >>> between(0.0004, 0.0267, METRICS["accuracy"], 0.02)
+    '0.04 to 2.67'
+    """
+    edges = (0.0,) if margin is None else (0.0, margin, -margin)
+    digits = telling_digits((low, high), edges, metric, metric.digits - 1)
+    return " to ".join(_number(end, metric, digits) for end in (low, high))
 
 
 def exactly(value: float, metric: Metric) -> str:
@@ -193,7 +214,7 @@ def _follow_up(seeds: float) -> str:
         return ""
     if math.isinf(seeds):
         return f"> {stats.MOST_SEEDS} seeds: widen the margin or cut the noise"
-    return f"a follow-up of {seeds:.0f} seeds would decide it with 80 %"
+    return f"a follow-up of {seeds:.0f} seeds would decide it with 80 % probability"
 
 
 def _too_few(row: Mapping[Any, Any], declaration: Declaration) -> str:
@@ -223,8 +244,8 @@ def _no_floor(row: Mapping[Any, Any], _: Declaration) -> str:
 
 def _identical(row: Mapping[Any, Any], _: Declaration) -> str:
     return (
-        f"identical to the baseline on all {row['n']} seeds; it may still differ on up to "
-        f"{row['may_differ95']:.0%} of seeds"
+        f"the same as the baseline, bit for bit, on all {row['n']} seeds; it may still differ on "
+        f"up to {percent(row['may_differ95'])} of seeds"
     )
 
 
@@ -249,7 +270,7 @@ def _within(row: Mapping[Any, Any], declaration: Declaration) -> str:
     note = f"; statistically {_side(row, declaration)}, but below the margin" if certain else ""
     return (
         f"within the margin (adjusted p {row['p_equivalence']:.2g}{note}); "
-        f"failure rate up to {row['failed_upper95']:.0%}"
+        f"failure rate up to {percent(row['failed_upper95'])}"
     )
 
 

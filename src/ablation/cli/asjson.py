@@ -102,7 +102,6 @@ def verdicts_of(content: Content, folder: Path, *, dataset: str = "") -> dict[st
         folder: The report.
         dataset: The data set, of a table with several.
     """
-    from ablation.analysis import answer
     from ablation.report import Basis, compose
 
     declared, effects = content.declaration, content.judged.effects
@@ -110,7 +109,7 @@ def verdicts_of(content: Content, folder: Path, *, dataset: str = "") -> dict[st
         "label": content.label,
         "dataset": dataset,
         "question": content.wording["question"],
-        "answer": answer(effects, declared, content.judged.contrasts),
+        "answer": " ".join(content.answer),
         "warnings": list(compose(Basis(content)).warnings),
         "baseline": declared.baseline,
         "metric": declared.metric,

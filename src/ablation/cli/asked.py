@@ -13,6 +13,8 @@ from ablation.analysis.due import due_trials
 from ablation.mirror import DONE, Mirrored
 from ablation.records.metric import Metric
 from ablation.records.places import places
+from ablation.records.typed import portable, read_typed, typed
+from ablation.study.load import run_by
 from ablation.study.plan import Plan, Trial, make_plan
 from ablation.study.spec import Study
 from ablation.task import Redirection
@@ -35,11 +37,23 @@ def plan_of(study: Study, other: Redirection, seeds: int | None = None) -> Plan:
     """
     config = study.task.redirect(study.config, other)
     is_redirected = config != study.config
+    command = _command(study, other, seeds)
     if is_redirected:  # deriving 3,000 arms anew takes a second
         study = dataclasses.replace(study, config=config)
     if seeds is not None:
         study = dataclasses.replace(study, seeds=seeds, looks=(), spend=())
+    study = run_by(command, study)
     return make_plan(study, cache_folder(), is_redirected=is_redirected)
+
+
+def _command(study: Study, other: Redirection, seeds: int | None) -> str:
+    """Returns the arguments that run a study with these options; nothing where no command does."""
+    if not study.command:
+        return ""
+    name, _ = read_typed(study.command)
+    data = None if other.data is None else portable(other.data)
+    options = {"data": data, "text": other.text, "label": other.label, "seeds": seeds}
+    return typed(name, options)
 
 
 def cache_folder() -> Path:

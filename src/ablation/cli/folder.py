@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+from itertools import takewhile
 from pathlib import Path
 
 from ablation.records.whole import writable
@@ -32,7 +34,11 @@ def refuse_places(reports: Path) -> None:
     Raises:
         Refused: If it cannot be made, or its disk takes no file.
     """
+    made = list(takewhile(lambda path: not path.exists(), (reports, *reports.parents)))
     with writable(reports):
         probe = reports / f".probe-{os.getpid()}"
         probe.touch()
         probe.unlink()
+    with contextlib.suppress(OSError):  # a run that is refused after this leaves none behind
+        for folder in made:
+            folder.rmdir()

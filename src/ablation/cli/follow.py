@@ -105,5 +105,5 @@ def _not_ended(given: Plan) -> Refused:
     return Refused(
         f"A follow-up needs the verdicts of {given.study.name}, which has not ended as it is "
         "declared now.",
-        f"Run it first: ablation run {given.study.name}",
+        f"Run it first: ablation run {given.study.command or given.study.name}",
     )

@@ -187,7 +187,6 @@ def keep_note(where: Places, content: Content, folder: Path) -> None:
 
 def brief_of(content: Content) -> dict[str, Any]:
     """Returns the verdicts and the answer of a report in plain values, to print or to keep."""
-    from ablation.analysis import answer
     from ablation.report import brief
 
     verdicts = brief(content)
@@ -196,7 +195,7 @@ def brief_of(content: Content) -> dict[str, Any]:
         "caption": verdicts.caption,
         "columns": list(verdicts.columns),
         "rows": [[cell.text for cell in row] for row in verdicts.rows],
-        "answer": answer(content.judged.effects, content.declaration, content.judged.contrasts),
+        "answer": " ".join(content.answer),
     }
 
 

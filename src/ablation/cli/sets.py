@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
-import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +13,7 @@ from ablation.cli.asked import plan_of
 from ablation.cli.settled import version
 from ablation.errors import Refused
 from ablation.records.digest import digest
+from ablation.records.typed import over_data
 
 if TYPE_CHECKING:
     from ablation.study.plan import Plan
@@ -124,13 +124,13 @@ def write_over_sets(
         from ablation.report import index
         from ablation.report.sets import Wanted, build_over
 
-        sources = ",".join(plan.data.source for plan in plans)
+        asked = [plan.study.command or study.name for plan in plans]
         wanted = Wanted(
             study=study.name,
             title=study.title,
             question=study.question,
             folders=folders,
-            command=f"ablation report {study.name} --data {shlex.quote(sources)}",
+            command=f"ablation report {over_data(asked)}",
         )
         answer = build_over(wanted, folder, of=of, mapping=mapping)
         index(reports, mapping)

@@ -339,6 +339,8 @@ def wording_of(plan: Plan) -> dict[str, Any]:
     study, notes = plan.study, plan.study.task.notes(plan.data)
     data = {"data": list(notes.read), "data_warnings": list(notes.warnings)}
     words = {"question": study.question, "title": study.title, "caveats": list(study.caveats)}
+    if study.command != study.name:
+        words["command"] = study.command
     return words | {name: said for name, said in data.items() if said}
 
 

@@ -25,6 +25,7 @@ from ablation.figures.style import (
     styled,
     svg,
     without_glyph_warnings,
+    wrapped,
 )
 from ablation.records.colours import ARMS
 
@@ -59,4 +60,5 @@ __all__ = [
     "styled",
     "svg",
     "without_glyph_warnings",
+    "wrapped",
 ]

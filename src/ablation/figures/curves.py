@@ -38,6 +38,8 @@ class Panel:
 
     split: str
     metric: str
+    unit: str = ""
+    """The unit of the values; may be empty."""
 
     @property
     def is_log(self) -> bool:
@@ -48,7 +50,8 @@ class Panel:
     def title(self) -> str:
         """The heading of its panel."""
         what = self.metric.replace("_", " ")
-        return what if self.split in {"probe", "epoch"} else f"{what} on {self.split}"
+        said = what if self.split in {"probe", "epoch"} else f"{what} on {self.split}"
+        return f"{said}, {self.unit}" if self.unit else said
 
 
 def draw_curves(

@@ -7,6 +7,7 @@ import dataclasses
 import functools
 import io
 import re
+import textwrap
 import warnings
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
@@ -174,6 +175,12 @@ def short(text: str, most: int = NAME) -> str:
 def name(text: str) -> str:
     """Returns a name as a figure writes it."""
     return plain(short(text))
+
+
+def wrapped(text: str, most: int = 28) -> str:
+    """Returns a name as a figure writes it where there is room for two lines."""
+    first, *rest = textwrap.wrap(" ".join(text.split()), most) or [""]
+    return plain("\n".join([first, short(" ".join(rest), most)] if rest else [first]))
 
 
 def grid(axes: Axes, along: Any) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import re
+from collections.abc import Sequence
 
 from ablation.errors import Refused
 
@@ -128,3 +129,50 @@ def metric_named(name: str) -> Metric | None:
     True
     """
     return Metric(name) if _last_word(plain_name(name)) in SHARES + LOWER else None
+
+
+def metric_of(name: str) -> Metric:
+    """Returns how the values of a metric are written; any name has plain numbers."""
+    return METRICS.get(name) or metric_named(name) or Metric(name, digits=2)
+
+
+MORE_DIGITS = 4
+"""Digits that a value may get beyond those of its metric."""
+
+
+def telling_digits(
+    values: Sequence[float], edges: Sequence[float], metric: Metric, fewest: int
+) -> int:
+    """Returns the digits after the point that leave each shown value on its side of each edge.
+
+    Args:
+        values: The values; NaN is passed over.
+        edges: Values that decide a verdict, such as 0 and the margin.
+        metric: How the values are written.
+        fewest: Digits that are enough for values far from the edges.
+
+    >>> telling_digits([-0.0004, 0.0155], [0.0, 0.02], METRICS["accuracy"], 1)
+    2
+    """
+    for digits in range(fewest, fewest + MORE_DIGITS):
+        if all(
+            _side(round(metric.factor * value, digits), metric.factor * edge) == _side(value, edge)
+            for value in values
+            for edge in edges
+        ):
+            return digits
+    return fewest
+
+
+def _side(value: float, edge: float) -> int:
+    """Returns 1 above an edge, -1 below it, 0 on it but for the error of floating point."""
+    return int(value > edge + 1e-9) - int(value < edge - 1e-9)
+
+
+def percent(share: float, digits: int = 0) -> str:
+    """Returns a share in per cent.
+
+    >>> percent(0.312), percent(0.312, 1)
+    ('31 %', '31.2 %')
+    """
+    return f"{100 * share:.{digits}f} %"

@@ -14,6 +14,7 @@ from ablation import stats
 from ablation.analysis import levels_of, mark_collapsed
 from ablation.analysis.curves import bands, chosen_last, cut_short
 from ablation.analysis.evidence import Evidence, gather_evidence, on_test
+from ablation.analysis.imputed import without_imputed
 from ablation.figures import ARMS, LEVELS, Axis
 from ablation.records.declaration import Declaration
 from ablation.report.content import Content
@@ -116,13 +117,15 @@ class Basis:
     def shown(self) -> pd.DataFrame:
         """The effects as a reader sees them, the baseline first.
 
-        Levels of a numeric factor ascend; other arms come by effect, the best one first.
+        Levels of a numeric factor ascend; other arms come by effect, the best one first. An arm of
+        which every run failed has no numbers.
         """
         levels, arms = self.levels, self.effects.iloc[1:]
         direction = self.declaration.measure.direction
         keys = arms["arm"].map(levels) if levels else -direction * arms["effect"]
         order = keys.sort_values(kind="stable", na_position="last").index
-        return self.effects.loc[[self.effects.index[0], *order]].reset_index(drop=True)
+        shown = self.effects.loc[[self.effects.index[0], *order]].reset_index(drop=True)
+        return without_imputed(shown, shown)
 
     @property
     def drawn(self) -> pd.DataFrame:

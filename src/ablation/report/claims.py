@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from ablation import stats
+from ablation.records.metric import percent
 
 CLAIMS = ("folder", "arm", "verdict", "survives")
 """One row per arm that is BETTER, WORSE or EQUIVALENT by its means."""
@@ -52,10 +53,23 @@ def _compared(effects: pd.DataFrame) -> pd.DataFrame:
 def said_of(claims: pd.DataFrame, families: int) -> str:
     """Returns how many families there are, and what error they allow together."""
     free, most = stats.any_false(families)
+    kept = int(claims["survives"].sum())
     return (
-        f"{int(claims['survives'].sum())} of {len(claims)} claims survive Holm's correction over "
-        "all studies; a false one is among these in 5% of cases at most. The others hold within "
-        f"their own study: of {families} families of comparisons each may hold a false claim in "
-        f"5% of cases, so where no claim is true one of them or more would in {free:.0%} of cases "
-        f"if they were independent, and in {most:.0%} at most."
+        f"{_surviving(kept, len(claims))}Each of the {families} families of comparisons may hold "
+        "a false claim in 5 % of cases: were no claim true, at least one would in "
+        f"{percent(free)} of cases if the families were independent, and in {percent(most)} at "
+        "most."
     )
+
+
+def _surviving(kept: int, claims: int) -> str:
+    """Returns how many claims survive, and where the others hold."""
+    over, rest = "Holm's correction over all studies together", claims - kept
+    if not kept:
+        return f"None of {claims} claims survives {over}; each holds within its own study only. "
+    said = (
+        f"{kept} of {claims} claims survive {over}: with 95 % confidence none of these is false. "
+    )
+    if rest == 1:
+        return f"{said}The other one holds within its own study only. "
+    return f"{said}The other {rest} hold within their own study only. " if rest else said

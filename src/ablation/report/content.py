@@ -12,7 +12,7 @@ from typing import Any
 
 import pandas as pd
 
-from ablation.analysis import Judged, judge
+from ablation.analysis import Judged, answer_sentences, judge
 from ablation.analysis.fresh import with_fresh
 from ablation.errors import Refused
 from ablation.records.declaration import Declaration
@@ -41,7 +41,8 @@ class Content:
     """The study label; also the name of the report's folder."""
     declaration: Declaration
     wording: Mapping[str, Any]
-    """Question, title, caveats, and ``warnings``, sentences to read before the answer."""
+    """Question, title, caveats, ``warnings``, sentences to read before the answer, and
+    ``command``, the arguments of ``ablation run`` where they are not the study's name alone."""
     declared: Mapping[str, Mapping[str, Any]]
     """Hash to date and number of runs seen, for every declaration, oldest first."""
     current: str
@@ -79,6 +80,15 @@ class Content:
     def is_recorded(self) -> bool:
         """Returns whether MLflow has the runs; else :attr:`record` names their table."""
         return "address" in self.record
+
+    @property
+    def answer(self) -> tuple[str, ...]:
+        """The answer in a few short sentences, the answer itself first."""
+        judged, command = self.judged, self.wording.get("command")
+        said = None if command is None else str(command)
+        return tuple(
+            answer_sentences(judged.effects, self.declaration, judged.contrasts, command=said)
+        )
 
     @property
     def hashes(self) -> pd.DataFrame:

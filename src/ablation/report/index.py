@@ -40,6 +40,8 @@ NUMBERS = (
 TITLE, QUESTION = "Ablation studies", "Does it matter, and which setting would you take?"
 
 
+NO_BREAK = "\N{NO-BREAK SPACE}"
+
 UNREAD = (
     "{} more: reports that are damaged, or that another version wrote. `ablation rebuild FOLDER` "
     "writes them anew."
@@ -176,7 +178,7 @@ def _page(
         blocks.append(Text(said_of(claims, families)))
     rows = [_row(study, claims[claims["folder"] == study["folder"]]) for study in studies]
     if rows:
-        blocks.append(table(COLUMNS, rows, numeric="llllllrrrl", caption=BROKEN))
+        blocks.append(table(COLUMNS, rows, numeric="lllllllrrr", caption=BROKEN))
     sections = [Section("", blocks)]
     if over:
         sections.append(Section("Over data sets", list(blocks_over(over, studies))))
@@ -184,7 +186,7 @@ def _page(
         TITLE,
         QUESTION,
         tuple(_answer(studies, extremes)),
-        [("studies", str(len(studies)))],
+        [],
         [UNREAD.format(unread)] if unread else [],
         sections,
     )
@@ -223,8 +225,8 @@ def _extreme(words: str, row: Mapping[Any, Any]) -> str:
 
 
 COLUMNS = (
-    "study", "does it matter", "take", "gain", "a poor setting costs", "the baseline is",
-    "claims that survive", "seeds", "date", "question",
+    "study", "question", "does it matter", "take", "gain", "a poor setting costs",
+    "the baseline is", "claims that survive", "seeds", "date",
 )  # fmt: skip
 
 BROKEN = (
@@ -243,15 +245,15 @@ def _row(study: Mapping[str, Any], claims: pd.DataFrame) -> list[Cell]:
     costs = "; ".join(part for part in (loss.text, broken) if part)
     return [
         Cell(study["title"], href=f"{study['folder']}/index.html"),
+        Cell(study["question"]),
         Cell(standing.matters),
         Cell(standing.take, word="BETTER" if standing.gain else ""),
         _decided(standing.gain, scale, ""),
         Cell(costs, loss.sort, word=loss.word),
-        Cell(standing.baseline),
+        Cell(", ".join(part.replace(" ", NO_BREAK) for part in standing.baseline.split(", "))),
         Cell(f"{kept} of {len(claims)}", float(kept)),
         Cell(" to ".join(dict.fromkeys((str(n[0]), str(n[-1])))), float(n[-1])),
         Cell(study["date"]),
-        Cell(study["question"]),
     ]
 
 
@@ -263,5 +265,7 @@ def _decided(row: Mapping[str, Any] | None, scale: Scale, before: str) -> Cell:
         scale.difference(row["effect"]),
         scale.interval(row["verdict_low"], row["verdict_high"]),
     )
-    said = f"{before}{effect.text}" + (f" ({ends.text})" if ends.text else "")
+    # Spaces that hold an interval together where the cell breaks.
+    whole = f"({ends.text})".replace(" ", NO_BREAK)
+    said = f"{before}{effect.text}" + (f" {whole}" if ends.text else "")
     return Cell(said, effect.sort, word=row["verdict"])

@@ -23,6 +23,9 @@ CITED = {
 }
 """Author and year, as the text cites them, to the reference."""
 
+COMMIT = 9
+"""Digits of a commit that tell it from others."""
+
 
 def methods(basis: Basis) -> str:
     """Returns the paragraph; the references follow as comments, since it needs no ``.bib``."""
@@ -37,7 +40,8 @@ def _sentences(basis: Basis) -> Iterator[str]:
     yield from describe_looks(basis.declaration)
     yield from describe_failures(basis.declaration)
     versions = [
-        f"{name} {' and '.join(values)}" for name, values in basis.content.provenance.items()
+        f"{name} {' and '.join(value[:COMMIT] if name == 'commit' else value for value in values)}"
+        for name, values in basis.content.provenance.items()
     ]
     if versions:
         yield f"The runs were made with {', '.join(versions)}."

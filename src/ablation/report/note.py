@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ablation.analysis import answer
 from ablation.report.blocks import Table
 from ablation.report.content import Content
 from ablation.report.numbers import Scale
@@ -43,14 +42,14 @@ def note(content: Content, closing: str = CLOSING, most: int = LIMIT) -> str:
         closing: The last sentence, as Markdown.
         most: Characters that it may have; MLflow cuts off the rest in silence.
     """
-    effects, declaration, short = content.judged.effects, content.declaration, brief(content)
+    effects, short = content.judged.effects, brief(content)
     rows = [_row([cell.text for cell in row]) for row in short.rows]
     places = range(len(short.columns))
     sides = _row(["--:" if place in short.numeric else ":--" for place in places], escaped=False)
     sizes = effects["effect"].abs().fillna(0.0).to_list()
     order = sorted(range(1, len(rows)), key=lambda place: -sizes[place])
     said = f"**{text(content.wording['question'], most // 5)}**\n\n"
-    said += text(answer(effects, declaration, content.judged.contrasts), most // 5)
+    said += text(" ".join(content.answer), most // 5)
     for kept in range(len(order), -1, -1):
         lines = [_row(COLUMNS), sides, *(rows[place] for place in sorted([0, *order[:kept]]))]
         rest = len(order) - kept

@@ -8,7 +8,7 @@ import math
 import pandas as pd
 
 from ablation.records.declaration import Declaration
-from ablation.records.metric import Metric
+from ablation.records.metric import Metric, telling_digits
 from ablation.report.blocks import Cell
 
 SMALLEST_P = 1e-4
@@ -19,11 +19,13 @@ class Scale:
     """Formats the values of a metric as table cells."""
 
     metric: Metric
+    margin: float | None = None
+    """The margin, on whose side the end of an interval is shown."""
 
     @classmethod
     def of(cls, declaration: Declaration) -> Scale:
         """Returns the scale of a study's metric."""
-        return cls(declaration.measure)
+        return cls(declaration.measure, declaration.margin)
 
     @property
     def factor(self) -> float:
@@ -54,7 +56,9 @@ class Scale:
         """Returns both ends, sorted by the lower one."""
         if math.isnan(low) or math.isnan(high):
             return Cell("", -math.inf)
-        ends = (f"{self.factor * end:+.{self.metric.digits}f}" for end in (low, high))
+        edges = (0.0,) if self.margin is None else (0.0, self.margin, -self.margin)
+        digits = telling_digits((low, high), edges, self.metric, self.metric.digits)
+        ends = (f"{self.factor * end:+z.{digits}f}" for end in (low, high))
         return Cell(minus(" to ".join(ends)), low)
 
     def frame(self, frame: pd.DataFrame, *columns: str) -> pd.DataFrame:
@@ -64,7 +68,7 @@ class Scale:
     def _cell(self, value: float, sign: str) -> Cell:
         if math.isnan(value):
             return Cell("", -math.inf)
-        return Cell(minus(f"{self.factor * value:{sign}.{self.metric.digits}f}"), value)
+        return Cell(minus(f"{self.factor * value:{sign}z.{self.metric.digits}f}"), value)
 
 
 def p_value(value: float) -> Cell:

@@ -18,6 +18,7 @@ from ablation.figures import (
     grid,
     name,
     styled,
+    wrapped,
 )
 from ablation.report.numbers import Scale, minus
 from ablation.report.standing import working
@@ -95,7 +96,7 @@ def draw_overview(
         )  # fmt: skip
         for row in extremes.to_dict("records"):
             _draw_extreme(axes, at[row["study"]], row, named=not narrow)
-        axes.set_yticks(range(len(at)), labels=["" if narrow else name(study) for study in at])
+        axes.set_yticks(range(len(at)), labels=["" if narrow else wrapped(study) for study in at])
         axes.tick_params(axis="y", length=0)
         axes.set_ylim(len(at) - 0.5, -0.75 if narrow else -0.5)
         for study, place in at.items() if narrow else ():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from ablation.analysis import answer_sentences, exactly, scope_note
+from ablation.analysis import exactly, scope_note
 from ablation.analysis.words import SCOPES
 from ablation.report.basis import Basis
 from ablation.report.blocks import Page, Section
@@ -26,7 +26,7 @@ def compose(basis: Basis) -> Page:
     return Page(
         title=content.wording.get("title") or content.label,
         question=content.wording["question"],
-        answer=tuple(answer_sentences(basis.effects, basis.declaration, content.judged.contrasts)),
+        answer=content.answer,
         facts=_facts(basis),
         warnings=list(_warnings(basis)),
         sections=[

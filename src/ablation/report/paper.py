@@ -19,7 +19,7 @@ BESIDE = {"arm": "arm", "mean": "mean", "p differs": "p differs", "p equivalent"
 
 def tables(basis: Basis) -> dict[str, str]:
     """Returns the names and texts of the tables: the verdicts, and what they rest on."""
-    whole = verdict_table(basis.effects, basis.scale, paired=basis.declaration.paired)
+    whole = verdict_table(basis.shown, basis.scale, paired=basis.declaration.paired)
     return {
         "table.tex": latex.render(_part(whole, VERDICTS)),
         "table-more.tex": latex.render(_part(whole, BESIDE)),

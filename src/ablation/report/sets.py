@@ -23,7 +23,8 @@ from ablation.report.numbers import Scale
 from ablation.report.parts import sets as parts
 from ablation.report.render import html, latex, markdown
 
-FILES = [(name, name) for name in ("README.md", "table.tex", "sets.csv", "over.csv", "sets.json")]
+NAMES = ("README.md", "table.tex", "table-more.tex", "sets.csv", "over.csv", "sets.json")
+FILES = [(name, name) for name in NAMES]
 """Files that the foot of the page links to."""
 
 OURS = frozenset({name for name, _ in FILES} | {"index.html", "figures"})
@@ -48,8 +49,9 @@ def build_over(
 ) -> str:
     """Writes the report over all data sets into a folder and returns the answer.
 
-    It holds ``index.html``, ``README.md``, ``table.tex`` and ``figures/`` to read, ``sets.csv``
-    and ``over.csv`` with the numbers, and ``sets.json``, which says of which reports it is.
+    It holds ``index.html``, ``README.md``, ``table.tex``, ``table-more.tex`` and ``figures/`` to
+    read, ``sets.csv`` and ``over.csv`` with the numbers, and ``sets.json``, which says of which
+    reports it is.
 
     Args:
         wanted: The study and its data sets.
@@ -59,14 +61,14 @@ def build_over(
     """
     bases = {name: Basis(read(path)) for name, path in wanted.folders.items() if path is not None}
     first, sets = next(iter(bases.values())), over_sets(list(wanted.folders), bases)
-    page = compose(wanted, sets, bases)
+    page, papers = compose(wanted, sets, bases), parts.paper_tables(sets, first.scale)
     with replacing(folder, ours=OURS) as new:
         drawn = begin_drawing(page, mapping)
         sets.cells.to_csv(new / "sets.csv", index=False, lineterminator="\n")
         sets.over.to_csv(new / "over.csv", index=False, lineterminator="\n")
         texts = {
             "README.md": markdown.render(page),
-            "table.tex": latex.render(parts.short_matrix(sets, first.scale)),
+            **{name: latex.render(each) for name, each in papers.items()},
             "index.html": html.render(page, keep(drawn, new), FILES),
             "sets.json": _kept(wanted, " ".join(page.answer), of),
         }
@@ -124,8 +126,13 @@ def compose(wanted: Wanted, sets: Sets, bases: Mapping[str, Basis]) -> Page:
             Section("Data sets", [parts.sets_table(bases)]),
             Section("Arm by arm", list(parts.forests(sets, bases))),
             Section("How it was computed", list(parts.method(sets))),
-            Section("Provenance", [Text("This page is built from the reports on each data set "
-                                        "by"), Command(wanted.command)]),
+            Section(
+                "Provenance",
+                [
+                    Text("To build this page from the reports on each data set:"),
+                    Command(wanted.command),
+                ],
+            ),
         ],
     )  # fmt: skip
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import importlib.util
 import os
@@ -13,6 +14,7 @@ from typing import Any
 
 from ablation.errors import Refused, nearest
 from ablation.records.kinds import shown
+from ablation.records.typed import portable, typed
 from ablation.study.spec import Study
 
 STUDIES = Path("studies")
@@ -60,7 +62,24 @@ def load(name: str, folder: Path) -> Study:
             f"{path} declares a study named {study.name!r}, and would take over its record.",
             f"Name it {path.stem!r}.",
         )
-    return study if study.run is None else dataclasses.replace(study, folder=path.parent)
+    command = _command(study.name, path, name, folder)
+    if study.run is not None:
+        study = dataclasses.replace(study, folder=path.parent)
+    return run_by(command, study)
+
+
+def run_by(command: str, study: Study) -> Study:
+    """Returns a study with the arguments that run it; its arms are not derived anew."""
+    same = copy.copy(study)
+    object.__setattr__(same, "command", command)
+    return same
+
+
+def _command(study: str, path: Path, given: str, folder: Path) -> str:
+    """Returns the arguments that run a study: its name, or the path where no name finds it."""
+    named = folder / f"{study}.py"
+    is_found = named.is_file() and named.samefile(path)
+    return typed(study if is_found else portable(given), {})
 
 
 def _path_of(name: str, folder: Path) -> Path:

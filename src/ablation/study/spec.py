@@ -83,6 +83,9 @@ class Study:
     """Dotted path of the configuration's field that names the data ``run`` trains on."""
     folder: Path | None = None
     """Folder of the study file; filled in when it is loaded."""
+    command: str = ""
+    """Arguments of ``ablation run`` that run the study, for a page to name; filled in when it is
+    loaded, and empty where no command runs it."""
     metric: str | Metric = "accuracy"
     """The metric of the verdict, measured on test."""
     margin: float | None = None

@@ -44,11 +44,13 @@ Part = Callable[[Basis], Iterator[Block]]
 
 def parts_of(content: Content) -> Mapping[str, Part]:
     """Returns heading to part, in reading order; the first one has no heading."""
+    asked = content.declaration.searched
+    is_search = asked is not None and asked.kind == "search"
     return {
         "": verdicts.section,
         "In words": words.section,
         "Checks": checks.section,
-        "Tuning": searched.section,
+        "Search" if is_search else "Tuning": searched.section,
         "How it was computed": method.section,
         "Response": response.section,
         "Looks": looks.section,

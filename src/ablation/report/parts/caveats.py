@@ -33,5 +33,5 @@ def fixed_table(declaration: Declaration) -> Table:
     values = [arm.values for arm in declaration.arms]
     fixed = [(path, value) for path, value in values[0].items()
              if all(of.get(path) == value for of in values)]  # fmt: skip
-    rows = [[Cell(path), Cell(value)] for path, value in fixed]
+    rows = [[Cell(path), Cell(value.strip("'"))] for path, value in fixed]
     return table(["held fixed", "value"], rows)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from ablation.figures import Panel, draw_curves
 from ablation.records.declaration import Declaration
+from ablation.records.metric import Metric, metric_of
 from ablation.report.basis import COLOURED, Basis
 from ablation.report.blocks import Block, Cell, Figure, Table, Text, table
 
@@ -72,9 +75,29 @@ def panels_of(curves: pd.DataFrame) -> dict[Panel, None]:
 
 def drawing(basis: Basis, panels: Sequence[Panel]) -> partial[Any]:
     """Returns the drawing of some panels, with the rows of these alone."""
-    return partial(
-        draw_curves, _of(basis.bands, panels), _of(basis.cut_short, panels), basis.coloured, panels
-    )
+    metrics = {panel: _metric(basis, panel) for panel in panels}
+    factors = {(panel.split, panel.metric): of.factor for panel, of in metrics.items()}
+    bands = _scaled(_of(basis.bands, panels), factors, ("mean", "low", "high"))
+    cut_short = _scaled(_of(basis.cut_short, panels), factors, ("value",))
+    named = [dataclasses.replace(panel, unit=of.unit) for panel, of in metrics.items()]
+    return partial(draw_curves, bands, cut_short, basis.coloured, named)
+
+
+def _metric(basis: Basis, panel: Panel) -> Metric:
+    """Returns how the values of a panel are written; probes are plain numbers."""
+    if panel.split == "probe":
+        return Metric(panel.metric, unit="", digits=3)
+    own = basis.scale.metric
+    return own if panel.metric == own.name else metric_of(panel.metric)
+
+
+def _scaled(
+    curves: pd.DataFrame, factors: Mapping[tuple[str, str], float], columns: Sequence[str]
+) -> pd.DataFrame:
+    """Returns curves with some columns in the unit of the page."""
+    kinds = zip(curves["split"], curves["metric"], strict=True)
+    factor = np.array([factors[kind] for kind in kinds])
+    return curves.assign(**{name: factor * curves[name] for name in columns})
 
 
 def _of(curves: pd.DataFrame, panels: Sequence[Panel]) -> pd.DataFrame:
@@ -86,6 +109,16 @@ def seeds_of(basis: Basis) -> str:
     """Returns how many runs a band is of, as in ``n = 5 to 8``."""
     n = basis.bands["n"]
     return f"n = {n.min()}" if n.min() == n.max() else f"n = {n.min()} to {n.max()}"
+
+
+def own_seeds(basis: Basis) -> str:
+    """Returns a note that arms are shown on their own seeds, where these are not the same."""
+    if basis.effects["n"].nunique() == 1:
+        return ""
+    return (
+        " Each arm is shown over the seeds that it was judged on, so that even identical arms "
+        "differ where these do."
+    )
 
 
 def note_on_grey(basis: Basis) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pandas as pd
 
+from ablation.records.metric import percent
 from ablation.report.basis import Basis
 from ablation.report.blocks import Block, Cell, Table, Text, table
 
@@ -14,7 +15,10 @@ def section(basis: Basis) -> Iterator[Block]:
     """Yields the failed runs, or the rate that having none still allows."""
     if not (basis.scores["status"] == "FAILED").any():
         bound = basis.effects["failed_upper95"].max()
-        yield Text(f"No run failed; that still allows a failure rate of up to {bound:.0%} (95 %).")
+        yield Text(
+            "No run failed; that still allows a failure rate of up to "
+            f"{percent(bound)} (one-sided 95 %)."
+        )
         return
     floor = basis.declaration.floor
     yield failure_table(basis.effects, basis.scores)
@@ -34,7 +38,7 @@ def failure_table(effects: pd.DataFrame, scores: pd.DataFrame) -> Table:
         reasons = of["reason"].value_counts(sort=False)
         said = ", ".join(f"{number} {reason}" for reason, number in reasons.items())
         seeds = ", ".join(str(seed) for seed in sorted(of["seed"]))
-        bound = Cell(f"{row['failed_upper95']:.0%}", row["failed_upper95"])
+        bound = Cell(percent(row["failed_upper95"]), row["failed_upper95"])
         rows.append([Cell(row["arm"]), Cell(f"{row['failed']} of {row['n']}", row["failed"]),
                      Cell(said), Cell(seeds), bound])  # fmt: skip
     return table(["arm", "failed", "reasons", "seeds", "rate up to (95 %)"], rows, numeric="lrllr")

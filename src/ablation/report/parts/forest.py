@@ -57,11 +57,11 @@ def draw_forest(
     with styled():
         height = 1.25 + (0.52 if narrow else 0.36) * len(rows)
         figure = figure_of(NARROW if narrow else WIDTH, height)
-        panels = _panels(figure, spans, far)
+        panels = panels_for(figure, spans, far)
         arms = rows.to_dict("records")
         number = "" if narrow else f"{{:+.{axis.digits}f}}"
         for axes, _ in panels:
-            _draw_margin(axes, axis)
+            draw_margin(axes, axis)
             for place, row in enumerate(arms):
                 _draw_arm(axes, place, row)
                 dots = differences[differences["arm"] == row["arm"]]
@@ -113,7 +113,9 @@ def far_from_the_rest(spans: pd.DataFrame) -> list[int]:
     return []
 
 
-def _panels(figure: Drawing, spans: pd.DataFrame, far: Sequence[int]) -> list[tuple[Axes, bool]]:
+def panels_for(
+    figure: Drawing, spans: pd.DataFrame, far: Sequence[int]
+) -> list[tuple[Axes, bool]]:
     """Returns the panels from left to right, and whether each holds most of the arms."""
     near = spans.drop(index=list(far))
     if not far:
@@ -143,7 +145,7 @@ def group_of(row: Mapping[Any, Any], place: int) -> str | None:
     return f"row-{place}-{row['declared']}" if "declared" in row else None
 
 
-def _draw_margin(axes: Axes, axis: Axis) -> None:
+def draw_margin(axes: Axes, axis: Axis) -> None:
     """Draws margin and zero into a panel."""
     if axis.margin is not None:
         axes.axvspan(-axis.margin, axis.margin, color=BAND, linewidth=0, zorder=0,

@@ -14,6 +14,7 @@ from ablation.figures import (
     ARMS,
     FAINT,
     INK,
+    NARROW,
     WIDTH,
     Axis,
     figure_of,
@@ -70,6 +71,7 @@ def _figures(basis: Basis, pairs: pd.DataFrame) -> Iterator[Figure]:
         "The metric over the levels of one factor, a line per level of another",
         partial(draw_together, drawn, basis.axis),
         "Bands are pointwise 95 %. Parallel lines: the factors only add up.",
+        narrow=partial(draw_together, drawn, basis.axis, narrow=True),
     )
     chosen = pairs[(pairs[both] == [first, second]).all(axis=1)]
     yield Figure(
@@ -112,12 +114,13 @@ def _named(row: Mapping[Any, Any]) -> str:
     return f"{row['name']} (or {row['also']})" if row["also"] else str(row["name"])
 
 
-def draw_together(cells: pd.DataFrame, axis: Axis) -> Drawing:
+def draw_together(cells: pd.DataFrame, axis: Axis, *, narrow: bool = False) -> Drawing:
     """Draws the metric over the levels of one factor, a line and a band per level of another.
 
     Args:
         cells: One row per pair of levels: the columns of :func:`find_cells`.
         axis: How the metric is written.
+        narrow: Whether it is as wide as a telephone.
     """
     from ablation.figures.library import seaborn
 
@@ -125,7 +128,7 @@ def draw_together(cells: pd.DataFrame, axis: Axis) -> Drawing:
     at = cells["first"].map({level: place for place, level in enumerate(levels)})
     drawn = cells.assign(at=at)
     with styled():
-        figure = figure_of(WIDTH, 3.0)
+        figure = figure_of(NARROW if narrow else WIDTH, 3.0)
         axes = figure.subplots()
         for place, (level, rows) in enumerate(drawn.groupby("second", sort=False)):
             colour = ARMS[place % len(ARMS)]
@@ -137,7 +140,7 @@ def draw_together(cells: pd.DataFrame, axis: Axis) -> Drawing:
         axes.set_xticks(range(len(levels)), labels=[name(level) for level in levels])
         axes.set(xlabel=plain(cells["first_factor"].iloc[0]), ylabel=axis.values)
         grid(axes, "y")
-        figure.legend(loc="outside upper left", ncols=3)
+        figure.legend(loc="outside upper left", ncols=1 if narrow else 3)
     return figure
 
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from ablation.figures import WIDTH, Axis, figure_of, grid, plain, styled
+from ablation.figures import NARROW, WIDTH, Axis, figure_of, grid, plain, styled
 from ablation.report.basis import Basis
-from ablation.report.blocks import Block, Cell, Figure, table
+from ablation.report.blocks import Block, Cell, Figure, Text, table
 from ablation.report.numbers import significant
 from ablation.report.searches import values_of
 
@@ -21,9 +21,16 @@ if TYPE_CHECKING:
 FEWEST = 8
 """Trials from which a contour is drawn."""
 
+FEWEST_VALUES = 3
+"""Values of a hyperparameter from which it is drawn."""
+
 DESCRIPTIVE = (
-    "Importances are descriptive: they sum to one even where nothing matters, so each is shown "
-    "beside the 95 % quantile of what it is where the values are shuffled over the trials."
+    "Descriptive. Importances sum to one even where nothing matters, so beside each is the value "
+    "that 95 % of importances stay below when the values are shuffled over the trials."
+)
+NOT_ONE = (
+    "No hyperparameter is more important than shuffled values would make it look: this search "
+    "does not tell which of them matters."
 )
 
 
@@ -34,18 +41,24 @@ def joint_blocks(basis: Basis, trials: pd.DataFrame) -> Iterator[Block]:
         rows = [
             [Cell(str(row["parameter"])), Cell(str(row["evaluator"])),
              significant(float(row["importance"])), significant(float(row["null95"])),
-             Cell("above its null" if row["importance"] > row["null95"] else "")]
+             Cell("yes" if row["importance"] > row["null95"] else "no")]
             for row in found.to_dict("records")
         ]  # fmt: skip
-        columns = ["hyperparameter", "by", "importance", "95 % of its null", ""]
+        columns = ["hyperparameter", "by", "importance", "when shuffled", "above that"]
+        if not (found["importance"] > found["null95"]).any():
+            yield Text(NOT_ONE)
         yield table(columns, rows, numeric="llrrl", caption=DESCRIPTIVE)
     numbers = numeric_values(trials)
+    numbers = numbers[numbers.groupby("path")["x"].transform("nunique") >= FEWEST_VALUES]
     if len(numbers):
         yield Figure(
             "slices",
             "The value on validation over each numeric hyperparameter",
             partial(draw_slices, basis.scale.frame(numbers, "value"), basis.axis),
             "Each dot is a completed trial of the search, later ones darker.",
+            narrow=partial(
+                draw_slices, basis.scale.frame(numbers, "value"), basis.axis, narrow=True
+            ),
         )
     plane = pair_of(numbers, found)
     if len(plane) >= FEWEST:
@@ -71,19 +84,22 @@ def numeric_values(trials: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["path", "number", "x", "value"])
 
 
-def draw_slices(rows: pd.DataFrame, axis: Axis) -> Drawing:
+def draw_slices(rows: pd.DataFrame, axis: Axis, *, narrow: bool = False) -> Drawing:
     """Draws the value over each hyperparameter, a panel for each.
 
     Args:
         rows: Columns path, number, x, value.
         axis: How the metric is written.
+        narrow: Whether panels are below each other, for a telephone.
     """
     from ablation.figures.library import seaborn
 
     paths = list(dict.fromkeys(rows["path"]))
     with styled():
-        figure = figure_of(WIDTH, 2.4 * ((len(paths) + 1) // 2))
-        grid_of = figure.subplots((len(paths) + 1) // 2, 2, sharey=True, squeeze=False).flat
+        across = 1 if narrow else 2
+        lines = -(-len(paths) // across)
+        figure = figure_of(NARROW if narrow else WIDTH, 2.4 * lines)
+        grid_of = figure.subplots(lines, across, sharey=True, squeeze=False).flat
         for path, axes in zip(paths, grid_of, strict=False):
             of = rows[rows["path"] == path]
             seaborn.scatterplot(of, x="x", y="value", hue="number", palette="Blues", s=18,

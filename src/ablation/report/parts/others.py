@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -10,8 +10,18 @@ import numpy as np
 import pandas as pd
 
 from ablation import stats
-from ablation.figures import INK, MUTED, VERDICTS, WIDTH, Axis, figure_of, grid, name, styled
-from ablation.records.metric import METRICS, Metric, metric_named
+from ablation.figures import (
+    FAINT,
+    NARROW,
+    VERDICTS,
+    WIDTH,
+    Axis,
+    figure_of,
+    grid,
+    name,
+    styled,
+)
+from ablation.records.metric import metric_of
 from ablation.report.basis import Basis
 from ablation.report.blocks import Block, Cell, Figure, Table, Text, table
 from ablation.report.numbers import Scale
@@ -22,6 +32,12 @@ if TYPE_CHECKING:
 OTHERS = ("metric", "arm", "n", "mean", "difference", "low", "high")
 """One row per metric and arm: means over the finished runs, and the pointwise 95 % t interval of
 the paired difference to the baseline."""
+
+ABOUT_AXES = 1.2
+"""Inches above and below the axes of a figure."""
+
+LINE = 0.16
+"""Inches of a line of small text."""
 
 
 def find(basis: Basis) -> pd.DataFrame:
@@ -61,9 +77,10 @@ def section(basis: Basis) -> Iterator[Block]:
     if found.empty:
         return
     yield Text(
-        "Descriptive, without verdicts: the other metrics of test and the seconds of a run, each "
-        "arm's mean and its paired difference to the baseline with the pointwise 95 % interval. "
-        "Many such intervals together miss more often than one."
+        "Descriptive, without verdicts: the other metrics of test and the seconds of a run. Each "
+        "arm has its mean over all of its seeds, and its paired difference to the baseline on the "
+        "seeds that both have, with the pointwise 95 % interval. Of many such intervals, some "
+        "miss."
     )
     yield others_table(found, list(basis.shown["arm"]))
     cost = found.loc[found["metric"] == "seconds", ["arm", "mean"]]
@@ -76,6 +93,7 @@ def section(basis: Basis) -> Iterator[Block]:
             partial(draw_cost, both, basis.axis),
             "Up and to the left is better and cheaper; seconds are those of one worker, while "
             "others worked beside it.",
+            narrow=partial(draw_cost, both, basis.axis, narrow=True),
         )
 
 
@@ -108,30 +126,60 @@ def _cells(row: Mapping[Any, Any] | None, metric: str) -> list[Cell]:
     return [scale.value(row["mean"]), Cell(text, difference.sort)]
 
 
-def metric_of(name: str) -> Metric:
-    """Returns how the values of a metric are written; any name has plain numbers."""
-    return METRICS.get(name) or metric_named(name) or Metric(name, digits=2)
-
-
-def draw_cost(arms: pd.DataFrame, axis: Axis) -> Drawing:
-    """Draws each arm's mean against the seconds of a run.
+def draw_cost(arms: pd.DataFrame, axis: Axis, *, narrow: bool = False) -> Drawing:
+    """Draws each arm's mean against the seconds of a run; names are in a column beside it.
 
     Args:
         arms: One row per arm, the baseline first: arm, mean, verdict, seconds.
         axis: How the metric is written.
+        narrow: Whether it is as wide as a telephone.
     """
     from ablation.figures.library import seaborn
 
+    height = max(3.0 if narrow else 3.4, ABOUT_AXES + LINE * len(arms))
     with styled():
-        figure = figure_of(WIDTH, 3.4)
+        figure = figure_of(NARROW if narrow else WIDTH, height)
         axes = figure.subplots()
-        seaborn.scatterplot(arms, x="seconds", y="mean", hue="verdict", palette=VERDICTS, s=34,
-                            linewidth=0, legend=False, zorder=3, ax=axes)  # fmt: skip
-        for place, row in enumerate(arms.to_dict("records")):
-            axes.annotate(name(row["arm"]), (row["seconds"], row["mean"]), xytext=(5, 0),
-                          textcoords="offset points", va="center", fontsize=7.5,
-                          color=MUTED if place else INK)  # fmt: skip
-        axes.margins(x=0.12)
+        for verdict, of in arms.groupby("verdict", sort=False):
+            seaborn.scatterplot(of, x="seconds", y="mean", color=VERDICTS[str(verdict)], s=34,
+                                linewidth=0, label=verdict or "baseline", zorder=3, legend=False,
+                                ax=axes)  # fmt: skip
+        axes.margins(0.08)
+        rows = arms.sort_values("mean", kind="stable").to_dict("records")
+        low, high = axes.get_ylim()
+        wanted = [(row["mean"] - low) / (high - low) for row in rows]
+        places = spread(wanted, LINE / (height - ABOUT_AXES))
+        for row, place in zip(rows, places, strict=True):
+            axes.annotate(
+                name(row["arm"]), (row["seconds"], row["mean"]), xytext=(1.04, place),
+                textcoords="axes fraction", va="center", fontsize=7.5,
+                color=VERDICTS[row["verdict"]], annotation_clip=False,
+                arrowprops={"arrowstyle": "-", "color": FAINT, "linewidth": 0.6, "shrinkA": 0,
+                            "shrinkB": 3},
+            )  # fmt: skip
         axes.set(xlabel="seconds of a run", ylabel=axis.values)
+        axes.set_ylim(low, high)
         grid(axes, "both")
+        figure.legend(loc="outside upper left", ncols=2 if narrow else 6)
     return figure
+
+
+def spread(wanted: Sequence[float], gap: float) -> list[float]:
+    """Returns places between 0 and 1 near the wanted ones, a gap or more apart.
+
+    Args:
+        wanted: The wanted places, ascending.
+        gap: The least distance; smaller where not all fit.
+
+    >>> spread([0.0, 0.5, 0.5], 0.25)
+    [0.0, 0.5, 0.75]
+    """
+    gap = min(gap, 1 / max(len(wanted) - 1, 1))
+    places: list[float] = []
+    for place in wanted:
+        places.append(max(place, places[-1] + gap if places else 0.0))
+    most = 1.0
+    for at in reversed(range(len(places))):
+        places[at] = min(places[at], most)
+        most = places[at] - gap
+    return places

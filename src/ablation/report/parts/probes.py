@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 
 import pandas as pd
 
 from ablation.report.basis import Basis
 from ablation.report.blocks import Block, Bullets, Cell, Figure, Table, Text, table
 from ablation.report.numbers import significant
-from ablation.report.parts.curves import drawing, note_on_grey, panels_of, seeds_of
+from ablation.report.parts.curves import drawing, note_on_grey, own_seeds, panels_of, seeds_of
 
 MOVING = ("displacement_", "gradient_")
 """First letters of the probes that are about tensors, not about texts."""
@@ -57,6 +58,7 @@ def section(basis: Basis) -> Iterator[Block]:
             drawing(basis, texts),
             f"Mean and pointwise 95 % t band, {seeds_of(basis)}; epoch 0 is the model as it was "
             "initialised." + note_on_grey(basis),
+            narrow=partial(drawing(basis, texts), narrow=True),
         )
     if tensors:
         yield Figure(
@@ -65,10 +67,11 @@ def section(basis: Basis) -> Iterator[Block]:
             drawing(basis, tensors),
             "How far each tensor has moved, as a share of the length that it started with (on a "
             "logarithmic axis), and how long its gradient was at the last step.",
+            narrow=partial(drawing(basis, tensors), narrow=True),
         )
     if len(moving):
         ends = sorted({int(moving["epoch"].min()), int(moving["epoch"].max())})
-        yield probe_table(moving, ends)
+        yield probe_table(moving, ends, note=own_seeds(basis))
 
 
 def apart(probes: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, float]]:
@@ -79,8 +82,8 @@ def apart(probes: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, float]]:
     return probes[~probes["metric"].isin(constant)], constant
 
 
-def probe_table(probes: pd.DataFrame, epochs: Sequence[int]) -> Table:
-    """Returns the means of the probes at some epochs, an arm to a row."""
+def probe_table(probes: pd.DataFrame, epochs: Sequence[int], note: str = "") -> Table:
+    """Returns the means of the probes at some epochs, an arm to a row; a note ends the caption."""
     kept = probes[probes["epoch"].isin(epochs)]
     values = kept.set_index(["arm", "metric", "epoch"])["mean"].to_dict()
     recorded = set(zip(kept["metric"], kept["epoch"], strict=True))
@@ -96,7 +99,7 @@ def probe_table(probes: pd.DataFrame, epochs: Sequence[int]) -> Table:
         for arm in dict.fromkeys(kept["arm"])
     ]
     headings = [f"{name.replace('_', ' ')}, epoch {epoch}" for name, epoch in columns]
-    caption = "Means over seeds; probes and epochs in which all arms agree are left out."
+    caption = f"Means over seeds; probes and epochs in which all arms agree are left out.{note}"
     return table(["arm", *headings], rows, numeric="lr*", caption=caption)
 
 

@@ -14,13 +14,13 @@ def section(basis: Basis) -> Iterator[Block]:
     content = basis.content
     if not content.is_recorded:
         yield Bullets([f"{name}: {value}" for name, value in content.record.items()])
-        yield Text("This page is rebuilt from the files beside it alone by, in this folder,")
+        yield Text("To rebuild this page from the files beside it alone, run in its folder:")
         yield Command("ablation rebuild .")
         return
     yield Bullets([*_declarations(content), *_environments(content), *_data(content)])
-    yield Text("This page is rebuilt from the files beside it alone by, in this folder,")
+    yield Text("To rebuild this page from the files beside it alone, run in its folder:")
     yield Command("ablation rebuild .")
-    yield Text("and from MLflow's record by, where that is kept in the working folder,")
+    yield Text("To rebuild it from MLflow's record, run where that is kept:")
     yield Command(f"ablation report {content.label}")
 
 
@@ -44,4 +44,4 @@ def _data(content: Content) -> Iterator[str]:
     if len(ended):
         yield f"last run ended: {ended.max()}"
     if evaluations := content.record["test_evaluations"]:
-        yield f"evaluations of this test split, all studies, up to then: {evaluations}"
+        yield f"evaluations of this test split by all studies until then: {evaluations}"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import pandas as pd
 
 from ablation.analysis import is_log, levels_of
+from ablation.analysis.imputed import without_imputed
 from ablation.analysis.response import response, trend
 from ablation.figures import (
     BAND,
@@ -27,6 +28,7 @@ from ablation.figures import (
     short,
     styled,
 )
+from ablation.records.metric import percent
 from ablation.report.basis import Basis
 from ablation.report.blocks import Block, Cell, Figure, Table, Text, table, verdict_cell
 from ablation.report.numbers import Scale
@@ -51,7 +53,8 @@ class Response(NamedTuple):
 def find(basis: Basis) -> Response:
     """Returns the response."""
     return Response(
-        response(basis.effects, basis.declaration), trend(basis.outcomes, basis.judged_seeds)
+        response(without_imputed(basis.effects, basis.effects), basis.declaration),
+        trend(basis.outcomes, basis.judged_seeds),
     )
 
 
@@ -69,7 +72,7 @@ def section(basis: Basis) -> Iterator[Block]:
         f"{scale.metric.name} over the levels of {declaration.factor}",
         draw,
         "The baseline's mean plus each level's effect, with the interval of the verdict; "
-        "below, the share of failed runs with Clopper and Pearson's two-sided one.",
+        "below, the share of failed runs with its 95 % interval (Clopper and Pearson).",
         narrow=partial(draw, width=NARROW),
     )
     yield from _slopes(found, scale)
@@ -106,7 +109,7 @@ def response_table(response: pd.DataFrame, scale: Scale) -> Table:
         [Cell(row["arm"], row["level"]), scale.value(row["mean"]),
          _plain_interval(row["low"], row["high"], scale), verdict_cell(row["verdict"]),
          Cell(f"{row['failed']} of {row['n']}", row["failed"]),
-         Cell(f"{row['failed_low']:.0%} to {row['failed_high']:.0%}", row["failed_low"])]
+         Cell(f"{percent(row['failed_low'])} to {percent(row['failed_high'])}", row["failed_low"])]
         for row in response.to_dict("records")
     ]  # fmt: skip
     columns = [
@@ -115,7 +118,7 @@ def response_table(response: pd.DataFrame, scale: Scale) -> Table:
         "interval of the verdict",
         "verdict",
         "failed",
-        "95 %",
+        "failure rate (95 %)",
     ]
     caption = (
         "Baseline + effect is the baseline's mean over all of its seeds plus the difference on "
@@ -193,8 +196,12 @@ def _positions(levels: list[float], *, log: bool) -> list[float]:
 
 def _ticks(axes: Axes, at: list[float], names: list[str], most: int) -> None:
     """Writes the levels, as many as there is room for."""
-    every = max(1, math.ceil(len(at) / most))
-    axes.set_xticks(at[::every], labels=[plain(short(each, 9)) for each in names[::every]])
+    kept: list[int] = []
+    for place, x in enumerate(at):
+        if not kept or x - at[kept[-1]] >= (at[-1] - at[0]) / (1.3 * most):
+            kept.append(place)
+    labels = [plain(short(names[place], 9)) for place in kept]
+    axes.set_xticks([at[place] for place in kept], labels=labels)
     axes.minorticks_off()
 
 

@@ -19,7 +19,7 @@ LINKED = 2000
 def section(basis: Basis) -> Iterator[Block]:
     """Yields the runs as a matrix of arms and seeds, each linked to its page in MLflow."""
     record, scores = basis.content.record, basis.scores
-    arms = list(basis.effects["arm"])
+    arms = list(basis.shown["arm"])
     if not basis.content.is_recorded:
         by = "seed" if basis.declaration.paired else "run"
         yield Text(f"The metric on test of every run, by arm and {by}.")

@@ -11,7 +11,7 @@ import pandas as pd
 
 from ablation import stats
 from ablation.analysis.words import short
-from ablation.figures import ARMS, WIDTH, Axis, figure_of, grid, name, plain, styled
+from ablation.figures import ARMS, NARROW, WIDTH, Axis, figure_of, grid, name, plain, styled
 from ablation.report.basis import Basis
 from ablation.report.blocks import Block, Cell, Figure, Table, Text, table
 from ablation.report.numbers import Scale, count, significant
@@ -28,6 +28,8 @@ REPEATED = "The tuning was repeated in every block, so verdicts are about tuning
 PROGRESS = ("arm", "number", "mean", "low", "high", "n")
 """One row per arm and trial: best value so far, with a t interval over blocks where there are."""
 
+BUDGET = ("trials", "pruned", "seconds")
+
 
 def section(basis: Basis) -> Iterator[Block]:
     """Yields what tunings or the search found, and what they cost."""
@@ -36,15 +38,27 @@ def section(basis: Basis) -> Iterator[Block]:
         return
     joint = declared.kind == "search"
     yield Text(_said(declared.kind, declared.trials, declared.pruner))
+    if joint:
+        pruned, seconds = (trials["state"] == "PRUNED").sum(), trials["seconds"].sum()
+        yield Text(
+            f"{pruned} of {len(trials)} trials were pruned; all took {seconds:.0f} seconds."
+        )
     yield found_table(basis, trials, joint=joint)
+    drawn = basis.scale.frame(progress(basis), "mean", "low", "high")
+    if joint:
+        drawn = drawn.assign(arm="the search")
+    else:
+        order = list(basis.effects["arm"])
+        drawn = drawn.sort_values("arm", key=lambda arms: arms.map(order.index), kind="stable")
+    draw = partial(draw_progress, drawn, basis.axis, basis.coloured)
     yield Figure(
         "tuning",
         "The best value on validation so far, by trial",
-        partial(draw_progress, basis.scale.frame(progress(basis), "mean", "low", "high"),
-                basis.axis),
+        draw,
         "The best value on validation up to each trial; a band is a pointwise 95 % t interval "
         "over blocks.",
-    )  # fmt: skip
+        narrow=partial(draw, narrow=True),
+    )
     if joint:
         yield from joint_blocks(basis, trials)
 
@@ -88,17 +102,16 @@ def found_table(basis: Basis, trials: pd.DataFrame, *, joint: bool) -> Table:
     fresh = fresh_validation(basis)
     rows = []
     for arm, best in best_rows(basis, trials):
-        of = trials if joint else trials[trials["arm"] == arm]
         row = [
-            Cell(arm), Cell(_values(best)), count(float(len(of))),
-            count(float((of["state"] == "PRUNED").sum())), significant(float(of["seconds"].sum())),
+            Cell(arm), Cell(_values(best)),
+            *([] if joint else _budget(trials[trials["arm"] == arm])),
             scale.value(float(best["value"])), scale.value(fresh.get(arm, np.nan)),
             *_verdict(tuned, arm, scale),
             *(_verdict(others, arm, scale) if others is not None else ()),
         ]  # fmt: skip
         rows.append(row)
-    columns = ["arm", "values", "trials", "pruned", "seconds", "best on validation",
-               "fresh on validation", "tuned", "difference"]  # fmt: skip
+    columns = ["arm", "values", *([] if joint else BUDGET), "best on validation",
+               "fresh on validation", "verdict" if joint else "tuned", "difference"]  # fmt: skip
     columns += [] if others is None else ["shared", "difference at shared"]
     caption = (
         "The best value of a search is chosen for being high; on fresh seeds the same "
@@ -106,7 +119,15 @@ def found_table(basis: Basis, trials: pd.DataFrame, *, joint: bool) -> Table:
     )
     if not joint:
         caption += " Shared: the same arms, every hyperparameter as it is in the configuration."
-    return table(columns, rows, numeric="llrrrrrlrlr"[: len(columns)], caption=caption)
+    return table(
+        columns, rows, numeric=f"ll{'' if joint else 'rrr'}rrlrlr"[: len(columns)], caption=caption
+    )
+
+
+def _budget(trials: pd.DataFrame) -> list[Cell]:
+    """Returns the columns :data:`BUDGET` of some trials."""
+    pruned = float((trials["state"] == "PRUNED").sum())
+    return [count(float(len(trials))), count(pruned), significant(float(trials["seconds"].sum()))]
 
 
 def _verdict(effects: pd.DataFrame, arm: str, scale: Scale) -> tuple[Cell, Cell]:
@@ -157,20 +178,24 @@ def progress(basis: Basis) -> pd.DataFrame:
     return frame.assign(n=frame["count"], low=low, high=high)[list(PROGRESS)]
 
 
-def draw_progress(rows: pd.DataFrame, axis: Axis) -> Drawing:
+def draw_progress(
+    rows: pd.DataFrame, axis: Axis, colours: Mapping[str, str], *, narrow: bool = False
+) -> Drawing:
     """Draws the best value so far by trial, a line per arm.
 
     Args:
         rows: The columns :data:`PROGRESS`.
         axis: How the metric is written.
+        colours: Arm to colour; any other arm has one by its place.
+        narrow: Whether it is as wide as a telephone.
     """
     from ablation.figures.library import seaborn
 
     with styled():
-        figure = figure_of(WIDTH, 3.0)
+        figure = figure_of(NARROW if narrow else WIDTH, 3.0)
         axes = figure.subplots()
         for place, (arm, of) in enumerate(rows.groupby("arm", sort=False)):
-            colour = ARMS[place % len(ARMS)]
+            colour = colours.get(str(arm), ARMS[place % len(ARMS)])
             seaborn.lineplot(of, x="number", y="mean", color=colour, drawstyle="steps-post",
                              errorbar=None, label=name(str(arm)), legend=False,
                              ax=axes)  # fmt: skip
@@ -180,5 +205,5 @@ def draw_progress(rows: pd.DataFrame, axis: Axis) -> Drawing:
         axes.locator_params(axis="x", integer=True)
         axes.set(xlabel="trial", ylabel=plain(f"best {axis.metric} on validation{unit}"))
         grid(axes, "y")
-        figure.legend(loc="outside upper left", ncols=4, fontsize=7.5)
+        figure.legend(loc="outside upper left", ncols=2 if narrow else 4, fontsize=7.5)
     return figure

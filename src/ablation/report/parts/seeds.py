@@ -11,6 +11,7 @@ import pandas as pd
 from ablation.figures import (
     INK,
     MUTED,
+    NARROW,
     VERDICTS,
     WIDTH,
     Axis,
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
 ROOM = 80
 """Most characters of names side by side under an axis."""
 
+CLOSE = 24
+"""Most names that are written at a slant."""
+
 
 def section(basis: Basis) -> Iterator[Block]:
     """Yields the seeds as lines, and what pairing gains; nothing where arms share no seeds."""
@@ -38,17 +42,19 @@ def section(basis: Basis) -> Iterator[Block]:
         return
     arms = order_as_declared(basis.drawn, basis.declaration)
     values = basis.scores.loc[basis.scores["arm"].isin(arms["arm"]), SHOWN]
+    draw = partial(
+        draw_seeds,
+        basis.scale.frame(values, "value"),
+        basis.scale.frame(arms[["arm", "mean"]], "mean"),
+        basis.axis,
+    )
     yield Figure(
         "seeds",
         "Each seed as a line across the arms",
-        partial(
-            draw_seeds,
-            basis.scale.frame(values, "value"),
-            basis.scale.frame(arms[["arm", "mean"]], "mean"),
-            basis.axis,
-        ),
+        draw,
         "One line per seed. Where the lines run in parallel, a seed is good or bad for all arms "
         "alike, and comparing inside it removes that.",
+        narrow=partial(draw, width=NARROW),
     )
     gains = basis.effects["rho"].iloc[1:].dropna()
     if len(gains):
@@ -84,20 +90,23 @@ def stretches(scores: pd.DataFrame, at: Mapping[str, int]) -> pd.DataFrame:
     )
 
 
-def draw_seeds(scores: pd.DataFrame, effects: pd.DataFrame, axis: Axis) -> Drawing:
+def draw_seeds(
+    scores: pd.DataFrame, effects: pd.DataFrame, axis: Axis, *, width: float = WIDTH
+) -> Drawing:
     """Draws each seed as a line across the arms: parallel lines say that pairing works.
 
     Args:
         scores: One row per run of these arms: arm, seed, value, status.
         effects: One row per arm, in the order in which they are drawn.
         axis: How the metric is written.
+        width: Inches.
     """
     from ablation.figures.library import seaborn
 
     arms = list(effects["arm"])
     at = {arm: place for place, arm in enumerate(arms)}
     with styled():
-        figure = figure_of(WIDTH, 3.3)
+        figure = figure_of(width, 3.3)
         axes = figure.subplots()
         lines = stretches(scores, at)
         if len(lines):  # of which seaborn needs one
@@ -113,10 +122,13 @@ def draw_seeds(scores: pd.DataFrame, effects: pd.DataFrame, axis: Axis) -> Drawi
                   transform=edge, markersize=6,
                   label="failed" if len(failed) else None)  # fmt: skip
         axes.set(xlabel="", ylabel=axis.values)
-        steep = sum(len(short(arm, 22)) for arm in arms) > ROOM
+        steep = sum(len(short(arm, 22)) for arm in arms) > ROOM * width / WIDTH
         labels = [plain(short(arm, 22)) for arm in arms]
-        axes.set_xticks(range(len(arms)), labels=labels, rotation=40 if steep else 0,
-                        ha="right" if steep else "center", rotation_mode="anchor")  # fmt: skip
+        close = len(arms) > CLOSE * width / WIDTH
+        axes.set_xticks(range(len(arms)), labels=labels, rotation=(90 if close else 40) * steep,
+                        ha="right" if steep else "center",
+                        va="center" if close and steep else "top",
+                        rotation_mode="anchor")  # fmt: skip
         axes.set_xlim(-0.4, len(arms) - 0.6)
         grid(axes, "y")
         axes.plot([], [], color=MUTED, linewidth=0.8, marker="o", markersize=3,

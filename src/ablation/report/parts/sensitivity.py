@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from ablation.analysis.imputed import without_imputed
 from ablation.analysis.robustness import on_this_split, sensitivity
 from ablation.report.basis import Basis
 from ablation.report.blocks import Block, Cell, Table, Text, table, verdict_cell
@@ -23,10 +24,16 @@ class Sensitivity(NamedTuple):
 
 
 def find(basis: Basis) -> Sensitivity:
-    """Returns both frames."""
+    """Returns both frames, the arms as the page shows them."""
+    frames = (sensitivity(basis.evidence, basis.walk), on_this_split(basis.evidence))
+    order = list(basis.shown["arm"])
     return Sensitivity(
-        sensitivity(basis.evidence, basis.walk),
-        on_this_split(basis.evidence),
+        *(
+            without_imputed(frame, basis.effects).sort_values(
+                "arm", key=lambda arms: arms.map(order.index), kind="stable"
+            )
+            for frame in frames
+        )
     )
 
 

@@ -10,9 +10,9 @@ from typing import Any
 import pandas as pd
 
 from ablation import stats
-from ablation.analysis import answer
 from ablation.analysis.sets import CLAIMS, Sets
 from ablation.figures import Axis
+from ablation.records.metric import percent
 from ablation.report.basis import Basis
 from ablation.report.blocks import Block, Cell, Figure, Table, Text, table, verdict_cell
 from ablation.report.numbers import Scale, count
@@ -39,13 +39,23 @@ def matrix(names: Sequence[str], cells: pd.DataFrame, scale: Scale) -> Table:
     return table(["arm", *names], rows, caption=caption, is_matrix=True)
 
 
-def short_matrix(sets: Sets, scale: Scale) -> Table:
-    """Returns the verdicts without intervals, and the counts beside them."""
-    rows, claims = _matrix_rows(sets.names, sets.cells, partial(_short_cell, scale)), _claims(sets)
-    over = [_counts(row, claims) for row in _records(sets.over)]
-    rows = [[*row, *counts] for row, counts in zip(rows, over, strict=True)]
-    columns = ["arm", *sets.names, *_headings(claims)]
-    return table(columns, rows, numeric="l" * (1 + len(sets.names)) + "r" * len(claims))
+def paper_tables(sets: Sets, scale: Scale) -> dict[str, Table]:
+    """Returns two tables that fit a column: verdicts by arm and data set, and the counts."""
+    rows = [
+        [
+            Cell(f"{row['arm']} on {row['set']}"),
+            Cell(row["verdict"].lower()),
+            scale.difference(row["effect"]),
+        ]
+        for arm in dict.fromkeys(sets.cells["arm"])
+        for row in _records(sets.cells[sets.cells["arm"] == arm])
+    ]
+    claims = _claims(sets)
+    counts = [[Cell(row["arm"]), *_counts(row, claims)] for row in _records(sets.over)]
+    return {
+        "table.tex": table(["arm and data", "verdict", "difference"], rows, numeric="llr"),
+        "table-more.tex": table(["arm", *claims], counts, numeric="lr*"),
+    }
 
 
 def _matrix_rows(
@@ -122,7 +132,7 @@ def _mean_cells(scale: Scale, row: Mapping[str, Any]) -> list[Cell]:
 
 
 def _percent(sets: Sets) -> str:
-    return f"{1 - sum(look.alpha for look in sets.declaration.looks):.0%}"
+    return percent(1 - sum(look.alpha for look in sets.declaration.looks))
 
 
 def sets_table(bases: Mapping[str, Basis]) -> Table:
@@ -137,7 +147,7 @@ def sets_table(bases: Mapping[str, Basis]) -> Table:
                 basis.scale.value(base["mean"]),
                 Cell("") if chance is None else basis.scale.value(chance),
                 count(base["n"]),
-                Cell(answer(basis.effects, declaration, basis.content.judged.contrasts)),
+                Cell(" ".join(basis.content.answer)),
             ]
         )
     columns = ["data set", "baseline", "chance", "seeds", "answer there"]

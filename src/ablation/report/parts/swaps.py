@@ -104,7 +104,7 @@ def changes_table(found: pd.DataFrame, basis: Basis) -> Table:
         for row in found.to_dict("records")
     ]
     caption = f"Of {size:,} test examples, on the seeds that arm and baseline share."
-    columns = ["arm", "gained", "lost", "either, by swapping", "seeds"]
+    columns = ["arm", "gained", "lost", "by swapping", "seeds"]
     return table(columns, rows, numeric="lrrrr", caption=caption)
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from ablation.analysis.robustness import variance
-from ablation.figures import MUTED, VERDICTS, WIDTH, Axis, figure_of, grid, plain, styled
+from ablation.figures import MUTED, NARROW, VERDICTS, WIDTH, Axis, figure_of, grid, plain, styled
 from ablation.report.basis import Basis
 from ablation.report.blocks import Block, Figure, Text
 
@@ -35,24 +35,27 @@ def section(basis: Basis) -> Iterator[Block]:
         f"{scale.value(moved['arm']).text}{unit} (standard deviations, "
         f"{sources['n'].iloc[0]} seeds that all arms share)."
     )
+    draw = partial(draw_variance, scale.frame(sources, "deviation"), basis.axis)
     yield Figure(
         "variance",
         "Standard deviation over arms and over seeds",
-        partial(draw_variance, scale.frame(sources, "deviation"), basis.axis),
+        draw,
+        narrow=partial(draw, width=NARROW),
     )
 
 
-def draw_variance(sources: pd.DataFrame, axis: Axis) -> Drawing:
+def draw_variance(sources: pd.DataFrame, axis: Axis, *, width: float = WIDTH) -> Drawing:
     """Draws what choosing the arm and choosing the seed move.
 
     Args:
         sources: One row per source: its deviation.
         axis: How the metric is written.
+        width: Inches.
     """
     from ablation.figures.library import seaborn
 
     with styled():
-        figure = figure_of(WIDTH, 1.35)
+        figure = figure_of(width, 1.35)
         axes = figure.subplots()
         rows = sources.assign(source=[f"choosing the {source}" for source in sources["source"]])
         seaborn.barplot(
@@ -64,7 +67,9 @@ def draw_variance(sources: pd.DataFrame, axis: Axis) -> Drawing:
                           textcoords="offset points", va="center", fontsize=8.5)  # fmt: skip
         axes.margins(x=0.12)
         unit = f", {axis.unit}" if axis.unit else ""
-        axes.set(xlabel=plain(f"moves {axis.metric} by (standard deviation{unit})"), ylabel="")
+        label = f"standard deviation{unit}"
+        label = label if width < WIDTH else f"moves {axis.metric} by ({label})"
+        axes.set(xlabel=plain(label), ylabel="")
         axes.tick_params(axis="y", length=0)
         grid(axes, "x")
     return figure

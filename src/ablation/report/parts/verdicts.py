@@ -9,7 +9,9 @@ from typing import Any
 import pandas as pd
 
 from ablation.analysis import differences, doubts
+from ablation.analysis.imputed import without_imputed
 from ablation.analysis.words import SCOPES
+from ablation.records.metric import percent
 from ablation.report.basis import Basis
 from ablation.report.blocks import Block, Cell, Figure, Table, table
 from ablation.report.numbers import Scale, count, p_value
@@ -88,7 +90,7 @@ def verdict_table(effects: pd.DataFrame, scale: Scale, *, paired: bool = True) -
         paired: Whether arms were compared seed by seed; else no wins are counted.
     """
     rows, is_fresh = [], bool(effects["fresh_n"].notna().any())
-    for place, row in enumerate(effects.to_dict("records")):
+    for place, row in enumerate(without_imputed(effects, effects).to_dict("records")):
         first = place == 0
         rows.append(
             [
@@ -100,7 +102,8 @@ def verdict_table(effects: pd.DataFrame, scale: Scale, *, paired: bool = True) -
                 Cell("") if first else scale.value(row["mean"] - row["effect"]),
                 count(row["n"]),
                 Cell(
-                    f"{row['failed']} of {row['n']}, ≤ {row['failed_upper95']:.0%}", row["failed"]
+                    f"{row['failed']} of {row['n']}, ≤ {percent(row['failed_upper95'])}",
+                    row["failed"],
                 ),
                 *(
                     [Cell("" if first else f"{row['wins']}–{row['ties']}–{row['losses']}")]
@@ -157,7 +160,7 @@ def _verdict(row: Mapping[Any, Any]) -> Cell:
     """Returns a verdict; where identical, the share of seeds that may differ; missing runs."""
     word, said = row["verdict"], row["verdict"] or "baseline"
     if word == "IDENTICAL":
-        said = f"{word} on {row['n']} seeds (may differ on ≤ {row['may_differ95']:.0%})"
+        said = f"{word} on {row['n']} seeds (may differ on ≤ {percent(row['may_differ95'])})"
     if row["missing"]:
         said = f"{word} ({row['missing']} of {row['look']} runs missing)"
-    return Cell(said + (f" {MARK}" if doubts(row) else ""), word=word)
+    return Cell(said + (f"\N{NO-BREAK SPACE}{MARK}" if doubts(row) else ""), word=word)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
 from ablation.report.blocks import Cell, Table
@@ -32,7 +33,9 @@ HEAD = rf"""% Needs \usepackage[T1]{{fontenc}} and \usepackage{{booktabs}}.
 NAME = 48
 """Points of the first column: two columns of a conference's page are 219 points wide each."""
 PIECE = 5
-"""Letters of a name without a space after which a line may end."""
+"""Letters of a long name without a space or sign after which a line may end."""
+WHOLE = 10
+"""Widths of a digit up to which a piece of a name is left whole; 11 fill the first column."""
 LONG = 15
 """Letters of a word up to which LaTeX finds by itself where it may be divided."""
 
@@ -54,9 +57,34 @@ def _sign(sign: str) -> str:
 
 
 def _breaking(word: str) -> str:
-    """Returns a word after every few letters of which a line may end."""
-    pieces = [word[at : at + PIECE] for at in range(0, len(word), PIECE)]
-    return "\\allowbreak{}".join(map(escape, pieces))
+    """Returns a word within which a line may end."""
+    return "\\allowbreak{}".join(map(escape, pieces_of(word)))
+
+
+def pieces_of(word: str) -> list[str]:
+    """Returns the pieces of a word between which a line may end: at its signs, where it has any.
+
+    >>> pieces_of("Constant(0.1)"), pieces_of("attention_over_states"), pieces_of("abcdefghijkl")
+    (['Constant', '(0.1)'], ['attention_', 'over_', 'states'], ['abcde', 'fghij', 'kl'])
+    """
+    pieces: list[str] = []
+    for part in re.findall(r"\d+(?:\.\d+)*|[^\W\d_]+|.", word, re.DOTALL):
+        is_apart = not pieces or part in "([{" or pieces[-1][-1] in "_-/,=+:)]}"
+        if is_apart or _width(pieces[-1] + part) > WHOLE:
+            few = [part] if _width(part) <= WHOLE else _cut(part)
+            pieces += few
+        else:
+            pieces[-1] += part
+    return pieces
+
+
+def _cut(word: str) -> list[str]:
+    return [word[at : at + PIECE] for at in range(0, len(word), PIECE)]
+
+
+def _width(text: str) -> int:
+    """Returns about how many digits are as wide as a text."""
+    return len(text) + sum(sign in "mwMW" or not sign.isascii() for sign in text)
 
 
 def _name(cell: Cell) -> str:
@@ -73,7 +101,8 @@ def paragraph(text: str) -> str:
 def render(table: Table) -> str:
     """Returns the table as a tabular; the first column holds names."""
     sides = "".join("r" if i in table.numeric else "l" for i in range(1, len(table.columns)))
-    lines = [" & ".join(escape(name) for name in table.columns)]
+    named, *others = table.columns
+    lines = [" & ".join([f"\\raggedright {escape(named)}", *map(escape, others)])]
     for first, *rest in table.rows:
         lines.append(" & ".join([_name(first), *(escape(cell.text) for cell in rest)]))
     # An empty group first: a row that begins with [ would else be read as a length.

@@ -21,7 +21,7 @@ def standalone(text: str) -> str:
 
 
 def inline(text: str, name: str) -> str:
-    """Returns a figure's SVG for a page: no header, no spare ids, colours by name.
+    """Returns a figure's SVG for a page: no header, no spare ids, fonts and colours of the page.
 
     Args:
         text: What matplotlib wrote.
@@ -33,7 +33,7 @@ def inline(text: str, name: str) -> str:
     used = set(re.findall(r"(?:url\(#|href=\"#)([^)\"]+)", body))
     body = re.sub(r' id="([^"]*)"', lambda m: f' id="{name}-{m[1]}"' if m[1] in used else "", body)
     body = re.sub(r"(url\(#|href=\"#)", rf"\g<1>{name}-", body)
-    body = _colours(_fonts(body))
+    body = _colours(_short(body))
     body = re.sub(r"<svg [^>]*viewBox=\"([^\"]*)\"[^>]*>", _opening, body, count=1)
     body = re.sub(r"<g>\s*(<path [^>]*/>|<use [^>]*/>)\s*</g>", r"\1", body)
     return re.sub(r">\s*\n\s*", ">\n", body).strip()
@@ -69,6 +69,22 @@ def _opening(match: re.Match[str]) -> str:
         f'<svg xmlns:xlink="http://www.w3.org/1999/xlink" viewBox="{match[1]}" aria-hidden="true"'
         f' style="width:{float(width) * 4 / 3:.0f}px">'
     )
+
+
+def _short(text: str) -> str:
+    """Leaves out what a page says once for all figures, and digits that no screen shows."""
+    text = re.sub(r"font: ([0-9.]+px) [^;\"]*", r"font-size: \1", text)
+    text = re.sub(r"font-family: [^;\"]*;? ?", "", text)
+    text = re.sub(r' transform="rotate\(-?0 [^)]*\)"', "", text)
+    return re.sub(
+        r' (?:d|x|y|transform)="[^"]*"',
+        lambda attribute: re.sub(r"-?\d+\.\d{3,}", _two_digits, attribute[0]),
+        text,
+    )
+
+
+def _two_digits(number: re.Match[str]) -> str:
+    return f"{float(number[0]):.2f}".rstrip("0").rstrip(".")
 
 
 def _colours(text: str) -> str:

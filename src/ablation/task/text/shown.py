@@ -84,9 +84,9 @@ def _told(data: Encoded) -> list[tuple[str, str]]:
     """Returns script and splits, as far as the data's notes tell them."""
     notes = " ".join(data.notes)
     script = re.search(r"Script: (.+?)(?: \(|;)", notes)
-    taken = re.findall(r"(\w+) \d+ \(taken from train\)", notes)
+    taken = re.findall(r"(\w+) [\d,]+ \(taken from train\)", notes)
     told = [("script", script[1])] if script else []
-    return told + ([("taken from train", " and ".join(taken))] if taken else [])
+    return told + ([("split off from train", " and ".join(taken))] if taken else [])
 
 
 def model_line(config: RunConfig) -> str:

@@ -7,6 +7,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
+from ablation.records.metric import percent
 from ablation.task.text.data.encoded import UNKNOWN, Split
 from ablation.task.text.data.source import Source
 from ablation.task.text.data.splits import Rows, same
@@ -59,7 +60,7 @@ def describe(
         kind: Tokenisation: ``words`` or ``characters``.
     """
     rows = ", ".join(
-        f"{name} {len(each)}{_origin(source, given, name)}" for name, each in splits.items()
+        f"{name} {len(each):,}{_origin(source, given, name)}" for name, each in splits.items()
     )
     ignored = f"; not read: {', '.join(source.ignored[:CLASSES])}" if source.ignored else ""
     unknown = float((arrays["test"].tokens == UNKNOWN).mean())
@@ -67,7 +68,8 @@ def describe(
     return [
         f"Rows of {source.name}: {rows}{ignored}.",
         f"Rows by class (train, validation, test): {_classes(splits)}.",
-        f"Script: {script}; tokens are {kind}, {unknown:.1%} of those in test are unknown.",
+        f"Script: {script}; tokens are {kind}, {percent(unknown, 1)} of those in test are "
+        "unknown.",
     ]
 
 
@@ -100,7 +102,7 @@ def _script(texts: Sequence[str]) -> str:
     if not scripts:
         return "no letters"
     [(name, count)] = scripts.most_common(1)
-    return f"{name} ({count / scripts.total():.0%} of the letters)"
+    return f"{name} ({percent(count / scripts.total())} of the letters)"
 
 
 def warnings(given: Mapping[str, Rows], splits: Mapping[str, Rows]) -> Iterator[str]:
@@ -126,8 +128,8 @@ def _overlaps(given: Mapping[str, Rows]) -> Iterator[str]:
             if count:
                 share = count / len(given[one])
                 yield (
-                    f"{count} of {len(given[one])} texts of {one} ({share:.0%}) are in {other}, "
-                    "too: what is learned by heart there counts as right."
+                    f"{count} of {len(given[one])} texts of {one} ({percent(share)}) are in "
+                    f"{other}, too: what is learned by heart there counts as right."
                 )
 
 
@@ -161,7 +163,7 @@ def _rare(splits: Mapping[str, Rows]) -> Iterator[str]:
         shown = ", ".join(f"{name!r} ({counts[name]})" for name in rare[:CLASSES])
         more = f" and {len(rare) - CLASSES} more" if len(rare) > CLASSES else ""
         yield (
-            f"{len(rare)} of {len(counts)} classes have less than {RARE:.0%} of the "
+            f"{len(rare)} of {len(counts)} classes have less than {percent(RARE)} of the "
             f"{counts.total()} rows of train each: {shown}{more}. Their share of a macro mean "
             "rests on few texts."
         )

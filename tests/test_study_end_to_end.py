@@ -408,7 +408,9 @@ def test_the_mirror_reads_like_the_question(stored: Project, tiny_study: Path) -
         assert note.endswith("reports/tiny/index.html")
 
 
-def test_a_note_of_any_length_is_what_the_dashboard_reads(tmp_path: Path) -> None:
+def test_a_note_of_any_length_is_what_the_dashboard_reads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     import optuna
     import optuna_dashboard
 
@@ -419,6 +421,13 @@ def test_a_note_of_any_length_is_what_the_dashboard_reads(tmp_path: Path) -> Non
     for size in (5000, 4091, 10, 0):
         mirror.keep_note(url, "s", "d", "x" * size, {})
         assert optuna_dashboard.get_note(study) == "x" * size
+    mirror.keep_note(url, "s", "d", "x", {"fact": ["accuracy", 0.1]})
+    monkeypatch.setattr("ablation.mirror.note.connect", None)  # Optuna is asked no more
+    mirror.keep_note(url, "s", "d", "x", {"fact": ["accuracy", 0.1]})
+    mirror.keep_note(url, "another", "d", "y", {})
+    for note, fact in (("x", 0.2), ("z", 0.1)):
+        with pytest.raises(TypeError):
+            mirror.keep_note(url, "s", "d", note, {"fact": ["accuracy", fact]})
 
 
 def test_what_is_read_of_the_mirror_is_what_optuna_reads(

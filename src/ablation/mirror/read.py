@@ -14,7 +14,7 @@ import json
 import sqlite3
 import statistics
 from collections.abc import Callable, Collection, Iterator, Mapping
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import quote
 
 from ablation.errors import public
@@ -35,7 +35,7 @@ KEY, RUN, OUTCOME, ARM, SEED = "key", "mlflow_run_id", "outcome", "arm", "seed"
 DONE = frozenset({"COMPLETE", "FAIL"})
 """States of a trial that has an outcome."""
 
-_STUDIES = "SELECT study_id, key, value_json FROM study_user_attributes"
+_STUDIES = "SELECT study_id, key, value_json FROM study_{kind}_attributes"
 _TRIALS = """
 SELECT t.trial_id, t.state, v.value, a.key, a.value_json
 FROM trials t
@@ -98,7 +98,7 @@ def labels_taken(query: Query) -> dict[str, str]:
     >>> labels_taken(lambda query: rows)
     {'init_std': '0123456789ab'}
     """
-    every = _attributes(query).values()
+    every = attributes(query, "user").values()
     return {each[LABEL]: each[DATA] for each in every if {LABEL, DATA} <= each.keys()}
 
 
@@ -110,7 +110,7 @@ def planned_seeds(query: Query, label: str, declaration: str) -> dict[str, int]:
         label: Study label.
         declaration: The declaration's hash.
     """
-    for each in _attributes(query).values():
+    for each in attributes(query, "user").values():
         if each.get(LABEL) == label and each.get(DECLARATION) == declaration:
             found: dict[str, int] = each.get(PLANNED, {})
             return found
@@ -126,7 +126,7 @@ def example_deviation(query: Query, label: str, data: str, metric: str) -> float
         data: Fingerprint of the data, other studies on which are asked else.
         metric: The metric.
     """
-    given = [each for each in _attributes(query).values() if each.get(DATA) == data]
+    given = [each for each in attributes(query, "user").values() if each.get(DATA) == data]
     known = [(each[LABEL], each[DEVIATION][1]) for each in given
              if each.get(DEVIATION, [""])[0] == metric]  # fmt: skip
     own = [value for of, value in known if of == label]
@@ -146,13 +146,13 @@ def trials(query: Query, label: str, metric: str) -> dict[str, Mirrored]:
         metric: The study's metric.
 
     >>> def query(sql):
-    ...     if sql == _STUDIES:
+    ...     if sql == _STUDIES.format(kind="user"):
     ...         return [(1, "ablation.study", '"init_std"')]
     ...     return [(7, "RUNNING", None, "key", '"init_std/0123456789ab/0"')]
     >>> trials(query, "init_std", "accuracy")["init_std/0123456789ab/0"].state
     'RUNNING'
     """
-    studies = [id_ for id_, each in _attributes(query).items() if each.get(LABEL) == label]
+    studies = [id_ for id_, each in attributes(query, "user").items() if each.get(LABEL) == label]
     found: dict[str, Mirrored] = {}
     cells = (cell for study in reversed(studies) for cell in _cells(query, [study]))
     for state, value, facts in cells:
@@ -162,10 +162,10 @@ def trials(query: Query, label: str, metric: str) -> dict[str, Mirrored]:
     return found
 
 
-def _attributes(query: Query) -> dict[int, dict[str, Any]]:
+def attributes(query: Query, kind: Literal["user", "system"]) -> dict[int, dict[str, Any]]:
     """Returns each study's attributes, in the order in which the studies were created."""
     found: dict[int, dict[str, Any]] = {}
-    for study, key, value in sorted(query(_STUDIES)):
+    for study, key, value in sorted(query(_STUDIES.format(kind=kind))):
         found.setdefault(study, {})[key] = json.loads(value)
     return found
 

@@ -108,7 +108,7 @@ def _doubts(basis: Basis) -> Iterator[str]:
 def _named(arms: Sequence[str], of: int = 0) -> str:
     """Returns the arms' names, or their number where they are all of several."""
     if len(arms) == of > 1:
-        return "both arms" if of == 2 else f"all {of} arms"
+        return {2: "both arms"}.get(of, f"all {of} arms")
     few = arms if len(arms) <= MOST_NAMED else [*arms[: MOST_NAMED - 1], "others"]
     *head, last = few
     return f"{', '.join(head)} and {last}" if head else last

@@ -321,7 +321,7 @@ def test_the_baseline_against_itself_is_identical_or_undecided(
     stored.run("run", str(tiny_study))
     _, again, others = stored.table("effects")
     assert (again["verdict"], again["effect"]) == ("IDENTICAL", "0.0")
-    assert again["reason"].startswith("identical to the baseline on all 4 seeds")
+    assert again["reason"].startswith("the same as the baseline, bit for bit, on all 4 seeds")
     assert others["verdict"] in {"EQUIVALENT", "INCONCLUSIVE"}
     assert stored.statuses()["trial FINISHED"] == 12
 

@@ -63,7 +63,8 @@ class DaskCrew:
         self._ending = threading.Lock()
         """Held where a call is queued, which is not done once the crew has ended."""
         self._open(CONNECT)
-        self._look()
+        with contextlib.suppress(OSError):  # the crew's thread looks again, and waits
+            self._look()
         self._thread = threading.Thread(target=self._keep, name="dask crew", daemon=True)
         self._thread.start()
 

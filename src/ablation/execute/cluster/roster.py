@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Any
 
 from ablation.errors import public
 from ablation.execute.cluster.executors import GRACE, stranded
-from ablation.execute.cluster.scheduler import SILENT, Known, answers_of, ask, ask_workers, take
+from ablation.execute.cluster.scheduler import (
+    SILENT,
+    Known,
+    answers_of,
+    ask,
+    ask_workers,
+    take,
+    workers_there,
+)
 
 if TYPE_CHECKING:
     from ablation.execute.cluster.packing import Packing
@@ -51,7 +59,7 @@ class Roster:
         Raises:
             OSError: If the scheduler does not answer.
         """
-        there: Mapping[str, Mapping[str, Any]] = self._client.scheduler_info()["workers"]
+        there = workers_there(self._client)
         for address in self._workers.keys() - there.keys():
             del self._workers[address]
             self._supplied.pop(address, None)

@@ -63,6 +63,22 @@ async def _ask_scheduler(address: str, timeout: float) -> None:
         raise ValueError(f"it is a {found['type']}")
 
 
+def workers_there(client: Any) -> Mapping[str, Mapping[str, Any]]:
+    """Returns address to what the scheduler knows of each worker.
+
+    Args:
+        client: Dask's client.
+
+    Raises:
+        OSError: If the scheduler does not answer.
+    """
+    known: Mapping[str, Any] = client.scheduler_info()
+    if "workers" not in known:  # a client that never heard it answers with nothing
+        raise OSError("the scheduler does not answer")
+    there: Mapping[str, Mapping[str, Any]] = known["workers"]
+    return there
+
+
 async def greet(libraries: tuple[str, ...]) -> Facts:
     """Returns what a worker is; called in it."""
     return await asyncio.to_thread(facts, libraries)

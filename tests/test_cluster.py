@@ -116,7 +116,10 @@ def test_what_a_cache_lacks_is_kept_once_and_checked(tmp_path: Path) -> None:
 FITTING = Expected(python="3.11", package="1 (a)", torch="2.13.0", memory=4e9)
 UNFIT = {
     "python": ("3.12", "it has Python 3.12, and the study runs with 3.11"),
-    "package": ("1 (b)", r"it has attention-ablation 1 \(b\), and the study runs with 1 \(a\)"),
+    "package": (
+        "1 (b)",
+        r"ation 1 \(b\), and the study runs with 1 \(a\): the same version, other s",
+    ),
     "torch": ("2.12.0", "it has torch 2.12.0, and the study runs with 2.13.0"),
     "memory": (3_000_000_000, "it has 2.8 GB of memory, and a trial may take 3.7 GB"),
     "free": (0, "cannot be written"),
@@ -164,6 +167,12 @@ def test_an_address_at_which_nobody_or_something_else_answers_is_refused() -> No
             words = f"No Dask scheduler answers at 'tcp://127.0.0.1:{port}' within"
             with pytest.raises(Refused, match=words):
                 connect(f"tcp://127.0.0.1:{port}", 0.5)
+
+
+@pytest.mark.parametrize("address", ["tcp://127.0.0.1", "head", "head:", "tcp://head/"])
+def test_an_address_without_a_port_is_refused_at_once(address: str) -> None:
+    with pytest.raises(Refused, match=r"has no port: a scheduler's address is host:port\.$"):
+        connect(address)
 
 
 def test_without_dask_the_command_that_installs_it_is_told(
@@ -480,6 +489,7 @@ def test_a_scheduler_that_comes_back_is_waited_for_and_one_that_does_not_ends_th
     crew.end()
     assert len(done) == len({ended.trial.key for ended in done}) == len(plan.trials)
     assert "does not answer; waiting 60 s for it" in told[0]
+    assert [line.endswith("answers again.") for line in told].count(True) == 1
     crew = crew_at(dask, dataclasses.replace(plan), told, wait=2.0)
     dask.kill(dask.scheduler)
     with (

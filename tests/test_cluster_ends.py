@@ -214,6 +214,7 @@ def test_that_no_worker_joins_is_said_once_and_the_call_waits_for_one(
         assert said.wait(10)
         made.scale(1)
         assert call.result(60) == 1
+        assert str(crew.roster) == "1 worker on 1 host"
         crew.end()
     assert told == [f"No worker has joined {made.scheduler_address} for 0 s; waiting for one."]
 

@@ -232,3 +232,12 @@ def stranded(refused: dict[str, str], where: str) -> Stranded:
         f"No worker of {where} may train;{which} {reason}."[:690],
         "Install what the study runs with there; recorded trials are kept.",
     )
+
+
+def unreached(error: BaseException) -> Stranded:
+    """Returns that an error cut the conductor off from its workers."""
+    said = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+    return Stranded(
+        f"The workers can no longer be reached: {said}.",
+        "Run the same command again; recorded trials are kept.",
+    )

@@ -53,6 +53,13 @@ class Roster:
         """Returns address to worker of those that may train."""
         return {at: known for at, known in list(self._workers.items()) if not known.refused}
 
+    def __str__(self) -> str:
+        """Returns how many workers may train, such as ``3 workers on 2 hosts``."""
+        fit = self.fit().values()
+        hosts = len({known.facts.host for known in fit if known.facts is not None})
+        workers = f"{len(fit)} worker{'s' if len(fit) > 1 else ''}"
+        return f"{workers} on {hosts} host{'s' if hosts > 1 else ''}"
+
     def look(self) -> Collection[str]:
         """Gets to know the workers that have joined; returns the addresses of all there are.
 

@@ -25,7 +25,7 @@ from ablation.errors import Refused
 from ablation.execute import Crew, ProcessCrew, progress_file, session, walk
 from ablation.execute.ahead import job_of
 from ablation.execute.cluster.engine import DaskCrew
-from ablation.execute.cluster.executors import ElsewhereCrew
+from ablation.execute.cluster.executors import ElsewhereCrew, executor_of
 from ablation.execute.cluster.fitness import Expected, Facts, expected, facts, unfit
 from ablation.execute.cluster.packing import Packing
 from ablation.execute.cluster.parcels import Manifest, hash_of, lacking, lay_out, receive
@@ -116,7 +116,10 @@ def test_what_a_cache_lacks_is_kept_once_and_checked(tmp_path: Path) -> None:
 FITTING = Expected(python="3.11", package="1 (a)", torch="2.13.0", memory=4e9)
 UNFIT = {
     "python": ("3.12", "it has Python 3.12, and the study runs with 3.11"),
-    "package": ("1 (b)", r"it has attention-ablation 1 \(b\), and the study runs with 1 \(a\)"),
+    "package": (
+        "1 (b)",
+        r"ation 1 \(b\), and the study runs with 1 \(a\): the same version, other s",
+    ),
     "torch": ("2.12.0", "it has torch 2.12.0, and the study runs with 2.13.0"),
     "memory": (3_000_000_000, "it has 2.8 GB of memory, and a trial may take 3.7 GB"),
     "free": (0, "cannot be written"),
@@ -143,12 +146,33 @@ def two_processes() -> Executor:
     return Loky(2)
 
 
+@pytest.mark.parametrize("module", ["this", "elsewhere_made", "here_made"])
+def test_a_factory_in_a_module_of_another_place_is_said_to_be_there(
+    module: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "here").mkdir()
+    for file in ("elsewhere_made.py", "here/here_made.py", "here/this.py"):
+        (tmp_path / file).write_text("")
+    monkeypatch.chdir(tmp_path / "here")
+    monkeypatch.setattr(sys, "path", [*sys.path, str(tmp_path)])
+    ways = {"this": "a module of Python's own", "elsewhere_made": "outside this folder"}
+    with pytest.raises(Refused) as refused:
+        executor_of(f"{module}:executor")
+    assert ways.get(module, "in this folder or installed") in refused.value.way_out
+
+
 def test_an_address_at_which_nobody_or_something_else_answers_is_refused() -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         for port in (9, other.getsockname()[1]):
             words = f"No Dask scheduler answers at 'tcp://127.0.0.1:{port}' within"
             with pytest.raises(Refused, match=words):
                 connect(f"tcp://127.0.0.1:{port}", 0.5)
+
+
+@pytest.mark.parametrize("address", ["tcp://127.0.0.1", "head", "head:", "tcp://head/"])
+def test_an_address_without_a_port_is_refused_at_once(address: str) -> None:
+    with pytest.raises(Refused, match=r"has no port: a scheduler's address is host:port"):
+        connect(address)
 
 
 def test_without_dask_the_command_that_installs_it_is_told(
@@ -307,7 +331,7 @@ def test_curves_and_logs_come_from_elsewhere_and_the_doctor_tells_what_is_there(
     doctor(str(tmp_path / "piped.py"), workers_at=dask.address)
     told = " ".join(capsys.readouterr().out.split())
     assert "MALLOC_TRIM_THRESHOLD_=65536" in told
-    assert "every worker has all that the study reads" in told
+    assert "piped: every worker has all that the study reads" in told
     assert "1 of 1 workers may train, 2 trials at once." in told
     dask.kill(dask.workers["one"])
     dask.add("torch", variables=pretend(tmp_path / "t", "torch", "2.0.1"))
@@ -317,6 +341,36 @@ def test_curves_and_logs_come_from_elsewhere_and_the_doctor_tells_what_is_there(
     with pytest.raises(Refused, match="None of the 1 workers"):
         doctor(workers_at=dask.address)
     assert "It must not train: it has torch 2.0.1" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("is_installed", [True, False])
+def test_the_doctor_lets_workers_import_what_the_study_runs(
+    is_installed: bool, tmp_path: Path, dask: Cluster, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    (tmp_path / "site-packages").mkdir()
+    (tmp_path / "site-packages/theirs.py").write_text(
+        "def train(config, seed):\n    return {'score': 0.5}\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path / "site-packages")
+    study = PIPED.replace("def train", "def _").replace("import os", "from theirs import train")
+    (tmp_path / "asks.py").write_text(study.replace('"piped"', '"asks"'))
+    with pytest.raises(Refused, match="No worker has joined"):
+        doctor(str(tmp_path / "asks.py"), workers_at=dask.address)
+    assert "study reads" not in capsys.readouterr().out
+    variables = {"PYTHONPATH": str(tmp_path / "site-packages")} if is_installed else {}
+    dask.add("one", variables=variables)
+    with connect(dask.address) as client:
+        client.wait_for_workers(1, timeout=60)
+    if is_installed:
+        doctor(str(tmp_path / "asks.py"), workers_at=dask.address)
+    else:
+        with pytest.raises(Refused, match="None of the 1 workers"):
+            doctor(str(tmp_path / "asks.py"), workers_at=dask.address)
+    said = " ".join(capsys.readouterr().out.split())
+    assert "asks: " in said
+    assert ("It must not train: it cannot read what it would train" in said) is not is_installed
 
 
 @pytest.mark.slow
@@ -435,6 +489,7 @@ def test_a_scheduler_that_comes_back_is_waited_for_and_one_that_does_not_ends_th
     crew.end()
     assert len(done) == len({ended.trial.key for ended in done}) == len(plan.trials)
     assert "does not answer; waiting 60 s for it" in told[0]
+    assert [line.endswith("answers again.") for line in told].count(True) == 1
     crew = crew_at(dask, dataclasses.replace(plan), told, wait=2.0)
     dask.kill(dask.scheduler)
     with (

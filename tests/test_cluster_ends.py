@@ -214,5 +214,21 @@ def test_that_no_worker_joins_is_said_once_and_the_call_waits_for_one(
         assert said.wait(10)
         made.scale(1)
         assert call.result(60) == 1
+        assert str(crew.roster) == "1 worker on 1 host"
         crew.end()
     assert told == [f"No worker has joined {made.scheduler_address} for 0 s; waiting for one."]
+
+
+def test_a_scheduler_that_never_said_its_workers_is_waited_for(
+    packing: Packing, dask: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from distributed import Client
+
+    monkeypatch.setattr(Client, "scheduler_info", lambda _: {"type": "Scheduler"})
+    told = list[str]()
+    crew = DaskCrew(dask, packing, told.append, wait=0.0)
+    error = crew.submit(abs, -1).exception(timeout=30)
+    crew.end()
+    assert isinstance(error, Stranded)
+    assert "has not answered for 0 s" in str(error)
+    assert "does not answer; waiting 0 s for it" in told[0]

@@ -151,7 +151,7 @@ def test_a_gpu_whose_memory_is_exhausted_is_an_outcome() -> None:
 @pytest.mark.parametrize(
     ("final", "step", "error", "message"),
     [
-        (None, {}, TypeError, "returned no mapping of metrics but a NoneType"),
+        (None, {}, TypeError, "metrics but a NoneType: return the last metrics"),
         (0.5, {}, TypeError, "returned no mapping of metrics but a float"),
         ({1: 0.5}, {}, TypeError, "the name of a metric must be text; got 1"),
         ({"acuracy": 0.5}, {}, ValueError, "no metric 'accuracy'; it returned: test/acuracy"),

@@ -52,7 +52,10 @@ def _elsewhere(study: Study, at_once: int, at: str | None, made_by: str | None) 
 
     packing = Packing(study.task, None if study.memory is None else study.memory * 2**30)
     if at is not None:
-        return DaskCrew(at, packing, lambda line: show(escaped(line)))
+        crew = DaskCrew(at, packing, lambda line: show(escaped(line)))
+        if crew.roster.fit():
+            show(f"Trains on {crew.roster}; others may join.")
+        return crew
     assert made_by is not None
     return ElsewhereCrew(executor_of(made_by), at_once, packing)
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -33,7 +32,8 @@ def doctor(
     """Asks every worker for versions, threads, memory and device, and says what is refused."""
     from ablation.cli.sets import plans_of
     from ablation.execute.cluster.fitness import TORCH, expected
-    from ablation.execute.cluster.scheduler import ask_workers, connect
+    from ablation.execute.cluster.rehearsal import fits, lacks_of, tried
+    from ablation.execute.cluster.scheduler import ask_workers, connect, workers_there
     from ablation.study.load import STUDIES, load
     from ablation.task import Redirection
 
@@ -44,13 +44,23 @@ def doctor(
     try:
         redirection = Redirection(data=data, text=text, label=label)
         plans = plans_of(study, redirection) if study else ()
-        there = client.scheduler_info()["workers"]
+        there = workers_there(client)
         known = ask_workers(client, libraries, expected(libraries, memory), there)
-        for address, worker in known.items():
-            for line in told(worker, there[address]):
-                show(escaped(line))
+        lines = [
+            f"{_title(plan, plans)}: {lacks_of(client, plan, known)}"
+            for plan in plans
+            if fits(known)
+        ]
         for plan in plans:
-            show(escaped(_lacks(client, plan, known)))
+            known = tried(client, plan, known)
+        about = [line for at, worker in known.items() for line in told(worker, there[at])]
+        for line in about + lines:
+            show(escaped(line))
+    except OSError as error:
+        raise Refused(
+            f"{public(workers_at)} stopped answering: {' '.join(str(error).split())[:200]}.",
+            "Look at the scheduler, and run the same command again.",
+        ) from error
     finally:
         client.close(timeout=2)
     _judge(known, public(workers_at))
@@ -87,27 +97,9 @@ def told(worker: Known, there: Mapping[str, Any]) -> list[str]:
     return [*lines, f"  It must not train: {worker.refused}."] if worker.refused else lines
 
 
-def _lacks(client: Any, plan: Plan, known: Mapping[str, Known]) -> str:
-    """Returns the sentence about the files of a plan that workers lack."""
-    from ablation.execute.ahead import job_of
-    from ablation.execute.cluster.packing import Packing
-    from ablation.execute.cluster.scheduler import ask
-    from ablation.execute.worker import run_trial
-
-    packing, lacks, size = Packing(plan.study.task), set[str](), 0
-    fit = [address for address, worker in known.items() if not worker.refused]
-    for trial in {trial.arm.name: trial for trial in plan.trials}.values():
-        job = job_of(plan, trial, Path("progress/doctor"), "auto")
-        manifest = packing.pack(run_trial, (job,), None).manifest
-        answers = client.run(ask, manifest, workers=fit, on_error="ignore") if fit else {}
-        lacks |= {address for address, missing in answers.items() if missing}
-        size = max([size, *(packing.size(missing) for missing in answers.values())])
-    if not lacks:
-        return f"{plan.data.name}: every worker has all that the study reads."
-    return (
-        f"{plan.data.name}: {len(lacks)} of {len(fit)} workers lack up to {size / 1e6:.1f} MB of "
-        "what the study reads; each gets it once, at the start."
-    )
+def _title(plan: Plan, plans: Sequence[Plan]) -> str:
+    """Returns a study's name, with that of the data where there are several."""
+    return plan.study.name + (f" on {plan.data.name}" if len(plans) > 1 else "")
 
 
 def _judge(known: Mapping[str, Known], where: str) -> None:

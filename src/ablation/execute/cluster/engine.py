@@ -15,7 +15,7 @@ from weakref import WeakKeyDictionary
 
 from ablation.errors import Refused, public
 from ablation.execute.cluster.call import Call
-from ablation.execute.cluster.executors import fail, settle
+from ablation.execute.cluster.executors import fail, settle, unreached
 from ablation.execute.cluster.roster import Roster
 from ablation.execute.cluster.scheduler import CONNECT, connect, leave, run_there
 from ablation.execute.cluster.station import Answer
@@ -63,7 +63,8 @@ class DaskCrew:
         self._ending = threading.Lock()
         """Held where a call is queued, which is not done once the crew has ended."""
         self._open(CONNECT)
-        self._look()
+        with contextlib.suppress(OSError):  # the crew's thread looks again, and waits
+            self._look()
         self._thread = threading.Thread(target=self._keep, name="dask crew", daemon=True)
         self._thread.start()
 
@@ -71,6 +72,11 @@ class DaskCrew:
     def at_once(self) -> int:
         """Number of calls that the workers run at once, at least 1."""
         return max(1, sum(each.threads for each in self._roster.fit().values()))
+
+    @property
+    def roster(self) -> Roster:
+        """The workers."""
+        return self._roster
 
     def prepare(self, *modules: str, environment: Mapping[str, str] | None = None) -> None:
         """Does nothing: each call brings what its worker needs."""
@@ -143,7 +149,7 @@ class DaskCrew:
             while self._ended is None:
                 self._step()
         except BaseException as error:
-            self._end_with(error if isinstance(error, Refused) else _fault(error))
+            self._end_with(error if isinstance(error, Refused) else unreached(error))
         finally:
             self._close()
 
@@ -263,6 +269,7 @@ class DaskCrew:
                 )
             with contextlib.suppress(Refused):
                 self._open(min(5.0, max(left, 0.5)))
+                self._tell(f"The scheduler {where} answers again.")
                 break
             threading.Event().wait(min(LOOK, max(left, 0)))
         self._looked = 0.0
@@ -292,11 +299,3 @@ class DaskCrew:
         for call in calls:  # a future that is only cancelled would be waited for without end
             fail(call.future, self._ended)
         return calls
-
-
-def _fault(error: BaseException) -> Stranded:
-    said = " ".join(f"{type(error).__name__}: {error}".split())[:300]
-    return Stranded(
-        f"The workers can no longer be reached: {said}.",
-        "Run the same command again; recorded trials are kept.",
-    )

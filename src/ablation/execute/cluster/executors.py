@@ -12,6 +12,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import BrokenExecutor, Executor, Future, InvalidStateError
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ablation.errors import Refused
@@ -53,16 +54,23 @@ def executor_of(name: str) -> Executor:
         made = getattr(importlib.import_module(module), factory)()
     except (Exception, SystemExit) as error:  # user-defined code may raise anything
         said = " ".join(f"{type(error).__name__}: {error}".split())
-        raise Refused(
-            f"--workers-from {name} raised {said[:400]}.",
-            "Name a function without arguments, in a module in this folder or installed.",
-        ) from error
+        raise Refused(f"--workers-from {name} raised {said[:400]}.", _way_out(module)) from error
     if not isinstance(made, Executor):
         raise Refused(
             f"{name} returned {type(made).__name__}, no concurrent.futures.Executor.",
             "Return one, such as parsl.concurrent.ParslPoolExecutor(config).",
         )
     return made
+
+
+def _way_out(module: str) -> str:
+    """Returns what to do about a module in which there is no such factory."""
+    if (top := module.partition(".")[0]) in sys.stdlib_module_names:
+        return f"{top} is a module of Python's own: give your file another name."
+    file = getattr(sys.modules.get(module), "__file__", None)
+    if file is not None and not Path(file).resolve().is_relative_to(Path.cwd()):
+        return f"That is {file}, outside this folder: mend it, or give your file another name."
+    return "Name a function without arguments, in a module in this folder or installed."
 
 
 def settle(call: Future[Any], answer: Answer, errand: Errand) -> None:
@@ -223,4 +231,13 @@ def stranded(refused: dict[str, str], where: str) -> Stranded:
     return Stranded(
         f"No worker of {where} may train;{which} {reason}."[:690],
         "Install what the study runs with there; recorded trials are kept.",
+    )
+
+
+def unreached(error: BaseException) -> Stranded:
+    """Returns that an error cut the conductor off from its workers."""
+    said = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+    return Stranded(
+        f"The workers can no longer be reached: {said}.",
+        "Run the same command again; recorded trials are kept.",
     )

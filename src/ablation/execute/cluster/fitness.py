@@ -130,7 +130,9 @@ def unfit(wanted: Expected, found: Facts, limit: float = 0.0) -> str:
     ]
     for name, has, needs in pairs:
         if has != needs:
-            return f"it has {name} {has or 'not at all'}, and the study runs with {needs}"
+            is_same = has and has.partition(" (")[0] == (needs or "").partition(" (")[0]
+            other = ": the same version, other sources" if is_same else ""
+            return f"it has {name} {has or 'not at all'}, and the study runs with {needs}{other}"
     if not found.free:
         return f"its cache {found.cache} cannot be written"
     has_memory = min(found.memory, limit or found.memory)

@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Any
 
 from ablation.errors import public
 from ablation.execute.cluster.executors import GRACE, stranded
-from ablation.execute.cluster.scheduler import SILENT, Known, answers_of, ask, ask_workers, take
+from ablation.execute.cluster.scheduler import (
+    SILENT,
+    Known,
+    answers_of,
+    ask,
+    ask_workers,
+    take,
+    workers_there,
+)
 
 if TYPE_CHECKING:
     from ablation.execute.cluster.packing import Packing
@@ -45,13 +53,20 @@ class Roster:
         """Returns address to worker of those that may train."""
         return {at: known for at, known in list(self._workers.items()) if not known.refused}
 
+    def __str__(self) -> str:
+        """Returns how many workers may train, such as ``3 workers on 2 hosts``."""
+        fit = self.fit().values()
+        hosts = len({known.facts.host for known in fit if known.facts is not None})
+        workers = f"{len(fit)} worker{'s' if len(fit) > 1 else ''}"
+        return f"{workers} on {hosts} host{'s' if hosts > 1 else ''}"
+
     def look(self) -> Collection[str]:
         """Gets to know the workers that have joined; returns the addresses of all there are.
 
         Raises:
             OSError: If the scheduler does not answer.
         """
-        there: Mapping[str, Mapping[str, Any]] = self._client.scheduler_info()["workers"]
+        there = workers_there(self._client)
         for address in self._workers.keys() - there.keys():
             del self._workers[address]
             self._supplied.pop(address, None)

@@ -31,8 +31,14 @@ def connect(address: str, timeout: float = CONNECT) -> Any:
         timeout: Seconds that it has to answer.
 
     Raises:
-        Refused: If Dask is not installed, or no scheduler answers.
+        Refused: If Dask is not installed, the address has no port, or no scheduler answers.
     """
+    scheme, _, where = address.rpartition("://")
+    if scheme != "inproc" and not where.rpartition(":")[2].rstrip("/").isdecimal():
+        raise Refused(
+            f"{public(address)!r} has no port: a scheduler's address is host:port.",
+            "Give it as `dask scheduler` prints it, such as tcp://host:8786.",
+        )
     try:
         from distributed import Client
     except ImportError as error:
@@ -47,8 +53,9 @@ def connect(address: str, timeout: float = CONNECT) -> Any:
             thread.submit(asyncio.run, _ask_scheduler(address, timeout)).result()
         return Client(address, timeout=timeout, set_as_default=False)
     except Exception as error:  # one of a dozen, by what answers there
+        within = f" within {timeout:.0f} s" if isinstance(error, OSError) else ""
         raise Refused(
-            f"No Dask scheduler answers at {public(address)!r} within {timeout:.0f} s: "
+            f"No Dask scheduler answers at {public(address)!r}{within}: "
             f"{' '.join(f'{type(error).__name__} {error}'.split())[:200]}.",
             "Start one with `dask scheduler`; it prints its address, such as tcp://host:8786.",
         ) from error
@@ -61,6 +68,22 @@ async def _ask_scheduler(address: str, timeout: float) -> None:
         found = await asyncio.wait_for(there.identity(), timeout)
     if found["type"] != "Scheduler":
         raise ValueError(f"it is a {found['type']}")
+
+
+def workers_there(client: Any) -> Mapping[str, Mapping[str, Any]]:
+    """Returns address to what the scheduler knows of each worker.
+
+    Args:
+        client: Dask's client.
+
+    Raises:
+        OSError: If the scheduler does not answer.
+    """
+    known: Mapping[str, Any] = client.scheduler_info()
+    if "workers" not in known:  # a client that never heard it answers with nothing
+        raise OSError("the scheduler does not answer")
+    there: Mapping[str, Mapping[str, Any]] = known["workers"]
+    return there
 
 
 async def greet(libraries: tuple[str, ...]) -> Facts:

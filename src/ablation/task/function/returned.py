@@ -108,7 +108,12 @@ def hash_in(returned: Mapping[str, Any], name: str) -> str | None:
 
 def _mapping(given: Any, what: str) -> Mapping[str, Any]:
     if not isinstance(given, Mapping):
-        raise TypeError(f"the function {what} no mapping of metrics but a {type(given).__name__}")
+        is_forgotten = given is None and what == "returned"
+        way_out = (
+            ": return the last metrics, also where others are yielded" if is_forgotten else ""
+        )
+        kind = type(given).__name__
+        raise TypeError(f"the function {what} no mapping of metrics but a {kind}{way_out}")
     for name in given:
         if not isinstance(name, str) or not name:
             raise TypeError(f"the name of a metric must be text; got {name!r}")

@@ -524,6 +524,34 @@ def test_a_study_file_may_have_the_configuration_of_a_function_that_it_imports(
     assert result.metrics == {"test/accuracy": 0.2}
 
 
+@pytest.mark.parametrize("imported", ["their_project.helper", ".helper"])
+def test_all_of_a_package_in_the_working_folder_is_hashed_and_travels(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, imported: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    body, _, rest = FILE.format(caveats="").partition("def train")
+    function, _, declared = rest.partition("study =")
+    files = {
+        "their_project/__init__.py": "",
+        "their_project/helper.py": "scale = 1\n",
+        "their_project/loop.py": f"from {imported} import scale\ndef train{function}",
+        "studies/packaged.py": f"{body}from their_project.loop import train\nstudy ={declared}",
+        "elsewhere.py": "",
+    }
+    for name, content in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(content)
+    given = load("studies/packaged.py", tmp_path / "studies")
+    before, data = keys(given), plan(given).data
+    beside = given.task.travel.parcel(given.task.send(given.complete_arms[1].config), data).beside
+    assert {*files} - {*beside} == {"elsewhere.py", "studies/packaged.py"}
+    for name in [name for name in sys.modules if name.startswith("their_project")]:
+        monkeypatch.delitem(sys.modules, name)
+    (tmp_path / "their_project/helper.py").write_text("scale = 2\n")
+    assert keys(load("studies/packaged.py", tmp_path / "studies")) != before
+
+
 class OnGpu:
     """An array that must be copied to this process's memory, as PyTorch's on a GPU."""
 

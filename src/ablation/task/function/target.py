@@ -30,9 +30,18 @@ class Target:
     file: str
     """The module's file."""
     places: tuple[str, ...]
-    """Folders that must be importable."""
+    """Folders that must be importable, the study's first."""
     takes_context: bool
     """Whether it has a third parameter."""
+
+    @property
+    def top(self) -> Path:
+        """The folder of the module's top-level package, or of the module itself."""
+        return _top(self.module, Path(self.file))
+
+
+def _top(module: str, file: Path) -> Path:
+    return file.resolve().parents[module.count(".") + (file.name == "__init__.py")]
 
 
 def target_of(run: Callable[..., Any], folder: Path | None) -> Target:
@@ -59,12 +68,11 @@ def target_of(run: Callable[..., Any], folder: Path | None) -> Target:
             "Write def train(config, seed): ... in a file.",
         )
     places = [str(folder or Path(file).parent), str(Path.cwd())]
-    top = Path(file).resolve().parents[module.count(".") + (Path(file).name == "__init__.py")]
     return Target(
         module=module,
         name=name,
         file=str(Path(file).resolve()),
-        places=tuple(dict.fromkeys([*places, str(top)])),
+        places=tuple(dict.fromkeys([*places, str(_top(module, Path(file)))])),
         takes_context=_arguments(run) == ARGUMENTS[1],
     )
 

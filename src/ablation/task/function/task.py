@@ -40,7 +40,6 @@ class Function:
         version: What none of its sources shows.
         threads: Threads in each worker.
         data_field: Dotted path of the field that names its data.
-        folder: The study's folder.
     """
 
     def __init__(
@@ -52,19 +51,16 @@ class Function:
         version: str,
         threads: int,
         data_field: str | None,
-        folder: Path | None,
     ) -> None:
         self.target, self.metric, self.threads = target, metric, threads
         self.inputs, self.version, self.data_field = inputs, version, data_field
-        self.folder = folder
 
     @cached_property
     def sources(self) -> Sources:
         """The function's sources."""
         file = Path(self.target.file)
-        roots = [Path(place) for place in self.target.places if place != str(Path.cwd())]
-        if self.folder is not None:
-            roots.append(self.folder)
+        # Not the working folder as such, which holds all sorts of modules.
+        roots = [Path(self.target.places[0]), self.target.top]
         name = self.target.module
         if name.startswith("ablation_study_"):
             name = file.stem
@@ -157,7 +153,6 @@ def _function_of(call: Call) -> Function:
         version=call.version,
         threads=call.threads,
         data_field=call.data_field,
-        folder=Path(call.target.places[0]),
     )
 
 
@@ -230,7 +225,6 @@ def function_task(
         version=version,
         threads=threads,
         data_field=data_field,
-        folder=folder,
     )
     installed = function.sources.installed
     return Task(

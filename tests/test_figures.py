@@ -137,6 +137,10 @@ def test_forests_of_few_and_of_many_arms_stay_apart(arms: int, narrow: bool) -> 
     assert_apart(figure)
     crosses = [line for line in figure.axes[0].lines if line.get_marker() == "x"]
     assert len(crosses) == arms - 1
+    if narrow:  # the line at zero leaves the names above the bars free
+        (zero,) = figure.axes[0].collections
+        for place, (start, end) in enumerate(zero.get_segments()):
+            assert place - 0.2 < start[1] < end[1] < place + 0.5
 
 
 @pytest.mark.parametrize("arms", [2, 25])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +10,9 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.stats
-from synthetic import NASTY, arms_named, content, declaration, hashes, runs
+from synthetic import ARMS, NASTY, arms_named, content, declaration, hashes, runs
 
-from ablation.analysis import answer, judge, sentences
+from ablation.analysis import answer, doubts, judge, sentences
 from ablation.records.declaration import Look
 from ablation.report import Basis, compose
 from ablation.report.content import read
@@ -36,10 +37,11 @@ def test_verdicts_and_their_words() -> None:
     ):
         mean, points = (100 * abs(found[of].iloc[1 + place]) for of in ("mean", "effect"))
         size = f"{mean:.1f} %, {points:.1f} points {side} (interval "
-        assert f"{advice} {NASTY[place]}: {size}" in said
+        mark = "†" if doubts(found.iloc[1 + place].to_dict()) else ""
+        assert f"{advice} {NASTY[place]}{mark}: {size}" in said
     assert f"Within 2 points of the baseline: {NASTY[2]}." in said
     assert f"Undecided: {NASTY[3]}; " in said
-    assert said.endswith(" would decide it with 80 % probability (ablation run s --follow-up).")
+    assert " would decide it with 80 % probability (ablation run s --follow-up)." in said
     assert len(sentences(found, declared)) == 4
 
 
@@ -196,7 +198,12 @@ def test_an_answer_about_a_search_says_what_the_best_configuration_is() -> None:
     kept = read(Path(__file__).parent.parent / "docs/samples/joint")
     said = answer(kept.judged.effects, kept.declaration)
     changed = "pooling logsumexp, init_std 0, bias_init none and learning_rate 0.00649"
-    assert f". Of these, best 1 is the baseline with {changed}." in said
+    assert (
+        f". Of these, best 1 is the baseline with {changed}, whether or not it uses each." in said
+    )
+    tried = "the best of 100 trials of search against a baseline that was not searched"
+    assert said.startswith(f"It matters, for {tried}. Take best 1†, best 3† and best 2†: ")
+    assert said.endswith(" † Something weakens this verdict: the report says what, in words.")
 
 
 def test_an_arm_that_failed_in_all_runs_has_no_size_anywhere() -> None:
@@ -211,7 +218,23 @@ def test_an_arm_that_failed_in_all_runs_has_no_size_anywhere() -> None:
     assert f"{NASTY[1]}: WORSE: failed in all 5 runs" in " ".join(
         sentences(basis.shown, basis.declaration)
     )
+    assert not doubts({"odd_shape": False, "one_seed": True, "failed": 5, "n": 5})
     page = markdown.render(compose(basis))
     assert "failed in all 5 runs" in page
     assert f"{size:.1f}" not in page
     assert f"{size:.2f}" not in page
+
+
+def test_a_trend_leaves_out_the_levels_that_failed_in_all_runs() -> None:
+    """Their values are imputed, and a slope through them is one of the imputed value."""
+    levels = [{"rate": str(level)} for level in (0.1, 1.0, 0.2, 0.4, 0.8)]
+    declared = declaration(arms=arms_named(ARMS, levels), factor="rate")
+    frame = runs()
+    frame.loc[frame["arm"] == NASTY[3], ["value", "status", "reason"]] = [np.nan, "FAILED", "nan"]
+    basis = Basis(content(frame, declaration=declared))
+    fewer = declaration(arms=declared.arms[:-1], factor="rate")
+    kept = Basis(content(frame[frame["arm"] != NASTY[3]], declaration=fewer))
+    pd.testing.assert_frame_equal(response.find(basis).trend, response.find(kept).trend)
+    said = markdown.render(compose(basis))
+    assert re.search(r"Trend over 4 levels without .*%, which failed in all runs: ", said)
+    assert "which failed in all runs" not in markdown.render(compose(kept))

@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 import ablation
 from ablation import cli
 from ablation.errors import Refused
+from ablation.figures import name as plain_name
 from ablation.report import build, index
 from ablation.report.claims import claims_of, said_of
 from ablation.report.index import MARK, _study
@@ -50,7 +51,9 @@ def test_the_largest_gain_comes_first_and_a_loss_has_no_points(reports: Path) ->
     assert set(losses["arm"]) == {NASTY[1]}
     np.testing.assert_allclose(gains["effect"].iloc[0], gains["effect"].iloc[1] + 10)
     assert len(effects) == 8
-    assert draw_overview(extremes, effects, "points", narrow=True).axes
+    (axes,) = draw_overview(extremes, effects, "points", narrow=True).axes
+    beside = [text.get_text() for text in axes.texts]
+    assert all(any(arm in said for said in beside) for arm in extremes["arm"].map(plain_name))
 
 
 @pytest.mark.parametrize("metric", ["accuracy", "loss"])
@@ -183,5 +186,7 @@ def test_claims_survive_holm_over_the_families_of_all_studies() -> None:
     assert families == 2
     many, families = claims_of([study | {"folder": str(place)} for place in range(4)])
     assert families == 8
+    assert "at most" in said_of(alone, 2)
+    assert "at most" not in said_of(many, 20)
     assert not many["survives"].any()
     assert "None of 8 claims survives" in said_of(many, families)

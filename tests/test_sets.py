@@ -109,6 +109,9 @@ def test_the_answer_names_arms_by_the_sets_on_which_they_hold() -> None:
         "Without a report yet: x.",
     )
     frame = cells(p)
+    frame.loc[(frame["arm"] == "b") & frame["set"].isin(["0", "1"]), "verdict"] = "BETTER"
+    by_set = answer_over(combine(["0", "1", "2"], frame, declaration()))
+    assert by_set[2] == "Better than base: b on at least 2 (by itself on 0 and 1)."
     frame["verdict"] = frame["verdict"].mask(frame["arm"] == "d", "IDENTICAL")
     said = answer_over(combine(["0", "1", "2"], frame, declaration()))
     assert said[0] == "It matters on all 3 data sets (0, 1 and 2)."

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import chain, repeat
 from typing import Any
 
@@ -18,7 +18,16 @@ from ablation import stats
 from ablation.analysis.contrasts import decided
 from ablation.analysis.followup import propose
 from ablation.analysis.response import levels_of
-from ablation.analysis.words import BY_FAILURES, REACHES, amount, between, exactly, short
+from ablation.analysis.words import (
+    BY_FAILURES,
+    MARK,
+    REACHES,
+    amount,
+    between,
+    doubts,
+    exactly,
+    short,
+)
 from ablation.records.declaration import Declaration
 from ablation.records.metric import Metric, percent
 
@@ -69,6 +78,11 @@ def answer_sentences(
     where += "" if declaration.paired else ", unpaired"
     if declaration.searched is not None and declaration.searched.kind == "once":
         where += ", conditional on the tuned hyperparameters"
+    if declaration.searched is not None and declaration.searched.kind == "search":
+        where += (
+            f", for the best of {declaration.searched.trials} trials of search against a baseline "
+            "that was not searched"
+        )
     baseline = chain([_baseline(declaration)], repeat("the baseline"))  # its name is told once
     said = [
         *([] if contrasts is None else _together(contrasts, declaration.measure)),
@@ -79,6 +93,8 @@ def answer_sentences(
         *_same(arms, declaration, baseline),
         *_open(arms, declaration, declaration.name if command is None else command),
     ]
+    if any(MARK in each for each in said):
+        said.append(f"{MARK} Something weakens this verdict: the report says what, in words")
     return [f"{each}." for each in said]
 
 
@@ -154,7 +170,7 @@ def _found(arms: pd.DataFrame, declaration: Declaration) -> Iterator[str]:
         for path, value in named[best].items()
         if value != before[path]
     ]
-    yield f"Of these, {best} is the baseline with {_join(other)}"
+    yield f"Of these, {best} is the baseline with {_join(other)}, whether or not it uses each"
 
 
 def _avoid(arms: pd.DataFrame, declaration: Declaration, baseline: Iterator[str]) -> Iterator[str]:
@@ -263,17 +279,25 @@ def _range(values: pd.Series[float], metric: Metric) -> str:
 
 
 def _named(rows: pd.DataFrame, declaration: Declaration) -> str:
-    """Returns the names of some arms, neighbouring levels of a numeric factor as a range."""
-    levels = levels_of(declaration)
+    """Returns the names of some arms, neighbouring levels of a numeric factor as a range.
+
+    A name whose verdict something weakens has the mark, and so has a range that holds such a
+    level.
+    """
+    levels, weak = levels_of(declaration), _weak(rows)
     if levels:
-        return _join(_spans(list(rows["arm"]), levels))
+        return _join(_spans(list(rows["arm"]), levels, weak))
     by_size = rows.sort_values("effect", key=np.abs, ascending=False, kind="stable")
-    names = list(by_size["arm"])
-    if _is_prose(declaration):
-        names = [f"“{name}”" for name in names]
+    quoted = "“{}”" if _is_prose(declaration) else "{}"
+    names = [quoted.format(name) + MARK * (name in weak) for name in by_size["arm"]]
     if len(names) <= MOST_NAMED:
         return _join(names)
     return _join([*names[: MOST_NAMED - 1], f"{len(names) - MOST_NAMED + 1} more"])
+
+
+def _weak(rows: pd.DataFrame) -> set[str]:
+    """Returns the arms whose verdict something weakens."""
+    return {str(row["arm"]) for row in rows.to_dict("records") if doubts(row)}
 
 
 def _is_prose(declaration: Declaration) -> bool:
@@ -282,17 +306,22 @@ def _is_prose(declaration: Declaration) -> bool:
     return any(PROSE.fullmatch(name) for name in others)
 
 
-def _spans(names: Sequence[str], levels: Mapping[str, float]) -> list[str]:
+def _spans(
+    names: Sequence[str], levels: Mapping[str, float], weak: Collection[str] = ()
+) -> list[str]:
     """Returns the names, ascending, those of neighbouring levels as one; open ranges last.
 
     >>> levels = {"0.0": 0.0, "0.01": 0.01, "0.05": 0.05, "0.1": 0.1, "0.5": 0.5, "1.0": 1.0}
     >>> _spans(["0.0", "0.01", "0.1", "0.5"], levels)
     ['0.1 to 0.5', 'everything up to 0.01']
+    >>> _spans(["0.1", "0.5", "0.01"], levels, weak={"0.5"})
+    ['0.01', '0.1 to 0.5†']
     """
     order = sorted(levels, key=levels.__getitem__)
     places = sorted(order.index(name) for name in names)
     runs = np.split(places, np.flatnonzero(np.diff(places) > 1) + 1)
-    said = [_span([order[place] for place in run], order) for run in runs]
+    spans = [[order[place] for place in run] for run in runs]
+    said = [_span(span, order) + MARK * any(name in weak for name in span) for span in spans]
     return sorted(said, key=lambda each: each.startswith("everything"))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import contextlib
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -73,21 +73,23 @@ def response(effects: pd.DataFrame, declaration: Declaration) -> pd.DataFrame:
     return frame.sort_values("level")[list(RESPONSE)].reset_index(drop=True)
 
 
-def trend(evidence: Evidence, seeds: int) -> pd.DataFrame:
+def trend(evidence: Evidence, seeds: int, failed: Collection[str] = ()) -> pd.DataFrame:
     """Returns the columns :data:`TREND`; no row where the factor is not numeric.
 
     Args:
         evidence: The runs.
         seeds: Blocks that every arm was planned with; 0 where no look was reached.
+        failed: Arms of which every run failed: their values are imputed, so they are left out.
     """
-    levels = levels_of(evidence.declaration)
-    log = bool(levels) and is_log(levels)
+    whole = levels_of(evidence.declaration)
+    levels = {arm: level for arm, level in whole.items() if arm not in failed}
+    log = bool(whole) and is_log(whole)
     used = {level for level in levels.values() if level > 0 or not log}
     if len(used) < FEWEST_LEVELS or not seeds:
         return pd.DataFrame(columns=list(TREND))
     found = stats.trend(
-        **evidence.cut(range(len(evidence.arms)), seeds),
-        levels=[levels[arm] for arm in evidence.arms],
+        **evidence.cut([place for place, arm in enumerate(evidence.arms) if arm in levels], seeds),
+        levels=[levels[arm] for arm in evidence.arms if arm in levels],
         log=log,
     )
     direction = evidence.declaration.measure.direction

@@ -131,8 +131,11 @@ def answer_over(sets: Sets) -> tuple[str, ...]:
     missing = [name for name in sets.names if name not in sets.reported]
     said = [f"{_matters(sets)} ({_join(sets.names)})"]
     for column, _ in CLAIMS:
-        clauses = [f"{_named(rows)} on {_count(count, k, is_seen=column == 'identical')}"
-                   for count, rows in _by_count(over, column)]  # fmt: skip
+        clauses = [
+            f"{_named(rows)} on {_count(count, k, is_seen=column == 'identical')}"
+            f"{_by_itself(sets, column, rows, count)}"
+            for count, rows in _by_count(over, column)
+        ]
         if clauses:
             said.append(f"{_opening(column, sets.declaration)}: {'; '.join(clauses)}")
     rest = over[(over[[column for column, _ in CLAIMS]] == 0).all(axis=1)]
@@ -167,6 +170,20 @@ def _count(count: int, k: int, *, is_seen: bool = False) -> str:
     if count == k:
         return f"all {k}"
     return str(count) if is_seen else f"at least {count}"
+
+
+def _by_itself(sets: Sets, column: str, rows: pd.DataFrame, count: int) -> str:
+    """Returns the data sets whose own report has the claim, where a count leaves that open."""
+    if count == len(sets.names) or len(rows) > MOST_NAMED:
+        return ""
+    cells = sets.cells[sets.cells["verdict"] == column.upper()]
+    found = [(arm, list(cells.loc[cells["arm"] == arm, "set"])) for arm in rows["arm"]]
+    if any(not names or len(names) > MOST_NAMED for _, names in found):
+        return ""
+    if len({tuple(names) for _, names in found}) == 1:
+        each = "each " if len(found) > 1 else ""
+        return f" ({each}by itself on {_join(found[0][1])})"
+    return f" (by itself {'; '.join(f'{arm} on {_join(names)}' for arm, names in found)})"
 
 
 def _by_count(over: pd.DataFrame, column: str) -> Iterator[tuple[int, pd.DataFrame]]:

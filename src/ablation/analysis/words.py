@@ -109,16 +109,22 @@ def _sentence(row: Mapping[Any, Any], metric: Metric, margin: float | None, unpa
     return f"{said}, difference {effect} ({of}): {row['reason']}{doubt}."
 
 
+MARK = "†"
+"""Beside a verdict that something weakens."""
+
 LATE = "runs of it came after the look was taken, so it was judged at alpha over all arms"
 """A remark on an arm's verdict."""
 
 
 def doubts(row: Mapping[Any, Any]) -> list[str]:
-    """Returns what weakens one arm's verdict: the shape of its differences, a single seed."""
+    """Returns what weakens one arm's verdict: the shape of its differences, a single seed.
+
+    Where every run of an arm failed, no single seed decides that.
+    """
     said = []
     if row["odd_shape"]:
         said.append("the differences are too skewed, or too far apart, for a t test on so few")
-    if row["one_seed"]:
+    if row["one_seed"] and row["failed"] < row["n"]:
         said.append("it rests on one seed: without that seed the verdict would differ")
     return said
 

@@ -220,6 +220,7 @@ def show_verdicts(label: str, shown: Mapping[str, Any]) -> None:
     for row in shown["rows"]:
         table.add_row(*map(escaped, row))
     show(table)
-    if any("†" in str(cell) for row in shown["rows"] for cell in row):
+    marked = any("†" in str(cell) for row in shown["rows"] for cell in row)
+    if marked and "†" not in shown["answer"]:  # which else says it itself
         show("† Something weakens this verdict: the report says what, in words.")
     show(escaped(shown["answer"]))

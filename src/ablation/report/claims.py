@@ -53,12 +53,12 @@ def _compared(effects: pd.DataFrame) -> pd.DataFrame:
 def said_of(claims: pd.DataFrame, families: int) -> str:
     """Returns how many families there are, and what error they allow together."""
     free, most = stats.any_false(families)
+    bound = f", and in {percent(most)} at most" if most < 1 else ""
     kept = int(claims["survives"].sum())
     return (
         f"{_surviving(kept, len(claims))}Each of the {families} families of comparisons may hold "
         "a false claim in 5 % of cases: were no claim true, at least one would in "
-        f"{percent(free)} of cases if the families were independent, and in {percent(most)} at "
-        "most."
+        f"{percent(free)} of cases if the families were independent{bound}."
     )
 
 

@@ -40,6 +40,9 @@ NUMBERS = (
 TITLE, QUESTION = "Ablation studies", "Does it matter, and which setting would you take?"
 
 
+MOST_NAMED = 6
+"""Surviving claims that a study's row names."""
+
 NO_BREAK = "\N{NO-BREAK SPACE}"
 
 UNREAD = (
@@ -212,7 +215,7 @@ def _answer(studies: Sequence[Mapping[str, Any]], extremes: pd.DataFrame) -> Ite
 
 LARGEST = {
     "BETTER": ("gain", "gains"),
-    "WORSE": ("loss by a setting that works", "losses by settings that work"),
+    "WORSE": ("loss with a setting that still works", "losses with settings that still work"),
 }
 """Verdict to a noun for one such arm, and for several."""
 
@@ -251,10 +254,17 @@ def _row(study: Mapping[str, Any], claims: pd.DataFrame) -> list[Cell]:
         _decided(standing.gain, scale, ""),
         Cell(costs, loss.sort, word=loss.word),
         Cell(", ".join(part.replace(" ", NO_BREAK) for part in standing.baseline.split(", "))),
-        Cell(f"{kept} of {len(claims)}", float(kept)),
+        Cell(f"{kept} of {len(claims)}{_kept(claims)}", float(kept)),
         Cell(" to ".join(dict.fromkeys((str(n[0]), str(n[-1])))), float(n[-1])),
         Cell(study["date"]),
     ]
+
+
+def _kept(claims: pd.DataFrame) -> str:
+    """Returns the arms whose claims survive the correction over all studies."""
+    arms = list(claims.loc[claims["survives"], "arm"])
+    more = f" and {len(arms) - MOST_NAMED} more" if len(arms) > MOST_NAMED else ""
+    return f": {', '.join(arms[:MOST_NAMED])}{more}" if arms else ""
 
 
 def _decided(row: Mapping[str, Any] | None, scale: Scale, before: str) -> Cell:

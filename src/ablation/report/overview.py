@@ -81,13 +81,13 @@ def draw_overview(
         extremes: The columns :data:`OVERVIEW`.
         effects: One row per study and arm, in the order drawn: study, effect.
         unit: What the effects are in.
-        narrow: Whether names are above the rows, and those of the arms are left to the table.
+        narrow: Whether names are above the rows, and those of the arms with their effects below.
     """
     from ablation.figures.library import seaborn
 
     at = {study: place for place, study in enumerate(dict.fromkeys(effects["study"]))}
     with styled():
-        figure = figure_of(NARROW if narrow else WIDTH, 1.1 + (0.62 if narrow else 0.5) * len(at))
+        figure = figure_of(NARROW if narrow else WIDTH, 1.1 + (0.85 if narrow else 0.5) * len(at))
         axes = figure.subplots()
         axes.axvline(0, color=INK, linewidth=0.9, zorder=1)
         seaborn.scatterplot(
@@ -95,12 +95,12 @@ def draw_overview(
             color=MUTED, zorder=2, label="an arm's effect", legend=False, ax=axes,
         )  # fmt: skip
         for row in extremes.to_dict("records"):
-            _draw_extreme(axes, at[row["study"]], row, named=not narrow)
+            _draw_extreme(axes, at[row["study"]], row, narrow=narrow)
         axes.set_yticks(range(len(at)), labels=["" if narrow else wrapped(study) for study in at])
         axes.tick_params(axis="y", length=0)
         axes.set_ylim(len(at) - 0.5, -0.75 if narrow else -0.5)
         for study, place in at.items() if narrow else ():
-            axes.text(0, place - 0.45, name(study), fontsize=8, va="center",
+            axes.text(0, place - 0.38, name(study), fontsize=8, va="center",
                       transform=axes.get_yaxis_transform())  # fmt: skip
         axes.set(
             xlabel=unit if narrow else f"difference to the study's baseline, {unit}", ylabel=""
@@ -117,16 +117,18 @@ def draw_overview(
     return figure
 
 
-def _draw_extreme(axes: Axes, place: int, row: Mapping[Any, Any], *, named: bool) -> None:
-    """Draws one arm with its interval, and if named, its name and effect beside the row."""
+def _draw_extreme(axes: Axes, place: int, row: Mapping[Any, Any], *, narrow: bool) -> None:
+    """Draws one arm with its interval; its name and effect are beside the row, or below it."""
     colour, up = VERDICTS[row["verdict"]], row["verdict"] == "BETTER"
     y = place - ABOVE if up else place + ABOVE
     axes.plot([row["verdict_low"], row["verdict_high"]], [y, y], color=colour, linewidth=3,
               zorder=3, solid_capstyle="butt")  # fmt: skip
     axes.plot(row["effect"], y, "D", color=colour, markersize=5.5, zorder=4)
-    if not named:
-        return
     said = f"{name(row['arm'])}  {minus(format(row['effect'], '+.1f'))}"
+    if narrow:
+        axes.text(0 if up else 1, place + 0.36, said, ha="left" if up else "right", va="center",
+                  fontsize=7.5, color=colour, transform=axes.get_yaxis_transform())  # fmt: skip
+        return
     axes.annotate(said, (1, y), xycoords=axes.get_yaxis_transform(), xytext=(8, 0),
                   textcoords="offset points", va="center", fontsize=8, color=colour,
                   annotation_clip=False)  # fmt: skip

@@ -110,10 +110,11 @@ def compose(wanted: Wanted, sets: Sets, bases: Mapping[str, Basis]) -> Page:
         question=wanted.question,
         answer=answer_over(sets),
         facts=[
+            ("data sets", ", ".join(sets.names)),
+            *_shared_facts(bases),
             ("baseline", declaration.baseline),
             ("metric", f"{scale.metric.title} on test"),
             ("margin", "none" if margin is None else exactly(margin, scale.metric)),
-            ("data sets", ", ".join(sets.names)),
         ],
         warnings=[
             *next(iter(bases.values())).content.wording.get("warnings", ()),
@@ -135,6 +136,17 @@ def compose(wanted: Wanted, sets: Sets, bases: Mapping[str, Basis]) -> Page:
             ),
         ],
     )  # fmt: skip
+
+
+def _shared_facts(bases: Mapping[str, Basis]) -> Iterator[tuple[str, str]]:
+    """Yields the facts about data and model: once where all sets agree, else each set's own."""
+    facts = {name: dict(basis.content.about.get("facts", [])) for name, basis in bases.items()}
+    for fact in dict.fromkeys(fact for each in facts.values() for fact in each):
+        told = {name: each[fact] for name, each in facts.items() if fact in each}
+        if len(told) == len(bases) and len(set(told.values())) == 1:
+            yield fact, next(iter(told.values()))
+        else:
+            yield fact, "; ".join(f"{name}: {value}" for name, value in told.items())
 
 
 def blocks_over(

@@ -61,7 +61,7 @@ def draw_forest(
         arms = rows.to_dict("records")
         number = "" if narrow else f"{{:+.{axis.digits}f}}"
         for axes, _ in panels:
-            draw_margin(axes, axis)
+            draw_margin(axes, axis, len(rows) if narrow else 0)
             for place, row in enumerate(arms):
                 _draw_arm(axes, place, row)
                 dots = differences[differences["arm"] == row["arm"]]
@@ -145,12 +145,24 @@ def group_of(row: Mapping[Any, Any], place: int) -> str | None:
     return f"row-{place}-{row['declared']}" if "declared" in row else None
 
 
-def draw_margin(axes: Axes, axis: Axis) -> None:
-    """Draws margin and zero into a panel."""
+def draw_margin(axes: Axes, axis: Axis, apart: int = 0) -> None:
+    """Draws margin and zero into a panel.
+
+    Args:
+        axes: The panel.
+        axis: How the metric is written.
+        apart: Rows with a line of text above each, which zero leaves free; 0 for none.
+    """
     if axis.margin is not None:
         axes.axvspan(-axis.margin, axis.margin, color=BAND, linewidth=0, zorder=0,
                      label=f"margin ±{axis.margin:g} {axis.unit}".strip())  # fmt: skip
-    axes.axvline(0, color=INK, linewidth=0.9, zorder=1)
+    if apart:
+        places = np.arange(apart)
+        axes.vlines(
+            [0.0] * apart, places - 0.18, places + 0.42, color=INK, linewidth=0.9, zorder=1
+        )
+    else:
+        axes.axvline(0, color=INK, linewidth=0.9, zorder=1)
     axes.set(ylabel="")
     grid(axes, "x")
 

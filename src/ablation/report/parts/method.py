@@ -29,7 +29,8 @@ def section(basis: Basis) -> Iterator[Block]:
     yield Text(
         f"The interval of the verdict is the one it rests on, at alpha = {alphas} over the "
         "divisor of Holm's step: beyond 0 for BETTER and WORSE, within the margin for EQUIVALENT, "
-        "the wider of both for INCONCLUSIVE; jointly such intervals cover less than one of them. "
+        "the wider of both for INCONCLUSIVE; that all of them hold at once is less sure than that "
+        "one of them does. "
         "The 95 % estimate is at the level that the look spent, and covers 95 % at least over all "
         "looks together. An interval as if the number of seeds had been fixed is in effects.csv."
     )
@@ -81,8 +82,9 @@ def describe_looks(declaration: Declaration) -> Iterator[str]:
         spent = ", ".join(repr(look.alpha) for look in declaration.looks)
         yield (
             f"Looks at {seeds} seeds spend {spent} of the error rate; a verdict is final, and "
-            "only undecided arms get more seeds. An arm frees its share only in the family in "
-            "which it was itself rejected."
+            "only undecided arms get more seeds. A decided arm passes its share of the error "
+            "rate on to the others only in the family that decided it, of differences or of "
+            "equivalence."
         )
 
 

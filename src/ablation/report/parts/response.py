@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import pandas as pd
 
 from ablation.analysis import is_log, levels_of
-from ablation.analysis.imputed import without_imputed
+from ablation.analysis.imputed import all_failed, without_imputed
 from ablation.analysis.response import response, trend
 from ablation.figures import (
     BAND,
@@ -54,7 +54,7 @@ def find(basis: Basis) -> Response:
     """Returns the response."""
     return Response(
         response(without_imputed(basis.effects, basis.effects), basis.declaration),
-        trend(basis.outcomes, basis.judged_seeds),
+        trend(basis.outcomes, basis.judged_seeds, all_failed(basis.effects)),
     )
 
 
@@ -90,6 +90,8 @@ def drawn(levels: pd.DataFrame, scale: Scale) -> pd.DataFrame:
 
 
 def _slopes(found: Response, scale: Scale) -> Iterator[Text]:
+    failed = list(found.levels.loc[found.levels["arm"].isin(all_failed(found.levels)), "arm"])
+    without = f" without {', '.join(failed)}, which failed in all runs" if failed else ""
     for row in found.trend.to_dict("records"):
         per = "tenfold of the level" if row["log"] else "unit of the level"
         slope = scale.difference(row["slope"]).text
@@ -98,7 +100,7 @@ def _slopes(found: Response, scale: Scale) -> Iterator[Text]:
         zero = " (a level of 0 has no place on the log scale and is left out)" if left_out else ""
         p = "" if math.isnan(row["p"]) else f", p {row['p']:.2g}"
         yield Text(
-            f"Trend over {row['levels']} levels{zero}: {slope} {scale.unit} per {per} "
+            f"Trend over {row['levels']} levels{without}{zero}: {slope} {scale.unit} per {per} "
             f"(95 % {ends}{p}, {row['n']} seeds). A straight line is all that it can see."
         )
 

@@ -28,6 +28,8 @@ REPEATED = "The tuning was repeated in every block, so verdicts are about tuning
 PROGRESS = ("arm", "number", "mean", "low", "high", "n")
 """One row per arm and trial: best value so far, with a t interval over blocks where there are."""
 
+_BAND = "; a band is a pointwise 95 % t interval over blocks"
+
 BUDGET = ("trials", "pruned", "seconds")
 
 
@@ -50,13 +52,13 @@ def section(basis: Basis) -> Iterator[Block]:
     else:
         order = list(basis.effects["arm"])
         drawn = drawn.sort_values("arm", key=lambda arms: arms.map(order.index), kind="stable")
+    has_band = bool(drawn["low"].notna().any())
     draw = partial(draw_progress, drawn, basis.axis, basis.coloured)
     yield Figure(
         "tuning",
         "The best value on validation so far, by trial",
         draw,
-        "The best value on validation up to each trial; a band is a pointwise 95 % t interval "
-        "over blocks.",
+        "The best value on validation up to each trial" + (_BAND if has_band else "") + ".",
         narrow=partial(draw, narrow=True),
     )
     if joint:

@@ -47,9 +47,20 @@ def section(basis: Basis) -> Iterator[Block]:
     if len(found.split):
         yield Text(
             "On this split: what would be said of new seeds on these very test examples, and of "
-            "no others."
+            f"no others.{_fewer(found.split, basis)}"
         )
         yield split_table(found.split, basis.scale)
+
+
+def _fewer(split: pd.DataFrame, basis: Basis) -> str:
+    """Returns why arms have fewer seeds here than in the table of verdicts, where they have."""
+    seeds = basis.effects.set_index("arm")["n"]
+    if (split["n"].to_numpy() >= seeds[split["arm"]].to_numpy()).all():
+        return ""
+    return (
+        " The looks are walked again, and end where an arm that is undecided here has no more "
+        "seeds because its verdict above came earlier: so arms rest on fewer seeds than there."
+    )
 
 
 _POOLED = (

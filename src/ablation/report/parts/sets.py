@@ -105,8 +105,9 @@ def over_table(sets: Sets, scale: Scale) -> Table:
     k = len(sets.names)
     caption = (
         f"On how many of the {k} data sets each claim holds, at least: with {_percent(sets)} "
-        "confidence no count of better or worse is too high, and none of equivalent. A count can "
-        "be below the number of such verdicts above, because it corrects for the data sets as "
+        "confidence none of the counts of better and worse is too high. The same holds, taken by "
+        "themselves, for the counts of equivalent. A count can be below the number of such "
+        "verdicts above, because it corrects for the data sets as "
         "well as for the arms."
     )
     claims = _claims(sets)
@@ -220,7 +221,7 @@ def method(sets: Sets) -> Iterator[Text]:
     )
     yield Text(
         "The seeds of all sets are never pooled: where nothing differs in the mean over sets, "
-        "and something in each, pooling makes false claims in .24 of the studies."
+        "and something in each, pooling makes a false claim in 24 % of simulated studies."
     )
     if len(sets.names) < stats.FEWEST_SETS:
         yield Text(

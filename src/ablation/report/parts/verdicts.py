@@ -10,15 +10,12 @@ import pandas as pd
 
 from ablation.analysis import differences, doubts
 from ablation.analysis.imputed import without_imputed
-from ablation.analysis.words import SCOPES
+from ablation.analysis.words import MARK, SCOPES
 from ablation.records.metric import percent
 from ablation.report.basis import Basis
 from ablation.report.blocks import Block, Cell, Figure, Table, table
 from ablation.report.numbers import Scale, count, p_value
 from ablation.report.parts.forest import ESTIMATE, INTERVAL, VERDICT, draw_forest
-
-MARK = "†"
-"""Beside a verdict that something weakens."""
 
 
 def section(basis: Basis) -> Iterator[Block]:

@@ -163,7 +163,7 @@ ARGUMENTS: dict[tuple[str, ...], str] = {
     ("run", "s.py", "--workers-from", "os:getcwd"): "returned str, no concurrent.futures.Executor",
     ("run", "s.py", "--workers-from", "os:nothing"): "raised AttributeError",
     ("doctor",): "Missing option '--workers-at'",
-    ("doctor", "--workers-at", "nonsense"): "No Dask scheduler answers",
+    ("doctor", "--workers-at", "nonsense"): "has no port",
     ("walk",): "No such command 'walk'",
     ("ui", "--port", "70000"): "There is no port 70000",
     ("ui",): "Nothing is recorded",

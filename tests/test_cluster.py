@@ -397,7 +397,7 @@ def test_dask_workers_train_the_class_that_the_plan_has_and_not_an_older_one(
     for crew in crews:
         crew.end()
     assert not told
-    folder = plan.data.folder.name  # type: ignore[attr-defined]
+    folder = plan.data.folder.name  # type: ignore[attr-defined]  # a text task's
     assert any(
         (host / "cache" / folder / "meta.json").exists() for host in (first_host, second_host)
     )

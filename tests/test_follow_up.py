@@ -131,7 +131,7 @@ def test_what_was_decided_is_told_by_fresh_seeds_and_keeps_its_verdict(tmp_path:
     gain = "3.0 points above the baseline base on 6 fresh seeds (interval 2.0 to 5.0)"
     loss = "5.0 points below the baseline on 6 fresh seeds (interval 4.0 to 6.0)"
     assert f"{NASTY[0]}: 73.0 %, {gain}" in said
-    assert f"{NASTY[1]}†: 64.0 %, {loss}" in said
+    assert f"{NASTY[1]}: 64.0 %, {loss}" in said
     assert f"2 points of the baseline: {NASTY[2]} (differences on 6 fresh seeds: 0.4)" in said
     turned = with_fresh(given.judged, fresh_frame(-0.003)).effects
     said = answer(turned, given.declaration)

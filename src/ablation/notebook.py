@@ -45,7 +45,7 @@ class Loaded:
 
     @property
     def answer(self) -> str:
-        """The study's answer as one sentence."""
+        """The answer of the study, as a paragraph."""
         return " ".join(self.content.answer)
 
     @cached_property

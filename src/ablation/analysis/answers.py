@@ -6,8 +6,7 @@ No code parses these sentences.
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from itertools import chain, repeat
 from typing import Any
 
@@ -17,7 +16,7 @@ import pandas as pd
 from ablation import stats
 from ablation.analysis.contrasts import decided
 from ablation.analysis.followup import propose
-from ablation.analysis.response import levels_of
+from ablation.analysis.naming import baseline_of, named
 from ablation.analysis.words import (
     BY_FAILURES,
     MARK,
@@ -30,16 +29,12 @@ from ablation.analysis.words import (
 )
 from ablation.records.declaration import Declaration
 from ablation.records.metric import Metric, percent
+from ablation.records.prose import joined
 
 ASKED_POWER = 0.8416
 """The standard normal's quantile at 80 %: by so many standard errors an effect must exceed what
 is significant, to be found with that probability."""
 
-MOST_NAMED = 4
-"""Arms that are named together; of more, the largest effects."""
-
-PROSE = re.compile(r"[a-zA-Z]+([ +]+[a-zA-Z]+)*")
-"""A name that a reader may take for a word of the sentence."""
 
 SPELT = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 
@@ -83,7 +78,7 @@ def answer_sentences(
             f", for the best of {declaration.searched.trials} trials of search against a baseline "
             "that was not searched"
         )
-    baseline = chain([_baseline(declaration)], repeat("the baseline"))  # its name is told once
+    baseline = chain([baseline_of(declaration)], repeat("the baseline"))  # its name is told once
     said = [
         *([] if contrasts is None else _together(contrasts, declaration.measure)),
         _matters(arms, declaration, where),
@@ -92,9 +87,8 @@ def answer_sentences(
         *_avoid(arms, declaration, baseline),
         *_same(arms, declaration, baseline),
         *_open(arms, declaration, declaration.name if command is None else command),
+        *_weakened(arms, declaration),
     ]
-    if any(MARK in each for each in said):
-        said.append(f"{MARK} Something weakens this verdict: the report says what, in words")
     return [f"{each}." for each in said]
 
 
@@ -163,14 +157,14 @@ def _found(arms: pd.DataFrame, declaration: Declaration) -> Iterator[str]:
     if declaration.searched is None or declaration.searched.kind != "search" or not len(better):
         return
     best = str(max(better.to_dict("records"), key=lambda row: abs(row["effect"]))["arm"])
-    named = {arm.name: arm.values for arm in declaration.arms}
-    before = named[declaration.baseline]
+    values = {arm.name: arm.values for arm in declaration.arms}
+    before = values[declaration.baseline]
     other = [
         f"{path.rpartition('.')[2]} {short(value)}"
-        for path, value in named[best].items()
+        for path, value in values[best].items()
         if value != before[path]
     ]
-    yield f"Of these, {best} is the baseline with {_join(other)}, whether or not it uses each"
+    yield f"Of these, {best} is the baseline with {joined(other)}, of which it may not use all"
 
 
 def _avoid(arms: pd.DataFrame, declaration: Declaration, baseline: Iterator[str]) -> Iterator[str]:
@@ -201,22 +195,14 @@ def _same(arms: pd.DataFrame, declaration: Declaration, baseline: Iterator[str])
         seen = ""
         if of := told["of"].iloc[0]:
             seen = f" (differences{of}: {_range(told['effect'], declaration.measure)})"
-        yield f"Within {margin} of {next(baseline)}: {_named(rows, declaration)}{seen}"
+        yield f"Within {margin} of {next(baseline)}: {named(rows, declaration)}{seen}"
     same = arms[arms["verdict"] == "IDENTICAL"]
     for n, rows in same.groupby("n", sort=False):
         bound = percent(rows["may_differ95"].iloc[0])  # which follows from n
         yield (
             f"Identical to {next(baseline)}, bit for bit on all {n} seeds (up to "
-            f"{bound} of other seeds may differ): {_named(rows, declaration)}"
+            f"{bound} of other seeds may differ): {named(rows, declaration)}"
         )
-
-
-def _baseline(declaration: Declaration) -> str:
-    """Returns the baseline with its name, in quotes where those of the arms are."""
-    name = declaration.baseline
-    if name.lower() == "baseline":
-        return "the baseline"
-    return f"the baseline “{name}”" if _is_prose(declaration) else f"the baseline {name}"
 
 
 def _clauses(rows: pd.DataFrame, declaration: Declaration, baseline: Iterator[str]) -> list[str]:
@@ -229,14 +215,14 @@ def _clauses(rows: pd.DataFrame, declaration: Declaration, baseline: Iterator[st
     metric = declaration.measure
     unit = f" {metric.unit}".rstrip()
     side = f"{'above' if first['sign'].iloc[0] > 0 else 'below'} {next(baseline)}"
-    said = f"{_named(first, declaration)}: {_levels(first, metric)}, {_sizes(first, metric)}{unit}"
+    said = f"{named(first, declaration)}: {_levels(first, metric)}, {_sizes(first, metric)}{unit}"
     reach = REACHES[first["reach"].iloc[0]]
     if reach and declaration.margin is not None:
         reach = f"{reach} of {exactly(declaration.margin, metric)}"
     return [
         f"{said} {side}{_interval(first, declaration)}{reach}",
         *(
-            f"{_named(group, declaration)} by {_sizes(group, metric)}"
+            f"{named(group, declaration)} by {_sizes(group, metric)}"
             f"{_interval(group, declaration)}{REACHES[group['reach'].iloc[0]]}"
             for group in further
         ),
@@ -278,61 +264,6 @@ def _range(values: pd.Series[float], metric: Metric) -> str:
     return " to ".join(dict.fromkeys(ends))
 
 
-def _named(rows: pd.DataFrame, declaration: Declaration) -> str:
-    """Returns the names of some arms, neighbouring levels of a numeric factor as a range.
-
-    A name whose verdict something weakens has the mark, and so has a range that holds such a
-    level.
-    """
-    levels, weak = levels_of(declaration), _weak(rows)
-    if levels:
-        return _join(_spans(list(rows["arm"]), levels, weak))
-    by_size = rows.sort_values("effect", key=np.abs, ascending=False, kind="stable")
-    quoted = "“{}”" if _is_prose(declaration) else "{}"
-    names = [quoted.format(name) + MARK * (name in weak) for name in by_size["arm"]]
-    if len(names) <= MOST_NAMED:
-        return _join(names)
-    return _join([*names[: MOST_NAMED - 1], f"{len(names) - MOST_NAMED + 1} more"])
-
-
-def _weak(rows: pd.DataFrame) -> set[str]:
-    """Returns the arms whose verdict something weakens."""
-    return {str(row["arm"]) for row in rows.to_dict("records") if doubts(row)}
-
-
-def _is_prose(declaration: Declaration) -> bool:
-    """Returns whether names need quotes: "Take bias, nothing and query" would read as prose."""
-    others = (arm.name for arm in declaration.arms if arm.name != declaration.baseline)
-    return any(PROSE.fullmatch(name) for name in others)
-
-
-def _spans(
-    names: Sequence[str], levels: Mapping[str, float], weak: Collection[str] = ()
-) -> list[str]:
-    """Returns the names, ascending, those of neighbouring levels as one; open ranges last.
-
-    >>> levels = {"0.0": 0.0, "0.01": 0.01, "0.05": 0.05, "0.1": 0.1, "0.5": 0.5, "1.0": 1.0}
-    >>> _spans(["0.0", "0.01", "0.1", "0.5"], levels)
-    ['0.1 to 0.5', 'everything up to 0.01']
-    >>> _spans(["0.1", "0.5", "0.01"], levels, weak={"0.5"})
-    ['0.01', '0.1 to 0.5†']
-    """
-    order = sorted(levels, key=levels.__getitem__)
-    places = sorted(order.index(name) for name in names)
-    runs = np.split(places, np.flatnonzero(np.diff(places) > 1) + 1)
-    spans = [[order[place] for place in run] for run in runs]
-    said = [_span(span, order) + MARK * any(name in weak for name in span) for span in spans]
-    return sorted(said, key=lambda each: each.startswith("everything"))
-
-
-def _span(run: Sequence[str], order: Sequence[str]) -> str:
-    if len(run) == 1:
-        return run[0]
-    if run[0] == order[0]:
-        return f"everything up to {run[-1]}"
-    return f"everything from {run[0]}" if run[-1] == order[-1] else f"{run[0]} to {run[-1]}"
-
-
 def _open(arms: pd.DataFrame, declaration: Declaration, command: str) -> Iterator[str]:
     """Yields the undecided arms, and what would decide them."""
     rows = arms[arms["verdict"] == "INCONCLUSIVE"]
@@ -343,8 +274,19 @@ def _open(arms: pd.DataFrame, declaration: Declaration, command: str) -> Iterato
     for step in dict.fromkeys(steps):
         same = rows[[step == each for each in steps]]
         said = step or _seeds(same["seeds_likely"])
-        clauses.append(f"{_named(same, declaration)}{said}")
+        clauses.append(f"{named(same, declaration)}{said}")
     yield f"Undecided: {'; '.join(clauses)}{_follow_up(arms, declaration, command)}"
+
+
+def _weakened(arms: pd.DataFrame, declaration: Declaration) -> Iterator[str]:
+    """Yields the arms that a table marks, if there are any."""
+    rows = arms[[bool(doubts(row)) for row in arms.to_dict("records")]]
+    if len(rows):
+        verdicts = "verdict" if len(rows) == 1 else "verdicts"
+        yield (
+            f"{MARK} Something weakens the {verdicts} of {named(rows, declaration)}: the report "
+            "says what, in words"
+        )
 
 
 def _follow_up(arms: pd.DataFrame, declaration: Declaration, command: str) -> str:
@@ -379,8 +321,3 @@ def _seeds(likely: pd.Series[float]) -> str:
     return (
         f"; {told} fresh seed{'' if most == 1 else 's'} would decide {which} with 80 % probability"
     )
-
-
-def _join(words: Sequence[str]) -> str:
-    *head, last = words
-    return f"{', '.join(head)} and {last}" if head else last

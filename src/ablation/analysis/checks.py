@@ -15,6 +15,7 @@ from ablation import stats
 from ablation.analysis.words import amount
 from ablation.records.declaration import Declaration
 from ablation.records.metric import percent
+from ablation.records.prose import joined
 
 LARGER = 1.1
 """Ratio of two models' numbers of parameters from which they are told."""
@@ -119,7 +120,7 @@ def _same(facts: Facts) -> Iterator[str]:
     for step, arms in alike.items():
         if step and len(arms) > 1:
             yield (
-                f"{_join(arms)} begin alike, with the same weights, loss and gradients: "
+                f"{joined(arms)} begin alike, with the same weights, loss and gradients: "
                 "what they differ in may change nothing."
             )
     rows = list(_rows(facts))
@@ -127,7 +128,7 @@ def _same(facts: Facts) -> Iterator[str]:
         does, levels = (
             ("does", "its level changes") if len(same) == 1 else ("do", "their levels change")
         )
-        yield f"{_join(same)} {does} bit for bit what the baseline does: {levels} nothing."
+        yield f"{joined(same)} {does} bit for bit what the baseline does: {levels} nothing."
     for row in rows:
         tied = row.get("n", 0) > 1 and row.get("ties") == row["n"]
         if tied and row["verdict"] != "IDENTICAL":
@@ -135,11 +136,6 @@ def _same(facts: Facts) -> Iterator[str]:
                 f"{row['arm']} has the value of the baseline on each of {row['n']} seeds: does "
                 "its level change anything?"
             )
-
-
-def _join(names: Sequence[str]) -> str:
-    *head, last = names
-    return f"{', '.join(head)} and {last}" if head else last
 
 
 def _simpler(facts: Facts) -> Iterator[str]:

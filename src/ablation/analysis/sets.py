@@ -15,6 +15,7 @@ import pandas as pd
 from ablation import stats
 from ablation.analysis.words import exactly
 from ablation.records.declaration import Declaration
+from ablation.records.prose import joined
 
 ENDS = ("verdict_low", "verdict_high")
 
@@ -129,7 +130,7 @@ def answer_over(sets: Sets) -> tuple[str, ...]:
     """Returns the answer over the data sets in a few short sentences."""
     k, over = len(sets.names), sets.over
     missing = [name for name in sets.names if name not in sets.reported]
-    said = [f"{_matters(sets)} ({_join(sets.names)})"]
+    said = [f"{_matters(sets)} ({joined(sets.names)})"]
     for column, _ in CLAIMS:
         clauses = [
             f"{_named(rows)} on {_count(count, k, is_seen=column == 'identical')}"
@@ -142,7 +143,7 @@ def answer_over(sets: Sets) -> tuple[str, ...]:
     if len(rest):
         said.append(f"No claim about {_named(rest)} survives the correction for {k} data sets")
     if missing:
-        said.append(f"Without a report yet: {_join(missing)}")
+        said.append(f"Without a report yet: {joined(missing)}")
     return tuple(f"{each}." for each in said)
 
 
@@ -182,8 +183,8 @@ def _by_itself(sets: Sets, column: str, rows: pd.DataFrame, count: int) -> str:
         return ""
     if len({tuple(names) for _, names in found}) == 1:
         each = "each " if len(found) > 1 else ""
-        return f" ({each}by itself on {_join(found[0][1])})"
-    return f" (by itself {'; '.join(f'{arm} on {_join(names)}' for arm, names in found)})"
+        return f" ({each}by itself on {joined(found[0][1])})"
+    return f" (by itself {'; '.join(f'{arm} on {joined(names)}' for arm, names in found)})"
 
 
 def _by_count(over: pd.DataFrame, column: str) -> Iterator[tuple[int, pd.DataFrame]]:
@@ -193,9 +194,4 @@ def _by_count(over: pd.DataFrame, column: str) -> Iterator[tuple[int, pd.DataFra
 
 
 def _named(rows: pd.DataFrame) -> str:
-    return _join(list(rows["arm"])) if len(rows) <= MOST_NAMED else f"{len(rows)} arms"
-
-
-def _join(words: Sequence[str]) -> str:
-    *head, last = words
-    return f"{', '.join(head)} and {last}" if head else last
+    return joined(list(rows["arm"])) if len(rows) <= MOST_NAMED else f"{len(rows)} arms"

@@ -135,7 +135,7 @@ def ui(
         with server(uri, port) as process:
             until_it_listens(process, port)
             where = address(port, page)
-            show(escaped(f"MLflow serves {public(uri)} on {where}; press Ctrl-C to stop."))
+            show(escaped(f"Press Ctrl-C to stop. MLflow serves {public(uri)} on {where}"))
             open_browser(where)
             raise ended(process, process.wait())
     except KeyboardInterrupt:

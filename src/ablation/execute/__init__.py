@@ -4,7 +4,8 @@ from ablation.execute.ahead import hand_out
 from ablation.execute.backup import back_up
 from ablation.execute.crew import Crew, ExecutorCrew, ProcessCrew
 from ablation.execute.glance import Glance, glance
-from ablation.execute.session import Held, Session, hold, session
+from ablation.execute.holding import Held, hold
+from ablation.execute.session import Session, session
 from ablation.execute.sync import sync
 from ablation.execute.walk import walk
 

@@ -18,7 +18,8 @@ from ablation import tracking
 from ablation.errors import Refused
 from ablation.execute.ahead import AHEAD
 from ablation.execute.crew import Stranded
-from ablation.execute.session import hold, open_stores, recording
+from ablation.execute.holding import hold, recording
+from ablation.execute.session import open_stores
 from ablation.execute.stamp import stamp
 from ablation.execute.try_point import Attempt, Tried, try_point
 from ablation.execute.worker import Job

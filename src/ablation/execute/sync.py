@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ablation import mirror as mirrors
 from ablation import tracking
 from ablation.errors import Refused, public
-from ablation.execute.session import hold, recording
+from ablation.execute.holding import hold, recording
 from ablation.records.declaration import Declaration
 
 if TYPE_CHECKING:

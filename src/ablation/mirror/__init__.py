@@ -18,7 +18,8 @@ from ablation.mirror.read import (
     trials,
 )
 from ablation.mirror.searched import mirror_search
-from ablation.mirror.write import Mirror, close, connect, failures, finish_known, open_mirror
+from ablation.mirror.storage import close, connect, failures
+from ablation.mirror.write import Mirror, finish_known, open_mirror
 
 __all__ = [
     "DEVIATION",

@@ -26,7 +26,7 @@ def foreign_trials(url: str, study: str) -> pd.DataFrame:
     """
     import optuna
 
-    from ablation.mirror.write import failures
+    from ablation.mirror.storage import failures
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     try:

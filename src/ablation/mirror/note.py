@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ablation.errors import Refused, public
 from ablation.mirror.read import DECLARATION, LABEL, attributes, reading
-from ablation.mirror.write import close, connect, failures
+from ablation.mirror.storage import close, connect, failures
 from ablation.records.causes import refusal
 
 if TYPE_CHECKING:

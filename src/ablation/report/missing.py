@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from ablation.records.prose import joined
 from ablation.report.basis import Basis
 
 
@@ -46,5 +47,4 @@ def _missing_of(basis: Basis, arm: str, seeds: Sequence[int]) -> str:
 
 
 def _seeds(seeds: Sequence[int]) -> str:
-    *head, last = map(str, seeds)
-    return f"seeds {', '.join(head)} and {last}" if head else f"seed {last}"
+    return f"seed{'s' if len(seeds) > 1 else ''} {joined([str(each) for each in seeds])}"

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from ablation.analysis import exactly, scope_note
 from ablation.analysis.words import SCOPES
+from ablation.records.prose import joined
 from ablation.report.basis import Basis
 from ablation.report.blocks import Page, Section
 from ablation.report.missing import missing_warnings
@@ -110,5 +111,4 @@ def _named(arms: Sequence[str], of: int = 0) -> str:
     if len(arms) == of > 1:
         return {2: "both arms"}.get(of, f"all {of} arms")
     few = arms if len(arms) <= MOST_NAMED else [*arms[: MOST_NAMED - 1], "others"]
-    *head, last = few
-    return f"{', '.join(head)} and {last}" if head else last
+    return joined(few)

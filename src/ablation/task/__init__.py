@@ -72,7 +72,7 @@ class Parcel(NamedTuple):
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Travel:
-    """How a trial gets to a worker that shares no files with the conductor.
+    """Sends a trial to a worker that shares no files with the conductor.
 
     Module-level functions, because two of them are called in the worker.
     """

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ablation.records.outcome import Outcome
+from ablation.records.prose import joined
 from ablation.study.identity import key_of
 from ablation.study.plan import Plan
 from ablation.tracking.declared import CONTENT, DECLARED
@@ -63,8 +64,7 @@ def name_changed(changed: Iterable[str]) -> str:
     if len(names) > MOST_NAMED:
         more = len(names) - MOST_NAMED + 1
         return f"{', '.join(names[: MOST_NAMED - 1])} and {more} more"
-    *head, last = names
-    return f"{', '.join(head)} and {last}" if head else last
+    return joined(names)
 
 
 def find_outdated(

@@ -49,7 +49,7 @@ def executor_of(name: str) -> Executor:
             "Give --workers-from package.module:name.",
         )
     if "" not in sys.path and os.getcwd() not in sys.path:  # noqa: PTH109 - as Python has it
-        sys.path.append(os.getcwd())  # noqa: PTH109
+        sys.path.append(os.getcwd())  # noqa: PTH109 - likewise
     try:
         made = getattr(importlib.import_module(module), factory)()
     except (Exception, SystemExit) as error:  # user-defined code may raise anything

@@ -1,4 +1,4 @@
-"""What a worker is, and whether it may train: it must have the same code as the conductor."""
+"""Tells whether a worker may train: it must have the same code as the conductor."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ HOST = "ablation.host"
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Expected:
-    """What a worker's answers are compared with."""
+    """The code and memory that a worker must have."""
 
     python: str
     """Such as ``3.11``."""
@@ -41,7 +41,7 @@ class Expected:
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Facts:
-    """What a worker says of itself."""
+    """The code, place and memory of a worker, by its own account."""
 
     host: str
     python: str

@@ -72,7 +72,7 @@ def own_process(
 
 
 def _take(kind: str) -> Processes | None:
-    """Returns an idle process, and ends one of another kind if there is none."""
+    """Returns an idle process of a kind, or None; one of another kind is then ended for it."""
     with _lock:
         found = next((each for each in _idle if each.kind == kind), _idle[0] if _idle else None)
         if found is None:

@@ -1,4 +1,4 @@
-"""What workers would say to the trials of a plan, before any of them is trained."""
+"""Asks workers what they lack for a plan's trials, and whether they can import what these run."""
 
 from __future__ import annotations
 

@@ -134,7 +134,7 @@ class Roster:
                 self.refuse(address, SILENT)
         for missing, addresses in wanting.items():
             for each in sorted(missing):  # one after the other, so that one is in memory
-                addresses = self._send(each, addresses)  # noqa: PLW2901
+                addresses = self._send(each, addresses)  # noqa: PLW2901 - who failed is left out
             for address in addresses:
                 self._supplied.setdefault(address, set()).update(needed)
         return self.fit()

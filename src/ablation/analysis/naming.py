@@ -1,0 +1,72 @@
+"""Names arms in a sentence: in quotes where they would read as prose, levels as ranges."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from ablation.analysis.response import levels_of
+from ablation.records.declaration import Declaration
+from ablation.records.prose import joined
+
+MOST_NAMED = 4
+"""Most arms that are named; of more, the three with the largest effects are."""
+
+PROSE = re.compile(r"[a-zA-Z]+([ +]+[a-zA-Z]+)*")
+"""Names that read as part of a sentence."""
+
+
+def named(rows: pd.DataFrame, declaration: Declaration) -> str:
+    """Returns the names of some arms, neighbouring levels of a numeric factor as a range.
+
+    Args:
+        rows: The arms' rows of an effects frame.
+        declaration: Everything the study fixed.
+    """
+    if levels := levels_of(declaration):
+        return joined(_spans(list(rows["arm"]), levels))
+    by_size = rows.sort_values("effect", key=np.abs, ascending=False, kind="stable")
+    quoted = "“{}”" if _is_prose(declaration) else "{}"
+    names = [quoted.format(name) for name in by_size["arm"]]
+    if len(names) > MOST_NAMED:
+        names = [*names[: MOST_NAMED - 1], f"{len(names) - MOST_NAMED + 1} more"]
+    return joined(names)
+
+
+def baseline_of(declaration: Declaration) -> str:
+    """Returns the baseline with its name, in quotes where those of the arms are."""
+    name = declaration.baseline
+    if name.lower() == "baseline":
+        return "the baseline"
+    return f"the baseline “{name}”" if _is_prose(declaration) else f"the baseline {name}"
+
+
+def _is_prose(declaration: Declaration) -> bool:
+    """Returns whether names need quotes: "Take bias, nothing and query" would read as prose."""
+    others = (arm.name for arm in declaration.arms if arm.name != declaration.baseline)
+    return any(PROSE.fullmatch(name) for name in others)
+
+
+def _spans(names: Sequence[str], levels: Mapping[str, float]) -> list[str]:
+    """Returns the names, ascending, those of neighbouring levels as one; open ranges last.
+
+    >>> levels = {"0.0": 0.0, "0.01": 0.01, "0.05": 0.05, "0.1": 0.1, "0.5": 0.5, "1.0": 1.0}
+    >>> _spans(["0.0", "0.01", "0.1", "0.5"], levels)
+    ['0.1 to 0.5', 'everything up to 0.01']
+    """
+    order = sorted(levels, key=levels.__getitem__)
+    places = sorted(order.index(name) for name in names)
+    runs = np.split(places, np.flatnonzero(np.diff(places) > 1) + 1)
+    said = [_span([order[place] for place in run], order) for run in runs]
+    return sorted(said, key=lambda each: each.startswith("everything"))
+
+
+def _span(run: Sequence[str], order: Sequence[str]) -> str:
+    if len(run) == 1:
+        return run[0]
+    if run[0] == order[0]:
+        return f"everything up to {run[-1]}"
+    return f"everything from {run[0]}" if run[-1] == order[-1] else f"{run[0]} to {run[-1]}"

@@ -200,7 +200,8 @@ def test_an_answer_about_a_search_says_what_the_best_configuration_is() -> None:
     kept = read(Path(__file__).parent.parent / "docs/samples/joint")
     said = answer(kept.judged.effects, kept.declaration)
     changed = "pooling logsumexp, init_std 0, bias_init none and learning_rate 0.00649"
-    assert f". Of these, best 1 is the baseline with {changed}, of which it may not use all." in said
+    best = f"best 1 is the baseline with {changed}, of which it may not use all"
+    assert f". Of these, {best}." in said
     tried = "the best of 100 trials of search against a baseline that was not searched"
     assert said.startswith(f"It matters, for {tried}. Take best 1, best 3 and best 2: ")
     weak = "the verdicts of best 1, best 3 and best 2"

@@ -90,9 +90,10 @@ def told(basis: Basis) -> Iterator[tuple[str, str, str, float, float]]:
     for axes in figure.draw().axes:
         for line in axes.lines:
             if line.get_linewidth() == 3.0 and len(line.get_xdata()):
-                low, high = line.get_xdata()
-                row = arms.loc[int(line.get_ydata()[0])]
-                yield "figure", row["arm"], row["verdict"], low, high
+                ends, places = (each.reshape(-1, 3)[:, :2] for each in line.get_data())
+                for (low, high), (place, _) in zip(ends, places, strict=True):
+                    row = arms.loc[int(place)]
+                    yield "figure", row["arm"], row["verdict"], low, high
 
 
 @given(st.sampled_from([0.0, 0.02, -0.02]), st.floats(1e-6, 1e-3), st.sampled_from([1, -1]))

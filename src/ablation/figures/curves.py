@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -14,6 +14,7 @@ from ablation.figures.style import (
     MUTED,
     NARROW,
     WIDTH,
+    draw_lines,
     figure_of,
     grid,
     name,
@@ -115,14 +116,13 @@ def _make_log(axes: Axes) -> None:
 
 def _draw_bands(axes: Axes, rows: pd.DataFrame, colours: Mapping[str, str]) -> None:
     """Draws the finished runs of one panel: a line per arm, and a band where it has a colour."""
-    # Seaborn's line plot takes three times as long as these lines: a frame per arm and panel.
     marks = _marks(colours)
     few = rows["epoch"].nunique() <= FEW
-    for arm, of in rows.groupby("arm", sort=False):
-        epochs, colour = of["epoch"], colours.get(str(arm))
-        if colour is None:
-            axes.plot(epochs, of["mean"], color=MUTED, alpha=0.35, linewidth=0.7, zorder=1)
-            continue
+    is_coloured = rows["arm"].isin(colours)
+    draw_lines(axes, _lines(rows[~is_coloured], ["arm"], "mean"), colors=MUTED, alpha=0.35,
+               linewidths=0.7, zorder=1)  # fmt: skip
+    for arm, of in rows[is_coloured].groupby("arm", sort=False):
+        epochs, colour = of["epoch"], colours[str(arm)]
         axes.fill_between(epochs, of["low"], of["high"], color=colour, alpha=0.14,
                           linewidth=0)  # fmt: skip
         axes.plot(epochs, of["mean"], color=colour, marker=marks[str(arm)] if few else None,
@@ -132,12 +132,18 @@ def _draw_bands(axes: Axes, rows: pd.DataFrame, colours: Mapping[str, str]) -> N
 def _draw_failed(axes: Axes, rows: pd.DataFrame, colours: Mapping[str, str]) -> None:
     """Draws the failed runs of one panel, each to its last value."""
     palette = dict.fromkeys(rows["arm"], MUTED) | dict(colours)
-    for _, run in rows.groupby(["arm", "seed"], sort=False):
-        axes.plot(run["epoch"], run["value"], color=palette[run["arm"].iloc[0]], linewidth=0.8,
-                  linestyle=":")  # fmt: skip
+    arms = rows[["arm", "seed"]].drop_duplicates()["arm"]
+    draw_lines(axes, _lines(rows, ["arm", "seed"], "value"), colors=list(arms.map(palette)),
+               linewidths=0.8, linestyles=":")  # fmt: skip
     last = rows[rows["last"].astype(bool)]
     axes.scatter(last["epoch"], last["value"], c=list(last["arm"].map(palette)), marker="x",
                  s=36, linewidth=1, zorder=4)  # fmt: skip
+
+
+def _lines(rows: pd.DataFrame, by: list[str], column: str) -> list[Any]:
+    """Returns a column over the epochs as arrays of points, one per group."""
+    groups = rows.groupby(by, sort=False)[["epoch", column]]
+    return [points.to_numpy(float) for _, points in groups]
 
 
 def _legend(

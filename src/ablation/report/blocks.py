@@ -7,6 +7,9 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any
 
+NARROW = "-narrow"
+"""Ending of the name of a figure for a telephone."""
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Cell:
@@ -50,6 +53,12 @@ class Figure:
     """Returns it drawn for a telephone, where that differs."""
     has_two_orders: bool = False
     """Whether a page can put its rows in the declared order: they are grouped, see ``svg``."""
+
+    @property
+    def forms(self) -> dict[str, partial[Any]]:
+        """Name to drawing: itself, and its form for a telephone."""
+        narrow = {self.name + NARROW: self.narrow} if self.narrow else {}
+        return {self.name: self.draw} | narrow
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterable
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from ablation.report import content as contents
 from ablation.report import paper
 from ablation.report.basis import Basis
 from ablation.report.content import Content
-from ablation.report.drawing import begin_drawing, keep
+from ablation.report.drawing import Saved, begin_drawing, keep
 from ablation.report.methods import methods
 from ablation.report.page import compose
 from ablation.report.parts.swaps import only_quoted
@@ -63,8 +64,9 @@ def fill(content: Content, folder: Path, mapping: Callable[..., Iterable[Any]] =
     """
     basis = Basis(content)
     (folder / "figures").mkdir()
-    page = compose(basis)
-    drawn = begin_drawing(page, mapping)  # workers draw while this process writes
+    drawn: list[Iterable[tuple[str, Saved]]] = []
+    # Workers draw while this process computes the other parts and writes.
+    page = compose(basis, lambda figure: drawn.append(begin_drawing([figure], mapping)))
     contents.write(dataclasses.replace(content, tests=only_quoted(basis)), folder)
     basis.effects.to_csv(folder / "effects.csv", index=False, lineterminator="\n")
     if len(contrasts := content.judged.contrasts):
@@ -73,7 +75,8 @@ def fill(content: Content, folder: Path, mapping: Callable[..., Iterable[Any]] =
         "README.md": markdown.render(page),
         **paper.tables(basis),
         "methods.tex": methods(basis),
-        "index.html": html.render(page, keep(drawn, folder), FILES),
+        "index.html": html.render(page, html.gaps(page), FILES),
     }
+    texts["index.html"] = html.fill(texts["index.html"], keep(chain(*drawn), folder))
     for name, text in texts.items():
         (folder / name).write_text(text, encoding="utf-8")

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from ablation import figures
 from ablation.report import parts  # noqa: F401 - so that a process that has loaded this can draw
-from ablation.report.blocks import Page
+from ablation.report.blocks import NARROW, Figure
 from ablation.report.render import svg
-
-NARROW = "-narrow"
-"""Ending of the name of a figure for a telephone."""
 
 PRINTED = frozenset({"differences"})
 """Figures that are kept as PDF, too. Making one takes longer than its PNG, most of it for fonts:
@@ -26,11 +21,16 @@ Saved = tuple[str, Mapping[str, bytes]]
 
 
 def begin_drawing(
-    page: Page, mapping: Callable[..., Iterable[Saved]] = map
+    wanted: Sequence[Figure], mapping: Callable[..., Iterable[Saved]] = map
 ) -> Iterable[tuple[str, Saved]]:
-    """Returns name and figure of all that a page shows; an executor's mapping begins at once."""
-    wanted = _drawings(page)
-    return zip(wanted, mapping(draw_and_save, wanted, wanted.values()), strict=True)
+    """Returns name and figure of all forms of some figures; an executor's mapping begins at once.
+
+    Args:
+        wanted: The figures.
+        mapping: Draws them: ``map``, or that of an executor.
+    """
+    forms = {name: draw for figure in wanted for name, draw in figure.forms.items()}
+    return zip(forms, mapping(draw_and_save, forms, forms.values()), strict=True)
 
 
 def draw_and_save(name: str, draw: partial[Any]) -> Saved:
@@ -55,14 +55,3 @@ def keep(drawn: Iterable[tuple[str, Saved]], folder: Path) -> dict[str, str]:
         for ending, content in files.items():
             (folder / f"figures/{name}.{ending}").write_bytes(content)
     return inlined
-
-
-def _drawings(page: Page) -> dict[str, partial[Any]]:
-    """Returns name to drawing, the one with the most rows first, which takes the longest."""
-    wanted = {figure.name: figure.draw for figure in page.figures}
-    wanted |= {figure.name + NARROW: figure.narrow for figure in page.figures if figure.narrow}
-    return dict(sorted(wanted.items(), key=lambda item: -_rows(item[1])))
-
-
-def _rows(draw: partial[Any]) -> int:
-    return sum(len(frame) for frame in draw.args if isinstance(frame, pd.DataFrame))

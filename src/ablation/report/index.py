@@ -68,7 +68,7 @@ def index(reports: Path, mapping: Callable[..., Iterable[Any]] = map) -> Path:
     unread = len(studies) - len(known)
     page = _page(known, [each for each in over if each is not None], unread)
     with writable(reports):
-        return _write(page, keep(begin_drawing(page, mapping), reports), reports)
+        return _write(page, keep(begin_drawing(list(page.figures), mapping), reports), reports)
 
 
 def _write(page: Page, inlined: Mapping[str, str], reports: Path) -> Path:

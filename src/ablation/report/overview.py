@@ -83,17 +83,13 @@ def draw_overview(
         unit: What the effects are in.
         narrow: Whether names are above the rows, and those of the arms with their effects below.
     """
-    from ablation.figures.library import seaborn
-
     at = {study: place for place, study in enumerate(dict.fromkeys(effects["study"]))}
     with styled():
         figure = figure_of(NARROW if narrow else WIDTH, 1.1 + (0.85 if narrow else 0.5) * len(at))
         axes = figure.subplots()
         axes.axvline(0, color=INK, linewidth=0.9, zorder=1)
-        seaborn.scatterplot(
-            x=effects["effect"], y=effects["study"].map(at), marker="|", s=81, linewidth=1,
-            color=MUTED, zorder=2, label="an arm's effect", legend=False, ax=axes,
-        )  # fmt: skip
+        axes.scatter(effects["effect"], effects["study"].map(at), marker="|", s=81, linewidth=1,
+                     color=MUTED, zorder=2, label="an arm's effect")  # fmt: skip
         for row in extremes.to_dict("records"):
             _draw_extreme(axes, at[row["study"]], row, narrow=narrow)
         axes.set_yticks(range(len(at)), labels=["" if narrow else wrapped(study) for study in at])

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from ablation.analysis import exactly, scope_note
 from ablation.analysis.words import SCOPES
 from ablation.records.prose import joined
 from ablation.report.basis import Basis
-from ablation.report.blocks import Page, Section
+from ablation.report.blocks import Block, Figure, Page, Section
 from ablation.report.missing import missing_warnings
 from ablation.report.parts import parts_of
 from ablation.report.parts.curves import HALF
@@ -21,8 +21,14 @@ MOST_NAMED = 8
 """Arms that a warning names."""
 
 
-def compose(basis: Basis) -> Page:
-    """Returns the report of a study; a part that yields nothing has no section."""
+def compose(basis: Basis, begin: Callable[[Figure], object] = lambda _: None) -> Page:
+    """Returns the report of a study; a part that yields nothing has no section.
+
+    Args:
+        basis: The study.
+        begin: Called with each figure as soon as its part yields it, so that it can be drawn
+            while the other parts are computed.
+    """
     content = basis.content
     return Page(
         title=content.wording.get("title") or content.label,
@@ -33,9 +39,16 @@ def compose(basis: Basis) -> Page:
         sections=[
             Section(heading, blocks)
             for heading, part in parts_of(content).items()
-            if (blocks := list(part(basis)))
+            if (blocks := list(_begun(part(basis), begin)))
         ],
     )
+
+
+def _begun(blocks: Iterable[Block], begin: Callable[[Figure], object]) -> Iterator[Block]:
+    for block in blocks:
+        if isinstance(block, Figure):
+            begin(block)
+        yield block
 
 
 def _facts(basis: Basis) -> list[tuple[str, str]]:

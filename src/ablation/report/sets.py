@@ -63,7 +63,7 @@ def build_over(
     first, sets = next(iter(bases.values())), over_sets(list(wanted.folders), bases)
     page, papers = compose(wanted, sets, bases), parts.paper_tables(sets, first.scale)
     with replacing(folder, ours=OURS) as new:
-        drawn = begin_drawing(page, mapping)
+        drawn = begin_drawing(list(page.figures), mapping)
         sets.cells.to_csv(new / "sets.csv", index=False, lineterminator="\n")
         sets.over.to_csv(new / "over.csv", index=False, lineterminator="\n")
         texts = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from ablation.figures import (
     VERDICTS,
     WIDTH,
     Axis,
+    beside,
     figure_of,
     grid,
     name,
@@ -58,24 +59,18 @@ def draw_forest(
         height = 1.25 + (0.52 if narrow else 0.36) * len(rows)
         figure = figure_of(NARROW if narrow else WIDTH, height)
         panels = panels_for(figure, spans, far)
-        arms = rows.to_dict("records")
         number = "" if narrow else f"{{:+.{axis.digits}f}}"
         for axes, _ in panels:
             draw_margin(axes, axis, len(rows) if narrow else 0)
-            for place, row in enumerate(arms):
-                _draw_arm(axes, place, row)
-                dots = differences[differences["arm"] == row["arm"]]
-                _draw_seeds(axes, place, dots, number, group_of(row, place))
+            _draw_arms(axes, rows)
+            _draw_seeds(axes, rows, differences, number)
         first, last = panels[0][0], panels[-1][0]
-        names = [] if narrow else [name(arm) for arm in rows["arm"]]
-        first.set_yticks(range(len(names)), labels=names)
-        first.tick_params(axis="y", length=0)
+        first.set_yticks([])
         first.spines["left"].set_visible(not narrow)
-        for place, row in enumerate(arms):
-            if narrow:
-                _write_narrow(first, last, place, row)
-            else:
-                _write_arm(first, last, place, row, axis)
+        if narrow:
+            _write_narrow(first, last, rows)
+        else:
+            _write_beside(first, last, rows, axis)
         first.set_ylim(len(rows) - 0.4, -0.75 if narrow else -0.5)
         near = next(axes for axes, is_near in panels if is_near)
         near.set_xlabel(axis.unit if narrow else axis.differences)
@@ -167,30 +162,40 @@ def draw_margin(axes: Axes, axis: Axis, apart: int = 0) -> None:
     grid(axes, "x")
 
 
-def _draw_seeds(
-    axes: Axes, place: int, dots: pd.DataFrame, number: str, group: str | None
-) -> None:
-    """Draws an arm's seeds that are in a panel's range; a page shows seed and value on hover.
+def _alike(rows: pd.DataFrame) -> Iterator[tuple[str | None, pd.DataFrame]]:
+    """Yields the rows drawn as one, those of a verdict, with the name of their group.
+
+    Where a page can move the rows, each is drawn by itself.
+    """
+    for _, of in rows.groupby(rows.index if "declared" in rows else "verdict", sort=False):
+        yield group_of(of.iloc[0], of.index[0]), of
+
+
+def _draw_seeds(axes: Axes, rows: pd.DataFrame, differences: pd.DataFrame, number: str) -> None:
+    """Draws the seeds that are in a panel's range; a page shows seed and value on hover.
 
     Args:
         axes: The panel.
-        place: The arm's row.
-        dots: One row per seed.
+        rows: One row per arm.
+        differences: One row per arm and seed.
         number: Format of the values; empty for no hover.
-        group: Name of the row's group.
     """
     if not axes.get_autoscalex_on():
-        dots = dots[dots["difference"].between(*axes.get_xlim())]
-    if dots.empty:
-        return
-    drawn = axes.scatter(dots["difference"], [place + BELOW] * len(dots), s=9, color=MUTED,
-                         alpha=0.75, linewidth=0, zorder=2, clip_on=False, gid=group)  # fmt: skip
-    if number:
-        # Addresses, because matplotlib has no titles; a page makes titles of them.
-        drawn.set_urls([
-            f"seed {seed}: {number.format(value).replace('-', '−')}"
-            for seed, value in zip(dots["seed"], dots["difference"], strict=True)
-        ])  # fmt: skip
+        differences = differences[differences["difference"].between(*axes.get_xlim())]
+    at = {arm: place for place, arm in enumerate(rows["arm"])}
+    dots = differences.assign(place=differences["arm"].map(at)).dropna(subset=["place"])
+    for place, mine in dots.groupby("place" if "declared" in rows else np.zeros(len(dots))):
+        group = group_of(rows.loc[int(place)], int(place))
+        drawn = axes.scatter(mine["difference"], mine["place"] + BELOW, s=9, color=MUTED,
+                             alpha=0.75, linewidth=0, zorder=2, clip_on=False,
+                             gid=group)  # fmt: skip
+        drawn.set_in_layout(False)  # they are within the panel; a thousand take long to measure
+        if number:
+            # Addresses, because matplotlib has no titles; a page makes titles of them.
+            drawn.set_urls([
+                f"seed {seed}: {number.format(value).replace('-', '−')}"
+                for seed, value in zip(mine["seed"], mine["difference"], strict=True)
+            ])  # fmt: skip
 
 
 def _legend(axes: Axes, figure: Drawing, *, narrow: bool) -> None:
@@ -204,52 +209,75 @@ def _legend(axes: Axes, figure: Drawing, *, narrow: bool) -> None:
     )
 
 
-def _draw_arm(axes: Axes, place: int, row: Mapping[Any, Any]) -> None:
-    """Draws one arm's effect and intervals, and its failures at the edge."""
-    style: dict[str, Any] = {"color": VERDICTS[row["verdict"]], "gid": group_of(row, place)}
-    low, high = (row[end] for end in VERDICT)
-    axes.plot([low, high], [place, place], linewidth=3.0, zorder=3, solid_capstyle="butt", **style)
-    low, high = (row[end] for end in ESTIMATE)
-    axes.plot([low, high], [place, place], linewidth=0.9, zorder=3, marker="|", markersize=9,
-              solid_capstyle="butt", **style)  # fmt: skip
-    axes.plot([row["effect"]], [place], "D", markersize=6.5, markeredgewidth=0, zorder=4, **style)
-    if row["failed"]:
-        edge = axes.get_yaxis_transform()
-        axes.plot(0.012, place, "x", transform=edge, markersize=6, clip_on=False, **style)
+def _draw_arms(axes: Axes, rows: pd.DataFrame) -> None:
+    """Draws the arms' effects and intervals, and their failures at the edge."""
+    edge = axes.get_yaxis_transform()
+    for group, of in _alike(rows):
+        style: dict[str, Any] = {"color": VERDICTS[of["verdict"].iloc[0]], "gid": group}
+        axes.plot(*bars(of, VERDICT, of.index), linewidth=3.0, zorder=3, solid_capstyle="butt",
+                  **style)  # fmt: skip
+        axes.plot(*bars(of, ESTIMATE, of.index), linewidth=0.9, zorder=3, marker="|",
+                  markersize=9, solid_capstyle="butt", **style)  # fmt: skip
+        axes.plot(of["effect"], of.index, "D", markersize=6.5, markeredgewidth=0, zorder=4,
+                  **style)  # fmt: skip
+        if len(failed := of.index[of["failed"] > 0]):
+            axes.plot([0.012] * len(failed), failed, "x", transform=edge, markersize=6,
+                      clip_on=False, **style)  # fmt: skip
 
 
-def _write_arm(first: Axes, last: Axes, place: int, row: Mapping[Any, Any], axis: Axis) -> None:
-    """Writes one arm's verdict, effect, p value, seeds and failures beside its row."""
-    group = group_of(row, place)
-    first.get_yticklabels()[place].set_gid(group)
+def bars(
+    rows: pd.DataFrame, ends: tuple[str, str], places: Sequence[float]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Returns x and y of a line that is a bar for each row, broken between them.
+
+    Args:
+        rows: One row per bar.
+        ends: Columns of its ends.
+        places: Its heights.
+    """
+    # One artist, because matplotlib takes 2 ms to make, measure and draw each.
+    gap = np.full(len(rows), np.nan)
+    x = np.column_stack([rows[ends[0]], rows[ends[1]], gap])
+    return x.ravel(), np.column_stack([places, places, gap]).ravel()
+
+
+def _write_beside(first: Axes, last: Axes, rows: pd.DataFrame, axis: Axis) -> None:
+    """Writes each arm's name, verdict, effect, p value, seeds and failures beside its row."""
+    columns = [beside(last, points) for points in (8, 86, 126, 176, 204)]
+    names = beside(first, -3.5)
+    for place, row in enumerate(rows.to_dict("records")):
+        group, colour = group_of(row, place), VERDICTS[row["verdict"]]
+        # Texts, not labels of ticks, which take ten times as long.
+        first.text(0, place, name(row["arm"]), transform=names, ha="right", va="center_baseline",
+                   fontsize=9, gid=group)  # fmt: skip
+        for column, text in zip(columns, _words(row, axis), strict=True):
+            if text:
+                last.text(1, place, text, transform=column, va="center", fontsize=8, color=colour,
+                          gid=group)  # fmt: skip
+
+
+def _words(row: Mapping[Any, Any], axis: Axis) -> tuple[str, str, str, str, str]:
+    """Returns an arm's verdict, effect, p value, seeds and failures, empty for what it lacks."""
     p = row["p_equivalence" if row["verdict"] == "EQUIVALENT" else "p_difference"]
-    words = (
+    return (
         row["verdict"],
         "" if math.isnan(row["effect"]) else f"{row['effect']:+.{axis.digits}f}".replace("-", "−"),
         "" if math.isnan(p) else "p <.0001" if p < 1e-4 else f"p {p:.2g}",  # noqa: PLR2004 - shown to four places
         f"n {row['n']}",
         f"failed {row['failed']}" if row["failed"] else "",
     )
-    edge = last.get_yaxis_transform()
-    for points, text in zip((8, 86, 126, 176, 204), words, strict=True):
-        if not text:
-            continue
-        last.annotate(
-            text, (1, place), xycoords=edge, xytext=(points, 0), textcoords="offset points",
-            va="center", fontsize=8, color=VERDICTS[row["verdict"]], annotation_clip=False,
-            gid=group,
-        )  # fmt: skip
 
 
-def _write_narrow(first: Axes, last: Axes, place: int, row: Mapping[Any, Any]) -> None:
-    """Writes name and verdict above one arm's bar, at the ends of the panels."""
-    failed = f", failed {row['failed']}" if row["failed"] else ""
-    sides = (
-        (first, 0, name(row["arm"]), "left", INK),
-        (last, 1, row["verdict"] + failed, "right", VERDICTS[row["verdict"]]),
-    )
-    for axes, x, text, side, colour in sides:
-        axes.text(
-            x, place - 0.36, text, ha=side, va="center", fontsize=8, color=colour,
-            transform=axes.get_yaxis_transform(), gid=group_of(row, place),
-        )  # fmt: skip
+def _write_narrow(first: Axes, last: Axes, rows: pd.DataFrame) -> None:
+    """Writes name and verdict above each arm's bar, at the ends of the panels."""
+    for place, row in enumerate(rows.to_dict("records")):
+        failed = f", failed {row['failed']}" if row["failed"] else ""
+        sides = (
+            (first, 0, name(row["arm"]), "left", INK),
+            (last, 1, row["verdict"] + failed, "right", VERDICTS[row["verdict"]]),
+        )
+        for axes, x, text, side, colour in sides:
+            axes.text(
+                x, place - 0.36, text, ha=side, va="center", fontsize=8, color=colour,
+                transform=axes.get_yaxis_transform(), gid=group_of(row, place),
+            )  # fmt: skip

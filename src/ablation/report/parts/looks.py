@@ -11,11 +11,27 @@ import pandas as pd
 
 from ablation.analysis.imputed import without_imputed
 from ablation.analysis.robustness import looks
-from ablation.figures import INK, NARROW, VERDICTS, WIDTH, Axis, figure_of, name, styled
+from ablation.figures import (
+    INK,
+    NARROW,
+    VERDICTS,
+    WIDTH,
+    Axis,
+    beside,
+    figure_of,
+    name,
+    styled,
+)
 from ablation.report.basis import Basis
 from ablation.report.blocks import Block, Cell, Figure, Table, table
 from ablation.report.numbers import Scale
-from ablation.report.parts.forest import draw_margin, far_from_the_rest, panels_for
+from ablation.report.parts.forest import (
+    VERDICT,
+    bars,
+    draw_margin,
+    far_from_the_rest,
+    panels_for,
+)
 
 if TYPE_CHECKING:
     from ablation.figures import Figure as Drawing
@@ -85,19 +101,16 @@ def draw_looks(looks: pd.DataFrame, axis: Axis, *, narrow: bool = False) -> Draw
         panels = panels_for(figure, spans, far_from_the_rest(spans))
         for axes, _ in panels:
             draw_margin(axes, axis)
-            for row in lines.to_dict("records"):
-                colour, y = VERDICTS[row["verdict"]], row["line"]
-                axes.plot([row["verdict_low"], row["verdict_high"]], [y, y], color=colour,
-                          linewidth=1.6, zorder=3)  # fmt: skip
-                axes.plot([row["effect"]], [y], "D", color=colour, markersize=4.5,
+            for verdict, of in lines.groupby("verdict", sort=False):
+                colour = VERDICTS[str(verdict)]
+                axes.plot(*bars(of, VERDICT, of["line"]), color=colour, linewidth=1.6, zorder=3)
+                axes.plot(of["effect"], of["line"], "D", color=colour, markersize=4.5,
                           markeredgewidth=0, zorder=4)  # fmt: skip
         first, last = panels[0][0], panels[-1][0]
+        column = beside(last, 8)
         for row in lines.to_dict("records"):
-            last.annotate(
-                f"{row['look']}: {row['verdict']}", (1, row["line"]),
-                xycoords=last.get_yaxis_transform(), xytext=(8, 0), textcoords="offset points",
-                fontsize=7, va="center", color=VERDICTS[row["verdict"]], annotation_clip=False,
-            )  # fmt: skip
+            last.text(1, row["line"], f"{row['look']}: {row['verdict']}", transform=column,
+                      fontsize=7, va="center", color=VERDICTS[row["verdict"]])  # fmt: skip
         places = lines.groupby("arm", sort=False)["line"].agg(["min", "mean"])
         labels = [name(str(arm)) for arm in places.index]
         first.set_yticks([] if narrow else places["mean"], labels=[] if narrow else labels)

@@ -16,6 +16,7 @@ from ablation.figures import (
     VERDICTS,
     WIDTH,
     Axis,
+    draw_lines,
     figure_of,
     grid,
     name,
@@ -134,31 +135,30 @@ def draw_cost(arms: pd.DataFrame, axis: Axis, *, narrow: bool = False) -> Drawin
         axis: How the metric is written.
         narrow: Whether it is as wide as a telephone.
     """
-    from ablation.figures.library import seaborn
-
     height = max(3.0 if narrow else 3.4, ABOUT_AXES + LINE * len(arms))
     with styled():
         figure = figure_of(NARROW if narrow else WIDTH, height)
         axes = figure.subplots()
         for verdict, of in arms.groupby("verdict", sort=False):
-            seaborn.scatterplot(of, x="seconds", y="mean", color=VERDICTS[str(verdict)], s=34,
-                                linewidth=0, label=verdict or "baseline", zorder=3, legend=False,
-                                ax=axes)  # fmt: skip
+            axes.scatter(of["seconds"], of["mean"], color=VERDICTS[str(verdict)], s=34,
+                         linewidth=0, label=verdict or "baseline", zorder=3)  # fmt: skip
         axes.margins(0.08)
         rows = arms.sort_values("mean", kind="stable").to_dict("records")
-        low, high = axes.get_ylim()
+        (left, right), (low, high) = axes.get_xlim(), axes.get_ylim()
         wanted = [(row["mean"] - low) / (high - low) for row in rows]
         places = spread(wanted, LINE / (height - ABOUT_AXES))
         for row, place in zip(rows, places, strict=True):
-            axes.annotate(
-                name(row["arm"]), (row["seconds"], row["mean"]), xytext=(1.04, place),
-                textcoords="axes fraction", va="center", fontsize=7.5,
-                color=VERDICTS[row["verdict"]], annotation_clip=False,
-                arrowprops={"arrowstyle": "-", "color": FAINT, "linewidth": 0.6, "shrinkA": 0,
-                            "shrinkB": 3},
-            )  # fmt: skip
+            axes.text(1.04, place, name(row["arm"]), va="center", fontsize=7.5,
+                      color=VERDICTS[row["verdict"]], transform=axes.transAxes)  # fmt: skip
+        edge = left + 1.035 * (right - left)
+        draw_lines(
+            axes,
+            [[(row["seconds"], row["mean"]), (edge, low + place * (high - low))]
+             for row, place in zip(rows, places, strict=True)],
+            colors=FAINT, linewidths=0.6, zorder=2.5, clip_on=False,
+        )  # fmt: skip
         axes.set(xlabel="seconds of a run", ylabel=axis.values)
-        axes.set_ylim(low, high)
+        axes.set(xlim=(left, right), ylim=(low, high))
         grid(axes, "both")
         figure.legend(loc="outside upper left", ncols=2 if narrow else 6)
     return figure

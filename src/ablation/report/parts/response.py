@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
 import pandas as pd
 
 from ablation.analysis import is_log, levels_of
@@ -21,6 +22,7 @@ from ablation.figures import (
     VERDICTS,
     WIDTH,
     Axis,
+    draw_lines,
     figure_of,
     grid,
     name,
@@ -146,8 +148,6 @@ def draw_response(
         log: Whether the levels are on a log scale.
         width: Inches.
     """
-    from ablation.figures.library import seaborn
-
     with styled():
         figure = figure_of(width, 3.9)
         above, below = figure.subplots(2, 1, sharex=True, height_ratios=(4, 1))
@@ -157,20 +157,18 @@ def draw_response(
             centre = float(base["mean"].iloc[0])
             above.axhspan(centre - axis.margin, centre + axis.margin, color=BAND, linewidth=0,
                           label=f"margin around {name(axis.baseline)}")  # fmt: skip
-        seaborn.lineplot(x=at, y=levels["mean"], color=MUTED, linewidth=1, zorder=2,
-                         estimator=None, errorbar=None, legend=False, ax=above)  # fmt: skip
-        seaborn.scatterplot(
-            x=at, y=levels["mean"], hue=levels["verdict"], palette=VERDICTS,
-            style=levels["arm"] == axis.baseline, markers={True: "o", False: "D"}, s=42,
-            linewidth=0, zorder=4, legend=False, ax=above,
-        )  # fmt: skip
-        for x, row in zip(at, levels.to_dict("records"), strict=True):
-            colour = VERDICTS[row["verdict"]]
-            above.plot([x, x], [row["low"], row["high"]], color=colour, linewidth=2.4, zorder=3)
-            below.plot([x, x], [row["share_low"], row["share_high"]], color=MUTED,
-                       linewidth=1)  # fmt: skip
-            if row["n"]:
-                below.plot(x, row["share"], "x", color=INK, markersize=5)
+        above.plot(at, levels["mean"], color=MUTED, linewidth=1, zorder=2)
+        colours = levels["verdict"].map(VERDICTS)
+        for mark, is_marked in (("D", levels["arm"] != axis.baseline),
+                                ("o", levels["arm"] == axis.baseline)):  # fmt: skip
+            above.scatter(np.array(at)[is_marked], levels["mean"][is_marked],
+                          color=list(colours[is_marked]), marker=mark, s=42, linewidth=0,
+                          zorder=4)  # fmt: skip
+        draw_lines(above, _upright(at, levels, "low", "high"), colors=list(colours),
+                   linewidths=2.4, zorder=3)  # fmt: skip
+        draw_lines(below, _upright(at, levels, "share_low", "share_high"), colors=MUTED,
+                   linewidths=1)  # fmt: skip
+        below.plot(at, levels["share"].where(levels["n"] > 0), "x", color=INK, markersize=5)
         above.set_ylabel(axis.values)
         below.set_ylabel("failed, %")
         below.set_ylim(-8, 108)
@@ -184,6 +182,11 @@ def draw_response(
         if above.get_legend_handles_labels()[0]:
             above.legend(loc="best")
     return figure
+
+
+def _upright(at: list[float], levels: pd.DataFrame, low: str, high: str) -> np.ndarray:
+    """Returns a line for each level, from one column to another: shape levels, 2 ends, x and y."""
+    return np.stack([np.column_stack([at, levels[end]]) for end in (low, high)], axis=1)
 
 
 def _positions(levels: list[float], *, log: bool) -> list[float]:

@@ -15,6 +15,7 @@ from ablation.figures import (
     VERDICTS,
     WIDTH,
     Axis,
+    draw_lines,
     figure_of,
     grid,
     plain,
@@ -101,19 +102,16 @@ def draw_seeds(
         axis: How the metric is written.
         width: Inches.
     """
-    from ablation.figures.library import seaborn
-
     arms = list(effects["arm"])
     at = {arm: place for place, arm in enumerate(arms)}
     with styled():
         figure = figure_of(width, 3.3)
         axes = figure.subplots()
         lines = stretches(scores, at)
-        if len(lines):  # of which seaborn needs one
-            seaborn.lineplot(lines, x="at", y="value", units="stretch", estimator=None,
-                             errorbar=None, color=MUTED, linewidth=0.7, alpha=0.6, zorder=2,
-                             marker="o", markersize=3, markeredgewidth=0, legend=False,
-                             ax=axes)  # fmt: skip
+        points = [of.to_numpy(float) for _, of in lines.groupby("stretch")[["at", "value"]]]
+        draw_lines(axes, points, colors=MUTED, linewidths=0.7, alpha=0.6, zorder=2)
+        axes.plot(lines["at"], lines["value"], "o", color=MUTED, alpha=0.6, zorder=2,
+                  markersize=3, markeredgewidth=0)  # fmt: skip
         axes.plot(range(len(arms)), effects["mean"], "_", color=INK, markersize=18,
                   markeredgewidth=1.6, zorder=3, label="mean of the arm")  # fmt: skip
         failed = scores[scores["status"] == "FAILED"]

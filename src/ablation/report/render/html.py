@@ -54,6 +54,16 @@ def _kind(block: object) -> str:
     return type(block).__name__
 
 
+def gaps(page: Page) -> dict[str, str]:
+    """Returns name to mark of all forms of a page's figures, for :func:`render` and `fill`."""
+    return {name: f"<!--{name}-->" for figure in page.figures for name in figure.forms}
+
+
+def fill(text: str, figures: Mapping[str, str]) -> str:
+    """Returns a rendered page with its figures, name to inline SVG, for the marks of them."""
+    return re.sub("<!--(.*?)-->", lambda mark: figures[mark[1]], text)
+
+
 @lru_cache(maxsize=1)
 def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(

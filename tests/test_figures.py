@@ -10,12 +10,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.colors import to_hex
 from PIL import Image
 from synthetic import ARMS, NASTY, arms_named, content, declaration, runs
 
 from ablation.analysis import judge
 from ablation.figures import NARROW, VERDICTS, WIDTH, Axis, Panel, draw_curves, png
+from ablation.figures.layout import lay_out
 from ablation.records.colours import ARMS as ARM_COLOURS
 from ablation.records.declaration import Look
 from ablation.records.metric import METRICS
@@ -45,6 +47,7 @@ def drawn(name: str, basis: Basis) -> Any:
 
 def texts(figure: Any) -> list[Any]:
     """Every text that a reader sees in a figure."""
+    lay_out(figure)
     figure.draw_without_rendering()
     found = [text for axes in figure.axes for text in axes.texts]
     found += [text for legend in figure.legends for text in legend.get_texts()]
@@ -253,6 +256,26 @@ def test_a_log_axis_has_numbers_however_little_it_spans(most: float) -> None:
     assert len(ticks) >= 2
     assert all(float(tick.label1.get_text()) == pytest.approx(tick.get_loc()) for tick in ticks)
     assert_apart(figure)
+
+
+@pytest.mark.parametrize("narrow", [False, True])
+@pytest.mark.parametrize("name", ["differences", "seeds", "curves", "probes", "cost", "variance"])
+def test_panels_are_where_matplotlibs_own_layout_puts_them(name: str, *, narrow: bool) -> None:
+    frame = runs()
+    frame.loc[frame["arm"] == NASTY[1], "value"] -= 0.3  # so that the forest has two panels
+    (found,) = (each for each in compose(Basis(content(frame))).figures if each.name == name)
+    ours, theirs = (list(found.forms.values())[narrow]() for _ in range(2))
+    lay_out(ours)
+    FigureCanvasSVG(theirs)
+    theirs.set_dpi(72)
+    theirs.get_layout_engine().execute(theirs)
+    assert len(ours.axes) == len(theirs.axes)
+    for one, two in zip(ours.axes, theirs.axes, strict=True):
+        if not one.get_visible():
+            continue
+        points = 72 * np.tile(ours.get_size_inches(), 2)
+        np.testing.assert_allclose(points * one.get_position().bounds,
+                                   points * two.get_position().bounds, atol=4)  # fmt: skip
 
 
 def test_interactions_are_white_inside_the_margin() -> None:

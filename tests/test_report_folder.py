@@ -307,6 +307,14 @@ def test_a_worker_is_sent_the_rows_of_its_figure_alone_and_draws_the_same() -> N
         assert svg(there, figure.name) == svg(figure.draw(), figure.name)
 
 
+def test_figures_are_begun_while_other_parts_are_computed() -> None:
+    basis, begun = Basis(content()), []
+    page = compose(basis, lambda figure: begun.append((figure.name, "bands" in vars(basis))))
+    assert [name for name, _ in begun] == [figure.name for figure in page.figures]
+    assert begun[0] == ("differences", False)  # the bands are computed for the curves
+    assert ("curves", True) in begun
+
+
 @pytest.mark.slow
 def test_a_page_with_all_its_figures_inside_is_light(tmp_path: Path) -> None:
     """At most 1.5 MB, however many runs a sample has; the smallest is built anew for it."""

@@ -12,7 +12,7 @@ from ablation.cli import asjson
 from ablation.cli.asjson import Json, show_json, verdicts_of
 from ablation.cli.options import Data, Label, Reports, Store, Text
 from ablation.cli.output import escaped, show
-from ablation.cli.recorded import DRAWING, existing, find_home, write_report
+from ablation.cli.recorded import DRAWING, REPORTING, existing, find_home, write_report
 
 
 def report(
@@ -33,23 +33,27 @@ def report(
     from ablation.cli.asked import cores
     from ablation.cli.sets import ENDING, plans_to_report, write_over_sets
     from ablation.execute.crew import ProcessCrew
-    from ablation.execute.pool import prepare_pool
+    from ablation.execute.garbage import loading, seldom
+    from ablation.execute.pool import load, prepare_pool
     from ablation.records.places import places
-    from ablation.study.load import STUDIES, load
+    from ablation.study.load import STUDIES
+    from ablation.study.load import load as load_study
     from ablation.task import Redirection
 
     where = places(store)
     uri = existing(where.tracking)
     prepare_pool(*DRAWING)  # while this process loads MLflow and reads the record
-    study = load(name, STUDIES).name if name.endswith(".py") else name.partition("@")[0]
+    study = load_study(name, STUDIES).name if name.endswith(".py") else name.partition("@")[0]
     title = study if name.endswith(".py") else name
     plans = plans_to_report(name, Redirection(data=data, text=text, label=label))
     taken = tracking.labels_taken(tracking.connect(uri), study) if plans else {}
     titles = [plan.label(taken) for plan in plans] or [title]
-    with _quiet(as_json), tracking.settled(uri), ProcessCrew(cores()) as crew:
+    with seldom(), _quiet(as_json), tracking.settled(uri), ProcessCrew(cores()) as crew:
         built = [title for title in titles if title in taken] or titles[:1]
         for each in built:
-            home = find_home(uri, each)
+            with loading():
+                home = find_home(uri, each)
+                load(*REPORTING)
             crew.start()
             write_report(home, where, reports, crew)
         over = write_over_sets(plans, reports, crew.map, labels=titles) if plans else ""

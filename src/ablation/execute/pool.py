@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import importlib
 import multiprocessing
 import os
@@ -104,6 +105,7 @@ def begin_worker(number: int, environment: Mapping[str, str]) -> None:
     """
     for name, value in environment.items():
         os.environ.setdefault(name, value)
+    gc.freeze()  # or the collector scans, again and again, what the server has loaded
     deal_gpu(number)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = multiprocessing.parent_process()

@@ -57,7 +57,7 @@ def _place(figure: Figure) -> None:
     from matplotlib.backends.backend_svg import RendererSVG
 
     width, height = figure.bbox.size
-    renderer = RendererSVG(width, height, io.StringIO())
+    renderer = RendererSVG(width, height, io.StringIO())  # type: ignore[no-untyped-call]  # matplotlib's own
     panels = [axes for axes in figure.axes if axes.get_visible()]
     legends = sum(each.get_window_extent(renderer).height + 2 * PAD for each in figure.legends)
     for _ in range(2):
@@ -68,12 +68,13 @@ def _place(figure: Figure) -> None:
         if [_numbers(axes) for axes in panels] == numbers:
             break  # else an axis has other numbers now than were measured
     for axis, direction, along, across in labels:
-        at = [along, across / axis.axes.bbox.size[1 - direction]]
-        axis.set_label_coords(*(at[::-1] if direction else at))
+        beyond = across / axis.axes.bbox.size[1 - direction]
+        x, y = (beyond, along) if direction else (along, beyond)
+        axis.set_label_coords(x, y)
 
 
 def _numbers(axes: Axes) -> list[str]:
-    return [text.get_text() for text in axes.get_yticklabels()]
+    return [text.get_text() for text in (*axes.get_xticklabels(), *axes.get_yticklabels())]
 
 
 def _around(axes: Axes, renderer: Any) -> np.ndarray:
@@ -102,7 +103,7 @@ def _move(around: Mapping[Axes, np.ndarray], width: float, height: float, below:
         height: That of the figure.
         below: Height that the legend leaves.
     """
-    specs = {axes: axes.get_subplotspec() for axes in around}
+    specs: dict[Axes, Any] = {axes: axes.get_subplotspec() for axes in around}
     grid = next(iter(specs.values())).get_gridspec()
     columns = np.zeros((grid.ncols, 2))
     rows = np.zeros((grid.nrows, 2))

@@ -190,7 +190,7 @@ def grid(axes: Axes, along: Any) -> None:
     axes.grid(axis=along, color=FAINT, linewidth=0.6)
 
 
-def draw_lines(axes: Axes, lines: Sequence[Any], **style: Any) -> None:
+def draw_lines(axes: Axes, lines: Any, **style: Any) -> None:
     """Draws lines as one artist.
 
     Args:

@@ -135,7 +135,7 @@ def panels_for(
     return panels
 
 
-def group_of(row: Mapping[Any, Any], place: int) -> str | None:
+def group_of(row: Any, place: Any) -> str | None:
     """Returns the name of a row's group: its place here, and in the declared order."""
     return f"row-{place}-{row['declared']}" if "declared" in row else None
 
@@ -183,9 +183,10 @@ def _draw_seeds(axes: Axes, rows: pd.DataFrame, differences: pd.DataFrame, numbe
     if not axes.get_autoscalex_on():
         differences = differences[differences["difference"].between(*axes.get_xlim())]
     at = {arm: place for place, arm in enumerate(rows["arm"])}
-    dots = differences.assign(place=differences["arm"].map(at)).dropna(subset=["place"])
-    for place, mine in dots.groupby("place" if "declared" in rows else np.zeros(len(dots))):
-        group = group_of(rows.loc[int(place)], int(place))
+    dots = differences[differences["arm"].isin(rows["arm"])]
+    dots = dots.assign(place=dots["arm"].map(at).astype(int))
+    for place, mine in dots.groupby(dots["place"] if "declared" in rows else 0 * dots["place"]):
+        group = group_of(rows.loc[place], place)
         drawn = axes.scatter(mine["difference"], mine["place"] + BELOW, s=9, color=MUTED,
                              alpha=0.75, linewidth=0, zorder=2, clip_on=False,
                              gid=group)  # fmt: skip
@@ -226,7 +227,7 @@ def _draw_arms(axes: Axes, rows: pd.DataFrame) -> None:
 
 
 def bars(
-    rows: pd.DataFrame, ends: tuple[str, str], places: Sequence[float]
+    rows: pd.DataFrame, ends: tuple[str, str], places: pd.Index | pd.Series
 ) -> tuple[np.ndarray, np.ndarray]:
     """Returns x and y of a line that is a bar for each row, broken between them.
 

@@ -30,7 +30,7 @@ from ablation.tracking.home import Home, search
 from ablation.tracking.kept import kept_in, with_kept
 from ablation.tracking.parcel import Parcel, name_of
 from ablation.tracking.store import failures
-from ablation.tracking.tags import KIND, LABEL
+from ablation.tracking.tags import KIND, LABEL, TRIAL
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -96,7 +96,7 @@ def _recorded(home: Home) -> dict[str, Outcome]:
         with tables.reading(str(home.client.tracking_uri)) as query:
             return tables.outcomes(query, home.experiment, home.label)
     found: dict[str, Outcome] = {}
-    children = search(home.client, [home.experiment], _children(home))
+    children = search(home.client, [home.experiment], _children(home, TRIAL))
     for run in sorted(children, key=lambda run: (run.info.start_time, run.info.run_id)):
         if (outcome := _outcome(run)) is not None:
             found.setdefault(run.data.tags[KEY], outcome)
@@ -128,11 +128,10 @@ def recorded(client: MlflowClient, run: str) -> Outcome:
     return outcome
 
 
-def close_unfinished(home: Home) -> int:
+def close_unfinished(home: Home, kind: str = TRIAL) -> int:
     """Marks every interrupted run of the label as KILLED; returns their number."""
-    open_runs = list(
-        search(home.client, [home.experiment], f"{_children(home)} AND status = 'RUNNING'")
-    )
+    where = f"{_children(home, kind)} AND status = 'RUNNING'"
+    open_runs = list(search(home.client, [home.experiment], where))
     for run in open_runs:
         home.client.set_terminated(run.info.run_id, status="KILLED")
     return len(open_runs)
@@ -271,8 +270,8 @@ def _save(home: Home, artifacts: str, name: str, content: bytes) -> None:
         repository.log_artifact(str(path))  # type: ignore[no-untyped-call]  # MLflow's own
 
 
-def _children(home: Home) -> str:
-    return f"tags.`{KIND}` = 'trial' AND tags.`{LABEL}` = '{home.label}'"
+def _children(home: Home, kind: str) -> str:
+    return f"tags.`{KIND}` = '{kind}' AND tags.`{LABEL}` = '{home.label}'"
 
 
 def _outcome(run: Run) -> Outcome | None:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ablation.cli.asked import cache_folder
+from ablation.cli.asked import replan
 from ablation.errors import Refused
 from ablation.study.derived import FOLLOW_UP, follow_up_of, fresh_of
-from ablation.study.plan import Plan, make_plan
 
 if TYPE_CHECKING:
     from ablation.analysis.followup import Proposal
     from ablation.records.places import Places
+    from ablation.study.plan import Plan
     from ablation.tracking import Home
 
 
@@ -28,8 +28,7 @@ def follow_up_plan(given: Plan, where: Places) -> Plan:
     if not where.record_exists:
         raise _not_ended(given)
     proposal = _declared(given, where) or _proposed(given, where)
-    study = follow_up_of(given.study, proposal.arms, proposal.seeds)
-    return make_plan(study, cache_folder(), is_redirected=given.is_redirected)
+    return replan(given, follow_up_of(given.study, proposal.arms, proposal.seeds))
 
 
 def fresh_plan(given: Plan, home: Home) -> Plan | None:
@@ -47,10 +46,7 @@ def fresh_plan(given: Plan, home: Home) -> Plan | None:
     from ablation.report.gather import judge_record
 
     arms = decided_arms(judge_record(home, given.declaration).effects)
-    if not arms:
-        return None
-    study = fresh_of(given.study, arms)
-    return make_plan(study, cache_folder(), is_redirected=given.is_redirected)
+    return replan(given, fresh_of(given.study, arms)) if arms else None
 
 
 def _home(given: Plan, where: Places, study: str) -> Home | None:

@@ -27,7 +27,7 @@ from ablation.cli.options import (
     WorkersAt,
     WorkersFrom,
 )
-from ablation.cli.output import escaped, show, show_data
+from ablation.cli.output import escaped, show, show_data, show_line
 from ablation.cli.plan import screening
 from ablation.cli.process import INTERRUPTED, terminate_like_interrupt
 from ablation.cli.recorded import (
@@ -37,7 +37,7 @@ from ablation.cli.recorded import (
     show_report,
     write_report,
 )
-from ablation.cli.sync import of_trials, show_left_by_earlier, show_line
+from ablation.cli.sync import of_trials, show_left_by_earlier
 from ablation.errors import Refused
 from ablation.records import causes
 
@@ -60,12 +60,12 @@ def run(
 ) -> None:  # fmt: skip
     """Runs the missing trials of a study, records them and writes the report."""
     _refuse_options(device, workers, timeout)
+    from ablation.cli.asked import check_arms
     from ablation.cli.crews import crew_of
     from ablation.cli.follow import follow_up_plan
     from ablation.cli.part import part_of
     from ablation.cli.searched import with_searches
     from ablation.cli.sets import heading, plans_of, write_over_sets
-    from ablation.execute.alone import alone
     from ablation.execute.garbage import loading, seldom
     from ablation.execute.walk import Orders
     from ablation.records.places import places
@@ -88,11 +88,7 @@ def run(
                 )
         wanted = part_of(plans[0], only or ())
         for given in plans:  # before anything trains, on whichever data
-            arms = given.study.complete_arms
-            pairs = [(arm.config, given.data_by_arm[arm.name]) for arm in arms]
-            with alone(0):  # user-defined code may set anything for the process
-                warnings = given.study.task.check(pairs)
-            for warning in warnings:
+            for warning in check_arms(given):
                 show(escaped(f"Warning: {warning}"))
         terminate_like_interrupt()
         orders = Orders(
@@ -206,10 +202,11 @@ def _run_fresh(
 
 def _run_shared(given: Plan, crew: Crew, where: Places, orders: Orders) -> None:
     """Runs the arms of a tuned study at their shared hyperparameters, as a study beside it."""
-    from ablation.cli.searched import plan_of_shared
+    from ablation.cli.asked import replan
     from ablation.execute import glance, hold
+    from ablation.study.searched import shared
 
-    beside, task = plan_of_shared(given), given.study.task
+    beside, task = replan(given, shared(given.study)), given.study.task
     with hold(where, beside.study.name) as held:
         seen = glance(beside, where)
         done = seen is not None and seen.parent is not None and seen.parent.status == "FINISHED"

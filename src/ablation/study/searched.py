@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 from ablation.errors import Refused, nearest
 from ablation.records.declaration import Searched
 from ablation.records.digest import digest
-from ablation.records.paths import replace
 from ablation.records.told import Told
 from ablation.study.space import Space, check_space
 
@@ -135,13 +134,6 @@ def declared_values(study: Study, values: Mapping[str, str]) -> dict[str, str]:
     """Returns the values that are declared of an arm; those tuned in every block have none."""
     every_block = study.tune if study.tuning == "per_replicate" else {}
     return dict(values) | dict.fromkeys(every_block, "tuned in every block")
-
-
-def configured(config: Any, values: Mapping[str, Any]) -> Any:
-    """Returns a configuration with some values set."""
-    for path, value in values.items():
-        config = replace(config, path, value)
-    return config
 
 
 def shared(study: Study) -> Study:

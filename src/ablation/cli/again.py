@@ -71,6 +71,8 @@ def lines_of(where: str, compared: Comparison) -> list[str]:
         said = f"{where} comes out the same: {compared.compared} results are equal, bit for bit."
         return [said, "Although these differ:", *around] if around else [said]
     results = [f"  {n}: then {a}, now {b}" for n, (a, b) in compared.results.items()]
-    same = "Commit, versions, processor and threads are as they were: the training is not repeatable."
+    same = (
+        "Commit, versions, processor and threads are as they were: the training is not repeatable."
+    )
     reasons = ["These differ from then:", *around] if around else [same]
     return [f"{where} comes out differently:", *results, *reasons]

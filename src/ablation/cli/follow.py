@@ -66,7 +66,7 @@ def _declared(given: Plan, where: Places) -> Proposal | None:
     from ablation.records.declaration import Declaration
 
     home = _home(given, where, given.study.name + FOLLOW_UP)
-    known = home and tracking.declared_in(home.client.get_run(home.parent).data.tags)
+    known = home and tracking.declared_in(home.tags())
     if not known:
         return None
     declared = Declaration.from_json(known[1]["declaration"])

@@ -86,7 +86,7 @@ def _show_plan(given: Plan, store: Path | None, workers: int | None) -> None:
     if seen.note:
         show(seen.note)
     # After the tables, because loading takes a second.
-    from ablation.analysis import checks_of, factor_rows, planning
+    from ablation.analysis.power import checks_of, factor_rows, planning
 
     examples = given.data.rows.get("test") if given.declaration.can_generalise else None
     known = seen.values(study.baseline_name)

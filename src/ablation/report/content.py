@@ -12,7 +12,8 @@ from typing import Any
 
 import pandas as pd
 
-from ablation.analysis import Judged, answer_sentences, judge
+from ablation.analysis.answers import answer_sentences
+from ablation.analysis.effects import Judged, judge
 from ablation.analysis.fresh import with_fresh
 from ablation.errors import Refused
 from ablation.records.declaration import Declaration

@@ -10,8 +10,8 @@ from typing import Any
 import pandas as pd
 
 from ablation import tracking
-from ablation.analysis import Judged, judge
 from ablation.analysis.attention import disagreements
+from ablation.analysis.effects import Judged, judge
 from ablation.analysis.fresh import fresh_estimates, with_fresh
 from ablation.errors import public
 from ablation.records.declaration import Declaration
@@ -158,7 +158,7 @@ def _kept(
     home: Home, declared: Declaration, outcomes: Mapping[str, Outcome]
 ) -> dict[str, list[list[str]]]:
     """Returns the arms whose results were taken as they are although sources changed, if any."""
-    hashes = tracking.kept_in(home.client.get_run(home.parent).data.tags)
+    hashes = tracking.kept_in(home.tags())
     used = {outcome.tags.get("ablation.config") for outcome in outcomes.values()}
     rows = [
         [arm.name, hashes[arm.config], arm.config]

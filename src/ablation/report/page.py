@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from ablation.analysis import exactly, scope_note
-from ablation.analysis.words import SCOPES
+from ablation.analysis.words import SCOPES, exactly, scope_note
 from ablation.records.prose import joined
 from ablation.report.basis import Basis
 from ablation.report.blocks import Page, Section

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import pandas as pd
 
 from ablation import tracking
-from ablation.analysis import judge
+from ablation.analysis.effects import judge
 from ablation.records.declaration import Declaration
 from ablation.records.told import Told
 from ablation.tracking import Home

@@ -1,5 +1,7 @@
 """Power at a number of seeds, in closed form."""
 
+import math
+
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy import special
@@ -8,14 +10,13 @@ from ablation.stats.arrays import Floats
 from ablation.stats.critical import t_quantile
 
 
-def difference_noise(run_noise: float, *, rho: float = 0.0) -> float:
-    """Returns the standard deviation of one paired difference.
+def difference_noise(run_noise: float) -> float:
+    """Returns the standard deviation of one paired difference, if pairing gains nothing.
 
     Args:
         run_noise: Standard deviation of the baseline over seeds, in units of the metric.
-        rho: Pairing gain; 0 until it is measured.
     """
-    return float(np.sqrt(2 * (1 - rho)) * run_noise)
+    return math.sqrt(2) * run_noise
 
 
 def power_better(

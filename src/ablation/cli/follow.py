@@ -43,7 +43,7 @@ def fresh_plan(given: Plan, home: Home) -> Plan | None:
     if not given.study.confirm:
         return None
     from ablation.analysis.fresh import decided_arms
-    from ablation.report.gather import judge_record
+    from ablation.analysis.recorded import judge_record
 
     arms = decided_arms(judge_record(home, given.declaration).effects)
     return replan(given, fresh_of(given.study, arms)) if arms else None
@@ -78,7 +78,7 @@ def _proposed(given: Plan, where: Places) -> Proposal:
     """Judges the study's record and returns the follow-up that it proposes."""
     from ablation import tracking
     from ablation.analysis.followup import propose
-    from ablation.report.gather import judge_record
+    from ablation.analysis.recorded import judge_record
 
     declared, home = given.declaration, _home(given, where, given.study.name)
     if home is None or tracking.current_declaration(home)[0] != declared.hash:

@@ -15,7 +15,7 @@ import typer
 from ablation.cli import guard
 from ablation.cli.options import Store
 from ablation.cli.output import escaped, show
-from ablation.cli.process import terminate_like_interrupt
+from ablation.cli.process import stop_when_asked
 from ablation.cli.recorded import existing, page_of
 from ablation.errors import Refused, public
 
@@ -130,7 +130,7 @@ def ui(
         where = public(uri).rstrip("/") + (f"/#/{page}" if page else "")
         show(escaped(f"The runs are on a tracking server: open {where}"))
         return
-    terminate_like_interrupt()
+    stop_when_asked()
     try:
         with server(uri, port) as process:
             until_it_listens(process, port)

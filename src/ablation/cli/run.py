@@ -29,7 +29,7 @@ from ablation.cli.options import (
 )
 from ablation.cli.output import escaped, show, show_data, show_line
 from ablation.cli.plan import screening
-from ablation.cli.process import INTERRUPTED, terminate_like_interrupt
+from ablation.cli.process import INTERRUPTED, stop_if_asked, stop_when_asked
 from ablation.cli.recorded import (
     DRAWING,
     find_home,
@@ -90,7 +90,7 @@ def run(
         for given in plans:  # before anything trains, on whichever data
             for warning in check_arms(given):
                 show(escaped(f"Warning: {warning}"))
-        terminate_like_interrupt()
+        stop_when_asked()
         orders = Orders(
             device=device,
             timeout=timeout,
@@ -247,6 +247,7 @@ def _carry_out(
                 opened = record.enter_context(
                     session(given, where, held, orders.wanted, keep=keep, tell=tell)
                 )
+            stop_if_asked()  # libraries are loaded, which may take no notice
             show_left_by_earlier(opened)
             if outdated is None and opened.outdated is not None:  # of a record on a server
                 show(escaped(opened.outdated.told(keep=orders.keep_results)))
@@ -258,6 +259,7 @@ def _carry_out(
             else:
                 steps = follow(opened, crew, handed, orders)
                 for left in record.enter_context(contextlib.closing(steps)):
+                    stop_if_asked()
                     if left <= crew.at_once:
                         load_for_the_report(crew)
     except KeyboardInterrupt:

@@ -11,7 +11,7 @@ import typer
 from ablation import tracking
 from ablation.cli.asked import replan
 from ablation.cli.output import escaped, show
-from ablation.cli.process import INTERRUPTED
+from ablation.cli.process import INTERRUPTED, stop_if_asked
 from ablation.errors import Refused
 from ablation.records.places import places
 from ablation.records.told import Told, best_of
@@ -141,6 +141,7 @@ def _carry_out(given: Plan, crew: Crew, where: Places, orders: Orders) -> None:
         every = max(1, opened.left // LINES)
         with closing(carry_out(opened, crew, device=orders.device)) as trials:
             for _ in trials:
+                stop_if_asked()
                 done = total - opened.left
                 if done % every == 0 or not opened.left:
                     show(escaped(f"{opened.home.label}: {done} of {total} tuning trials done"))

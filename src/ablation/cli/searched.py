@@ -10,7 +10,7 @@ import typer
 
 from ablation import tracking
 from ablation.cli.asked import replan
-from ablation.cli.output import escaped, show
+from ablation.cli.output import show, show_line
 from ablation.cli.process import INTERRUPTED, stop_if_asked
 from ablation.errors import Refused
 from ablation.records.places import places
@@ -144,6 +144,6 @@ def _carry_out(given: Plan, crew: Crew, where: Places, orders: Orders) -> None:
                 stop_if_asked()
                 done = total - opened.left
                 if done % every == 0 or not opened.left:
-                    show(escaped(f"{opened.home.label}: {done} of {total} tuning trials done"))
+                    show_line(f"{opened.home.label}: {done} of {total} tuning trials done")
         if given.study.search:
             weigh(opened, crew.map)

@@ -128,7 +128,7 @@ def example_deviation(query: Query, label: str, data: str, metric: str) -> float
     given = [each for each in attributes(query, "user").values() if each.get(DATA) == data]
     known = [(each[LABEL], each[DEVIATION][1]) for each in given
              if each.get(DEVIATION, [""])[0] == metric]  # fmt: skip
-    own = [value for of, value in known if of == label]
+    own: list[float] = [value for of, value in known if of == label]
     if own:
         return own[-1]
     return statistics.median(value for _, value in known) if known else None

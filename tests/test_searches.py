@@ -23,7 +23,7 @@ from ablation import report, tracking
 from ablation.cli.part import part_of
 from ablation.cli.searched import filled_in, look_up_searches
 from ablation.errors import Refused
-from ablation.execute import ExecutorCrew, session, walk
+from ablation.execute import ExecutorCrew, session, waiting, walk
 from ablation.execute.searching import carry_out, searching, weigh
 from ablation.execute.try_point import Attempt, try_point
 from ablation.execute.worker import Job
@@ -177,6 +177,59 @@ def test_a_search_that_lost_its_lease_records_nothing_more(
             next(trials)
     known = look_up_searches(plan, places(store))
     assert known.trials - known.left == 3
+
+
+@pytest.mark.parametrize("when", ["before", "half-way", "after"])
+def test_a_record_that_is_away_is_waited_for_and_has_each_trial_once(
+    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    plan, told, record_told = make_plan(study(tuning_trials=2), tmp_path), [], tracking.record_told
+
+    def answers_once(home: tracking.Home, *given: Any) -> str:
+        monkeypatch.setattr(tracking, "record_told", record_told)
+        if when == "half-way":
+            monkeypatch.setattr(type(home.client), "set_terminated", fails_once(home.client))
+        if when != "before":
+            record_told(home, *given)
+        raise ConnectionError("gone")
+
+    def fails_once(client: Any) -> Any:
+        ends = type(client).set_terminated
+
+        def fail(*_: Any, **__: Any) -> None:
+            monkeypatch.setattr(type(client), "set_terminated", ends)
+            raise ConnectionError("gone half-way")
+
+        return fail
+
+    monkeypatch.setattr(tracking, "record_told", answers_once)
+    monkeypatch.setattr(waiting, "PAUSES", (0.0,))
+    with searching(plan, places(store), tell=told.append) as opened:
+        trials = carry_out(opened, Uneven(), device="cpu")
+        next(trials)
+        assert [line.partition(" in ")[0] for line in told] == ["The record", "The record"]
+        assert "answers again" in told[1]
+        assert len(list(trials)) == 3
+        runs = opened.home.client.search_runs(
+            [opened.home.experiment], "tags.`ablation.kind` = 'tuning'"
+        )
+    keys = [run.data.tags["ablation.key"] for run in runs if run.info.status == "FINISHED"]
+    assert len(keys) == len(set(keys)) == 4
+    assert {run.info.status for run in runs} <= {"FINISHED", "KILLED"}
+
+
+def test_the_next_start_closes_what_a_kill_left_open(
+    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = make_plan(study(tuning_trials=2), tmp_path)
+    with monkeypatch.context() as patch, searching(plan, places(store)) as opened:
+        client, experiment = opened.home.client, opened.home.experiment
+        patch.setattr(type(client), "set_terminated", lambda *_, **__: None)
+        next(carry_out(opened, Uneven(), device="cpu"))
+    with searching(plan, places(store)) as opened:
+        assert opened.left == 4
+    where = "tags.`ablation.kind` = 'tuning'"
+    assert [run.info.status for run in client.search_runs([experiment], where)] == ["KILLED"]
 
 
 @pytest.mark.slow

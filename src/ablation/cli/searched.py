@@ -12,6 +12,7 @@ from ablation import tracking
 from ablation.cli.asked import replan
 from ablation.cli.output import show, show_line
 from ablation.cli.process import INTERRUPTED, stop_if_asked
+from ablation.cli.sync import show_line
 from ablation.errors import Refused
 from ablation.records.places import places
 from ablation.records.told import Told, best_of
@@ -136,7 +137,7 @@ def _carry_out(given: Plan, crew: Crew, where: Places, orders: Orders) -> None:
     crew.prepare(*task.preload, environment=task.environment)
     if isinstance(crew, ProcessCrew):
         crew.start()
-    with searching(given, where) as opened:
+    with searching(given, where, tell=show_line) as opened:
         total = sum(search.trials for search in opened.searches)
         every = max(1, opened.left // LINES)
         with closing(carry_out(opened, crew, device=orders.device)) as trials:

@@ -30,6 +30,7 @@ from ablation.tracking.home import Home, oldest_first
 from ablation.tracking.kept import kept_in, with_kept
 from ablation.tracking.parcel import Parcel, name_of
 from ablation.tracking.store import failures
+from ablation.tracking.tags import TRIAL
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -95,7 +96,7 @@ def _recorded(home: Home) -> dict[str, Outcome]:
         with tables.reading(str(home.client.tracking_uri)) as query:
             return tables.outcomes(query, home.experiment, home.label)
     found: dict[str, Outcome] = {}
-    for run in oldest_first(home.search("trial")):
+    for run in oldest_first(home.search(TRIAL)):
         if (outcome := _outcome(run)) is not None:
             found.setdefault(run.data.tags[KEY], outcome)
     return found
@@ -126,9 +127,9 @@ def recorded(client: MlflowClient, run: str) -> Outcome:
     return outcome
 
 
-def close_unfinished(home: Home) -> int:
+def close_unfinished(home: Home, kind: str = TRIAL) -> int:
     """Marks every interrupted run of the label as KILLED; returns their number."""
-    open_runs = list(home.search("trial", " AND status = 'RUNNING'"))
+    open_runs = list(home.search(kind, " AND status = 'RUNNING'"))
     for run in open_runs:
         home.client.set_terminated(run.info.run_id, status="KILLED")
     return len(open_runs)

@@ -16,13 +16,11 @@ from ablation.tracking import tables
 from ablation.tracking.entities import KEY, PARENT, curves_of, log, milliseconds
 from ablation.tracking.home import Home, find_home, labels_taken
 from ablation.tracking.store import connect
-from ablation.tracking.tags import DATA, KIND, LABEL, TAG_LENGTH, long_in, set_long, source
+from ablation.tracking.tags import DATA, KIND, LABEL, TAG_LENGTH, TUNING, long_in, set_long, source
 
 if TYPE_CHECKING:
     from ablation.study.searched import Search
 
-TUNING = "tuning"
-"""The kind of such a run."""
 IMPORTANCES = "ablation.importances"
 """Tag of the parent run, in parts: the importances of a joint search, with their null."""
 TOLD = "ablation.told"

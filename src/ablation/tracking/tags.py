@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from ablation.tracking.home import Home
 
 KIND = "ablation.kind"
+TRIAL, TUNING = "trial", "tuning"
+"""The kinds of a trial of the plan and of a trial of a search."""
 LABEL = "ablation.study"
 DATA = "ablation.data"
 TAG_LENGTH = 5000

@@ -12,7 +12,6 @@ from ablation import tracking
 from ablation.cli.asked import replan
 from ablation.cli.output import show, show_line
 from ablation.cli.process import INTERRUPTED, stop_if_asked
-from ablation.cli.sync import show_line
 from ablation.errors import Refused
 from ablation.records.places import places
 from ablation.records.told import Told, best_of

@@ -7,6 +7,7 @@ import math
 import multiprocessing
 import random
 import shutil
+import sys
 from collections import Counter
 from collections.abc import Generator, Mapping
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
@@ -249,7 +250,7 @@ def test_the_dashboard_shows_a_search_as_optuna_would(store: Path, tmp_path: Pat
     assert all(trial.user_attrs["seed"] == 10_000 + trial.number for trial in shown.trials)
     (best,) = best_of(runs, 1)
     assert (shown.best_trial.number, shown.best_value) == (best.number, best.value)
-    filled = filled_in(plan, look_up_searches(plan, places(store)), tmp_path)
+    filled = filled_in(plan, look_up_searches(plan, places(store)))
     assert all(map(part_of(plan, ()), filled.trials))
     arms = filled.study.complete_arms
     assert [arm.name for arm in arms] == ["baseline", "best 1", "best 2", "best 3"]
@@ -267,7 +268,7 @@ def test_tuned_arms_are_planned_trained_judged_and_reported(
     search(plan, store, Uneven())
     known = look_up_searches(plan, where)
     assert (known.trials, known.left) == (2 * 8 * blocks, 0)
-    tuned = filled_in(plan, known, tmp_path)
+    tuned = filled_in(plan, known)
     for each in (make_plan(searched.shared(tuned.study), tmp_path), tuned):
         with session(each, where) as opened:
             trained = list(walk(opened, Uneven(), device="auto"))
@@ -351,6 +352,9 @@ def test_a_trial_of_a_search_never_reaches_test() -> None:
     assert tried.value == max(tried.curve.values())
     with pytest.raises(Refused, match="has evaluated test"):
         try_point(dataclasses.replace(attempt, epochs=None))
+    leaving = dataclasses.replace(job, train=lambda *_, **__: sys.exit(0))
+    with pytest.raises(Refused, match="raised SystemExit: 0"):  # else the conductor would exit
+        try_point(dataclasses.replace(attempt, job=leaving))
 
 
 def noise(trials: int, seed: int, worth: Any = lambda values: 0.0) -> list[Told]:

@@ -25,6 +25,7 @@ from ablation.analysis.words import (
     between,
     doubts,
     exactly,
+    failed_alone,
     short,
 )
 from ablation.records.declaration import Declaration
@@ -140,14 +141,13 @@ def _would_have_shown(arms: pd.DataFrame, metric: Metric) -> str:
 
 
 def _take(arms: pd.DataFrame, declaration: Declaration, baseline: Iterator[str]) -> Iterator[str]:
-    better = arms[(arms["verdict"] == "BETTER") & ~arms["ground"].isin(BY_FAILURES)]
-    if len(better):
-        yield f"Take {'; '.join(_clauses(better, declaration, baseline))}"
+    better = arms[arms["verdict"] == "BETTER"]
+    by_failures = better["ground"].isin(BY_FAILURES)
+    if not by_failures.all():
+        yield f"Take {'; '.join(_clauses(better[~by_failures], declaration, baseline))}"
     elif (arms["verdict"] == "WORSE").any():
         yield f"Keep {next(baseline)}"
-    for row in arms[(arms["verdict"] == "BETTER") & arms["ground"].isin(BY_FAILURES)].to_dict(
-        "records"
-    ):
+    for row in better[by_failures].to_dict("records"):
         yield f"{row['arm']} fails less: {_failed(row)}"
 
 
@@ -180,10 +180,7 @@ def _failed(row: Mapping[Any, Any]) -> str:
     """Returns how often an arm failed."""
     if row["failed"] == row["n"]:
         return f"failed in all {row['n']} runs"
-    return (
-        f"failed alone on {row['failed_alone']} of {row['n']} seeds, the baseline alone on "
-        f"{row['baseline_failed_alone']}"
-    )
+    return failed_alone(row)
 
 
 def _same(arms: pd.DataFrame, declaration: Declaration, baseline: Iterator[str]) -> Iterator[str]:
@@ -317,7 +314,6 @@ def _seeds(likely: pd.Series[float]) -> str:
     least, most = int(likely.min()), int(likely.max())
     count = SPELT[most] if most < len(SPELT) else str(most)
     told = count if least == most else f"{least} to {most}"
+    seeds = "seed" if most == 1 else "seeds"
     which = "it" if len(likely) == 1 else "each"
-    return (
-        f"; {told} fresh seed{'' if most == 1 else 's'} would decide {which} with 80 % probability"
-    )
+    return f"; {told} fresh {seeds} would decide {which} with 80 % probability"

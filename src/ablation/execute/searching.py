@@ -25,10 +25,12 @@ from ablation.execute.stamp import stamp
 from ablation.execute.try_point import Attempt, Tried, try_point
 from ablation.execute.waiting import until_answered
 from ablation.execute.worker import Job
+from ablation.records.failure import FAILURES
+from ablation.records.paths import replace_all
 from ablation.records.told import Told
 from ablation.search import WINDOW, ask, importance_key, importance_table
 from ablation.search.ask import seen
-from ablation.study.searched import Runs, Search, configured, group_told, searches_of
+from ablation.study.searched import Runs, Search, group_told, searches_of
 from ablation.study.space import Recalled, at_edge, choose
 from ablation.tracking import Ended, Home, Lease
 
@@ -36,9 +38,6 @@ if TYPE_CHECKING:
     from ablation.execute.crew import Crew
     from ablation.records.places import Places
     from ablation.study.plan import Plan
-
-RETRIES = 2
-"""Times that a trial is tried again after its worker was lost."""
 
 
 @dataclasses.dataclass(kw_only=True, slots=True)
@@ -76,7 +75,7 @@ class Searching:
             seed=search.seed(number), seconds=tried.seconds, reason=tried.reason,
         )  # fmt: skip
         ended = Ended(
-            search=search, told=told, config=configured(search.config, values),
+            search=search, told=told, config=replace_all(search.config, values),
             records=tried.records, began=tried.began, device=tried.device,
         )  # fmt: skip
         where = public(str(self.home.client.tracking_uri))
@@ -180,7 +179,7 @@ def carry_out(opened: Searching, crew: Crew, *, device: str) -> Generator[Told]:
                     yield opened.record(search, number, point, tried)
                     continue
                 lost[search.name, number] += 1  # the crew has another worker by now
-                if lost[search.name, number] > RETRIES:
+                if lost[search.name, number] >= FAILURES["lost"].tries:
                     raise _lost(search, number)
     except BaseException:
         crew.end()  # workers must not go on while the record is closed
@@ -234,7 +233,7 @@ def _attempt(
     declared, task = opened.plan.declaration.measure, opened.plan.study.task
     known = {each: told for each, (told, _) in opened.told[search.name].items()}
     point = ask(search.space, known, number, name=search.name, direction=declared.direction)
-    config = configured(search.config, choose(search.space, Recalled(point)))
+    config = replace_all(search.config, choose(search.space, Recalled(point)))
     job = Job(
         train=task.train,
         resolve_device=task.device,

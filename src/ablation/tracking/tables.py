@@ -65,7 +65,7 @@ class Row:
 
 @contextlib.contextmanager
 def reading(uri: str) -> Iterator[Query]:
-    """Opens an SQLite record for reading; a file that is missing is not created.
+    """Opens an SQLite record for reading, as it is at one moment; never creates a file.
 
     Args:
         uri: The address of an SQLite file.
@@ -76,6 +76,8 @@ def reading(uri: str) -> Iterator[Query]:
     # A reader of a write-ahead log keeps a file beside it, so "ro" would not do.
     address = f"file:{quote(str(addresses.file_of(uri)))}?mode=rw"
     with contextlib.closing(sqlite3.connect(address, timeout=20, uri=True)) as connection:
+        # One transaction: a run that is recorded between two queries would be half there.
+        connection.execute("BEGIN")
         yield lambda sql, **values: connection.execute(sql, values).fetchall()
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ablation.analysis import scope_note
+from ablation.analysis.words import scope_note
 from ablation.records.declaration import Declaration
 from ablation.report.basis import Basis
 from ablation.report.blocks import Block, Text

@@ -232,7 +232,7 @@ def test_the_methods_say_how_it_was_judged() -> None:
     one, two = texts
     for said in ("4 arms", "1,000 test examples", "n = 4 to 8 seeds", "margin of 2 points",
                  "rate of 0.05", "Looks at 4, 8 seeds spend 0.02, 0.03",
-                 r"counts as accuracy 30 \%", "paired t tests", "commit c0ffee",
+                 r"counts as one with accuracy 30 \%", "paired t tests", "commit c0ffee",
                  "device cpu"):  # fmt: skip
         assert said in one, one
     for said in ("n = 8 seeds", "Welch"):

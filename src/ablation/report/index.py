@@ -181,7 +181,8 @@ def _page(
         blocks.append(Text(said_of(claims, families)))
     rows = [_row(study, claims[claims["folder"] == study["folder"]]) for study in studies]
     if rows:
-        blocks.append(table(COLUMNS, rows, numeric="lllllllrrr", caption=BROKEN))
+        whole = table(COLUMNS, rows, numeric="lllllllrrr")
+        blocks += [whole.only(ANSWERS, BROKEN), whole.only(QUESTIONS, "")]
     sections = [Section("", blocks)]
     if over:
         sections.append(Section("Over data sets", list(blocks_over(over, studies))))
@@ -237,6 +238,11 @@ COLUMNS = (
     "study", "question", "does it matter", "take", "gain", "a poor setting costs",
     "the baseline is", "claims that survive", "seeds", "date",
 )  # fmt: skip
+
+ANSWERS = ("study", *COLUMNS[2:8])
+"""Columns of the first table: as many as fit a page."""
+QUESTIONS = ("study", "question", "seeds", "date")
+"""Those of the second."""
 
 BROKEN = (
     "Does it matter: yes where an arm differs from the baseline by at least the margin, or fails "

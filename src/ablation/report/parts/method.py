@@ -30,8 +30,9 @@ def section(basis: Basis) -> Iterator[Block]:
     yield Text(
         f"The interval of the verdict is taken at alpha = {alphas} over the divisor of Holm's "
         "step. It lies beyond 0 for BETTER and WORSE and within the margin for EQUIVALENT, and is "
-        "the wider of the two for INCONCLUSIVE. That one of them holds is surer than that all "
-        "hold at once. An interval as if the number of seeds had been fixed is in effects.csv."
+        "the wider of the two for INCONCLUSIVE. Each has its own confidence; that all hold at "
+        "once is less certain. An interval as if the number of seeds had been fixed is in "
+        "effects.csv."
     )
 
 
@@ -91,7 +92,7 @@ def describe_failures(declaration: Declaration) -> Iterator[str]:
     """Yields what a failed run counts as, and which runs fail."""
     if declaration.floor is not None:
         metric = declaration.measure.title
-        yield f"A failed run counts as {metric} {_level(declaration.floor, declaration)}."
+        yield f"A failed run counts as one with {metric} {_level(declaration.floor, declaration)}."
     if declaration.collapse is None or declaration.chance is None:
         return
     chance = _level(declaration.chance, declaration)

@@ -173,8 +173,8 @@ def _fresh(row: Mapping[Any, Any], scale: Scale) -> list[Cell]:
 
 
 _WINS = (
-    " w–t–l counts the seeds on which the arm is better than, level with and worse than the "
-    "baseline."
+    " w–\u2060t–\u2060l counts the seeds on which the arm is better than, level with and worse "
+    "than the baseline."
 )
 
 

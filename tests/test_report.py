@@ -271,6 +271,20 @@ def test_an_arm_that_failed_in_all_runs_has_no_size_anywhere() -> None:
     assert f"{size:.2f}" not in page
 
 
+def test_some_failed_runs_are_told_beside_an_open_verdict() -> None:
+    """The size of the arm holds imputed values, and nothing else says so."""
+    frame, names = runs(), ["base", *"abcd"]
+    frame["arm"] = frame["arm"].map(dict(zip(ARMS, names, strict=True)))
+    failing = (frame["arm"] == "c") & (frame["seed"] < 2)
+    frame.loc[failing, ["value", "status", "reason"]] = [np.nan, "FAILED", "nan_loss"]
+    declared = declaration(arms=arms_named(names))
+    found = judge(frame, hashes(frame), declared).effects
+    assert found.set_index("arm").loc["c", "verdict"] == "INCONCLUSIVE"
+    assert " Runs failed: “c” 2 of 8." in answer(found, declared)
+    (said,) = (each for each in sentences(found, declared) if each.startswith("c: "))
+    assert said.endswith("; 2 of its 8 runs failed.")
+
+
 def test_a_trend_leaves_out_the_levels_that_failed_in_all_runs() -> None:
     """Their values are imputed, and a slope through them is one of the imputed value."""
     levels = [{"rate": str(level)} for level in (0.1, 1.0, 0.2, 0.4, 0.8)]

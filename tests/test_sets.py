@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from synthetic import ARMS, NASTY, content, declaration, runs
+from synthetic import ARMS, NASTY, arms_named, content, declaration, runs
 
 from ablation import stats
 from ablation.analysis.sets import CELLS, Sets, answer_over, cells_of, combine
@@ -23,6 +23,7 @@ from ablation.report.render.latex import escape
 from ablation.report.sets import Wanted, build_over, stored_over
 from ablation.study.spec import Study
 
+PLAIN = declaration(arms=arms_named(["base", *"abcdef"]))
 SETS = ["one", "t|wo", "three", "four", "five"]
 
 
@@ -99,24 +100,24 @@ def test_the_answer_names_arms_by_the_sets_on_which_they_hold() -> None:
     p[:, 0, 1] = 1e-6
     p[:2, 1, 0] = 1e-6
     p[0, 2, 2] = 1e-6
-    over = combine(["0", "1", "2", "x"], cells(p), declaration())
+    over = combine(["0", "1", "2", "x"], cells(p), PLAIN)
     assert answer_over(over) == (
         "It makes a difference on at least 3 of 4 data sets (0, 1, 2 and x).",
-        "Take b: better than base on at least 2 of 4, and found worse on none.",
-        "Worse than base: a on at least 3.",
-        "Within 2 points of base: c on at least 1.",
-        "No claim about d survives the correction for 4 data sets.",
+        "Take “b”: better than base on at least 2 of 4, and found worse on none.",
+        "Worse than base: “a” on at least 3.",
+        "Within 2 points of base: “c” on at least 1.",
+        "No claim about “d” survives the correction for 4 data sets.",
         "Without a report yet: x.",
     )
     frame = cells(p)
     frame.loc[(frame["arm"] == "b") & frame["set"].isin(["0", "1"]), "verdict"] = "BETTER"
-    by_set = answer_over(combine(["0", "1", "2"], frame, declaration()))
-    took = "Take b: better than base on at least 2 of 3 (by itself on 0 and 1)"
+    by_set = answer_over(combine(["0", "1", "2"], frame, PLAIN))
+    took = "Take “b”: better than base on at least 2 of 3 (by itself on 0 and 1)"
     assert by_set[1] == f"{took}, and found worse on none."
     frame["verdict"] = frame["verdict"].mask(frame["arm"] == "d", "IDENTICAL")
-    said = answer_over(combine(["0", "1", "2"], frame, declaration()))
+    said = answer_over(combine(["0", "1", "2"], frame, PLAIN))
     assert said[0] == "It makes a difference on all 3 data sets (0, 1 and 2)."
-    assert said[-1] == "Identical, bit for bit, to base: d on all 3."
+    assert said[-1] == "Identical, bit for bit, to base: “d” on all 3."
 
 
 def test_the_arm_to_take_is_better_on_the_most_sets_and_worse_on_none() -> None:
@@ -126,20 +127,22 @@ def test_the_arm_to_take_is_better_on_the_most_sets_and_worse_on_none() -> None:
     frame = cells(p)
     for place, arm in enumerate("dcba"):
         frame.loc[frame["arm"] == arm, "effect"] = place
-    said = answer_over(combine(names, frame, declaration()))
-    assert said[1] == "Take a, b, c or d: better than base on all 3."
-    assert said[2] == "Also better than base: e on at least 2."
+    said = answer_over(combine(names, frame, PLAIN))
+    assert said[1] == "Take “a”, “b”, “c” or “d”: better than base on all 3."
+    assert said[2] == "Also better than base: “e” on at least 2."
     frame.loc[(frame["arm"] == "a") & (frame["set"] == "2"), "verdict"] = "WORSE"
-    assert answer_over(combine(names, frame, declaration()))[1].startswith("Take b, c or d: ")
+    assert answer_over(combine(names, frame, PLAIN))[1].startswith("Take “b”, “c” or “d”: ")
     p[:, 4, 0] = 1e-9
-    every = answer_over(combine(names, cells(p), declaration()))
-    assert every[1] == "Take a, b, c or one of 2 more: better than base on all 3."
+    every = answer_over(combine(names, cells(p), PLAIN))
+    assert every[1] == "Take “a”, “b”, “c” or one of 2 more: better than base on all 3."
     frame.loc[frame["set"] == "0", "verdict"] = "WORSE"
-    mixed = answer_over(combine(names, frame, declaration()))[1]
-    assert mixed.startswith("No arm is one to take on all: what gains on one loses on another (a,")
+    mixed = answer_over(combine(names, frame, PLAIN))[1]
+    assert mixed.startswith(
+        "No arm is one to take on all: what gains on one loses on another (“a”,"
+    )
     worse = np.ones((3, 2, 3))
     worse[:, 0, 1] = 1e-9
-    kept = answer_over(combine(names, cells(worse), declaration()))
+    kept = answer_over(combine(names, cells(worse), PLAIN))
     assert kept[1] == "Keep base: no arm is shown to be better on any data set."
 
 

@@ -16,8 +16,8 @@ import pandas as pd
 from ablation import stats
 from ablation.analysis.contrasts import decided
 from ablation.analysis.followup import propose
-from ablation.analysis.grades import GRADES, decided_by_failures, grade_of, reach_of_all
-from ablation.analysis.naming import baseline_of, named
+from ablation.analysis.grades import decided_by_failures, grade_of, matters, reach_of_all
+from ablation.analysis.naming import baseline_of, named, quoted
 from ablation.analysis.words import (
     BY_FAILURES,
     MARK,
@@ -36,10 +36,8 @@ from ablation.records.declaration import Declaration
 from ablation.records.metric import Metric, percent
 from ablation.records.prose import joined
 
-ASKED_POWER = 0.8416
-"""The standard normal's quantile at 80 %: by so many standard errors an effect must exceed what
-is significant, to be found with that probability."""
-
+MOST_FAILING = 4
+"""Most arms with some failed runs that the answer names."""
 
 SPELT = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 
@@ -77,13 +75,14 @@ def answer_sentences(
     baseline = chain([baseline_of(declaration)], repeat("the baseline"))  # its name is told once
     said = [
         *([] if contrasts is None else _together(contrasts, declaration.measure)),
-        _matters(arms, declaration),
+        matters(arms, declaration),
         *_searched(declaration),
         *_take(arms, declaration, baseline),
         *_found(arms, declaration),
         *_avoid(arms, declaration, baseline),
         *_same(arms, declaration, baseline),
         *_open(arms, declaration, declaration.name if command is None else command),
+        *_some_failed(arms, declaration),
         *_weakened(arms, declaration),
     ]
     return [f"{each}." for each in said]
@@ -114,29 +113,6 @@ def _ends(row: Mapping[Any, Any], metric: Metric) -> str:
     return " to ".join(amount(end, metric, unit=False) for end in ends)
 
 
-def _matters(arms: pd.DataFrame, declaration: Declaration) -> str:
-    """Returns how much the factor matters; where nothing was found, what would have been."""
-    where, margin = _condition(arms, declaration), declaration.margin
-    if grade := grade_of(arms):
-        told = "" if margin is None else exactly(margin, declaration.measure)
-        return f"{GRADES[grade].format(margin=told)}{where}"
-    if (arms["verdict"] == "IDENTICAL").all():
-        return f"It changed nothing on these seeds{where}"
-    if arms["verdict"].isin(["EQUIVALENT", "IDENTICAL"]).all():
-        return f"It does not matter{where}"
-    shown = _would_have_shown(arms, declaration.measure)
-    return f"Not known yet whether it matters{where}{shown}"
-
-
-def _condition(arms: pd.DataFrame, declaration: Declaration) -> str:
-    """Returns what the answer is limited to."""
-    where = ", on this test split" if arms["scope"].iloc[0] == "this_split" else ""
-    where += "" if declaration.paired else ", unpaired"
-    if declaration.searched is not None and declaration.searched.kind == "once":
-        where += ", conditional on the tuned hyperparameters"
-    return where
-
-
 def _searched(declaration: Declaration) -> Iterator[str]:
     """Yields that a search chose the arms and not the baseline, where it did."""
     if declaration.searched is not None and declaration.searched.kind == "search":
@@ -146,26 +122,20 @@ def _searched(declaration: Declaration) -> Iterator[str]:
         )
 
 
-def _would_have_shown(arms: pd.DataFrame, metric: Metric) -> str:
-    """Returns the difference that would have been found in every undecided arm, with 80 %."""
-    rows = arms[arms["verdict"] == "INCONCLUSIVE"]
-    half = (rows["verdict_high"] - rows["verdict_low"]) / 2
-    least = (half + ASKED_POWER * rows["standard_error"]).max()
-    if not math.isfinite(least):
-        return ""
-    return f": a difference of {amount(least, metric)} would have been found with 80 % probability"
-
-
 def _take(arms: pd.DataFrame, declaration: Declaration, baseline: Iterator[str]) -> Iterator[str]:
     better = arms[(arms["verdict"] == "BETTER") & ~arms["ground"].isin(BY_FAILURES)]
     if len(better):
         yield f"Take {'; '.join(_clauses(better, arms, declaration, baseline))}"
     elif (arms["verdict"] == "WORSE").any():
         yield f"Keep {next(baseline)}"
-    for row in arms[(arms["verdict"] == "BETTER") & arms["ground"].isin(BY_FAILURES)].to_dict(
-        "records"
-    ):
-        yield f"{row['arm']} fails less: {_failed(row)}"
+    rows = arms[(arms["verdict"] == "BETTER") & arms["ground"].isin(BY_FAILURES)]
+    for name, row in _each(rows, declaration):
+        yield f"{name} fails less: {_failed(row)}"
+
+
+def _each(rows: pd.DataFrame, declaration: Declaration) -> Iterator[tuple[str, Mapping[Any, Any]]]:
+    """Yields each arm's name, in quotes where need be, and its row."""
+    yield from zip(quoted(list(rows["arm"]), declaration), rows.to_dict("records"), strict=True)
 
 
 def _found(arms: pd.DataFrame, declaration: Declaration) -> Iterator[str]:
@@ -188,9 +158,21 @@ def _avoid(arms: pd.DataFrame, declaration: Declaration, baseline: Iterator[str]
     worse = arms[arms["verdict"] == "WORSE"]
     failing = decided_by_failures(worse)
     clauses = _clauses(worse[~failing], arms, declaration, baseline) if (~failing).any() else []
-    clauses += [f"{row['arm']}: {_failed(row)}" for row in worse[failing].to_dict("records")]
+    clauses += [f"{name}: {_failed(row)}" for name, row in _each(worse[failing], declaration)]
     if clauses:
         yield f"Avoid {'; '.join(clauses)}"
+
+
+def _some_failed(arms: pd.DataFrame, declaration: Declaration) -> Iterator[str]:
+    """Yields how often the arms failed of which some runs did, and no other sentence says so."""
+    some = (arms["failed"] > 0) & ~decided_by_failures(arms)
+    told = [
+        f"{name} {row['failed']} of {row['n']}" for name, row in _each(arms[some], declaration)
+    ]
+    if len(told) > MOST_FAILING:
+        told = [*told[: MOST_FAILING - 1], f"{len(told) - MOST_FAILING + 1} more arms"]
+    if told:
+        yield f"Runs failed: {joined(told)}"
 
 
 def _failed(row: Mapping[Any, Any]) -> str:

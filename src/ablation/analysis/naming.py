@@ -30,12 +30,16 @@ def named(rows: pd.DataFrame, declaration: Declaration, conjunction: str = "and"
     if levels := levels_of(declaration):
         return joined(_spans(list(rows["arm"]), levels), conjunction)
     by_size = rows.sort_values("effect", key=np.abs, ascending=False, kind="stable")
-    quoted = "“{}”" if _is_prose(declaration) else "{}"
-    names = [quoted.format(name) for name in by_size["arm"]]
+    names = quoted(list(by_size["arm"]), declaration)
     if len(names) > MOST_NAMED:
         one_of = "one of " if conjunction == "or" else ""
         names = [*names[: MOST_NAMED - 1], f"{one_of}{len(names) - MOST_NAMED + 1} more"]
     return joined(names, conjunction)
+
+
+def quoted(names: Sequence[str], declaration: Declaration) -> list[str]:
+    """Returns the names of arms, in quotes where one would read as part of a sentence."""
+    return [f"“{name}”" if _is_prose(declaration) else name for name in names]
 
 
 def baseline_of(declaration: Declaration) -> str:

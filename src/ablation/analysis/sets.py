@@ -13,6 +13,7 @@ from typing import Any
 import pandas as pd
 
 from ablation import stats
+from ablation.analysis.naming import quoted
 from ablation.analysis.words import exactly
 from ablation.records.declaration import Declaration
 from ablation.records.prose import joined
@@ -131,6 +132,7 @@ def _by_set(
 
 def answer_over(sets: Sets) -> tuple[str, ...]:
     """Returns the answer over the data sets in a few short sentences."""
+    sets = _quoted(sets)
     k, over = len(sets.names), sets.over
     missing = [name for name in sets.names if name not in sets.reported]
     take = _to_take(sets)
@@ -151,6 +153,15 @@ def answer_over(sets: Sets) -> tuple[str, ...]:
     if missing:
         said.append(f"Without a report yet: {joined(missing)}")
     return tuple(f"{each}." for each in said)
+
+
+def _quoted(sets: Sets) -> Sets:
+    """Returns the same with the names of the arms as a sentence has them."""
+    over, cells = (
+        frame.assign(arm=quoted(list(frame["arm"]), sets.declaration))
+        for frame in (sets.over, sets.cells)
+    )
+    return dataclasses.replace(sets, over=over, cells=cells)
 
 
 def _matters(sets: Sets) -> str:

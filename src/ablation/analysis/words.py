@@ -93,6 +93,8 @@ def _of_arm(row: Mapping[Any, Any], metric: Metric, margin: float | None) -> str
         ends = between(row["fresh_low"], row["fresh_high"], metric, margin)
         size = amount(row["fresh_effect"], metric)
         remarks = [f"on {row['fresh_n']:.0f} fresh seeds {size} ({ends})", *remarks]
+    if 0 < row["failed"] < row["n"] and row["ground"] not in BY_FAILURES:
+        remarks = [f"{row['failed']} of its {row['n']} runs failed", *remarks]
     doubt = "".join(f"; {each}" for each in remarks)
     if row["n"] and row["failed"] == row["n"]:
         return f": failed in all {row['n']} runs{doubt}."

@@ -15,9 +15,10 @@ import pytest
 from synthetic import NASTY, content, plan_on
 from test_study_end_to_end import Project, project, stored  # noqa: F401 - the fixtures
 
-from ablation.analysis import answer, sentences
+from ablation.analysis.answers import answer
 from ablation.analysis.followup import Proposal, propose
 from ablation.analysis.fresh import ESTIMATES, decided_arms, with_fresh
+from ablation.analysis.words import sentences
 from ablation.errors import Refused
 from ablation.records.declaration import Declaration
 from ablation.report import Basis

@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from ablation import cli
-from ablation.analysis import EFFECTS
+from ablation.analysis.effects import EFFECTS
 
 ROOT = Path(__file__).parent.parent
 SCHEMA = json.loads((ROOT / "docs/json.schema.json").read_text())

@@ -12,7 +12,9 @@ import pytest
 import scipy.stats
 from synthetic import ARMS, NASTY, arms_named, content, declaration, hashes, runs
 
-from ablation.analysis import answer, doubts, judge, sentences
+from ablation.analysis.answers import answer
+from ablation.analysis.effects import judge
+from ablation.analysis.words import doubts, sentences
 from ablation.records.declaration import Look
 from ablation.report import Basis, compose
 from ablation.report.content import read

@@ -14,9 +14,11 @@ from numpy.typing import NDArray
 from synthetic import arms_named, content, declaration, hashes
 
 from ablation import mirror, stats
-from ablation.analysis import answer, judge, scope_note
+from ablation.analysis.answers import answer
 from ablation.analysis.curves import chosen_last
+from ablation.analysis.effects import judge
 from ablation.analysis.power import planning
+from ablation.analysis.words import scope_note
 from ablation.errors import Refused
 from ablation.records.declaration import Declaration
 from ablation.records.metric import Metric

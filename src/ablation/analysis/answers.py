@@ -27,6 +27,7 @@ from ablation.analysis.words import (
     amount,
     between,
     exactly,
+    failed_alone,
     has_odd_shape,
     rests_on_one_seed,
     short,
@@ -123,13 +124,13 @@ def _searched(declaration: Declaration) -> Iterator[str]:
 
 
 def _take(arms: pd.DataFrame, declaration: Declaration, baseline: Iterator[str]) -> Iterator[str]:
-    better = arms[(arms["verdict"] == "BETTER") & ~arms["ground"].isin(BY_FAILURES)]
-    if len(better):
-        yield f"Take {'; '.join(_clauses(better, arms, declaration, baseline))}"
+    better = arms[arms["verdict"] == "BETTER"]
+    by_failures = better["ground"].isin(BY_FAILURES)
+    if not by_failures.all():
+        yield f"Take {'; '.join(_clauses(better[~by_failures], arms, declaration, baseline))}"
     elif (arms["verdict"] == "WORSE").any():
         yield f"Keep {next(baseline)}"
-    rows = arms[(arms["verdict"] == "BETTER") & arms["ground"].isin(BY_FAILURES)]
-    for name, row in _each(rows, declaration):
+    for name, row in _each(better[by_failures], declaration):
         yield f"{name} fails less: {_failed(row)}"
 
 
@@ -179,10 +180,7 @@ def _failed(row: Mapping[Any, Any]) -> str:
     """Returns how often an arm failed."""
     if row["failed"] == row["n"]:
         return f"failed in all {row['n']} runs"
-    return (
-        f"failed alone on {row['failed_alone']} of {row['n']} seeds, the baseline alone on "
-        f"{row['baseline_failed_alone']}"
-    )
+    return failed_alone(row)
 
 
 def _same(arms: pd.DataFrame, declaration: Declaration, baseline: Iterator[str]) -> Iterator[str]:
@@ -314,7 +312,6 @@ def _seeds(likely: pd.Series[float]) -> str:
     least, most = int(likely.min()), int(likely.max())
     count = SPELT[most] if most < len(SPELT) else str(most)
     told = count if least == most else f"{least} to {most}"
+    seeds = "seed" if most == 1 else "seeds"
     which = "it" if len(likely) == 1 else "each"
-    return (
-        f"; {told} fresh seed{'' if most == 1 else 's'} would decide {which} with 80 % probability"
-    )
+    return f"; {told} fresh {seeds} would decide {which} with 80 % probability"

@@ -16,9 +16,6 @@ from ablation.records.declaration import Declaration
 from ablation.records.metric import Metric, percent, telling_digits
 from ablation.records.prose import joined
 
-MOST_NAMED = 6
-"""Most arms that a sentence names; for more it gives their number and the largest effect."""
-
 BY_FAILURES = ("FAILS_MORE", "FAILS_LESS")
 """Grounds of a verdict that is based on failures, not on a difference."""
 
@@ -325,10 +322,11 @@ def _side(row: Mapping[Any, Any], declaration: Declaration) -> str:
 
 
 def _failures(row: Mapping[Any, Any], _: Declaration) -> str:
-    return f"{_alone(row)} (adjusted p {row['p_failures']:.2g})"
+    return f"{failed_alone(row)} (adjusted p {row['p_failures']:.2g})"
 
 
-def _alone(row: Mapping[Any, Any], *, paired: bool = True) -> str:
+def failed_alone(row: Mapping[Any, Any], *, paired: bool = True) -> str:
+    """Returns how often an arm failed and the baseline did not, and the reverse."""
     if not paired:
         return (
             f"failed on {row['failed_alone']} of {row['n']} runs, "
@@ -346,7 +344,7 @@ def _no_spread(row: Mapping[Any, Any], _: Declaration) -> str:
 
 def _failures_object(row: Mapping[Any, Any], declaration: Declaration) -> str:
     shown = "equivalent" if row["p_equivalence"] <= row["alpha"] else "better"
-    return f"{shown} in the mean, but it {_alone(row, paired=declaration.paired)}"
+    return f"{shown} in the mean, but it {failed_alone(row, paired=declaration.paired)}"
 
 
 def _undecided(row: Mapping[Any, Any], declaration: Declaration) -> str:

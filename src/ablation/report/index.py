@@ -10,8 +10,9 @@ from typing import Any
 
 import pandas as pd
 
-from ablation.analysis import EFFECTS, answer
+from ablation.analysis.answers import answer
 from ablation.analysis.contrasts import CONTRASTS, TEXTS
+from ablation.analysis.effects import EFFECTS
 from ablation.errors import Refused
 from ablation.records.declaration import Declaration
 from ablation.records.whole import replace_text, writable

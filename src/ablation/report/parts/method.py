@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ablation.analysis import exactly, scope_note
-from ablation.analysis.words import unit_of_levels
+from ablation.analysis.words import exactly, scope_note, unit_of_levels
 from ablation.records.declaration import Declaration
 from ablation.report.basis import Basis
 from ablation.report.blocks import Block, Text

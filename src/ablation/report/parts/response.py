@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pandas as pd
 
-from ablation.analysis import is_log, levels_of
 from ablation.analysis.imputed import all_failed, without_imputed
-from ablation.analysis.response import response, trend
+from ablation.analysis.response import is_log, levels_of, response, trend
 from ablation.figures import (
     BAND,
     FAINT,

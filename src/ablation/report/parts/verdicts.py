@@ -9,9 +9,9 @@ from typing import Any
 
 import pandas as pd
 
-from ablation.analysis import differences, doubts
+from ablation.analysis.effects import differences
 from ablation.analysis.imputed import without_imputed
-from ablation.analysis.words import MARK
+from ablation.analysis.words import MARK, doubts
 from ablation.records.metric import percent
 from ablation.report.basis import Basis
 from ablation.report.blocks import Block, Cell, Figure, Table, table

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ablation.analysis import sentences
+from ablation.analysis.words import sentences
 from ablation.report.basis import Basis
 from ablation.report.blocks import Block, Bullets
 

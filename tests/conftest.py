@@ -11,6 +11,9 @@ import numpy as np
 import pytest
 from jaxtyping import install_import_hook
 
+# Its plugin, loaded late in a session of one process, warns of itself at the end: an error here.
+os.environ.setdefault("HYPOTHESIS_NO_PLUGINS", "1")
+
 # Before the first import of either: every shape in a signature is checked in every test.
 install_import_hook(["ablation.task.text.model", "ablation.task.text.train"], "beartype.beartype")
 

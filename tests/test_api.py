@@ -133,7 +133,12 @@ def test_new_writes_a_study_of_a_function(tmp_path: Path, monkeypatch: pytest.Mo
     assert (study.factor, [arm.config["hidden"] for arm in study.complete_arms]) == (
         "hidden", [16, 32, 64],
     )  # fmt: skip
-    for asked in ("their_training:test", "their_trainings:train", "their_training"):
+    (tmp_path / "their_words.py").write_text(SCRIPTED.replace(', "hidden": 32', ""))
+    CliRunner().invoke(cli.app, ["new", "words", "--function", "their_words:train"])
+    assert load("words", tmp_path / "studies").baseline_name == "mlp"
+    (tmp_path / "unfinished.py").write_text("def train(config, seed: ...")
+    asked_for = ("their_training:test", "their_trainings:train", "their_training")
+    for asked in (*asked_for, "unfinished:train"):
         refused = CliRunner().invoke(cli.app, ["new", "other", "--function", asked])
         assert isinstance(refused.exception, Refused), asked
     assert not (tmp_path / "studies/other.py").exists()

@@ -249,3 +249,20 @@ def test_calls_that_wait_when_a_crew_ends_are_done() -> None:
     futures = [one.submit(time.sleep, 60) for _ in range(2)]
     one.shutdown()
     assert not wait(futures, timeout=1).not_done
+
+
+@pytest.mark.skipif(not hasattr(signal, "pthread_sigmask"), reason="Windows has no signal mask")
+def test_an_interrupt_while_processes_start_is_not_lost_and_not_theirs() -> None:
+    code = "import signal; print(signal.pthread_sigmask(signal.SIG_BLOCK, []))"
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [])
+    told: list[bytes] = []
+
+    def start() -> None:
+        with pools._without_interrupts():
+            signal.raise_signal(signal.SIGINT)
+            told.append(subprocess.check_output([sys.executable, "-c", code]))
+
+    with pytest.raises(KeyboardInterrupt):
+        start()
+    assert b"SIGINT" in told[0]
+    assert signal.pthread_sigmask(signal.SIG_BLOCK, []) == before

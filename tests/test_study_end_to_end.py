@@ -15,7 +15,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -62,7 +62,17 @@ class Project:
             text=True,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
+            env=os.environ | {"PYTHONFAULTHANDLER": "1"},
         )
+
+    def rest_of(self, process: subprocess.Popen[str]) -> tuple[str, str]:
+        """Returns what a process still prints until it ends; one that hangs says where."""
+        try:
+            return process.communicate(timeout=30)
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGABRT)
+            out, err = process.communicate(timeout=30)
+            raise AssertionError(f"It hangs:\n{out}{err}") from None
 
     def run(self, *arguments: str, code: int = 0) -> str:
         """Runs a command in this process; returns all that it printed."""
@@ -227,7 +237,7 @@ def test_a_killed_study_goes_on_where_it_stopped(
             break
     process.send_signal(how)
     killed = time.monotonic()
-    out, err = process.communicate(timeout=30)
+    out, err = stored.rest_of(process)
     # The workers hold the other ends of the pipes, so this is when the last of them ended.
     assert time.monotonic() - killed < 5
     wait_until(lambda: not alive(stored.folder), seconds=5 - (time.monotonic() - killed))
@@ -834,7 +844,7 @@ def test_an_interrupt_while_the_record_is_opened_ends_the_workers(
     wait_until(lambda: list(stored.folder.glob(".ablation/progress/tiny/*-0.jsonl")), seconds=90)
     process.send_signal(signal.SIGINT)
     sent = time.monotonic()
-    out = "".join(process.communicate(timeout=30))
+    out = "".join(stored.rest_of(process))
     assert time.monotonic() - sent < 5
     wait_until(lambda: not alive(stored.folder), seconds=5 - (time.monotonic() - sent))
     assert process.returncode == 130, out
@@ -842,6 +852,25 @@ def test_an_interrupt_while_the_record_is_opened_ends_the_workers(
     assert not {"trial RUNNING", "study RUNNING"} & stored.statuses().keys()
     with FileLock(stored.folder / ".ablation/tiny.lock", timeout=0):
         pass
+
+
+def test_an_interrupt_that_a_library_swallows_stops_the_study(
+    stored: Project, tiny_study: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ablation.cli import progress
+
+    def swallows(opened: Any) -> str:
+        with suppress(BaseException):
+            signal.raise_signal(signal.SIGINT)
+        return opened.home.label
+
+    monkeypatch.setattr(progress, "stage", swallows)
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        out = stored.run("run", str(tiny_study), code=130)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert "Stopped: 1 of 6 planned trials are done and kept" in out
 
 
 def test_a_study_that_is_done_is_left_alone_and_loads_nothing(

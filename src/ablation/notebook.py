@@ -253,12 +253,11 @@ def run(
         Refused: If the study cannot be run, such as with a function that the notebook or the
             script itself defines: worker processes can import only what is in a file.
     """
-    from ablation.cli.asked import cores, plan_of
+    from ablation.cli.asked import check_arms, cores, plan_of
+    from ablation.cli.output import show_line
     from ablation.cli.progress import follow
     from ablation.cli.recorded import write_report
-    from ablation.cli.sync import show_line
     from ablation.execute import ProcessCrew, session
-    from ablation.execute.alone import alone
     from ablation.execute.garbage import loading
     from ablation.execute.pool import main_unknown, prepare_pool
     from ablation.execute.walk import Orders
@@ -280,9 +279,7 @@ def run(
         )
     with loading():
         given = plan_of(asked, Redirection(data=next(iter(asked.data), None)), seeds)
-    arms = given.study.complete_arms
-    with alone(0):  # user-defined code may set anything for the process
-        given.study.task.check([(arm.config, given.data_by_arm[arm.name]) for arm in arms])
+    check_arms(given)
     where = places(None if store is None else Path(store))
     task = given.study.task
     at_once = workers or max(1, cores() // task.threads)

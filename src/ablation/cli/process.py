@@ -76,13 +76,29 @@ def say_fault() -> None:
     sys.stderr.write(causes.hidden(traceback.format_exc()))
 
 
-def terminate_like_interrupt() -> None:
-    """Makes TERM, HUP and QUIT act like Ctrl-C: workers and servers are ended, runs are closed."""
+_asked: list[int] = []
+"""Numbers of the signals that asked this process to stop."""
 
-    def interrupt(*_: object) -> None:
+
+def stop_when_asked() -> None:
+    """Makes TERM, HUP and QUIT act like Ctrl-C: workers and servers are ended, runs are closed."""
+    _asked.clear()
+
+    def interrupt(number: int, _: object) -> None:
+        _asked.append(number)
         raise KeyboardInterrupt
 
-    for name in ("SIGTERM", "SIGHUP", "SIGQUIT"):
+    for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"):
         which = getattr(signal, name, None)
         if which is not None and signal.getsignal(which) != signal.SIG_IGN:  # as nohup has it
             signal.signal(which, interrupt)
+
+
+def stop_if_asked() -> None:
+    """Raises KeyboardInterrupt if a signal asked for it and nobody has heard.
+
+    Python drops an exception that is raised while it runs a finalizer or a callback of a weak
+    reference, and some libraries catch all exceptions of an import. A study must not go on then.
+    """
+    if _asked:
+        raise KeyboardInterrupt

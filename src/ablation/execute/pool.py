@@ -13,6 +13,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Executor
 from functools import partial
+from multiprocessing import resource_tracker
 from typing import TYPE_CHECKING, Any
 
 from ablation.execute.processes import Processes
@@ -83,15 +84,18 @@ def _variables(wanted: Mapping[str, str]) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _without_interrupts() -> Iterator[None]:
-    """Makes processes started in the block ignore Ctrl-C from the beginning."""
-    if threading.current_thread() is not threading.main_thread():
+    """Makes processes started in the block know no Ctrl-C; this one has it after the block."""
+    # Blocked, not ignored: what comes in the block is not lost. Windows has no such mask, and
+    # there the worker alone ignores it.
+    if not hasattr(signal, "pthread_sigmask"):
         yield
         return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    resource_tracker.ensure_running()  # started in the block, it would unblock the signal
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def begin_worker(number: int, environment: Mapping[str, str]) -> None:

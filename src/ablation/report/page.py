@@ -102,7 +102,7 @@ def _doubts(basis: Basis) -> Iterator[str]:
     if late := list(chosen.loc[chosen["share"] > HALF, "arm"]):
         yield (
             f"Training was cut short in {_named(late, of=len(chosen))}: in more than half of the "
-            "runs the chosen epoch was the last. Give more epochs before the level is blamed."
+            "runs the chosen epoch was the last. Give more epochs before you blame the level."
         )
 
 

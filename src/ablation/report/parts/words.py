@@ -1,4 +1,4 @@
-"""In words: one sentence per arm."""
+"""In words: a sentence on each arm."""
 
 from __future__ import annotations
 

@@ -63,6 +63,27 @@ def loss_and_gradients(
     return loss
 
 
+def by_hand_alone(model: Classifier) -> bool:
+    """Returns whether no part of a model is differentiated by autograd."""
+    encoder, pooling = model.encoder, model.pooling
+    return (
+        _can(model, model.embedding.weight)
+        and (_passes(encoder) or (type(encoder) is CNN and not convolves_here()))
+        and type(pooling) is AttentionPooling
+        and _all_fitted(pooling)
+        and _plain(pooling.masking)
+    )
+
+
+def _passes(encoder: nn.Module) -> bool:
+    """Returns whether an encoder's states are the embeddings."""
+    return type(encoder) is NoEncoder and isinstance(encoder.map, nn.Identity)
+
+
+def _plain(masking: Masking) -> bool:
+    return masking.normaliser is softmax and masking.dtype is None
+
+
 def _can(model: Classifier, table: Tensor) -> bool:
     """Returns whether the parts of a model may be called one by one, on a CPU."""
     # A user-defined part may overwrite its input, which must not be a leaf then.

@@ -69,7 +69,8 @@ def train(
         model.train()
         losses, counts = [], []
         for batch in batches(fitted, config.train.batch_size, config.train.batching, order):
-            optimizer.clear_gradients()
+            if not alone:
+                optimizer.clear_gradients()
             with torch.inference_mode(alone):
                 rows = optimizer.look_up(batch.ids)
                 losses.append(loss_and_gradients(model, batch.inputs, rows, batch.labels))

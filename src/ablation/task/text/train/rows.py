@@ -148,8 +148,8 @@ class Table:
 
     def _write(self, ids: Tensor, rows: Fitted) -> None:
         """Writes rows that are up to date into the table."""
-        self.last[ids.numpy()] = self.steps
-        there = ids.to(self.weight.device)
+        rows_of_table = ids.numpy()
+        self.last[rows_of_table] = self.steps
         for tensor, values in (
             (self.weight, rows.parameter.detach()),
             (self.mean, rows.mean),
@@ -157,9 +157,9 @@ class Table:
         ):
             if tensor.is_cpu:
                 # Whole rows at a time: 5 us for 200 rows of 128, where index_copy_ takes 14.
-                tensor.numpy()[there.numpy()] = values.numpy()
+                tensor.numpy()[rows_of_table] = values.numpy()
             else:
-                tensor.index_copy_(0, there, values)
+                tensor.index_copy_(0, ids.to(tensor.device), values)
 
 
 def _read(table: Tensor, some: Tensor | slice) -> Tensor:

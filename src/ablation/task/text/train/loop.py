@@ -73,7 +73,8 @@ def train(
                 optimizer.clear_gradients()
             with torch.inference_mode(alone):
                 rows = optimizer.look_up(batch.ids)
-                losses.append(loss_and_gradients(model, batch.inputs, rows, batch.labels))
+                loss = loss_and_gradients(model, batch.inputs, rows, batch.labels, batch.places)
+            losses.append(loss)
             counts.append(len(batch.labels))
             if at_start is not None:
                 metrics = at_start | probes.gradients()

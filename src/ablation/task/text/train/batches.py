@@ -227,7 +227,7 @@ def _pad(
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Renumbered:
-    """Several batches whose distinct tokens are numbered, each batch's own; all one after another."""
+    """The distinct tokens of several batches, each numbered by itself; one after the other."""
 
     numbers: Int[np.ndarray, " places"]
     """The number of each token in its batch."""

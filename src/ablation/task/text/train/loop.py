@@ -59,6 +59,7 @@ def train(
     # User-defined modules may draw from PyTorch's own generator, as nn.Dropout does.
     torch.manual_seed(generator(seed, "global").initial_seed())
     optimizer = _adam(model, config)
+    # Inference mode saves some 0.4 us of each of a step's 300 calls, and autograd has no part in it.
     alone = by_hand_alone(model)
     order = generator(seed, "order")
     chosen = _Chosen(model, config.train.select_on)
@@ -69,7 +70,7 @@ def train(
         model.train()
         losses, counts = [], []
         for batch in batches(fitted, config.train.batch_size, config.train.batching, order):
-            if not alone:
+            if not alone:  # else each of them is overwritten
                 optimizer.clear_gradients()
             with torch.inference_mode(alone):
                 rows = optimizer.look_up(batch.ids)

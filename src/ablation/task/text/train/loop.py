@@ -59,7 +59,7 @@ def train(
     # User-defined modules may draw from PyTorch's own generator, as nn.Dropout does.
     torch.manual_seed(generator(seed, "global").initial_seed())
     optimizer = _adam(model, config)
-    # Inference mode saves some 0.4 us of each of a step's 300 calls, and autograd has no part in it.
+    # Inference mode saves some 0.4 us of each of a step's 300 calls; autograd has no part in them.
     alone = by_hand_alone(model)
     order = generator(seed, "order")
     chosen = _Chosen(model, config.train.select_on)

@@ -2,15 +2,16 @@
 
     python benchmarks/chaos.py [--kills 100] [--seed 0] [--parallel CORES]
 
-A campaign is a fresh store and a study of 24 short trials that is killed five times, each time at
-another moment and in another way, and then run to its end. After it, seven checks compare what is
-left with the same study run undisturbed. Several campaigns run side by side, each in its own
-store. The last line is one JSON object.
+A campaign is a fresh store and a study of 24 short trials, in every second one a study whose arms
+are tuned. It is killed five times, each time at another moment and in another way, and then run to
+its end. After it, seven checks compare what is left with the same study run undisturbed. Several
+campaigns run side by side, each in its own store. The last line is one JSON object.
 """
 
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import itertools
 import json
 import os
@@ -27,7 +28,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from kills.checks import BAD, check
-from kills.place import TRIALS, Place, write_study
+from kills.place import Place, write_studies
 from kills.strike import end, members, plan, strike_all, wait_for
 
 PER_CAMPAIGN = 5
@@ -51,7 +52,7 @@ class Tally:
 
 @dataclass
 class Chaos:
-    """Campaigns side by side against one undisturbed study."""
+    """Campaigns side by side against undisturbed studies."""
 
     folder: Path
     kills: int
@@ -61,17 +62,18 @@ class Chaos:
     numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     def prepare(self) -> None:
-        """Runs the study undisturbed, and measures how long its store takes to be created."""
-        self.study = write_study(self.folder)
-        self.reference = Place(self.folder / "reference", self.study)
-        process = self.reference.start()
-        wait_for(process, self.reference.store.exists, 600)
-        began = time.monotonic()
-        wait_for(process, lambda: self.reference.is_created, 600)
-        self.span = time.monotonic() - began
-        print(end(process))
-        done = self.reference.finished()
-        assert done >= TRIALS, "the undisturbed study did not complete"
+        """Runs each study undisturbed, and measures how long the creation of a store takes."""
+        self.references = []
+        for study in write_studies(self.folder):
+            place = Place(self.folder / f"reference_{study.stem}", study)
+            process = place.start()
+            wait_for(process, place.store.exists, 600)
+            began = time.monotonic()
+            wait_for(process, lambda place=place: place.is_created, 600)
+            self.span = time.monotonic() - began
+            print(end(process))
+            assert process.returncode == 0, "an undisturbed study did not complete"
+            self.references.append(dataclasses.replace(place, trials=place.finished()))
 
     def go_on(self) -> None:
         """Runs campaigns until enough was killed."""
@@ -86,15 +88,16 @@ class Chaos:
     def campaign(self, number: int, kills: int) -> None:
         """Kills one store again and again, runs the study to its end, and checks what is left."""
         draw = random.Random(f"{self.seed} {number}")
-        place = Place(self.folder / f"campaign{number}", self.study)
-        lines, hits = [f"campaign {number}"], []
+        reference = self.references[number % len(self.references)]
+        place = dataclasses.replace(reference, folder=self.folder / f"campaign{number}")
+        lines, hits = [f"campaign {number}: {place.study.stem}"], []
         for strikes in plan(kills, draw):
             for moment, way in strike_all(place, strikes, self.span, draw):
                 hits.append((moment, way))
                 lines.append(f"  {moment}, {way}; {place.finished()} trials")
         process = place.start()
         out = end(process)
-        counts, stray = check(place, self.reference)
+        counts, stray = check(place, reference)
         counts.update(
             kills=len(hits),
             planned=len(hits) - kills,  # what had ended before it was hit is made up for

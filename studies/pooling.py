@@ -6,7 +6,7 @@ from ablation.spec import Study
 study = Study(
     name="pooling",
     title="The pooling",
-    question="Is the article's attention better than other poolings, with scores or without?",
+    question="Is attention pooling better than the other poolings?",
     factor="model.pooling",
     levels=get_args(Pooling),
     baseline="attention",

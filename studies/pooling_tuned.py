@@ -6,7 +6,7 @@ from ablation.spec import LogUniform, Study
 study = Study(
     name="pooling_tuned",
     title="The pooling, each one tuned",
-    question="Is the article's attention better than other poolings if each is tuned by itself?",
+    question="Is attention pooling better than the others if each is tuned by itself?",
     factor="model.pooling",
     levels=get_args(Pooling),
     baseline="attention",

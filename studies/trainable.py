@@ -12,8 +12,8 @@ ARMS = {
 
 study = Study(
     name="trainable",
-    title="What is an nn.Parameter",
-    question="What does it buy that the attention's weight, bias and query are trained?",
+    title="Which tensors of the attention are trained",
+    question="Does it pay to train the attention's weight, bias and query?",
     arms=ARMS,
     baseline="weight + bias + query",
     margin=0.02,

@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 
 from ablation import figures
-from ablation.analysis import judge
+from ablation.analysis.effects import judge
 from ablation.records.declaration import Declaration, DeclaredArm, Look
 from ablation.records.outcome import EpochRecord, RunResult
 from ablation.report import Content, drawing

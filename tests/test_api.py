@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import subprocess
 import sys
@@ -10,7 +11,9 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+import ablation
 from ablation import cli
+from ablation.config import DataConfig, RunConfig
 from ablation.errors import Refused
 from ablation.study.load import load
 
@@ -104,6 +107,17 @@ def test_a_function_that_the_script_itself_defines_is_refused(tmp_path: Path) ->
     assert not (tmp_path / "mlflow.db").exists()
 
 
+def test_a_call_leaves_the_garbage_collector_as_it_was(tmp_path: Path) -> None:
+    study = ablation.Study(
+        name="nowhere", question="?", factor="model.dropout", levels=(0.0, 0.3), baseline=0.3,
+        config=RunConfig(data=DataConfig(source=str(tmp_path / "nowhere"))),
+    )  # fmt: skip
+    before = gc.get_freeze_count(), gc.get_threshold(), gc.isenabled()
+    with pytest.raises(Refused, match="No file or folder"):
+        ablation.run(study, store=tmp_path)
+    assert (gc.get_freeze_count(), gc.get_threshold(), gc.isenabled()) == before
+
+
 def test_new_writes_a_study_that_loads_and_never_writes_over_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -133,7 +147,12 @@ def test_new_writes_a_study_of_a_function(tmp_path: Path, monkeypatch: pytest.Mo
     assert (study.factor, [arm.config["hidden"] for arm in study.complete_arms]) == (
         "hidden", [16, 32, 64],
     )  # fmt: skip
-    for asked in ("their_training:test", "their_trainings:train", "their_training"):
+    (tmp_path / "their_words.py").write_text(SCRIPTED.replace(', "hidden": 32', ""))
+    CliRunner().invoke(cli.app, ["new", "words", "--function", "their_words:train"])
+    assert load("words", tmp_path / "studies").baseline_name == "mlp"
+    (tmp_path / "unfinished.py").write_text("def train(config, seed: ...")
+    asked_for = ("their_training:test", "their_trainings:train", "their_training")
+    for asked in (*asked_for, "unfinished:train"):
         refused = CliRunner().invoke(cli.app, ["new", "other", "--function", asked])
         assert isinstance(refused.exception, Refused), asked
     assert not (tmp_path / "studies/other.py").exists()

@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from synthetic import declaration
 
 from ablation import tracking
-from ablation.analysis import answer_sentences
+from ablation.analysis.answers import answer_sentences
 from ablation.cli import guard, pages
 from ablation.errors import Refused
 from ablation.execute import progress_file

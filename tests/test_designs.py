@@ -14,8 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from synthetic import arms_named, content, declaration, hashes, plan_on
 
-from ablation.analysis import answer, factor_rows, judge
+from ablation.analysis.answers import answer
 from ablation.analysis.contrasts import families_of
+from ablation.analysis.effects import judge
+from ablation.analysis.power import factor_rows
 from ablation.errors import Refused
 from ablation.records.declaration import Declaration
 from ablation.report import Basis

@@ -18,7 +18,8 @@ EXAMPLES = ROOT / "examples"
 MOST_LINES = 60
 
 SECTIONS = [
-    "In words", "How it was computed", "Response", "Seeds across arms", "Learning curves",
+    "In words", "Intervals and p values", "How it was computed", "Response", "Seeds across arms",
+    "Learning curves",
     "Examples gained and lost", "Failures", "Other metrics and cost", "Arm or seed",
     "Sensitivity", "Caveats", "Runs", "Provenance",
 ]  # fmt: skip

@@ -14,7 +14,7 @@ from matplotlib.colors import to_hex
 from PIL import Image
 from synthetic import ARMS, NASTY, arms_named, content, declaration, runs
 
-from ablation.analysis import judge
+from ablation.analysis.effects import judge
 from ablation.figures import NARROW, VERDICTS, WIDTH, Axis, Panel, draw_curves, png
 from ablation.records.colours import ARMS as ARM_COLOURS
 from ablation.records.declaration import Look

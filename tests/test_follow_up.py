@@ -15,14 +15,15 @@ import pytest
 from synthetic import NASTY, content, plan_on
 from test_study_end_to_end import Project, project, stored  # noqa: F401 - the fixtures
 
-from ablation.analysis import answer, sentences
+from ablation.analysis.answers import answer
 from ablation.analysis.followup import Proposal, propose
 from ablation.analysis.fresh import ESTIMATES, decided_arms, with_fresh
+from ablation.analysis.words import sentences
 from ablation.errors import Refused
 from ablation.records.declaration import Declaration
 from ablation.report import Basis
 from ablation.report import content as contents
-from ablation.report.parts.verdicts import verdict_table
+from ablation.report.parts.verdicts import whole_table
 from ablation.study.derived import FOLLOW_UP_SEED, FRESH_SEED, follow_up_of, fresh_of
 from ablation.study.spec import Study
 
@@ -138,9 +139,9 @@ def test_what_was_decided_is_told_by_fresh_seeds_and_keeps_its_verdict(tmp_path:
     assert "−0.3 points above the baseline base on 6 fresh seeds" in said
     sentence = sentences(new, given.declaration)[0]
     assert sentence.count("on 6 fresh seeds 3.0 points (2.0 to 5.0)") == 1
-    shown = verdict_table(new, Basis(with_both).scale)
+    shown = whole_table(new, Basis(with_both).scale)
     assert [cell.text for cell in shown.rows[1][-3:]] == ["+3.00", "+2.00 to +5.00", "6"]
-    assert len(verdict_table(old, Basis(given).scale).columns) == len(shown.columns) - 3
+    assert len(whole_table(old, Basis(given).scale).columns) == len(shown.columns) - 3
     contents.write(with_both, tmp_path)
     again = contents.read(tmp_path)
     pd.testing.assert_frame_equal(again.judged.effects, new)

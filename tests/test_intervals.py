@@ -12,8 +12,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from synthetic import arms_named, content, declaration
 
-from ablation.analysis import sentences
-from ablation.analysis.words import between
+from ablation.analysis.words import between, sentences
 from ablation.records.declaration import Look
 from ablation.records.metric import METRICS
 from ablation.report import Basis, brief, compose, note

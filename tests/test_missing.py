@@ -12,10 +12,12 @@ import pytest
 from synthetic import ARMS, NASTY, content, declaration, hashes, plan_on, runs
 from test_study_end_to_end import Project, project, stored  # noqa: F401 - the fixtures
 
-from ablation.analysis import answer, judge, sentences
+from ablation.analysis.answers import answer
 from ablation.analysis.due import decide_looks
+from ablation.analysis.effects import judge
 from ablation.analysis.evidence import gather_evidence
 from ablation.analysis.taken import take_looks
+from ablation.analysis.words import sentences
 from ablation.records.declaration import Look
 from ablation.records.outcome import Outcome
 from ablation.records.taken import taken_from_json, taken_to_json

@@ -12,7 +12,9 @@ import pytest
 import scipy.stats
 from synthetic import ARMS, NASTY, arms_named, content, declaration, hashes, runs
 
-from ablation.analysis import answer, doubts, judge, sentences
+from ablation.analysis.answers import answer
+from ablation.analysis.effects import judge
+from ablation.analysis.words import doubts, sentences
 from ablation.records.declaration import Look
 from ablation.report import Basis, compose
 from ablation.report.content import read
@@ -30,7 +32,7 @@ def test_verdicts_and_their_words() -> None:
     found = judge(frame, hashes(frame), declared).effects
     assert list(found["verdict"]) == ["", "BETTER", "WORSE", "EQUIVALENT", "INCONCLUSIVE"]
     said = answer(found, declared)
-    assert said.startswith("It matters, on this test split. Take ")
+    assert said.startswith("It matters, by at least the margin of 2 points, on this test split. ")
     for place, advice, side in (
         (0, "Take", "above the baseline base"),
         (1, "Avoid", "below the baseline"),
@@ -40,7 +42,7 @@ def test_verdicts_and_their_words() -> None:
         assert f"{advice} {NASTY[place]}: {size}" in said
     weak = [row["arm"] for row in found.iloc[1:].to_dict("records") if doubts(row)]
     assert weak == [NASTY[1]]
-    assert f" † Something weakens the verdict of {NASTY[1]}: the report says what" in said
+    assert f" † The differences of {NASTY[1]} are too skewed, or too far apart, " in said
     assert f"Within 2 points of the baseline: {NASTY[2]}." in said
     assert f"Undecided: {NASTY[3]}; " in said
     assert " would decide it with 80 % probability (ablation run s --follow-up)." in said
@@ -142,6 +144,46 @@ def test_looks_decide_for_good_and_ask_for_more_where_they_do_not() -> None:
     pd.testing.assert_series_equal(again.loc[NASTY[0]], both.loc[NASTY[0]])
 
 
+def test_identical_arms_share_a_sentence() -> None:
+    frame, left = runs(), hashes(runs())
+    names = [NASTY[2], NASTY[3]]
+    for arm in names:
+        for of in (frame, left):
+            column = "value" if "value" in of else "weights"
+            same = of.loc[of["arm"] == "base", column].to_numpy()
+            of.loc[of["arm"] == arm, column] = same
+    said = sentences(judge(frame, left, declaration()).effects, declaration())
+    assert len(said) == 3
+    assert said[-1] == (
+        f"{names[0]} and {names[1]}: IDENTICAL: bit for bit the same as the baseline on all 8 "
+        "seeds; up to 31 % of other seeds may differ."
+    )
+
+
+def test_a_page_begins_with_few_columns_and_has_the_others_below() -> None:
+    page = compose(Basis(content()))
+    first, numbers = (page.sections[place].blocks[-1] for place in (0, 2))
+    assert list(first.columns) == [
+        "arm", "verdict", "difference", "interval of the verdict", "mean", "baseline", "seeds",
+        "failed",
+    ]  # fmt: skip
+    assert list(numbers.columns) == [
+        "arm", "95 % estimate", "p differs", "p equivalent", "alpha", "w–t–l",
+    ]  # fmt: skip
+    assert [row[0].text for row in first.rows[1:]] == [row[0].text for row in numbers.rows]
+
+
+def test_an_interval_of_a_response_ends_where_the_metric_does() -> None:
+    frame = runs().assign(value=lambda runs: runs["value"] + 0.24)  # about 94 %
+    levels = [{"rate": str(level)} for level in (0.1, 1.0, 0.2, 0.4, 0.8)]
+    declared = declaration(arms=arms_named(ARMS, levels), factor="rate")
+    found = response.find(Basis(content(frame, declaration=declared))).levels
+    effects = judge(frame, hashes(frame), declared).effects
+    assert (effects["mean"].iloc[0] + effects["verdict_high"]).max() > 1
+    assert found["high"].max() == 1
+    assert (found["mean"] <= found["high"].fillna(1)).all()
+
+
 @pytest.mark.parametrize("kind", ["weights", "logits"])
 def test_equal_hashes_on_every_seed_are_identity(kind: str) -> None:
     frame = runs()
@@ -200,12 +242,16 @@ def test_an_answer_about_a_search_says_what_the_best_configuration_is() -> None:
     kept = read(Path(__file__).parent.parent / "docs/samples/joint")
     said = answer(kept.judged.effects, kept.declaration)
     changed = "pooling logsumexp, init_std 0, bias_init none and learning_rate 0.00649"
-    best = f"best 1 is the baseline with {changed}, of which it may not use all"
+    best = f"best 1 is the baseline with {changed}; it may not use all of these"
     assert f". Of these, {best}." in said
-    tried = "the best of 100 trials of search against a baseline that was not searched"
-    assert said.startswith(f"It matters, for {tried}. Take best 1, best 3 and best 2: ")
-    weak = "the verdicts of best 1, best 3 and best 2"
-    assert said.endswith(f". † Something weakens {weak}: the report says what, in words.")
+    open_, tried = (
+        "which may be less than the margin of 2 points",
+        "the best of 100 trials of search",
+    )
+    assert said.startswith(f"It makes a difference, {open_}. The arms are {tried}; the baseline ")
+    assert ". Take best 1, best 3 or best 2: " in said
+    weak = "The verdicts of best 1, best 3 and best 2 each rest on one seed"
+    assert said.endswith(f" † {weak}: without it, the verdict would differ.")
 
 
 def test_an_arm_that_failed_in_all_runs_has_no_size_anywhere() -> None:
@@ -225,6 +271,20 @@ def test_an_arm_that_failed_in_all_runs_has_no_size_anywhere() -> None:
     assert "failed in all 5 runs" in page
     assert f"{size:.1f}" not in page
     assert f"{size:.2f}" not in page
+
+
+def test_some_failed_runs_are_told_beside_an_open_verdict() -> None:
+    """The size of the arm holds imputed values, and nothing else says so."""
+    frame, names = runs(), ["base", *"abcd"]
+    frame["arm"] = frame["arm"].map(dict(zip(ARMS, names, strict=True)))
+    failing = (frame["arm"] == "c") & (frame["seed"] < 2)
+    frame.loc[failing, ["value", "status", "reason"]] = [np.nan, "FAILED", "nan_loss"]
+    declared = declaration(arms=arms_named(names))
+    found = judge(frame, hashes(frame), declared).effects
+    assert found.set_index("arm").loc["c", "verdict"] == "INCONCLUSIVE"
+    assert " Runs failed: “c” 2 of 8." in answer(found, declared)
+    (said,) = (each for each in sentences(found, declared) if each.startswith("c: "))
+    assert said.endswith("; 2 of its 8 runs failed.")
 
 
 def test_a_trend_leaves_out_the_levels_that_failed_in_all_runs() -> None:

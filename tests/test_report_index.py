@@ -66,6 +66,7 @@ def test_what_a_study_says_in_short_is_the_same_whichever_way_is_better(metric: 
         ("h", "WORSE", math.nan, math.nan),
     ]  # fmt: skip
     effects = pd.DataFrame(rows, columns=["arm", "verdict", "mean", "effect"])
+    effects = effects.assign(reach="at_least", ground="", failed=0, n=5)
     effects[["mean", "effect"]] *= sign
     declared = declaration(metric, chance=sign * 0.3)
     found = standing_of(effects, declared)
@@ -81,6 +82,10 @@ def test_what_a_study_says_in_short_is_the_same_whichever_way_is_better(metric: 
     same = standing_of(effects[effects["verdict"].isin(["", "IDENTICAL"])], declared)
     assert (same.matters, same.take, same.gain) == ("no", "base", None)
     assert standing_of(effects.iloc[[0, 6, 7]], declared).matters == "not known yet"
+    small = effects.assign(reach="open")
+    assert standing_of(small, declared).matters == "perhaps"
+    all_failed = small.assign(failed=small["n"].where(small["arm"] == "h", 0))
+    assert standing_of(all_failed, declared).matters == "yes"
 
 
 def test_the_page_lists_every_study_with_its_answer(reports: Path) -> None:
@@ -92,7 +97,7 @@ def test_the_page_lists_every_study_with_its_answer(reports: Path) -> None:
     assert "<script>alert" not in page + text
     for said in (page, text):
         assert "1 more: reports that are damaged, or that another version wrote." in said
-    assert "It matters in 3 of 3 studies." in page
+    assert "It matters in 3 of 3 studies, by at least the margin." in page
     assert "The largest of 2 gains: " in page
     assert page.replace("\xa0", " ").count("behind 1, ahead of 1, level with 1, undecided 1") == 3
     assert "2026-01-02" in page

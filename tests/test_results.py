@@ -349,7 +349,9 @@ def test_a_frame_in_python_is_judged_as_its_file_is() -> None:
         small(), arm="arm", seed="seed", metric="accuracy", baseline="a", margin=0.02
     )
     pd.testing.assert_frame_equal(found.effects, judged(small(), margin=0.02).judged.effects)
-    assert found.answer.startswith("It matters, on this test split. Take “b”: ")
+    assert found.answer.startswith(
+        "It matters, by at least the margin of 2 points, on this test split. Take “b”: "
+    )
     with pytest.raises(TypeError):
         ablation.judge(small(), arm="arm", metric="accuracy", baseline="a", lower=True)
 

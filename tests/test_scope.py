@@ -14,9 +14,11 @@ from numpy.typing import NDArray
 from synthetic import arms_named, content, declaration, hashes
 
 from ablation import mirror, stats
-from ablation.analysis import answer, judge, scope_note
+from ablation.analysis.answers import answer
 from ablation.analysis.curves import chosen_last
+from ablation.analysis.effects import judge
 from ablation.analysis.power import planning
+from ablation.analysis.words import scope_note
 from ablation.errors import Refused
 from ablation.records.declaration import Declaration
 from ablation.records.metric import Metric
@@ -177,7 +179,10 @@ def test_equal_hashes_with_other_values_are_told_and_raise_nothing() -> None:
 
 @pytest.mark.parametrize(
     ("shift", "reach", "words"),
-    [(0.2, "at_least", "at least the margin"), (0.022, "open", "perhaps less than the margin")],
+    [
+        (0.2, "at_least", "It matters, by at least the margin of 2 points"),
+        (0.022, "open", "It makes a difference, which may be less than the margin of 2 points"),
+    ],
 )
 def test_better_says_how_it_compares_with_the_margin(shift: float, reach: str, words: str) -> None:
     draw = np.random.default_rng(2)
@@ -186,9 +191,15 @@ def test_better_says_how_it_compares_with_the_margin(shift: float, reach: str, w
     runs.loc[runs["arm"] == "up", "value"] = base + shift + draw.normal(0, 0.006, 8)
     found = judge(runs, hashes(runs), declared()).effects
     assert (found["verdict"][1], found["reach"][1]) == ("BETTER", reach)
-    assert words in answer(found, declared())
+    assert answer(found, declared()).startswith(f"{words}")
+    assert answer(found, declared()).count("the margin") == 1  # no clause says it again
     found.loc[1, "reach"] = "below"
-    assert ", less than the margin" in answer(found, declared())
+    assert answer(found, declared()).startswith("It makes a difference, but less than the margin")
+    # Arms of several reaches each have theirs.
+    found.loc[2, ["verdict", "reach", "ground"]] = ["BETTER", "at_least", "ABOVE"]
+    said = answer(found, declared())
+    assert said.startswith("It matters, by at least")
+    assert said.count(", at least the margin") == said.count(", less than the margin") == 1
 
 
 def test_trainings_whose_chosen_epoch_was_the_last_are_counted_by_arm() -> None:

@@ -7,6 +7,7 @@ import math
 import multiprocessing
 import random
 import shutil
+import sys
 from collections import Counter
 from collections.abc import Generator, Mapping
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
@@ -22,7 +23,7 @@ from ablation import report, tracking
 from ablation.cli.part import part_of
 from ablation.cli.searched import filled_in, look_up_searches
 from ablation.errors import Refused
-from ablation.execute import ExecutorCrew, session, walk
+from ablation.execute import ExecutorCrew, session, waiting, walk
 from ablation.execute.searching import carry_out, searching, weigh
 from ablation.execute.try_point import Attempt, try_point
 from ablation.execute.worker import Job
@@ -178,6 +179,59 @@ def test_a_search_that_lost_its_lease_records_nothing_more(
     assert known.trials - known.left == 3
 
 
+@pytest.mark.parametrize("when", ["before", "half-way", "after"])
+def test_a_record_that_is_away_is_waited_for_and_has_each_trial_once(
+    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    plan, told, record_told = make_plan(study(tuning_trials=2), tmp_path), [], tracking.record_told
+
+    def answers_once(home: tracking.Home, *given: Any) -> str:
+        monkeypatch.setattr(tracking, "record_told", record_told)
+        if when == "half-way":
+            monkeypatch.setattr(type(home.client), "set_terminated", fails_once(home.client))
+        if when != "before":
+            record_told(home, *given)
+        raise ConnectionError("gone")
+
+    def fails_once(client: Any) -> Any:
+        ends = type(client).set_terminated
+
+        def fail(*_: Any, **__: Any) -> None:
+            monkeypatch.setattr(type(client), "set_terminated", ends)
+            raise ConnectionError("gone half-way")
+
+        return fail
+
+    monkeypatch.setattr(tracking, "record_told", answers_once)
+    monkeypatch.setattr(waiting, "PAUSES", (0.0,))
+    with searching(plan, places(store), tell=told.append) as opened:
+        trials = carry_out(opened, Uneven(), device="cpu")
+        next(trials)
+        assert [line.partition(" in ")[0] for line in told] == ["The record", "The record"]
+        assert "answers again" in told[1]
+        assert len(list(trials)) == 3
+        runs = opened.home.client.search_runs(
+            [opened.home.experiment], "tags.`ablation.kind` = 'tuning'"
+        )
+    keys = [run.data.tags["ablation.key"] for run in runs if run.info.status == "FINISHED"]
+    assert len(keys) == len(set(keys)) == 4
+    assert {run.info.status for run in runs} <= {"FINISHED", "KILLED"}
+
+
+def test_the_next_start_closes_what_a_kill_left_open(
+    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = make_plan(study(tuning_trials=2), tmp_path)
+    with monkeypatch.context() as patch, searching(plan, places(store)) as opened:
+        client, experiment = opened.home.client, opened.home.experiment
+        patch.setattr(type(client), "set_terminated", lambda *_, **__: None)
+        next(carry_out(opened, Uneven(), device="cpu"))
+    with searching(plan, places(store)) as opened:
+        assert opened.left == 4
+    where = "tags.`ablation.kind` = 'tuning'"
+    assert [run.info.status for run in client.search_runs([experiment], where)] == ["KILLED"]
+
+
 @pytest.mark.slow
 def test_the_dashboard_shows_a_search_as_optuna_would(store: Path, tmp_path: Path) -> None:
     joint = study(factor=None, levels=(), baseline=None, tune={}, search=SPACE, search_trials=20)
@@ -196,7 +250,7 @@ def test_the_dashboard_shows_a_search_as_optuna_would(store: Path, tmp_path: Pat
     assert all(trial.user_attrs["seed"] == 10_000 + trial.number for trial in shown.trials)
     (best,) = best_of(runs, 1)
     assert (shown.best_trial.number, shown.best_value) == (best.number, best.value)
-    filled = filled_in(plan, look_up_searches(plan, places(store)), tmp_path)
+    filled = filled_in(plan, look_up_searches(plan, places(store)))
     assert all(map(part_of(plan, ()), filled.trials))
     arms = filled.study.complete_arms
     assert [arm.name for arm in arms] == ["baseline", "best 1", "best 2", "best 3"]
@@ -214,7 +268,7 @@ def test_tuned_arms_are_planned_trained_judged_and_reported(
     search(plan, store, Uneven())
     known = look_up_searches(plan, where)
     assert (known.trials, known.left) == (2 * 8 * blocks, 0)
-    tuned = filled_in(plan, known, tmp_path)
+    tuned = filled_in(plan, known)
     for each in (make_plan(searched.shared(tuned.study), tmp_path), tuned):
         with session(each, where) as opened:
             trained = list(walk(opened, Uneven(), device="auto"))
@@ -298,6 +352,9 @@ def test_a_trial_of_a_search_never_reaches_test() -> None:
     assert tried.value == max(tried.curve.values())
     with pytest.raises(Refused, match="has evaluated test"):
         try_point(dataclasses.replace(attempt, epochs=None))
+    leaving = dataclasses.replace(job, train=lambda *_, **__: sys.exit(0))
+    with pytest.raises(Refused, match="raised SystemExit: 0"):  # else the conductor would exit
+        try_point(dataclasses.replace(attempt, job=leaving))
 
 
 def noise(trials: int, seed: int, worth: Any = lambda values: 0.0) -> list[Told]:

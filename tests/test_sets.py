@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from synthetic import ARMS, NASTY, content, declaration, runs
+from synthetic import ARMS, NASTY, arms_named, content, declaration, runs
 
 from ablation import stats
 from ablation.analysis.sets import CELLS, Sets, answer_over, cells_of, combine
@@ -23,6 +23,7 @@ from ablation.report.render.latex import escape
 from ablation.report.sets import Wanted, build_over, stored_over
 from ablation.study.spec import Study
 
+PLAIN = declaration(arms=arms_named(["base", *"abcdef"]))
 SETS = ["one", "t|wo", "three", "four", "five"]
 
 
@@ -99,23 +100,50 @@ def test_the_answer_names_arms_by_the_sets_on_which_they_hold() -> None:
     p[:, 0, 1] = 1e-6
     p[:2, 1, 0] = 1e-6
     p[0, 2, 2] = 1e-6
-    over = combine(["0", "1", "2", "x"], cells(p), declaration())
+    over = combine(["0", "1", "2", "x"], cells(p), PLAIN)
     assert answer_over(over) == (
-        "It matters on at least 3 of 4 data sets (0, 1, 2 and x).",
-        "Worse than base: a on at least 3.",
-        "Better than base: b on at least 2.",
-        "Within 2 points of base: c on at least 1.",
-        "No claim about d survives the correction for 4 data sets.",
+        "It makes a difference on at least 3 of 4 data sets (0, 1, 2 and x).",
+        "Take “b”: better than base on at least 2 of 4, and found worse on none.",
+        "Worse than base: “a” on at least 3.",
+        "Within 2 points of base: “c” on at least 1.",
+        "No claim about “d” survives the correction for 4 data sets.",
         "Without a report yet: x.",
     )
     frame = cells(p)
     frame.loc[(frame["arm"] == "b") & frame["set"].isin(["0", "1"]), "verdict"] = "BETTER"
-    by_set = answer_over(combine(["0", "1", "2"], frame, declaration()))
-    assert by_set[2] == "Better than base: b on at least 2 (by itself on 0 and 1)."
+    by_set = answer_over(combine(["0", "1", "2"], frame, PLAIN))
+    took = "Take “b”: better than base on at least 2 of 3 (by itself on 0 and 1)"
+    assert by_set[1] == f"{took}, and found worse on none."
     frame["verdict"] = frame["verdict"].mask(frame["arm"] == "d", "IDENTICAL")
-    said = answer_over(combine(["0", "1", "2"], frame, declaration()))
-    assert said[0] == "It matters on all 3 data sets (0, 1 and 2)."
-    assert said[-1] == "Identical, bit for bit, to base: d on all 3."
+    said = answer_over(combine(["0", "1", "2"], frame, PLAIN))
+    assert said[0] == "It makes a difference on all 3 data sets (0, 1 and 2)."
+    assert said[-1] == "Identical, bit for bit, to base: “d” on all 3."
+
+
+def test_the_arm_to_take_is_better_on_the_most_sets_and_worse_on_none() -> None:
+    p, names = np.ones((3, 6, 3)), ["0", "1", "2"]
+    p[:, :5, 0] = 1e-9
+    p[2, 4, 0] = 1.0  # e is better on two sets alone
+    frame = cells(p)
+    for place, arm in enumerate("dcba"):
+        frame.loc[frame["arm"] == arm, "effect"] = place
+    said = answer_over(combine(names, frame, PLAIN))
+    assert said[1] == "Take “a”, “b”, “c” or “d”: better than base on all 3."
+    assert said[2] == "Also better than base: “e” on at least 2."
+    frame.loc[(frame["arm"] == "a") & (frame["set"] == "2"), "verdict"] = "WORSE"
+    assert answer_over(combine(names, frame, PLAIN))[1].startswith("Take “b”, “c” or “d”: ")
+    p[:, 4, 0] = 1e-9
+    every = answer_over(combine(names, cells(p), PLAIN))
+    assert every[1] == "Take “a”, “b”, “c” or one of 2 more: better than base on all 3."
+    frame.loc[frame["set"] == "0", "verdict"] = "WORSE"
+    mixed = answer_over(combine(names, frame, PLAIN))[1]
+    assert mixed.startswith(
+        "No arm is one to take on all: what gains on one loses on another (“a”,"
+    )
+    worse = np.ones((3, 2, 3))
+    worse[:, 0, 1] = 1e-9
+    kept = answer_over(combine(names, cells(worse), PLAIN))
+    assert kept[1] == "Keep base: no arm is shown to be better on any data set."
 
 
 def test_equivalence_everywhere_is_an_answer_and_its_absence_is_none() -> None:
@@ -131,7 +159,7 @@ def test_an_arm_that_loses_less_is_better_on_every_set() -> None:
     for metric in ("accuracy", "loss"):
         sets = combined(SETS, metric)
         said = " ".join(answer_over(sets))
-        assert f"Better than base: {NASTY[0]} on all 5" in said
+        assert f"Take {NASTY[0]}: better than base on all 5." in said
         assert f"Worse than base: {NASTY[1]} on all 5" in said
         assert (sets.over["mean"] > 0).tolist()[:2] == [metric == "accuracy", metric == "loss"]
 

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from synthetic import arms_named, content, declaration, hashes, runs
 
-from ablation.analysis import judge
+from ablation.analysis.effects import judge
 from ablation.analysis.swaps import by_class, moves, swapped
 from ablation.errors import Refused
 from ablation.report import Basis, Content, build, read

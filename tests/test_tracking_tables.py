@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import shutil
 from pathlib import Path
@@ -85,6 +86,22 @@ def test_outcomes_by_sql_are_those_of_the_client(
     assert repr(by_sql) == repr(by_client)
     assert by_sql["tiny/a/0"].metrics["test/accuracy"] == 0.25
     assert math.isnan(by_sql["tiny/a/0"].metrics["test/loss"])
+
+
+def test_a_run_that_comes_while_the_tables_are_read_is_not_half_there(filled: Home) -> None:
+    uri = str(filled.client.tracking_uri)
+    recording = dataclasses.replace(filled, client=tracking.connect(uri, record=True))
+    before, added = list(tracking.outcomes(filled)), list[str]()
+    with tables.reading(uri) as query:
+
+        def meanwhile(sql: str, **values: Any) -> list[Any]:
+            found = query(sql, **values)
+            if not added:
+                added.append(add(recording, "tiny/a/8", status="FINISHED", start=9))
+            return found
+
+        assert list(tables.outcomes(meanwhile, filled.experiment, "tiny")) == before
+    assert "tiny/a/8" in tracking.outcomes(filled)
 
 
 def test_parents_by_sql_are_those_of_the_client(filled: Home) -> None:

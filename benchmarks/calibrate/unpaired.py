@@ -1,9 +1,9 @@
 """Arms without common seeds: unequal numbers of them, unequal spreads, Satterthwaite's degrees."""
 
 import numpy as np
+from scipy import special
 
-from ablation.stats import Status, Verdict, holm, unpaired_verdicts
-from ablation.stats.paired import paired_t
+from ablation.stats import Status, Verdict, holm, walk_unpaired
 from calibrate.promise import ALPHA, SEED, Check, any_of, error_checks, within
 
 ARMS = 6
@@ -24,7 +24,7 @@ def unpaired_checks(studies: int) -> list[Check]:
         counts = np.array([its, *[mine] * ARMS])[:, None]
         late = np.arange(values.shape[-1]) >= counts
         status = np.broadcast_to(np.where(late, Status.MISSING, 0), values.shape)
-        v = unpaired_verdicts(values, status=status, margin=margin)
+        v = walk_unpaired(values, status=status, margin=margin, alpha=ALPHA).verdicts
         words, effect = v.verdict[:, 1:], v.effect[:, 1:]
         said = (words == Verdict.BETTER) & (effects <= 0)
         said |= (words == Verdict.WORSE) & (effects >= 0)
@@ -43,7 +43,7 @@ def _satterthwaite(values: np.ndarray, its: int, mine: int, studies: int) -> Che
     one = np.var(values[:, 1:, :mine], axis=-1, ddof=1) / mine
     effect = values[:, 1:, :mine].mean(axis=-1) - values[:, :1, :its].mean(axis=-1)
     df = (one + two) ** 2 / (one**2 / (mine - 1) + two**2 / (its - 1))
-    p = holm(paired_t(effect, np.sqrt(one + two), df))
+    p = holm(2 * special.stdtr(df, -np.abs(effect) / np.sqrt(one + two)))
     return Check(
         promise="control: Satterthwaite's degrees, unpaired",
         cell=f"{mine} against {its} seeds",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 from collections import Counter
 
-from kills.place import TRIALS, Place
+from kills.place import Place
 
 BAD = (
     "doubled", "missing", "running_left", "differing_metrics", "unusable_stores",
@@ -14,19 +14,33 @@ BAD = (
 """Counts of which each has to be 0."""
 
 
+def keys_of(place: Place) -> list[object]:
+    """Returns the keys of all finished trials, each with the label that it was run for."""
+    return [
+        f"{label} {key}"
+        for key, label in place.query("mlflow.db", """
+            SELECT t.value, s.value FROM runs r
+            JOIN tags t ON t.run_uuid = r.run_uuid AND t.key = 'ablation.key'
+            JOIN tags s ON s.run_uuid = r.run_uuid AND s.key = 'ablation.study'
+            WHERE r.status = 'FINISHED'
+        """)
+    ]  # fmt: skip
+
+
 def metrics_of(place: Place) -> dict[tuple[object, ...], object]:
-    """Returns key and metric to value, for all finished trials."""
+    """Returns label, key and metric to value, for all finished trials."""
     rows = place.query("mlflow.db", """
-        SELECT t.value, m.key, m.value FROM runs r
+        SELECT s.value, t.value, m.key, m.value FROM runs r
         JOIN tags t ON t.run_uuid = r.run_uuid AND t.key = 'ablation.key'
+        JOIN tags s ON s.run_uuid = r.run_uuid AND s.key = 'ablation.study'
         JOIN latest_metrics m ON m.run_uuid = r.run_uuid WHERE r.status = 'FINISHED'
     """)  # fmt: skip
-    return {(key, name): value for key, name, value in rows}
+    return {tuple(names): value for *names, value in rows}
 
 
 def report_of(place: Place) -> list[list[str]]:
     """Returns the rows of the report's effects."""
-    path = place.folder / "reports/chaos/effects.csv"
+    path = place.folder / "reports" / place.study.stem / "effects.csv"
     return list(csv.reader(path.read_text().splitlines())) if path.exists() else []
 
 
@@ -43,12 +57,7 @@ def check(place: Place, reference: Place) -> tuple[Counter[str], list[str]]:
     """Returns the counts of all that differs from an undisturbed study, and the stray files."""
     counts: Counter[str] = Counter()
     stray = strays(place)  # first, since reading a database makes files beside it
-    keys = Counter(
-        key for (key,) in place.query("mlflow.db", """
-            SELECT t.value FROM runs r JOIN tags t ON t.run_uuid = r.run_uuid
-            WHERE t.key = 'ablation.key' AND r.status = 'FINISHED'
-        """)
-    )  # fmt: skip
+    keys = Counter(keys_of(place))
     mine, theirs = metrics_of(place), metrics_of(reference)
     whole = [
         place.query(each, "PRAGMA integrity_check", "rw") for each in ("mlflow.db", "optuna.db")
@@ -56,7 +65,7 @@ def check(place: Place, reference: Place) -> tuple[Counter[str], list[str]]:
     counts.update(
         trials=len(keys),
         doubled=sum(keys.values()) - len(keys),
-        missing=TRIALS - len(keys),
+        missing=len(set(keys_of(reference)) - set(keys)),
         running_left=place.count("mlflow.db", "runs", "status = 'RUNNING'")
         + place.count("optuna.db", "trials", "state = 'RUNNING'"),
         differing_metrics=sum(mine.get(name) != value for name, value in theirs.items()),

@@ -11,14 +11,20 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-TRIALS = 24
-
-STUDY = """
+CONFIG = """
 from ablation.config import DataConfig, ModelConfig, RunConfig, TrainConfig
 from ablation.spec import Study
 
+config = RunConfig(
+    data=DataConfig(source={data!r}),
+    model=ModelConfig(embedding_size=8, hidden_size=8),
+    train=TrainConfig(epochs=3, batch_size=16),
+)
+"""
+STUDIES = {
+    "looks": """
 study = Study(
-    name="chaos",
+    name="looks",
     question="Does anything get lost?",
     factor="model.attention.init_std",
     levels=(0.0, 0.05, 1.0),
@@ -26,13 +32,25 @@ study = Study(
     margin=0.05,
     looks=(4, 8),
     spend=(1e-9, 1e-9),
-    config=RunConfig(
-        data=DataConfig(source={data!r}),
-        model=ModelConfig(embedding_size=8, hidden_size=8),
-        train=TrainConfig(epochs=3, batch_size=16),
-    ),
+    config=config,
 )
-"""
+""",
+    "tuned": """
+study = Study(
+    name="tuned",
+    question="Does anything get lost that a tuning has found?",
+    factor="model.attention.init_std",
+    levels=(0.05, 1.0),
+    baseline=0.05,
+    margin=0.05,
+    seeds=3,
+    tune={{"train.learning_rate": (0.001, 0.003, 0.01)}},
+    tuning_trials=6,
+    config=config,
+)
+""",
+}
+"""Name to study: one with two looks, and one whose arms are tuned first."""
 
 
 @dataclass(frozen=True)
@@ -42,10 +60,12 @@ class Place:
     Args:
         folder: It need not exist.
         study: The study file; the cache of its data is beside it.
+        trials: Number of trials of the study, and of those that tune its arms.
     """
 
     folder: Path
     study: Path
+    trials: int = 0
 
     @property
     def store(self) -> Path:
@@ -94,11 +114,15 @@ class Place:
 
     def finished(self) -> int:
         """Returns the number of trials that are recorded."""
-        return self.count("mlflow.db", "runs", "status = 'FINISHED' AND name LIKE '%seed%'")
+        return self.count("mlflow.db", "runs", f"status = 'FINISHED' AND {TRIAL}")
 
 
-def write_study(folder: Path) -> Path:
-    """Writes a corpus of three classes that a keyword tells apart, and the study on it."""
+TRIAL = "(name LIKE '%seed%' OR name LIKE '%tuning%')"
+"""Tells trials from the other runs of a store, in SQL."""
+
+
+def write_studies(folder: Path) -> list[Path]:
+    """Writes a corpus of three classes that a keyword tells apart, and the studies on it."""
     draw, data = random.Random(7), folder / "toys"
     data.mkdir()
     for split, rows in {"train": 180, "test": 60}.items():
@@ -108,6 +132,8 @@ def write_study(folder: Path) -> Path:
             words = draw.choices([f"word{i}" for i in range(40)], k=draw.randint(1, 12))
             lines.append(f"{' '.join(words)} {label}ish {row},{label}")
         (data / f"{split}.csv").write_text("\n".join(lines) + "\n")
-    study = folder / "chaos.py"
-    study.write_text(STUDY.format(data=str(data)))
-    return study
+    paths = []
+    for name, text in STUDIES.items():
+        paths.append(folder / f"{name}.py")
+        paths[-1].write_text((CONFIG + text).format(data=str(data)))
+    return paths

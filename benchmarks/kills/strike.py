@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from kills.place import TRIALS, Place
+from kills.place import TRIAL, Place
 
 PATIENCE = 900.0
 """Seconds that a start may take on a busy machine."""
@@ -81,8 +81,8 @@ def seen_at(place: Place, moment: str, draw: random.Random) -> Callable[[], bool
         "creation": place.store.exists,
         "start-up": lambda: place.is_created,
         "training": lambda: any(progress.rglob("*.jsonl")),
-        "recording": lambda: place.finished() >= min(TRIALS, before + wanted),
-        "report": lambda: place.finished() >= TRIALS,
+        "recording": lambda: place.finished() >= min(place.trials, before + wanted),
+        "report": lambda: place.finished() >= place.trials,
     }[moment]
 
 
@@ -135,15 +135,15 @@ def where(place: Place, before: str = "") -> str:
         return "creation of the store"
     done = place.finished()
     if before and before != "creation of the store":
-        if place.count("mlflow.db", "runs", "status = 'RUNNING' AND name LIKE '%seed%'"):
+        if place.count("mlflow.db", "runs", f"status = 'RUNNING' AND {TRIAL}"):
             return "while a run is recorded"
-        if place.count("optuna.db", "trials", "state = 'COMPLETE'") < done:
+        if place.count("optuna.db", "trials", "state IN ('COMPLETE', 'PRUNED')") < done:
             return "between record and mirror"
-    if done >= TRIALS:
+    if done >= place.trials:
         return "report"
     if any((place.store / ".ablation/progress").rglob("*.jsonl")):
         return "training"
-    return "look" if done == TRIALS // 2 else "start-up"
+    return "look" if done == place.trials // 2 else "start-up"
 
 
 def end(process: subprocess.Popen[str]) -> str:

@@ -253,13 +253,12 @@ def run(
         Refused: If the study cannot be run, such as with a function that the notebook or the
             script itself defines: worker processes can import only what is in a file.
     """
-    from ablation.cli.asked import cores, plan_of
+    from ablation.cli.asked import check_arms, cores, plan_of
+    from ablation.cli.output import show_line
     from ablation.cli.progress import follow
     from ablation.cli.recorded import write_report
-    from ablation.cli.sync import show_line
     from ablation.execute import ProcessCrew, session
-    from ablation.execute.alone import alone
-    from ablation.execute.garbage import loading
+    from ablation.execute.garbage import loading, seldom
     from ablation.execute.pool import main_unknown, prepare_pool
     from ablation.execute.walk import Orders
     from ablation.records.places import places
@@ -268,33 +267,36 @@ def run(
     from ablation.task import Redirection
 
     asked = load_study(study, STUDIES) if isinstance(study, str) else study
-    if len(asked.data) > 1:
+    _refuse_more_than_arms(asked)
+    where, task = places(None if store is None else Path(store)), asked.task
+    at_once = workers or max(1, cores() // task.threads)
+    with seldom():
+        with loading():
+            given = plan_of(asked, Redirection(data=next(iter(asked.data), None)), seeds)
+        check_arms(given)
+        with main_unknown(), ProcessCrew(at_once) as crew:
+            prepare_pool(*task.preload, environment=task.environment)
+            with session(given, where, tell=show_line) as opened:
+                for _ in follow(opened, crew, None, Orders(device=device)):
+                    pass
+            if not opened.outcomes:
+                failures = "; ".join(opened.attempts.summary())
+                raise Refused(f"No trial has an outcome. {failures}", "Fix it and run it again.")
+            return Loaded(write_report(opened.home, where, Path(reports), crew))
+
+
+def _refuse_more_than_arms(study: Study) -> None:
+    """Refuses a study that takes more than one plan of arms."""
+    if len(study.data) > 1:
         raise Refused(
-            f"Study {asked.name!r} names {len(asked.data)} data sets, and a call runs one.",
+            f"Study {study.name!r} names {len(study.data)} data sets, and a call runs one.",
             "Use the command: ablation run NAME; or one call for each, with data=(...).",
         )
-    if asked.tune or asked.search:
+    if study.tune or study.search:
         raise Refused(
-            f"Study {asked.name!r} tunes or searches first, and a call only runs arms.",
+            f"Study {study.name!r} tunes or searches first, and a call only runs arms.",
             "Use the command: ablation run NAME",
         )
-    with loading():
-        given = plan_of(asked, Redirection(data=next(iter(asked.data), None)), seeds)
-    arms = given.study.complete_arms
-    with alone(0):  # user-defined code may set anything for the process
-        given.study.task.check([(arm.config, given.data_by_arm[arm.name]) for arm in arms])
-    where = places(None if store is None else Path(store))
-    task = given.study.task
-    at_once = workers or max(1, cores() // task.threads)
-    with main_unknown(), ProcessCrew(at_once) as crew:
-        prepare_pool(*task.preload, environment=task.environment)
-        with session(given, where, tell=show_line) as opened:
-            for _ in follow(opened, crew, None, Orders(device=device)):
-                pass
-        if not opened.outcomes:
-            failures = "; ".join(opened.attempts.summary())
-            raise Refused(f"No trial has an outcome. {failures}", "Fix it and run it again.")
-        return Loaded(write_report(opened.home, where, Path(reports), crew))
 
 
 def load(name: str, *, store: Path | str | None = None) -> Loaded:

@@ -1,5 +1,7 @@
 """New seeds and new test examples: crossed mean squares, Cochran's critical values."""
 
+from typing import NamedTuple
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -10,8 +12,8 @@ from ablation.stats import (
     Critical,
     Scope,
     Status,
-    generalise,
-    interaction,
+    contrasts,
+    factorial_weights,
     trend,
     verdicts,
     walk_looks,
@@ -26,6 +28,37 @@ def study(arms, n, examples, *, spread=0.3, seed=0):
     scores = 0.02 * g.normal(size=(arms, n, 1)) + spread * g.normal(size=(arms, 1, examples))
     scores = scores + 0.4 * g.normal(size=(arms, n, examples))
     return scores, scores.mean(axis=-1)
+
+
+class Crossed(NamedTuple):
+    """An estimate for new seeds and new examples."""
+
+    effect: float
+    standard_error: float
+    weight: float
+    low: float
+    high: float
+
+
+def crossed(table):
+    """Returns the effect of ``[seed, example]`` by its mean squares, written out."""
+    (n, size), grand = table.shape, table.mean()
+    rows, columns = table.mean(axis=1), table.mean(axis=0)
+    by_seed = size * np.sum((rows - grand) ** 2) / (n - 1)
+    by_example = n * np.sum((columns - grand) ** 2) / (size - 1)
+    rest = table - rows[:, None] - columns + grand
+    error = np.sum(rest**2) / ((n - 1) * (size - 1))
+    total = by_seed + by_example - min(error, by_seed, by_example)
+    root, weight = np.sqrt(total / (n * size)), by_seed / total if n >= 5 else 1.0
+    tails = [stats.t.isf(0.025, df) for df in (n - 1, size - 1)]
+    half = root * (weight * tails[0] + (1 - weight) * tails[1])
+    return Crossed(grand, root, weight, grand - half, grand + half)
+
+
+def beside_nothing(tables):
+    """Returns the verdicts on ``[study, seed, example]`` beside a baseline that scores 0."""
+    scores = np.stack([np.zeros(tables.shape), tables], axis=1)
+    return verdicts(scores.mean(axis=-1), scores=scores, margin=None)
 
 
 @given(
@@ -59,9 +92,9 @@ def test_error_and_critical_value_are_those_of_the_crossed_design():
     scores, values = study(3, 8, 120)
     v = verdicts(values, scores=scores, margin=0.05)
     for arm in (1, 2):
-        whole = generalise(scores[arm] - scores[0])
-        assert v.standard_error[arm] == pytest.approx(float(whole.standard_error))
-        assert v.weight[arm] == pytest.approx(float(whole.weight))
+        whole = crossed(scores[arm] - scores[0])
+        assert v.standard_error[arm] == pytest.approx(whole.standard_error)
+        assert v.weight[arm] == pytest.approx(whole.weight)
         assert (v.low[arm], v.high[arm]) == pytest.approx((whole.low, whole.high))
     assert (v.scope, v.examples) == (Scope.NEW_EXAMPLES, 120)
     plain = verdicts(values, margin=0.05)
@@ -126,10 +159,10 @@ def test_the_error_mean_square_is_at_most_the_smaller_of_the_others():
     assert (error[:1000] > seeds[:1000]).mean() > 0.9
     assert (error[1000:] > examples[1000:]).mean() > 0.9
     least = np.minimum(error, np.minimum(seeds, examples))
-    ours = generalise(d)
-    np.testing.assert_allclose(ours.standard_error**2, (seeds + examples - least) / 60)
+    v = beside_nothing(d)
+    np.testing.assert_allclose(v.standard_error[:, 1] ** 2, (seeds + examples - least) / 60)
     weight = np.minimum(1, seeds / (seeds + examples - least))
-    np.testing.assert_allclose(ours.weight, weight)
+    np.testing.assert_allclose(v.weight[:, 1], weight)
 
 
 def test_a_failed_run_takes_the_chance_scores_example_by_example():
@@ -179,23 +212,31 @@ def test_the_trend_is_taken_example_by_example():
     scores, values = study(4, 7, 80, seed=5)
     at = np.log10([0.01, 0.05, 0.2, 1.0])
     weights = (at - at.mean()) / np.sum((at - at.mean()) ** 2)
-    whole = generalise(np.einsum("a,asi->si", weights, scores))
+    whole = crossed(np.einsum("a,asi->si", weights, scores))
     ours = trend(values, 10**at, log=True, scores=scores)
-    assert ours.slope == pytest.approx(float(whole.effect))
-    assert ours.standard_error == pytest.approx(float(whole.standard_error))
+    assert ours.slope == pytest.approx(whole.effect)
+    assert ours.standard_error == pytest.approx(whole.standard_error)
     assert (ours.low, ours.high) == pytest.approx((whole.low, whole.high))
 
 
 def test_the_interaction_is_taken_example_by_example():
     scores, values = study(6, 6, 70, seed=6)
-    scores, values = scores.reshape(2, 3, 6, 70), values.reshape(2, 3, 6)
-    ours = interaction(values, scores=scores)
-    for two in (1, 2):
-        contrast = scores[1, two] - scores[1, 0] - scores[0, two] + scores[0, 0]
-        whole = generalise(contrast)
-        assert ours.effect[0, two - 1] == pytest.approx(float(whole.effect))
-        assert ours.standard_error[0, two - 1] == pytest.approx(float(whole.standard_error))
-        assert ours.low[0, two - 1] == pytest.approx(float(whole.low))
+    _, weights = factorial_weights(list(np.ndindex(2, 3)), pairs=True)
+    ours = contrasts(values, weights, scores=scores)
+    for place, two in enumerate((1, 2)):
+        whole = crossed(scores[3 + two] - scores[3] - scores[two] + scores[0])
+        assert ours.effect[place] == pytest.approx(whole.effect)
+        assert ours.standard_error[place] == pytest.approx(whole.standard_error)
+        assert ours.low[place] == pytest.approx(whole.low)
+
+
+@pytest.mark.parametrize("deviations", [(0.0, 0.0), (0.0, 0.3), (0.1, 0.3), (0.5, 0.1)])
+def test_the_interval_for_new_seeds_and_examples_covers(deviations):
+    draw, (by_seed, by_example) = np.random.default_rng(5), deviations
+    table = draw.normal(size=(2000, 8, 50)) + by_seed * draw.normal(size=(2000, 8, 1))
+    table += by_example * draw.normal(size=(2000, 1, 50))
+    v = beside_nothing(table)
+    assert ((v.low[:, 1] <= 0) & (v.high[:, 1] >= 0)).mean() > 0.94
 
 
 @given(st.integers(3, 12), st.integers(2, 40), st.integers(0, 2**32))

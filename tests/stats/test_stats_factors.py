@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from ablation.stats import Status, holm, interaction, trend
+from ablation.stats import Contrasts, Status, contrasts, factorial_weights, holm, trend
 
 LEVELS = [0.01, 0.05, 0.2, 1.0]
 
@@ -76,17 +76,25 @@ def test_levels_that_make_no_line_are_refused(levels, log, message):
         trend(noisy((4, 5)), levels, log=log)
 
 
+def interaction(values, *, status=None, **given) -> Contrasts:
+    """The interactions of two crossed factors, ``[..., first, second, seed]``."""
+    *leading, first, second, seeds = values.shape
+    arms = (*leading, first * second, seeds)
+    _, weights = factorial_weights(list(np.ndindex(first, second)), pairs=True)
+    states = None if status is None else status.reshape(arms)
+    return contrasts(values.reshape(arms), weights, status=states, **given)
+
+
 def test_the_interaction_is_a_t_test_on_differences_of_differences():
     values = noisy((3, 2, 7)) + 1.5 * np.eye(3, 2)[..., None]
     ours = interaction(values)
-    contrasts = [values[i, 1] - values[i, 0] - values[0, 1] + values[0, 0] for i in (1, 2)]
-    theirs = [stats.ttest_1samp(c, 0) for c in contrasts]
-    assert ours.effect.shape == (2, 1)
-    np.testing.assert_allclose(ours.effect[:, 0], np.mean(contrasts, axis=1))
-    np.testing.assert_allclose(ours.standard_error[:, 0], stats.sem(contrasts, axis=1))
-    np.testing.assert_allclose(ours.p[:, 0], holm([t.pvalue for t in theirs]))
-    np.testing.assert_allclose(ours.low[:, 0], [t.confidence_interval().low for t in theirs])
-    np.testing.assert_allclose(ours.high[:, 0], [t.confidence_interval().high for t in theirs])
+    sums = [values[i, 1] - values[i, 0] - values[0, 1] + values[0, 0] for i in (1, 2)]
+    theirs = [stats.ttest_1samp(each, 0) for each in sums]
+    np.testing.assert_allclose(ours.effect, np.mean(sums, axis=1))
+    np.testing.assert_allclose(ours.standard_error, stats.sem(sums, axis=1))
+    np.testing.assert_allclose(ours.p, holm([t.pvalue for t in theirs]))
+    np.testing.assert_allclose(ours.low, [t.confidence_interval().low for t in theirs])
+    np.testing.assert_allclose(ours.high, [t.confidence_interval().high for t in theirs])
 
 
 def test_adjusted_intervals_of_cells_exclude_0_exactly_when_holm_rejects():
@@ -112,8 +120,3 @@ def test_the_interaction_leaves_incomplete_blocks_out():
     ours = interaction(values, status=status)
     assert ours.n == 5
     np.testing.assert_allclose(ours.p, interaction(np.delete(values, 4, axis=-1)).p)
-
-
-def test_an_interaction_needs_two_levels_of_each_factor():
-    with pytest.raises(ValueError, match="two levels or more of each"):
-        interaction(noisy((1, 3, 5)))

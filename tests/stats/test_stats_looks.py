@@ -106,8 +106,8 @@ def test_short_of_the_first_look_numbers_are_shown_and_not_judged():
     assert v.ground.tolist() == [Ground.BASELINE, Ground.NOT_REACHED, Ground.NOT_REACHED]
     assert v.effect[1] == pytest.approx(np.mean(values[1, :4] - values[0, :4]))
     assert np.isfinite(v.low[1:]).all()
-    hidden = [v.p_difference, v.p_equivalence, v.p_failures, v.adjusted_low, v.seeds_likely]
-    assert np.isnan(hidden).all()
+    hidden = [v.p_difference, v.p_equivalence, v.p_failures, v.adjusted_low]
+    assert np.isnan([*hidden, v.follow_up().likely]).all()
 
 
 def test_studies_walk_by_themselves():

@@ -5,7 +5,8 @@ import pytest
 from scipy import stats
 from statsmodels.stats.weightstats import ttost_paired
 
-from ablation.stats import interval, moments, paired_t, t_quantile, tost, verdicts
+from ablation.stats import Critical, interval, moments, t_quantile, verdicts
+from ablation.stats.critical import difference_p, equivalence_p
 
 # Two degrees of freedom have a closed form: P(T > t) = 1/2 - t / (2 sqrt(2 + t^2)).
 ON_PAPER = np.array([[10.0, 20.0, 30.0], [11.0, 22.0, 33.0]])  # differences 1, 2, 3
@@ -59,14 +60,16 @@ def test_quantiles_agree_with_scipy_far_into_the_tail():
     np.testing.assert_allclose(t_quantile(tail, df), stats.t.isf(tail, df), rtol=1e-9)
 
 
-def test_a_small_p_value_keeps_its_digits():
-    assert paired_t(100.0, 1.0, 19) == pytest.approx(2 * stats.t.sf(100, 19), rel=1e-9, abs=0)
+def test_p_values_are_students_and_keep_their_digits_far_into_the_tail():
+    effects, errors = np.array([0.5, -2.0, 100.0]), np.array([1.0, 0.5, 1.0])
+    law = Critical(df=np.full(3, 19.0), weight=np.ones(3), example_df=np.ones(3))
+    found, within = difference_p(effects, errors, law), equivalence_p(effects, errors, law, 1.0)
+    np.testing.assert_allclose(found, 2 * stats.t.sf([0.5, 4.0, 100.0], 19), rtol=1e-9)
+    np.testing.assert_allclose(within, stats.t.sf([0.5, -2.0, -99.0], 19))
 
 
-def test_one_sample_functions_take_arrays():
+def test_an_interval_takes_arrays():
     effects, errors = np.array([0.5, -2.0]), np.array([1.0, 0.5])
-    np.testing.assert_allclose(paired_t(effects, errors, 4), 2 * stats.t.sf([0.5, 4.0], 4))
-    np.testing.assert_allclose(tost(effects, errors, 4, 1.0), stats.t.sf([0.5, -2.0], 4))
     low, high = interval(effects, errors, 4, 0.025)
     np.testing.assert_allclose((high - low) / 2, stats.t.isf(0.025, 4) * errors)
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy import stats
 from statsmodels.stats.weightstats import CompareMeans
 
-from ablation.stats import Ground, Status, unpaired_verdicts, walk_unpaired
+from ablation.stats import Ground, Status, Verdicts, walk_unpaired
 
 THOROUGH = settings(max_examples=100, deadline=None)
 
@@ -22,10 +22,14 @@ def ragged(sizes, seed=0, shift=0.0):
     return np.where(status == 0, values, np.nan), status
 
 
+def judged(values, *, margin, **given) -> Verdicts:
+    return walk_unpaired(values, margin=margin, alpha=0.05, **given).verdicts
+
+
 @pytest.mark.parametrize(("mine", "its"), [(3, 10), (8, 8), (20, 5)])
 def test_statistic_and_degrees_are_those_written_out(mine, its):
     values, status = ragged([its, mine], seed=mine, shift=0.4)
-    v = unpaired_verdicts(values, status=status, margin=1.1)
+    v = judged(values, status=status, margin=1.1)
     one, two = values[1, :mine], values[0, :its]
     theirs = stats.ttest_ind(one, two, equal_var=False)
     df = min(mine, its) - 1
@@ -41,8 +45,8 @@ def test_statistic_and_degrees_are_those_written_out(mine, its):
 
 def test_arms_are_one_family():
     values, status = ragged([6, 5, 9], seed=2)
-    both = unpaired_verdicts(values, status=status, margin=1.0)
-    alone = unpaired_verdicts(values[:2], status=status[:2], margin=1.0)
+    both = judged(values, status=status, margin=1.0)
+    alone = judged(values[:2], status=status[:2], margin=1.0)
     assert both.family.tolist() == [2, 2, 2]
     assert both.raw_difference[1] == alone.raw_difference[1]
 
@@ -55,8 +59,8 @@ def test_the_order_of_runs_and_the_filling_change_nothing(mine, its, random):
     random.shuffle(order)
     mixed, states = values.copy(), status.copy()
     mixed[1], states[1] = values[1, order], status[1, order]
-    before = unpaired_verdicts(values, status=status, margin=1.0)
-    after = unpaired_verdicts(mixed, status=states, margin=1.0)
+    before = judged(values, status=status, margin=1.0)
+    after = judged(mixed, status=states, margin=1.0)
     np.testing.assert_allclose(before.raw_difference, after.raw_difference)
     assert before.verdict.tolist() == after.verdict.tolist()
 
@@ -64,7 +68,7 @@ def test_the_order_of_runs_and_the_filling_change_nothing(mine, its, random):
 def test_failures_forbid_and_never_decide():
     values, status = ragged([9, 9, 9], shift=np.array([[30.0], [0.0]]))
     status[1, 0] = status[2, :8] = Status.FAILED
-    v = unpaired_verdicts(values, status=status, margin=5.0, floor=20.0)
+    v = judged(values, status=status, margin=5.0, floor=20.0)
     assert v.ground[1] == Ground.FAILURES_OBJECT
     assert v.failed.tolist() == [0, 1, 8]
     assert np.isnan(v.p_failures).all()
@@ -73,15 +77,15 @@ def test_failures_forbid_and_never_decide():
 
 def test_two_runs_or_none_give_no_verdict():
     values, status = ragged([5, 2], shift=50)
-    v = unpaired_verdicts(values, status=status, margin=1.0)
+    v = judged(values, status=status, margin=1.0)
     assert v.ground[1] == Ground.TOO_FEW
     status[1] = Status.MISSING
-    assert unpaired_verdicts(values, status=status, margin=1.0).verdict[1] == "INCONCLUSIVE"
+    assert judged(values, status=status, margin=1.0).verdict[1] == "INCONCLUSIVE"
 
 
 def test_the_quantum_bounds_the_spread_of_either_side():
     values = np.array([[0.5, 0.5, 0.5, 0.5], [0.5, 0.6, 0.5, 0.6]])
-    v = unpaired_verdicts(values, margin=1.0, quantum=0.1)
+    v = judged(values, margin=1.0, quantum=0.1)
     own = np.var(values[1], ddof=1)
     expected = np.sqrt((0.1**2 / 12 + max(own, 0.1**2 / 12)) / 4)
     assert v.standard_error[1] == pytest.approx(expected)
@@ -89,12 +93,9 @@ def test_the_quantum_bounds_the_spread_of_either_side():
 
 @given(st.integers(2, 8), st.integers(2, 8), st.integers(0, 99))
 @THOROUGH
-def test_the_one_look_is_the_family_judged_once(mine, its, seed):
+def test_the_one_look_has_all_runs_and_can_be_asked_for_another_margin(mine, its, seed):
     values, status = ragged([its, mine, 5], seed=seed, shift=1.0)
-    once = unpaired_verdicts(values, status=status, margin=0.8)
     walk = walk_unpaired(values, status=status, margin=0.8, alpha=0.05)
-    assert walk.verdict.tolist() == once.verdict.tolist()
-    np.testing.assert_array_equal(walk.verdicts.p_difference, once.p_difference)
     assert walk.seeds.tolist() == [its, mine, 5]
     assert walk.verdicts.runs.tolist() == [its, mine, 5]
     wide = walk_unpaired(values, status=status, margin=1.6, alpha=0.05)
@@ -113,7 +114,7 @@ def test_a_verdict_that_leaving_out_one_run_turns_says_so():
         status = np.zeros(values.shape, int)
         status[side, place] = Status.MISSING
         left = np.where(status == Status.MISSING, np.nan, values)
-        turned.append(unpaired_verdicts(left, status=status, margin=None).verdict[1])
+        turned.append(judged(left, status=status, margin=None).verdict[1])
     assert {"BETTER", "INCONCLUSIVE"} == set(turned)
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ablation.stats import Ground, Status, pooled_sensitivity, verdicts
+from ablation.stats import Ground, Status, Verdicts, verdicts, walk_looks
 
 FAILED, MISSING = Status.FAILED, Status.MISSING
 NAN = float("nan")
@@ -204,13 +204,13 @@ def test_a_failed_baseline_without_a_floor_leaves_every_arm_inconclusive():
     )
     assert v.verdict.tolist() == ["", "INCONCLUSIVE", "INCONCLUSIVE"]
     assert v.ground[1] == Ground.NO_FLOOR
-    assert v.baseline_failed
+    assert v.failed[0] == 1
 
 
 def test_a_failed_baseline_with_a_floor_bars_equivalent_but_not_better():
     values = study([0.05, 0.0], 12)
     v = verdicts(values, margin=0.1, status=states(values.shape, {(0, 2): FAILED}), floor=0.45)
-    assert v.baseline_failed
+    assert v.failed[0] == 1
     assert v.p_equivalence[2] < 0.05
     assert v.verdict[2] != "EQUIVALENT"
     better = verdicts(
@@ -291,7 +291,7 @@ def test_studies_on_leading_axes_are_judged_one_by_one():
         alone = verdicts(values[index], margin=0.02)
         assert together.verdict[index].tolist() == alone.verdict.tolist()
         assert together.ground[index].tolist() == alone.ground.tolist()
-        np.testing.assert_array_equal(together.seeds_likely[index], alone.seeds_likely)
+        np.testing.assert_array_equal(together.follow_up().likely[index], alone.follow_up().likely)
         np.testing.assert_array_equal(together.adjusted_low[index], alone.adjusted_low)
 
 
@@ -327,29 +327,34 @@ def test_nonsense_is_refused_with_the_rule_the_value_and_the_way_out(values, arg
         verdicts(values, **{"margin": 0.1, **arguments})
 
 
+def pooled(values, *, margin) -> Verdicts:
+    """What the rule says where a small own spread is not believed; it decides nothing."""
+    walk = walk_looks(values, looks=[values.shape[-1]], spend=[0.05], margin=margin)
+    line = walk.looks[-1].again(pooled=True)
+    assert walk.again(pooled=True).tolist() == line.verdict.tolist()
+    return line
+
+
 def test_the_pooled_line_doubts_a_small_spread_and_decides_nothing():
     values = study([0.004, 0.0], 5)
     values[2] += 0.1 * np.random.default_rng(9).normal(size=5)
-    line = pooled_sensitivity(values, margin=0.001)
-    assert verdicts(values, margin=0.001).verdict[1] == "BETTER"
-    assert line.would_be[1] == "INCONCLUSIVE"
-    assert line.agrees.tolist() == [True, False, True]
-    own = verdicts(values, margin=0.001).standard_error[1:]
-    root = np.sqrt(np.mean(own**2))
-    np.testing.assert_allclose(line.pooled_standard_error[1:], np.maximum(own, root))
+    line, own = pooled(values, margin=0.001), verdicts(values, margin=0.001)
+    assert (own.verdict[1], line.verdict[1]) == ("BETTER", "INCONCLUSIVE")
+    assert own.verdict[2] == line.verdict[2]
+    root = np.sqrt(np.mean(own.standard_error[1:] ** 2))
+    np.testing.assert_allclose(line.standard_error[1:], np.maximum(own.standard_error[1:], root))
 
 
 def test_from_eight_seeds_on_the_pool_is_left_alone():
     values = study([0.004, 0.0], 8)
     values[2] += 0.1 * np.random.default_rng(9).normal(size=8)
-    own = verdicts(values, margin=0.001).standard_error
-    line = pooled_sensitivity(values, margin=0.001)
-    np.testing.assert_array_equal(line.pooled_standard_error, own)
-    assert line.agrees.all()
+    line, own = pooled(values, margin=0.001), verdicts(values, margin=0.001)
+    np.testing.assert_array_equal(line.standard_error, own.standard_error)
+    assert line.verdict.tolist() == own.verdict.tolist()
 
 
 def test_the_pool_lends_no_spread_to_an_arm_without_one():
     values = study([0.05], 5)
-    line = pooled_sensitivity(np.vstack([values, values[0] + 0.1]), margin=0.01)
-    assert line.would_be[2] == "INCONCLUSIVE"
-    assert np.isnan(line.pooled_standard_error[2])
+    line = pooled(np.vstack([values, values[0] + 0.1]), margin=0.01)
+    assert line.verdict[2] == "INCONCLUSIVE"
+    assert np.isnan(line.standard_error[2])

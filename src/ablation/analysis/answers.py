@@ -16,25 +16,29 @@ import pandas as pd
 from ablation import stats
 from ablation.analysis.contrasts import decided
 from ablation.analysis.followup import propose
-from ablation.analysis.naming import baseline_of, named
+from ablation.analysis.grades import decided_by_failures, grade_of, matters, reach_of_all
+from ablation.analysis.naming import baseline_of, named, quoted
 from ablation.analysis.words import (
     BY_FAILURES,
     MARK,
+    ODD_SHAPE,
+    ON_ONE_SEED,
     REACHES,
     amount,
     between,
-    doubts,
     exactly,
+    failed_alone,
+    has_odd_shape,
+    rests_on_one_seed,
     short,
+    unit_of_levels,
 )
 from ablation.records.declaration import Declaration
 from ablation.records.metric import Metric, percent
 from ablation.records.prose import joined
 
-ASKED_POWER = 0.8416
-"""The standard normal's quantile at 80 %: by so many standard errors an effect must exceed what
-is significant, to be found with that probability."""
-
+MOST_FAILING = 4
+"""Most arms with some failed runs that the answer names."""
 
 SPELT = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 
@@ -69,24 +73,17 @@ def answer_sentences(
     arms = effects.iloc[1:]
     if (arms["stage"] == "exploratory").all():
         return [f"Not known yet: {arms['reason'].iloc[0]}."]
-    where = ", on this test split" if arms["scope"].iloc[0] == "this_split" else ""
-    where += "" if declaration.paired else ", unpaired"
-    if declaration.searched is not None and declaration.searched.kind == "once":
-        where += ", conditional on the tuned hyperparameters"
-    if declaration.searched is not None and declaration.searched.kind == "search":
-        where += (
-            f", for the best of {declaration.searched.trials} trials of search against a baseline "
-            "that was not searched"
-        )
     baseline = chain([baseline_of(declaration)], repeat("the baseline"))  # its name is told once
     said = [
         *([] if contrasts is None else _together(contrasts, declaration.measure)),
-        _matters(arms, declaration, where),
+        matters(arms, declaration),
+        *_searched(declaration),
         *_take(arms, declaration, baseline),
         *_found(arms, declaration),
         *_avoid(arms, declaration, baseline),
         *_same(arms, declaration, baseline),
         *_open(arms, declaration, declaration.name if command is None else command),
+        *_some_failed(arms, declaration),
         *_weakened(arms, declaration),
     ]
     return [f"{each}." for each in said]
@@ -117,38 +114,29 @@ def _ends(row: Mapping[Any, Any], metric: Metric) -> str:
     return " to ".join(amount(end, metric, unit=False) for end in ends)
 
 
-def _matters(arms: pd.DataFrame, declaration: Declaration, where: str) -> str:
-    """Returns whether the factor matters; where nothing was found, what would have been."""
-    if arms["verdict"].isin(["BETTER", "WORSE"]).any():
-        return f"It matters{where}"
-    if (arms["verdict"] == "IDENTICAL").all():
-        return f"It changes nothing{where}"
-    if arms["verdict"].isin(["EQUIVALENT", "IDENTICAL"]).all():
-        return f"It does not matter{where}"
-    shown = _would_have_shown(arms, declaration.measure)
-    return f"Not known yet whether it matters{where}{shown}"
-
-
-def _would_have_shown(arms: pd.DataFrame, metric: Metric) -> str:
-    """Returns the difference that would have been found in every undecided arm, with 80 %."""
-    rows = arms[arms["verdict"] == "INCONCLUSIVE"]
-    half = (rows["verdict_high"] - rows["verdict_low"]) / 2
-    least = (half + ASKED_POWER * rows["standard_error"]).max()
-    if not math.isfinite(least):
-        return ""
-    return f": a difference of {amount(least, metric)} would have been found with 80 % probability"
+def _searched(declaration: Declaration) -> Iterator[str]:
+    """Yields that a search chose the arms and not the baseline, where it did."""
+    if declaration.searched is not None and declaration.searched.kind == "search":
+        yield (
+            f"The arms are the best of {declaration.searched.trials} trials of search; the "
+            "baseline was not searched"
+        )
 
 
 def _take(arms: pd.DataFrame, declaration: Declaration, baseline: Iterator[str]) -> Iterator[str]:
-    better = arms[(arms["verdict"] == "BETTER") & ~arms["ground"].isin(BY_FAILURES)]
-    if len(better):
-        yield f"Take {'; '.join(_clauses(better, declaration, baseline))}"
+    better = arms[arms["verdict"] == "BETTER"]
+    by_failures = better["ground"].isin(BY_FAILURES)
+    if not by_failures.all():
+        yield f"Take {'; '.join(_clauses(better[~by_failures], arms, declaration, baseline))}"
     elif (arms["verdict"] == "WORSE").any():
         yield f"Keep {next(baseline)}"
-    for row in arms[(arms["verdict"] == "BETTER") & arms["ground"].isin(BY_FAILURES)].to_dict(
-        "records"
-    ):
-        yield f"{row['arm']} fails less: {_failed(row)}"
+    for name, row in _each(better[by_failures], declaration):
+        yield f"{name} fails less: {_failed(row)}"
+
+
+def _each(rows: pd.DataFrame, declaration: Declaration) -> Iterator[tuple[str, Mapping[Any, Any]]]:
+    """Yields each arm's name, in quotes where need be, and its row."""
+    yield from zip(quoted(list(rows["arm"]), declaration), rows.to_dict("records"), strict=True)
 
 
 def _found(arms: pd.DataFrame, declaration: Declaration) -> Iterator[str]:
@@ -164,26 +152,35 @@ def _found(arms: pd.DataFrame, declaration: Declaration) -> Iterator[str]:
         for path, value in values[best].items()
         if value != before[path]
     ]
-    yield f"Of these, {best} is the baseline with {joined(other)}, of which it may not use all"
+    yield f"Of these, {best} is the baseline with {joined(other)}; it may not use all of these"
 
 
 def _avoid(arms: pd.DataFrame, declaration: Declaration, baseline: Iterator[str]) -> Iterator[str]:
     worse = arms[arms["verdict"] == "WORSE"]
-    failing = worse["ground"].isin(BY_FAILURES) | (worse["failed"] == worse["n"])
-    clauses = _clauses(worse[~failing], declaration, baseline) if (~failing).any() else []
-    clauses += [f"{row['arm']}: {_failed(row)}" for row in worse[failing].to_dict("records")]
+    failing = decided_by_failures(worse)
+    clauses = _clauses(worse[~failing], arms, declaration, baseline) if (~failing).any() else []
+    clauses += [f"{name}: {_failed(row)}" for name, row in _each(worse[failing], declaration)]
     if clauses:
         yield f"Avoid {'; '.join(clauses)}"
+
+
+def _some_failed(arms: pd.DataFrame, declaration: Declaration) -> Iterator[str]:
+    """Yields how often the arms failed of which some runs did, and no other sentence says so."""
+    some = (arms["failed"] > 0) & ~decided_by_failures(arms)
+    told = [
+        f"{name} {row['failed']} of {row['n']}" for name, row in _each(arms[some], declaration)
+    ]
+    if len(told) > MOST_FAILING:
+        told = [*told[: MOST_FAILING - 1], f"{len(told) - MOST_FAILING + 1} more arms"]
+    if told:
+        yield f"Runs failed: {joined(told)}"
 
 
 def _failed(row: Mapping[Any, Any]) -> str:
     """Returns how often an arm failed."""
     if row["failed"] == row["n"]:
         return f"failed in all {row['n']} runs"
-    return (
-        f"failed alone on {row['failed_alone']} of {row['n']} seeds, the baseline alone on "
-        f"{row['baseline_failed_alone']}"
-    )
+    return failed_alone(row)
 
 
 def _same(arms: pd.DataFrame, declaration: Declaration, baseline: Iterator[str]) -> Iterator[str]:
@@ -205,27 +202,26 @@ def _same(arms: pd.DataFrame, declaration: Declaration, baseline: Iterator[str])
         )
 
 
-def _clauses(rows: pd.DataFrame, declaration: Declaration, baseline: Iterator[str]) -> list[str]:
+def _clauses(
+    rows: pd.DataFrame, arms: pd.DataFrame, declaration: Declaration, baseline: Iterator[str]
+) -> list[str]:
     """Returns a clause about the arms of one verdict for each reach.
 
-    Sizes are those of fresh seeds where all arms of a clause have them.
+    Sizes are those of fresh seeds where all arms of a clause have them. Where all arms of the
+    study have one reach, its first sentence tells it.
     """
     groups = [_to_tell(rows[rows["reach"] == reach]) for reach in REACHES]
     first, *further = [group for group in groups if len(group)]
-    metric = declaration.measure
+    metric, is_told = declaration.measure, reach_of_all(arms) == grade_of(arms)
+    last = "or" if rows["verdict"].iloc[0] == "BETTER" else "and"
     unit = f" {metric.unit}".rstrip()
     side = f"{'above' if first['sign'].iloc[0] > 0 else 'below'} {next(baseline)}"
-    said = f"{named(first, declaration)}: {_levels(first, metric)}, {_sizes(first, metric)}{unit}"
-    reach = REACHES[first["reach"].iloc[0]]
-    if reach and declaration.margin is not None:
-        reach = f"{reach} of {exactly(declaration.margin, metric)}"
+    said = f"{_levels(first, metric)}, {_sizes(first, metric)}{unit} {side}"
+    beginnings = [f": {said}", *(f" by {_sizes(group, metric)}" for group in further)]
     return [
-        f"{said} {side}{_interval(first, declaration)}{reach}",
-        *(
-            f"{named(group, declaration)} by {_sizes(group, metric)}"
-            f"{_interval(group, declaration)}{REACHES[group['reach'].iloc[0]]}"
-            for group in further
-        ),
+        f"{named(group, declaration, last)}{beginning}{_interval(group, declaration)}"
+        f"{'' if is_told else REACHES[group['reach'].iloc[0]]}"
+        for group, beginning in zip((first, *further), beginnings, strict=True)
     ]
 
 
@@ -241,8 +237,7 @@ def _to_tell(rows: pd.DataFrame) -> pd.DataFrame:
 
 def _levels(rows: pd.DataFrame, metric: Metric) -> str:
     """Returns the arms' own values: ``73.3 %``, or ``70.1 to 73.3 %``."""
-    unit = " %" if metric.unit == "points" else f" {metric.unit}".rstrip()
-    return _range(rows["mean"], metric) + unit
+    return _range(rows["mean"], metric) + unit_of_levels(metric)
 
 
 def _sizes(rows: pd.DataFrame, metric: Metric) -> str:
@@ -256,7 +251,8 @@ def _interval(rows: pd.DataFrame, declaration: Declaration) -> str:
         return str(rows["of"].iloc[0])
     low, high = float(ends.min()), float(ends.max())
     told = between(low, high, declaration.measure, declaration.margin)
-    return f"{rows['of'].iloc[0]} (interval {told})"
+    word = "interval" if len(rows) == 1 else "intervals within"
+    return f"{rows['of'].iloc[0]} ({word} {told})"
 
 
 def _range(values: pd.Series[float], metric: Metric) -> str:
@@ -279,14 +275,13 @@ def _open(arms: pd.DataFrame, declaration: Declaration, command: str) -> Iterato
 
 
 def _weakened(arms: pd.DataFrame, declaration: Declaration) -> Iterator[str]:
-    """Yields the arms that a table marks, if there are any."""
-    rows = arms[[bool(doubts(row)) for row in arms.to_dict("records")]]
-    if len(rows):
-        verdicts = "verdict" if len(rows) == 1 else "verdicts"
-        yield (
-            f"{MARK} Something weakens the {verdicts} of {named(rows, declaration)}: the report "
-            "says what, in words"
-        )
+    """Yields the arms that a table marks and why, if there are any."""
+    records = arms.to_dict("records")
+    if len(rows := arms[[has_odd_shape(row) for row in records]]):
+        yield f"{MARK} The differences of {named(rows, declaration)} {ODD_SHAPE}"
+    if len(rows := arms[[rests_on_one_seed(row) for row in records]]):
+        verdicts, rest = ("verdict", "rests") if len(rows) == 1 else ("verdicts", "each rest")
+        yield f"{MARK} The {verdicts} of {named(rows, declaration)} {rest} {ON_ONE_SEED}"
 
 
 def _follow_up(arms: pd.DataFrame, declaration: Declaration, command: str) -> str:
@@ -317,7 +312,6 @@ def _seeds(likely: pd.Series[float]) -> str:
     least, most = int(likely.min()), int(likely.max())
     count = SPELT[most] if most < len(SPELT) else str(most)
     told = count if least == most else f"{least} to {most}"
+    seeds = "seed" if most == 1 else "seeds"
     which = "it" if len(likely) == 1 else "each"
-    return (
-        f"; {told} fresh seed{'' if most == 1 else 's'} would decide {which} with 80 % probability"
-    )
+    return f"; {told} fresh {seeds} would decide {which} with 80 % probability"

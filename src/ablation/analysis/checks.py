@@ -79,7 +79,7 @@ def _effort(facts: Facts) -> Iterator[str]:
     for path in (each for each in paths if each.rpartition(".")[2] in EFFORT):
         values = {arm.values.get(path) for arm in given.arms}
         if len(values) > 1 and path != given.factor and path not in tuned:
-            yield f"arms differ in {path}, so some are trained more than others."
+            yield f"arms differ in {path}, so some may be trained further than others."
 
 
 def _edges(facts: Facts) -> Iterator[str]:

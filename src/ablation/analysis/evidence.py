@@ -211,10 +211,8 @@ def _unpacked(packed: bytes, given: Declaration) -> NDArray[np.bool_] | NDArray[
         row = unpack(packed)
     else:  # so many bits as the quantum says
         size = round(1 / given.quantum)
-        whole = 8 * len(packed) >= size
-        row = np.unpackbits(np.frombuffer(packed, np.uint8), count=size).astype(np.bool_)[
-            : size * whole
-        ]
+        kept = size if 8 * len(packed) >= size else 0
+        row = np.unpackbits(np.frombuffer(packed, np.uint8), count=kept).astype(np.bool_)
     if row.dtype == np.bool_ and given.measure.direction > 0:
         return row.astype(np.bool_)
     return given.measure.direction * row.astype(np.float64)

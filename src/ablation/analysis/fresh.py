@@ -47,7 +47,6 @@ def with_fresh(judged: Judged, fresh: pd.DataFrame | None) -> Judged:
     if fresh is None:
         return judged
     of = fresh.set_index("arm")
-    columns = {f"fresh_{name}": judged.effects["arm"].map(of[name]) for name in ESTIMATES[1:]}
-    return dataclasses.replace(judged, effects=judged.effects.assign(**columns).astype(
-        dict.fromkeys(columns, float)
-    ))  # fmt: skip
+    arms = judged.effects["arm"]
+    columns = {f"fresh_{name}": arms.map(of[name]).astype(float) for name in ESTIMATES[1:]}
+    return dataclasses.replace(judged, effects=judged.effects.assign(**columns))

@@ -19,21 +19,27 @@ PROSE = re.compile(r"[a-zA-Z]+([ +]+[a-zA-Z]+)*")
 """Names that read as part of a sentence."""
 
 
-def named(rows: pd.DataFrame, declaration: Declaration) -> str:
+def named(rows: pd.DataFrame, declaration: Declaration, conjunction: str = "and") -> str:
     """Returns the names of some arms, neighbouring levels of a numeric factor as a range.
 
     Args:
         rows: The arms' rows of an effects frame.
         declaration: Everything the study fixed.
+        conjunction: The word before the last name: "or" where one of the arms is to be taken.
     """
     if levels := levels_of(declaration):
-        return joined(_spans(list(rows["arm"]), levels))
+        return joined(_spans(list(rows["arm"]), levels), conjunction)
     by_size = rows.sort_values("effect", key=np.abs, ascending=False, kind="stable")
-    quoted = "“{}”" if _is_prose(declaration) else "{}"
-    names = [quoted.format(name) for name in by_size["arm"]]
+    names = quoted(list(by_size["arm"]), declaration)
     if len(names) > MOST_NAMED:
-        names = [*names[: MOST_NAMED - 1], f"{len(names) - MOST_NAMED + 1} more"]
-    return joined(names)
+        one_of = "one of " if conjunction == "or" else ""
+        names = [*names[: MOST_NAMED - 1], f"{one_of}{len(names) - MOST_NAMED + 1} more"]
+    return joined(names, conjunction)
+
+
+def quoted(names: Sequence[str], declaration: Declaration) -> list[str]:
+    """Returns the names of arms, in quotes where one would read as part of a sentence."""
+    return [f"“{name}”" if _is_prose(declaration) else name for name in names]
 
 
 def baseline_of(declaration: Declaration) -> str:

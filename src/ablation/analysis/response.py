@@ -19,7 +19,8 @@ RESPONSE = (
     "arm", "level", "mean", "low", "high", "n", "failed", "failed_low", "failed_high", "verdict",
 )  # fmt: skip
 """One row per level, rising: the baseline's mean plus the effect, with the ends of the verdict's
-interval on the same scale (none for the baseline); failed runs, Clopper-Pearson 95 %."""
+interval on the same scale (none for the baseline), cut where the metric ends; failed runs,
+Clopper-Pearson 95 %."""
 
 TREND = ("slope", "low", "high", "p", "n", "levels", "log")
 """One row: change of the metric per unit of the level, or per tenfold of it on the log scale."""
@@ -59,13 +60,14 @@ def response(effects: pd.DataFrame, declaration: Declaration) -> pd.DataFrame:
     levels = levels_of(declaration)
     if not levels:
         return pd.DataFrame(columns=list(RESPONSE))
-    centre = effects["mean"].iloc[0]
+    centre, (least, most) = effects["mean"].iloc[0], declaration.measure.bounds
+    mean = centre + effects["effect"]
     low, high = stats.clopper_pearson(effects["failed"], effects["n"].clip(lower=1))
     frame = effects.assign(
         level=effects["arm"].map(levels),
-        mean=centre + effects["effect"],
-        low=centre + effects["verdict_low"],
-        high=centre + effects["verdict_high"],
+        mean=mean,
+        low=(centre + effects["verdict_low"]).clip(np.minimum(mean, least)),
+        high=(centre + effects["verdict_high"]).clip(upper=np.maximum(mean, most)),
         failed_low=low,
         failed_high=high,
     )

@@ -13,6 +13,7 @@ from typing import Any
 import pandas as pd
 
 from ablation import stats
+from ablation.analysis.naming import quoted
 from ablation.analysis.words import exactly
 from ablation.records.declaration import Declaration
 from ablation.records.prose import joined
@@ -50,6 +51,9 @@ CLAIMS = (
     ("identical", "Identical, bit for bit, to"),
 )
 """Column of :data:`OVER` and the beginning of its sentence, in the order of the answer."""
+
+MOST_TAKEN = 3
+"""Most arms to take that are named, those with the largest mean effects."""
 
 MOST_NAMED = 6
 """Most arms that a clause names; for more it gives their number."""
@@ -128,17 +132,21 @@ def _by_set(
 
 def answer_over(sets: Sets) -> tuple[str, ...]:
     """Returns the answer over the data sets in a few short sentences."""
+    sets = _quoted(sets)
     k, over = len(sets.names), sets.over
     missing = [name for name in sets.names if name not in sets.reported]
-    said = [f"{_matters(sets)} ({joined(sets.names)})"]
+    take = _to_take(sets)
+    said = [f"{_matters(sets)} ({joined(sets.names)})", *_advice(sets, take)]
     for column, _ in CLAIMS:
+        is_better = column == "better"
         clauses = [
             f"{_named(rows)} on {_count(count, k, is_seen=column == 'identical')}"
             f"{_by_itself(sets, column, rows, count)}"
-            for count, rows in _by_count(over, column)
+            for count, rows in _by_count(over.drop(take.index) if is_better else over, column)
         ]
         if clauses:
-            said.append(f"{_opening(column, sets.declaration)}: {'; '.join(clauses)}")
+            also = "Also better" if is_better and len(take) else ""
+            said.append(f"{_opening(column, sets.declaration, also)}: {'; '.join(clauses)}")
     rest = over[(over[[column for column, _ in CLAIMS]] == 0).all(axis=1)]
     if len(rest):
         said.append(f"No claim about {_named(rest)} survives the correction for {k} data sets")
@@ -147,19 +155,66 @@ def answer_over(sets: Sets) -> tuple[str, ...]:
     return tuple(f"{each}." for each in said)
 
 
+def _quoted(sets: Sets) -> Sets:
+    """Returns the same with the names of the arms as a sentence has them."""
+    over, cells = (
+        frame.assign(arm=quoted(list(frame["arm"]), sets.declaration))
+        for frame in (sets.over, sets.cells)
+    )
+    return dataclasses.replace(sets, over=over, cells=cells)
+
+
 def _matters(sets: Sets) -> str:
     """Returns on how many data sets the factor matters, at least."""
     over, k = sets.over, len(sets.names)
     most = int(over[["better", "worse"]].to_numpy().max())
     if most:
-        return f"It matters on {_count(most, k)}{'' if most == k else f' of {k}'} data sets"
+        return f"It makes a difference on {_of(most, k)} data sets"
     if (over["equivalent"] + over["identical"] >= k).all():
         return f"It does not matter on any of {k} data sets"
     return f"Not known yet whether it matters on any of {k} data sets"
 
 
-def _opening(column: str, declaration: Declaration) -> str:
+def _to_take(sets: Sets) -> pd.DataFrame:
+    """Returns the rows of the arms that are better on the most data sets and worse on none."""
+    over, cells = sets.over, sets.cells
+    worse = set(cells.loc[cells["verdict"] == "WORSE", "arm"])
+    safe = over[(over["better"] > 0) & (over["worse"] == 0) & ~over["arm"].isin(worse)]
+    return pd.DataFrame(safe[safe["better"] == safe["better"].max()])
+
+
+def _advice(sets: Sets, take: pd.DataFrame) -> Iterator[str]:
+    """Yields which arm to take on all data sets, where that can be said."""
+    over, k, base = sets.over, len(sets.names), sets.declaration.baseline
+    if len(take):
+        count = int(take["better"].iloc[0])
+        none = "" if count == k else ", and found worse on none"
+        which = _by_itself(sets, "better", take, count)
+        yield f"Take {_largest(sets, take)}: better than {base} on {_of(count, k)}{which}{none}"
+    elif (over["better"] > 0).any():
+        mixed = _named(over[over["better"] > 0])
+        yield f"No arm is one to take on all: what gains on one loses on another ({mixed})"
+    elif (over["worse"] > 0).any():
+        yield f"Keep {base}: no arm is shown to be better on any data set"
+
+
+def _largest(sets: Sets, rows: pd.DataFrame) -> str:
+    """Returns the arms by their mean effect over the data sets, the largest first."""
+    means = sets.cells.groupby("arm")["effect"].mean() * sets.declaration.measure.direction
+    names = sorted(rows["arm"], key=means.__getitem__, reverse=True)
+    rest = len(names) - MOST_TAKEN
+    few = names if rest <= 1 else [*names[:MOST_TAKEN], f"one of {rest} more"]
+    return joined(few, "or")
+
+
+def _of(count: int, k: int) -> str:
+    return f"all {k}" if count == k else f"at least {count} of {k}"
+
+
+def _opening(column: str, declaration: Declaration, also: str = "") -> str:
     """Returns how the sentence about a claim begins."""
+    if also:
+        return f"{also} than {declaration.baseline}"
     if column == "equivalent" and declaration.margin is not None:
         return (
             f"Within {exactly(declaration.margin, declaration.measure)} of {declaration.baseline}"

@@ -14,9 +14,7 @@ import pandas as pd
 from ablation import stats
 from ablation.records.declaration import Declaration
 from ablation.records.metric import Metric, percent, telling_digits
-
-MOST_NAMED = 6
-"""Most arms that a sentence names; for more it gives their number and the largest effect."""
+from ablation.records.prose import joined
 
 BY_FAILURES = ("FAILS_MORE", "FAILS_LESS")
 """Grounds of a verdict that is based on failures, not on a difference."""
@@ -73,40 +71,51 @@ def _interval(
 
 
 def sentences(effects: pd.DataFrame, declaration: Declaration) -> list[str]:
-    """Returns one sentence per arm except the baseline: verdict, effect, interval, reason."""
-    metric = declaration.measure
+    """Returns verdict, effect, interval and reason of each arm except the baseline.
+
+    Arms of which the same is to be said share a sentence, as identical ones do.
+    """
+    metric, arms = declaration.measure, dict[str, list[str]]()
     unpaired = "" if declaration.paired else "unpaired "
-    rows = effects.iloc[1:].to_dict("records")
-    return [_sentence(row, metric, declaration.margin, unpaired) for row in rows]
+    for row in effects.iloc[1:].to_dict("records"):
+        said = f"{unpaired}{row['verdict']}{_of_arm(row, metric, declaration.margin)}"
+        arms.setdefault(said, []).append(str(row["arm"]))
+    return [f"{joined(names)}: {said}" for said, names in arms.items()]
 
 
-def _sentence(row: Mapping[Any, Any], metric: Metric, margin: float | None, unpaired: str) -> str:
-    said = f"{row['arm']}: {unpaired}{row['verdict']}"
+def _of_arm(row: Mapping[Any, Any], metric: Metric, margin: float | None) -> str:
+    """Returns the rest of a sentence after the verdict's word."""
     remarks = [LATE, *doubts(row)] if row["late"] else doubts(row)
     if not math.isnan(row["fresh_n"]):
         ends = between(row["fresh_low"], row["fresh_high"], metric, margin)
         size = amount(row["fresh_effect"], metric)
         remarks = [f"on {row['fresh_n']:.0f} fresh seeds {size} ({ends})", *remarks]
+    if 0 < row["failed"] < row["n"] and row["ground"] not in BY_FAILURES:
+        remarks = [f"{row['failed']} of its {row['n']} runs failed", *remarks]
     doubt = "".join(f"; {each}" for each in remarks)
     if row["n"] and row["failed"] == row["n"]:
-        return f"{said}: failed in all {row['n']} runs{doubt}."
+        return f": failed in all {row['n']} runs{doubt}."
     if math.isnan(row["effect"]) or not row["n"]:
-        return f"{said}: {row['reason']}."
+        return f": {row['reason']}."
     decided = row["verdict"] in {"BETTER", "WORSE"}
     ends = _interval(row, metric, margin, of_size=decided)
     interval = "no interval" if math.isnan(row["verdict_low"]) else ends
     if row["ground"] in BY_FAILURES:
-        return f"{said}: {row['reason']}, n = {row['n']}{doubt}."
+        return f": {row['reason']}, n = {row['n']}{doubt}."
     if row["verdict"] == "IDENTICAL":
-        return f"{said}: {row['reason']}."
+        bound = percent(row["may_differ95"])
+        return (
+            f": bit for bit the same as the baseline on all {row['n']} seeds; up to {bound} of "
+            "other seeds may differ."
+        )
     if decided:
         size = amount(abs(row["effect"]), metric)
         p = f"adjusted p {row['p_difference']:.2g} at alpha {row['alpha']:g}"
         of = f"{interval}, {p}, n = {row['n']}"
-        return f"{said} by {size}{REACHES[row['reach']]} ({of}){doubt}."
+        return f" by {size}{REACHES[row['reach']]} ({of}){doubt}."
     effect = amount(row["effect"], metric)
     of = f"{interval}, n = {row['n']}"
-    return f"{said}, difference {effect} ({of}): {row['reason']}{doubt}."
+    return f", difference {effect} ({of}): {row['reason']}{doubt}."
 
 
 MARK = "†"
@@ -122,11 +131,28 @@ def doubts(row: Mapping[Any, Any]) -> list[str]:
     Where every run of an arm failed, no single seed decides that.
     """
     said = []
-    if row["odd_shape"]:
-        said.append("the differences are too skewed, or too far apart, for a t test on so few")
-    if row["one_seed"] and row["failed"] < row["n"]:
-        said.append("it rests on one seed: without that seed the verdict would differ")
+    if has_odd_shape(row):
+        said.append(f"the differences {ODD_SHAPE}")
+    if rests_on_one_seed(row):
+        said.append(f"it rests {ON_ONE_SEED}")
     return said
+
+
+ODD_SHAPE = "are too skewed, or too far apart, for a t test on so few seeds"
+"""Said of an arm's differences."""
+
+ON_ONE_SEED = "on one seed: without it, the verdict would differ"
+"""Said of what a verdict rests on."""
+
+
+def has_odd_shape(row: Mapping[Any, Any]) -> bool:
+    """Returns whether an arm's differences are too skewed or far apart for the test."""
+    return bool(row["odd_shape"])
+
+
+def rests_on_one_seed(row: Mapping[Any, Any]) -> bool:
+    """Returns whether an arm's verdict would differ without one of its seeds."""
+    return bool(row["one_seed"] and row["failed"] < row["n"])
 
 
 def short(value: str) -> str:
@@ -187,6 +213,11 @@ def exactly(value: float, metric: Metric) -> str:
 
 def _unit(metric: Metric) -> str:
     return f" {metric.unit}" if metric.unit else ""
+
+
+def unit_of_levels(metric: Metric) -> str:
+    """Returns the unit of a value that is no difference: a share is in per cent, not in points."""
+    return " %" if metric.unit == "points" else _unit(metric)
 
 
 def reason(row: Mapping[Any, Any], declaration: Declaration) -> str:
@@ -291,10 +322,11 @@ def _side(row: Mapping[Any, Any], declaration: Declaration) -> str:
 
 
 def _failures(row: Mapping[Any, Any], _: Declaration) -> str:
-    return f"{_alone(row)} (adjusted p {row['p_failures']:.2g})"
+    return f"{failed_alone(row)} (adjusted p {row['p_failures']:.2g})"
 
 
-def _alone(row: Mapping[Any, Any], *, paired: bool = True) -> str:
+def failed_alone(row: Mapping[Any, Any], *, paired: bool = True) -> str:
+    """Returns how often an arm failed and the baseline did not, and the reverse."""
     if not paired:
         return (
             f"failed on {row['failed_alone']} of {row['n']} runs, "
@@ -312,7 +344,7 @@ def _no_spread(row: Mapping[Any, Any], _: Declaration) -> str:
 
 def _failures_object(row: Mapping[Any, Any], declaration: Declaration) -> str:
     shown = "equivalent" if row["p_equivalence"] <= row["alpha"] else "better"
-    return f"{shown} in the mean, but it {_alone(row, paired=declaration.paired)}"
+    return f"{shown} in the mean, but it {failed_alone(row, paired=declaration.paired)}"
 
 
 def _undecided(row: Mapping[Any, Any], declaration: Declaration) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ablation.cli.options import Data, Label, Store, Text
-from ablation.cli.output import escaped, show
+from ablation.cli.output import show_line
 from ablation.cli.recorded import existing
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def train_again(plan: Plan, outcome: Outcome) -> bool:
         compared = rerun(plan, outcome, crew, Path(folder) / "progress" / "rerun")
     where = f"Arm {outcome.tags['ablation.arm']!r} with seed {outcome.tags['ablation.seed']}"
     for line in lines_of(where, compared):
-        show(escaped(line))
+        show_line(line)
     return not compared.results
 
 
@@ -69,9 +69,10 @@ def lines_of(where: str, compared: Comparison) -> list[str]:
     around = [f"  {n}: then {a}, now {b}" for n, (a, b) in compared.surroundings.items()]
     if not compared.results:
         said = f"{where} comes out the same: {compared.compared} results are equal, bit for bit."
-        return [said] + (["Although these differ:", *around] if around else [])
+        return [said, "Although these differ:", *around] if around else [said]
     results = [f"  {n}: then {a}, now {b}" for n, (a, b) in compared.results.items()]
-    reasons = ["These differ from then:", *around] if around else [
+    same = (
         "Commit, versions, processor and threads are as they were: the training is not repeatable."
-    ]  # fmt: skip
+    )
+    reasons = ["These differ from then:", *around] if around else [same]
     return [f"{where} comes out differently:", *results, *reasons]

@@ -66,10 +66,9 @@ def plan_of(given: Plan, seen: Seen) -> dict[str, Any]:
 def status_of(given: Plan, seen: Seen) -> dict[str, Any]:
     """Returns the state of every planned trial, and the metric of those that have one."""
     name = f"test/{seen.metric}"
-    outcomes = {key: each.outcome for key, each in seen.mirrored.items()}
     trials = []
     for trial in seen.planned:
-        outcome = outcomes.get(trial.key)
+        outcome = seen.outcome(trial)
         trials.append(
             {
                 "arm": trial.arm.name,

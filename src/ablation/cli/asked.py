@@ -12,6 +12,7 @@ from ablation import mirror
 from ablation.analysis.due import due_trials
 from ablation.mirror import DONE, Mirrored
 from ablation.records.metric import Metric
+from ablation.records.outcome import Outcome
 from ablation.records.places import places
 from ablation.records.typed import portable, read_typed, typed
 from ablation.study.load import run_by
@@ -44,6 +45,24 @@ def plan_of(study: Study, other: Redirection, seeds: int | None = None) -> Plan:
         study = dataclasses.replace(study, seeds=seeds, looks=(), spend=())
     study = run_by(command, study)
     return make_plan(study, cache_folder(), is_redirected=is_redirected)
+
+
+def check_arms(given: Plan) -> Sequence[str]:
+    """Refuses arms that cannot be trained; returns warnings about those that can.
+
+    Raises:
+        Refused: If a configuration does not suit its data, or user-defined code fails.
+    """
+    from ablation.execute.alone import alone
+
+    arms = given.study.complete_arms
+    with alone(0):  # user-defined code may set anything for the process
+        return given.study.task.check([(arm.config, given.data_by_arm[arm.name]) for arm in arms])
+
+
+def replan(given: Plan, study: Study) -> Plan:
+    """Returns the plan of a study that follows from a planned one, on the same data."""
+    return make_plan(study, cache_folder(), is_redirected=given.is_redirected)
 
 
 def _command(study: Study, other: Redirection, seeds: int | None) -> str:
@@ -91,6 +110,10 @@ class Seen:
         """Returns COMPLETE, FAIL, RUNNING or WAITING."""
         return self.mirrored[trial.key].state if trial.key in self.mirrored else "WAITING"
 
+    def outcome(self, trial: Trial) -> Outcome | None:
+        """Returns the outcome of a trial, None if it has none yet."""
+        return self.mirrored[trial.key].outcome if trial.key in self.mirrored else None
+
     @property
     def missing(self) -> list[Trial]:
         """The planned trials that are not done, in the plan's order."""
@@ -105,7 +128,7 @@ class Seen:
 
     def shown(self, trial: Trial) -> str:
         """Returns the text of a matrix cell: the metric, the reason of a failure, or the state."""
-        outcome = self.mirrored[trial.key].outcome if trial.key in self.mirrored else None
+        outcome = self.outcome(trial)
         if outcome is None:
             return "running" if self.state(trial) == "RUNNING" and not self.note else "."
         value = outcome.metrics.get(f"test/{self.metric}")
@@ -115,13 +138,12 @@ class Seen:
 
     def took(self, trial: Trial) -> str:
         """Returns the duration of the training, such as ``" 3 s"``; empty before it has ended."""
-        outcome = self.mirrored[trial.key].outcome if trial.key in self.mirrored else None
+        outcome = self.outcome(trial)
         return "" if outcome is None else f" {outcome.seconds:.0f} s"
 
     def values(self, arm: str) -> list[float]:
         """Returns the sorted test metrics of an arm's finished runs."""
-        keys = {trial.key for trial in self.planned if trial.arm.name == arm}
-        outcomes = [self.mirrored[key].outcome for key in keys & self.mirrored.keys()]
+        outcomes = [self.outcome(trial) for trial in self.planned if trial.arm.name == arm]
         found = (o.metrics.get(f"test/{self.metric}") for o in outcomes if o is not None)
         return sorted(value for value in found if value is not None)
 

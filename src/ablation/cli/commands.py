@@ -16,7 +16,7 @@ from ablation.cli.doctor import doctor
 from ablation.cli.judging import judge
 from ablation.cli.new import new
 from ablation.cli.options import Store
-from ablation.cli.output import escaped, show
+from ablation.cli.output import show, show_line
 from ablation.cli.pages import ui
 from ablation.cli.plan import list_studies, plan, status
 from ablation.cli.report import rebuild, report
@@ -71,7 +71,7 @@ def backup(
     from ablation.records.places import places
 
     back_up(places(store), to)
-    show(escaped(f"Copied to {to}; it is a store of its own: --store {to}"))
+    show_line(f"Copied to {to}; it is a store of its own: --store {to}")
 
 
 app.command("list")(list_studies)

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from ablation.cli.output import escaped, show
+from ablation.cli.output import show, show_line
 from ablation.errors import Refused
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def _elsewhere(study: Study, at_once: int, at: str | None, made_by: str | None) 
 
     packing = Packing(study.task, None if study.memory is None else study.memory * 2**30)
     if at is not None:
-        crew = DaskCrew(at, packing, lambda line: show(escaped(line)))
+        crew = DaskCrew(at, packing, show_line)
         if crew.roster.fit():
             show(f"Trains on {crew.roster}; others may join.")
         return crew

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ablation.cli.options import Data, Label, Text
-from ablation.cli.output import escaped, show
+from ablation.cli.output import show_line
 from ablation.errors import Refused, public
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def doctor(
             known = tried(client, plan, known)
         about = [line for at, worker in known.items() for line in told(worker, there[at])]
         for line in about + lines:
-            show(escaped(line))
+            show_line(line)
     except OSError as error:
         raise Refused(
             f"{public(workers_at)} stopped answering: {' '.join(str(error).split())[:200]}.",
@@ -118,4 +118,4 @@ def _judge(known: Mapping[str, Known], where: str) -> None:
             else f"Start some: dask worker {where}",
         )
     threads = sum(worker.threads for worker in fit)
-    show(escaped(f"{len(fit)} of {len(known)} workers may train, {threads} trials at once."))
+    show_line(f"{len(fit)} of {len(known)} workers may train, {threads} trials at once.")

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ablation.cli.asked import cache_folder
+from ablation.cli.asked import replan
 from ablation.errors import Refused
 from ablation.study.derived import FOLLOW_UP, follow_up_of, fresh_of
-from ablation.study.plan import Plan, make_plan
 
 if TYPE_CHECKING:
     from ablation.analysis.followup import Proposal
     from ablation.records.places import Places
+    from ablation.study.plan import Plan
     from ablation.tracking import Home
 
 
@@ -28,8 +28,7 @@ def follow_up_plan(given: Plan, where: Places) -> Plan:
     if not where.record_exists:
         raise _not_ended(given)
     proposal = _declared(given, where) or _proposed(given, where)
-    study = follow_up_of(given.study, proposal.arms, proposal.seeds)
-    return make_plan(study, cache_folder(), is_redirected=given.is_redirected)
+    return replan(given, follow_up_of(given.study, proposal.arms, proposal.seeds))
 
 
 def fresh_plan(given: Plan, home: Home) -> Plan | None:
@@ -44,13 +43,10 @@ def fresh_plan(given: Plan, home: Home) -> Plan | None:
     if not given.study.confirm:
         return None
     from ablation.analysis.fresh import decided_arms
-    from ablation.report.gather import judge_record
+    from ablation.analysis.recorded import judge_record
 
     arms = decided_arms(judge_record(home, given.declaration).effects)
-    if not arms:
-        return None
-    study = fresh_of(given.study, arms)
-    return make_plan(study, cache_folder(), is_redirected=given.is_redirected)
+    return replan(given, fresh_of(given.study, arms)) if arms else None
 
 
 def _home(given: Plan, where: Places, study: str) -> Home | None:
@@ -70,7 +66,7 @@ def _declared(given: Plan, where: Places) -> Proposal | None:
     from ablation.records.declaration import Declaration
 
     home = _home(given, where, given.study.name + FOLLOW_UP)
-    known = home and tracking.declared_in(home.client.get_run(home.parent).data.tags)
+    known = home and tracking.declared_in(home.tags())
     if not known:
         return None
     declared = Declaration.from_json(known[1]["declaration"])
@@ -82,7 +78,7 @@ def _proposed(given: Plan, where: Places) -> Proposal:
     """Judges the study's record and returns the follow-up that it proposes."""
     from ablation import tracking
     from ablation.analysis.followup import propose
-    from ablation.report.gather import judge_record
+    from ablation.analysis.recorded import judge_record
 
     declared, home = given.declaration, _home(given, where, given.study.name)
     if home is None or tracking.current_declaration(home)[0] != declared.hash:

@@ -12,7 +12,7 @@ import typer
 
 from ablation.cli.asjson import Json, over_sets_of, show_json, verdicts_of
 from ablation.cli.options import Reports, Store
-from ablation.cli.output import escaped, show
+from ablation.cli.output import show, show_line
 from ablation.cli.recorded import brief_of, show_report
 from ablation.errors import Refused
 from ablation.records.digest import digest
@@ -109,10 +109,10 @@ def _tell(judged: Sequence[Judged], over: tuple[str, Path] | None, *, as_json: b
     for _, content, folder in judged:
         show_report(content.label, brief_of(content), folder.parent)
         for warning in content.wording.get("warnings", ()):
-            show(escaped(warning))
+            show_line(warning)
     if over is not None:
-        show(escaped(f"Over {len(judged)} data sets: {over[0]}"))
-        show(escaped(f"Report: {over[1] / 'index.html'}"))
+        show_line(f"Over {len(judged)} data sets: {over[0]}")
+        show_line(f"Report: {over[1] / 'index.html'}")
     elif len(judged) > 1:
         show("The data sets do not have the same arms, so there is no page over all of them.")
 

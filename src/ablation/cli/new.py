@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ablation.cli.output import escaped, show
+from ablation.cli.output import show_line
 from ablation.errors import Refused
 
 SUBJECT = '''"""{name}: what is asked, and what is fixed before the first run."""
@@ -44,7 +44,7 @@ study = Study(
     config={config},  # what every arm starts from: a frozen dataclass, or a mapping
     factor="{field}",  # a dotted path into it
     levels={levels},  # each is an arm
-    baseline={baseline},  # the level that all others are compared with
+    baseline={baseline!r},  # the level that all others are compared with
     # The key in what the function returns. Give lower_is_better=True for a loss, and chance=...,
     # the value of guessing, so that a failed run counts as that.
     metric=Metric("test/accuracy"),
@@ -76,7 +76,7 @@ def new(
             file.write(text)
     except FileExistsError as error:
         raise Refused(f"{path} exists already.", "Give another name, or edit the file.") from error
-    show(escaped(f"Wrote {path}. Edit it, then: ablation plan {name}; ablation run {name}"))
+    show_line(f"Wrote {path}. Edit it, then: ablation plan {name}; ablation run {name}")
 
 
 def _of_function(name: str, asked: str) -> str:
@@ -93,9 +93,9 @@ def _of_function(name: str, asked: str) -> str:
     try:
         home = importlib.import_module(module)
         found = getattr(home, function)
-    except (ImportError, AttributeError, ValueError) as error:
+    except (Exception, SystemExit) as error:  # user-defined code may raise anything
         raise Refused(
-            f"{asked} cannot be imported from {Path.cwd()}: {error}",
+            f"{asked} cannot be imported from {Path.cwd()}: {type(error).__name__}: {error}",
             "Give --function MODULE:NAME, as an import in this folder would name it.",
         ) from error
     target_of(found, None)

@@ -29,10 +29,15 @@ def show(what: object) -> None:
     console.print(what)
 
 
+def show_line(text: object) -> None:
+    """Prints a text as it is, whatever Rich would take for markup in it."""
+    show(escaped(text))
+
+
 def show_data(plan: Plan) -> None:
     """Prints what was read as a study's data, and warnings about them."""
     notes = plan.study.task.notes(plan.data)
     for said in notes.read:
-        show(escaped(said))
+        show_line(said)
     for warning in notes.warnings:
-        show(escaped(f"Warning: {warning}"))
+        show_line(f"Warning: {warning}")

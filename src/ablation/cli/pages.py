@@ -14,7 +14,7 @@ import typer
 
 from ablation.cli import guard
 from ablation.cli.options import Store
-from ablation.cli.output import escaped, show
+from ablation.cli.output import show_line
 from ablation.cli.process import stop_when_asked
 from ablation.cli.recorded import existing, page_of
 from ablation.errors import Refused, public
@@ -128,14 +128,14 @@ def ui(
     page = page_of(uri, name)
     if uri.startswith("http"):
         where = public(uri).rstrip("/") + (f"/#/{page}" if page else "")
-        show(escaped(f"The runs are on a tracking server: open {where}"))
+        show_line(f"The runs are on a tracking server: open {where}")
         return
     stop_when_asked()
     try:
         with server(uri, port) as process:
             until_it_listens(process, port)
             where = address(port, page)
-            show(escaped(f"Press Ctrl-C to stop. MLflow serves {public(uri)} on {where}"))
+            show_line(f"Press Ctrl-C to stop. MLflow serves {public(uri)} on {where}")
             open_browser(where)
             raise ended(process, process.wait())
     except KeyboardInterrupt:

@@ -11,7 +11,7 @@ import typer
 from ablation.cli import asjson
 from ablation.cli.asjson import Json, show_json
 from ablation.cli.options import Data, Label, Name, Seeds, Store, Text, Workers
-from ablation.cli.output import escaped, show, show_data
+from ablation.cli.output import escaped, show, show_data, show_line
 from ablation.cli.sync import of_trials
 from ablation.errors import Refused
 
@@ -38,7 +38,7 @@ def list_studies() -> None:
         table.add_row(*map(escaped, (name, len(arms), study.baseline_name, study.question)))
     show(table)
     for rule in broken:
-        show(escaped(f"Not usable: {rule}"))
+        show_line(f"Not usable: {rule}")
     show("Run one: make study NAME=init_std")
 
 
@@ -62,7 +62,7 @@ def plan(
     for before in plans:
         given, said = with_searches(before, store)
         for line in said:
-            show(escaped(line))
+            show_line(line)
         _show_plan(given, store, workers)
 
 
@@ -78,7 +78,7 @@ def _show_plan(given: Plan, store: Path | None, workers: int | None) -> None:
     for arm, config in dict.fromkeys((t.arm.name, t.config_hash) for t in given.trials):
         done = planned[arm] - missing[arm]
         table.add_row(*map(escaped, (arm, config, planned[arm], done, missing[arm])))
-    show(escaped(f"{seen.label}: {study.question}"))
+    show_line(f"{seen.label}: {study.question}")
     show(table)
     _show_fields(study)
     show_data(given)
@@ -86,15 +86,15 @@ def _show_plan(given: Plan, store: Path | None, workers: int | None) -> None:
     if seen.note:
         show(seen.note)
     # After the tables, because loading takes a second.
-    from ablation.analysis import checks_of, factor_rows, planning
+    from ablation.analysis.power import checks_of, factor_rows, planning
 
     examples = given.data.rows.get("test") if given.declaration.can_generalise else None
     known = seen.values(study.baseline_name)
     show(planning(given.study, known, examples, seen.deviation))
     for row in factor_rows(given.study, given.declaration, known):
-        show(escaped(row))
+        show_line(row)
     for found in checks_of(given, known):
-        show(escaped(f"Check {found}"))
+        show_line(f"Check {found}")
     if left:
         show(estimate(given, seen, left, workers or cores()))
 
@@ -143,7 +143,7 @@ def status(
                 return
             continue
         seen = look()
-        show(escaped(f"{seen.heading}, by seed and arm"))
+        show_line(f"{seen.heading}, by seed and arm")
         show(matrix.matrix(seen, times=False))
         done = len(seen.planned) - len(seen.missing)
         show(f"{done} of {len(seen.planned)} planned trials are done. {seen.note}")

@@ -41,21 +41,10 @@ def follow(opened: Session, crew: Crew, handed: Handed | None, orders: Orders) -
     from ablation.execute import walk
     from ablation.tracking import Unfinished
 
-    console = Console()
-    columns = (
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
-        TextColumn("failed {task.fields[failed]}"),
-    )
     done = before = len(opened.trials) - len(opened.missing)
     every = max(1, len(opened.missing) // LINES)
     failed, began = opened.failed, time.monotonic()
-    quiet = not console.is_terminal
-    with Progress(*columns, console=console, disable=quiet, refresh_per_second=2) as bar:
+    with _new_bar() as bar:
 
         def tell(line: str) -> None:
             bar.console.print(line, markup=False, highlight=False)
@@ -80,13 +69,30 @@ def follow(opened: Session, crew: Crew, handed: Handed | None, orders: Orders) -
                     failed += ended.result.status == "FAILED"
                     total = len(opened.trials)
                     bar.update(task, total=total, completed=done, failed=failed)
-                    if quiet and (done % every == 0 or done == total):
+                    if bar.disable and (done % every == 0 or done == total):
                         left = (time.monotonic() - began) / (done - before) * (total - done)
                         told = f"{done}/{total} trials · {left:.0f} s left · {failed} failed"
                         tell(f"{stage(opened)} · {told}")
                 yield len(opened.left)
         finally:
             opened.sender.tell = outside
+
+
+def _new_bar() -> Progress:
+    """Returns a progress bar, which shows nothing where the output is not a terminal."""
+    console = Console()
+    return Progress(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        TextColumn("failed {task.fields[failed]}"),
+        console=console,
+        disable=not console.is_terminal,
+        refresh_per_second=2,
+    )
 
 
 def stage(opened: Session) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ablation.cli.output import escaped, show
+from ablation.cli.output import escaped, show, show_line
 from ablation.errors import Refused, nearest
 from ablation.records import addresses, causes
 
@@ -115,7 +115,7 @@ def _write_report(
     place, ours = reports / content.label, content.declaration.most_seeds
     if seeds := fuller(content, place):
         show_verdicts(home.label, brief_of(content))
-        show(escaped(f"{place} stays: it rests on up to {seeds} seeds per arm, this on {ours}."))
+        show_line(f"{place} stays: it rests on up to {seeds} seeds per arm, this on {ours}.")
         show("Write this report elsewhere with --reports FOLDER, or delete that folder first.")
         return content
     folder = build(content, reports, mapping)
@@ -129,7 +129,7 @@ def _write_report(
         settled.keep(home, reports, shown)
     except failures as error:
         why = causes.first_line(error)
-        show(escaped(f"The stores do not show the report ({type(error).__name__}): {why}"))
+        show_line(f"The stores do not show the report ({type(error).__name__}): {why}")
     show_report(home.label, shown, reports)
     return content
 
@@ -208,14 +208,14 @@ def show_report(label: str, shown: Mapping[str, Any], reports: Path) -> None:
         reports: Folder of the reports.
     """
     show_verdicts(label, shown)
-    show(escaped(f"Report: {reports / label / 'index.html'}"))
+    show_line(f"Report: {reports / label / 'index.html'}")
 
 
 def show_verdicts(label: str, shown: Mapping[str, Any]) -> None:
     """Prints verdicts and answer, as :func:`show_report` does."""
     from rich.table import Table
 
-    show(escaped(f"{label}: {shown['caption']}"))
+    show_line(f"{label}: {shown['caption']}")
     table = Table(*shown["columns"], box=None)
     for row in shown["rows"]:
         table.add_row(*map(escaped, row))
@@ -223,4 +223,4 @@ def show_verdicts(label: str, shown: Mapping[str, Any]) -> None:
     marked = any("†" in str(cell) for row in shown["rows"] for cell in row)
     if marked and "†" not in shown["answer"]:  # which else says it itself
         show("† Something weakens this verdict: the report says what, in words.")
-    show(escaped(shown["answer"]))
+    show_line(shown["answer"])

@@ -11,7 +11,7 @@ import typer
 from ablation.cli import asjson
 from ablation.cli.asjson import Json, show_json, verdicts_of
 from ablation.cli.options import Data, Label, Reports, Store, Text
-from ablation.cli.output import escaped, show
+from ablation.cli.output import show, show_line
 from ablation.cli.recorded import DRAWING, existing, find_home, write_report
 
 
@@ -27,7 +27,10 @@ def report(
         from ablation.report import index
 
         path = index(reports)
-        show_json({"index": str(path)}) if as_json else show(escaped(f"All studies: {path}"))
+        if as_json:
+            show_json({"index": str(path)})
+        else:
+            show_line(f"All studies: {path}")
         return
     from ablation import tracking
     from ablation.cli.asked import cores
@@ -61,7 +64,7 @@ def report(
         page = asjson.over_sets_of(reports / f"{study}{ENDING}") if over else None
         show_json({"judged": told, "over_sets": page})
     elif over:
-        show(escaped(over))
+        show_line(over)
 
 
 def _quiet(as_json: bool) -> contextlib.AbstractContextManager[Any]:
@@ -85,7 +88,7 @@ def rebuild(
         else:
             report.rebuild(folder)
     for path in differing:
-        show(escaped(f"A rebuild would change {path}"))
+        show_line(f"A rebuild would change {path}")
     if differing:
         raise typer.Exit(1)
     said = "1 report" if len(folders) == 1 else f"{len(folders)} reports"

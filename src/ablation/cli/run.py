@@ -27,7 +27,7 @@ from ablation.cli.options import (
     WorkersAt,
     WorkersFrom,
 )
-from ablation.cli.output import escaped, show, show_data
+from ablation.cli.output import show_data, show_line
 from ablation.cli.plan import screening
 from ablation.cli.process import INTERRUPTED, stop_if_asked, stop_when_asked
 from ablation.cli.recorded import (
@@ -37,7 +37,7 @@ from ablation.cli.recorded import (
     show_report,
     write_report,
 )
-from ablation.cli.sync import of_trials, show_left_by_earlier, show_line
+from ablation.cli.sync import of_trials, show_left_by_earlier
 from ablation.errors import Refused
 from ablation.records import causes
 
@@ -60,12 +60,12 @@ def run(
 ) -> None:  # fmt: skip
     """Runs the missing trials of a study, records them and writes the report."""
     _refuse_options(device, workers, timeout)
+    from ablation.cli.asked import check_arms
     from ablation.cli.crews import crew_of
     from ablation.cli.follow import follow_up_plan
     from ablation.cli.part import part_of
     from ablation.cli.searched import with_searches
     from ablation.cli.sets import heading, plans_of, write_over_sets
-    from ablation.execute.alone import alone
     from ablation.execute.garbage import loading, seldom
     from ablation.execute.walk import Orders
     from ablation.records.places import places
@@ -88,12 +88,8 @@ def run(
                 )
         wanted = part_of(plans[0], only or ())
         for given in plans:  # before anything trains, on whichever data
-            arms = given.study.complete_arms
-            pairs = [(arm.config, given.data_by_arm[arm.name]) for arm in arms]
-            with alone(0):  # user-defined code may set anything for the process
-                warnings = given.study.task.check(pairs)
-            for warning in warnings:
-                show(escaped(f"Warning: {warning}"))
+            for warning in check_arms(given):
+                show_line(f"Warning: {warning}")
         stop_when_asked()
         orders = Orders(
             device=device,
@@ -106,13 +102,13 @@ def run(
         with seldom(), settled_store(where.tracking):
             for place, given in enumerate(plans):
                 if which := heading(plans, place):
-                    show(escaped(which))
+                    show_line(which)
                 complete.append(_run_on(given, crew, where, reports, orders))
                 over = write_over_sets(plans, reports, crew.map)
                 if fail_fast and not complete[-1]:
                     break
     if over:
-        show(escaped(over))
+        show_line(over)
     if not all(complete):
         raise typer.Exit(1)
 
@@ -152,12 +148,12 @@ def _run_on(given: Plan, crew: Crew, where: Places, reports: Path, orders: Order
         at_hand = not idle or isinstance(crew, ProcessCrew)
         write_report(opened.home, where, reports, crew if at_hand else None)
     for worker in opened.attempts.workers:
-        show(escaped(f"Worker {worker} was put aside: three arms failed there and not elsewhere."))
+        show_line(f"Worker {worker} was put aside: three arms failed there and not elsewhere.")
     for line in failed:
-        show(escaped(line))
+        show_line(line)
     if opened.missing:
         names = ", ".join(f"{t.arm.name} seed {t.seed}" for t in opened.missing[:10])
-        show(escaped(f"{len(opened.missing)} planned trials are missing: {names}"))
+        show_line(f"{len(opened.missing)} planned trials are missing: {names}")
     return not failed and not left
 
 
@@ -168,12 +164,12 @@ def _report_settled(given: Plan, seen: Glance, crew: Crew, where: Places, report
 
     shown = shown_of(seen, reports)
     if shown is not None:
-        show(escaped(_all_done(seen.label, shown["trials"])))
+        show_line(_all_done(seen.label, shown["trials"]))
         show_report(seen.label, shown, reports)
         return
     refuse_places(reports)
     show_data(given)
-    show(escaped(_all_done(seen.label, len(seen.due(given)))))
+    show_line(_all_done(seen.label, len(seen.due(given))))
     _prepare(given, seen, crew)  # workers draw what this process reads
     if isinstance(crew, ProcessCrew):
         crew.start()
@@ -198,7 +194,7 @@ def _run_fresh(
     fresh = fresh_plan(given, home)
     if fresh is None:
         return None
-    show(f"The arms that were decided run once more, on {given.study.confirm} fresh seeds.")
+    show_line(f"The arms that were decided run once more, on {given.study.confirm} fresh seeds.")
     with hold(where, fresh.study.name) as held:
         seen = glance(fresh, where)
         return _carry_out(fresh, crew, where, held, seen=seen, orders=orders)[0]
@@ -206,10 +202,11 @@ def _run_fresh(
 
 def _run_shared(given: Plan, crew: Crew, where: Places, orders: Orders) -> None:
     """Runs the arms of a tuned study at their shared hyperparameters, as a study beside it."""
-    from ablation.cli.searched import plan_of_shared
+    from ablation.cli.asked import replan
     from ablation.execute import glance, hold
+    from ablation.study.searched import shared
 
-    beside, task = plan_of_shared(given), given.study.task
+    beside, task = replan(given, shared(given.study)), given.study.task
     with hold(where, beside.study.name) as held:
         seen = glance(beside, where)
         done = seen is not None and seen.parent is not None and seen.parent.status == "FINISHED"
@@ -236,7 +233,7 @@ def _carry_out(
     try:
         outdated = None if seen is None else seen.outdated(given)
         if outdated is not None:
-            show(escaped(outdated.told(keep=orders.keep_results)))
+            show_line(outdated.told(keep=orders.keep_results))
             if orders.keep_results and seen is not None:
                 seen = seen.keeping(outdated.hashes)
         missing = [] if seen is None else seen.missing(given)
@@ -253,12 +250,12 @@ def _carry_out(
             stop_if_asked()  # libraries are loaded, which may take no notice
             show_left_by_earlier(opened)
             if outdated is None and opened.outdated is not None:  # of a record on a server
-                show(escaped(opened.outdated.told(keep=orders.keep_results)))
+                show_line(opened.outdated.told(keep=orders.keep_results))
             if warning := screening(given.study):
-                show(warning)
+                show_line(warning)
             idle = not opened.left
             if not opened.missing:
-                show(escaped(_all_done(opened.home.label, len(opened.trials))))
+                show_line(_all_done(opened.home.label, len(opened.trials)))
             else:
                 steps = follow(opened, crew, handed, orders)
                 for left in record.enter_context(contextlib.closing(steps)):
@@ -274,8 +271,8 @@ def _carry_out(
         raise
     if opened.mirror.fault is not None:
         why = causes.first_line(opened.mirror.fault)
-        show(escaped(f"All is recorded, but the mirror could not be written: {why}"))
-        show("The next start restores it.")
+        show_line(f"All is recorded, but the mirror could not be written: {why}")
+        show_line("The next start restores it.")
     return opened, idle
 
 
@@ -284,7 +281,7 @@ def _show_stopped(opened: Session | None) -> None:
     planned = len(opened.trials) if opened else 0
     done = planned - len(opened.missing) if opened else 0
     kept = f": {done} of {planned} planned trials are done and kept" if planned else ""
-    show(f"\nStopped{kept}. Run the same command again to go on.")
+    show_line(f"\nStopped{kept}. Run the same command again to go on.")
     if opened and (unsent := opened.sender.unsent):
         show_line(f"{of_trials(unsent)} not recorded yet; that comes first, or: ablation sync")
 

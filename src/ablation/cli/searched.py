@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from ablation import tracking
-from ablation.cli.asked import cache_folder
-from ablation.cli.output import escaped, show
+from ablation.cli.asked import replan
+from ablation.cli.output import show, show_line
 from ablation.cli.process import INTERRUPTED, stop_if_asked
 from ablation.errors import Refused
 from ablation.records.places import places
 from ablation.records.told import Told, best_of
-from ablation.study.plan import Plan, make_plan
-from ablation.study.searched import Search, group_told, searches_of, shared
+from ablation.study.plan import Plan
+from ablation.study.searched import Search, group_told, searches_of
 from ablation.study.space import Recalled, choose
 
 if TYPE_CHECKING:
@@ -59,13 +59,12 @@ def look_up_searches(given: Plan, where: Places) -> Known:
     return Known(searches, told)
 
 
-def filled_in(given: Plan, known: Known, cache: Path) -> Plan:
+def filled_in(given: Plan, known: Known) -> Plan:
     """Returns the plan of the tuned arms, or of those that the search found.
 
     Args:
         given: The plan before.
         known: Its searches, all of them done.
-        cache: Folder where prepared data are kept.
 
     Raises:
         Refused: If no trial of a search was completed.
@@ -87,8 +86,7 @@ def filled_in(given: Plan, known: Known, cache: Path) -> Plan:
             found[search.arm] = values[0]
         else:  # block by block, in their order
             blocks.setdefault(search.arm, []).append(values[0])
-    study = dataclasses.replace(study, tuned=found, tuned_by_block=blocks)
-    return make_plan(study, cache, is_redirected=given.is_redirected)
+    return replan(given, dataclasses.replace(study, tuned=found, tuned_by_block=blocks))
 
 
 def with_searches(given: Plan, store: Path | None) -> tuple[Plan, list[str]]:
@@ -104,12 +102,7 @@ def with_searches(given: Plan, store: Path | None) -> tuple[Plan, list[str]]:
     if known.left:
         rest = "The rest is planned once they are done; the arms are shown untuned."
         return given, [said, rest]
-    return filled_in(given, known, cache_folder()), [said]
-
-
-def plan_of_shared(given: Plan) -> Plan:
-    """Returns the plan of a tuned study's arms at their shared hyperparameters."""
-    return make_plan(shared(given.study), cache_folder(), is_redirected=given.is_redirected)
+    return filled_in(given, known), [said]
 
 
 def search_first(given: Plan, crew: Crew, where: Places, orders: Orders) -> Plan:
@@ -129,7 +122,7 @@ def search_first(given: Plan, crew: Crew, where: Places, orders: Orders) -> Plan
             show("\nStopped: tuning trials that are done are kept. Run the same command again.")
             raise typer.Exit(INTERRUPTED) from None
         known = look_up_searches(given, where)
-    return filled_in(given, known, cache_folder())
+    return filled_in(given, known)
 
 
 def _carry_out(given: Plan, crew: Crew, where: Places, orders: Orders) -> None:
@@ -143,7 +136,7 @@ def _carry_out(given: Plan, crew: Crew, where: Places, orders: Orders) -> None:
     crew.prepare(*task.preload, environment=task.environment)
     if isinstance(crew, ProcessCrew):
         crew.start()
-    with searching(given, where) as opened:
+    with searching(given, where, tell=show_line) as opened:
         total = sum(search.trials for search in opened.searches)
         every = max(1, opened.left // LINES)
         with closing(carry_out(opened, crew, device=orders.device)) as trials:
@@ -151,6 +144,6 @@ def _carry_out(given: Plan, crew: Crew, where: Places, orders: Orders) -> None:
                 stop_if_asked()
                 done = total - opened.left
                 if done % every == 0 or not opened.left:
-                    show(escaped(f"{opened.home.label}: {done} of {total} tuning trials done"))
+                    show_line(f"{opened.home.label}: {done} of {total} tuning trials done")
         if given.study.search:
             weigh(opened, crew.map)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ablation.cli.options import Store
-from ablation.cli.output import escaped, show
+from ablation.cli.output import show_line
 from ablation.cli.process import say
 from ablation.errors import Refused
 
@@ -57,8 +57,3 @@ def show_left_by_earlier(opened: Session) -> None:
 def of_trials(number: int) -> str:
     """Returns a number of trials with its verb, such as ``1 trial is``."""
     return "1 trial is" if number == 1 else f"{number} trials are"
-
-
-def show_line(line: str) -> None:
-    """Prints a line as it is."""
-    show(escaped(line))

@@ -90,9 +90,11 @@ class _Worker:
         """Returns when its limits are to be looked at, by the monotonic clock."""
         if self.call is None or self.exceeded:
             return self.kill_at
-        limits = self.call.limits
-        times = [NEVER if limits.seconds is None else self.since + limits.seconds]
-        return min(times + [time.monotonic() + EVERY] * (limits.memory is not None))
+        seconds, memory = self.call.limits.seconds, self.call.limits.memory
+        return min(
+            NEVER if seconds is None else self.since + seconds,
+            NEVER if memory is None else time.monotonic() + EVERY,
+        )
 
 
 class Processes(Executor):
@@ -205,8 +207,8 @@ class Processes(Executor):
         for worker in [w for w in self._workers if w.number in self._aside and w.call is None]:
             self._workers.remove(worker)
             worker.pipe.close()  # which ends its process
-        while self._idle_numbers and (self._pending or not self._has_begun):
-            number = self._idle_numbers[0]
+        while (missing := self._missing) and (self._pending or not self._has_begun):
+            number = missing[0]
             try:
                 self._workers.append(self._start(number))
             except (EOFError, OSError) as error:  # where a preloaded library fails
@@ -221,8 +223,8 @@ class Processes(Executor):
                 self._give(worker, call)
 
     @property
-    def _idle_numbers(self) -> list[int]:
-        """Numbers of the workers that are missing."""
+    def _missing(self) -> list[int]:
+        """Numbers of the workers that have no process."""
         taken = self._aside | {worker.number for worker in self._workers}
         return [number for number in range(self._number) if number not in taken]
 
@@ -285,14 +287,8 @@ class Processes(Executor):
         fate = fate_of(worker.process.exitcode)
         if worker.process.exitcode is None:  # alive, but nobody can speak to it any more
             worker.process.kill()
-        call = worker.call
-        if (
-            worker.state == "starting"
-            and (call := self._next(worker.number)) is not None
-            and not call.take()
-        ):
-            call = None
-        if call is not None:
+        call = self._next(worker.number) if worker.state == "starting" else worker.call
+        if call is not None and call.take():
             lost = LimitExceeded(worker.exceeded) if worker.exceeded else WorkerLost(fate)
             call.future.set_exception(lost)
 

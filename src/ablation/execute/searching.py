@@ -11,22 +11,26 @@ import dataclasses
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ablation import mirror as mirrors
 from ablation import tracking
-from ablation.errors import Refused
+from ablation.errors import Refused, public
 from ablation.execute.ahead import AHEAD
 from ablation.execute.crew import Stranded
 from ablation.execute.holding import hold, recording
 from ablation.execute.session import open_stores
 from ablation.execute.stamp import stamp
 from ablation.execute.try_point import Attempt, Tried, try_point
+from ablation.execute.waiting import until_answered
 from ablation.execute.worker import Job
+from ablation.records.failure import FAILURES
+from ablation.records.paths import replace_all
 from ablation.records.told import Told
 from ablation.search import WINDOW, ask, importance_key, importance_table
 from ablation.search.ask import seen
-from ablation.study.searched import Runs, Search, configured, group_told, searches_of
+from ablation.study.searched import Runs, Search, group_told, searches_of
 from ablation.study.space import Recalled, at_edge, choose
 from ablation.tracking import Ended, Home, Lease
 
@@ -34,9 +38,6 @@ if TYPE_CHECKING:
     from ablation.execute.crew import Crew
     from ablation.records.places import Places
     from ablation.study.plan import Plan
-
-RETRIES = 2
-"""Times that a trial is tried again after its worker was lost."""
 
 
 @dataclasses.dataclass(kw_only=True, slots=True)
@@ -52,6 +53,8 @@ class Searching:
     told: dict[str, Runs]
     """Name of a search to its trials; grows as trials are recorded."""
     versions: Mapping[str, str]
+    tell: Callable[[str], None]
+    """Shows a line to the user."""
 
     @property
     def left(self) -> int:
@@ -59,8 +62,10 @@ class Searching:
         return sum(search.trials - len(self.told[search.name]) for search in self.searches)
 
     def record(self, search: Search, number: int, point: Mapping[str, Any], tried: Tried) -> Told:
-        """Records a trial, shows it in the mirror and returns it."""
-        self.lease.check()
+        """Records a trial, shows it in the mirror and returns it; waits for a record that is away.
+
+        Workers go on meanwhile with the trials that they have.
+        """
         values = choose(search.space, Recalled(point))
         told = Told(
             number=number, arm=search.arm, replicate=search.replicate,
@@ -70,14 +75,24 @@ class Searching:
             seed=search.seed(number), seconds=tried.seconds, reason=tried.reason,
         )  # fmt: skip
         ended = Ended(
-            search=search, told=told, config=configured(search.config, values),
+            search=search, told=told, config=replace_all(search.config, values),
             records=tried.records, began=tried.began, device=tried.device,
         )  # fmt: skip
-        data = self.plan.data_by_arm[search.arm]
-        run = tracking.record_told(self.home, ended, data, self.versions)
+        where = public(str(self.home.client.tracking_uri))
+        run = until_answered(partial(self._write, ended), where, self.tell)
         self.told[search.name][number] = (told, run)
         self.show(search)
         return told
+
+    def _write(self, ended: Ended, is_again: bool) -> str:
+        """Records a trial; returns the id of its run."""
+        self.lease.check()
+        if is_again:
+            tracking.close_unfinished(self.home, tracking.TUNING)
+            if known := tracking.told_of(self.home).get(ended.search.key(ended.told.number)):
+                return known[1]
+        data = self.plan.data_by_arm[ended.search.arm]
+        return tracking.record_told(self.home, ended, data, self.versions)
 
     def show(self, search: Search) -> None:
         """Brings a search's Optuna study up to date; the next call makes up for one that fails."""
@@ -88,19 +103,23 @@ class Searching:
 
 
 @contextlib.contextmanager
-def searching(plan: Plan, places: Places) -> Iterator[Searching]:
+def searching(
+    plan: Plan, places: Places, *, tell: Callable[[str], None] = lambda _: None
+) -> Iterator[Searching]:
     """Opens the record of a study's searches, under the study's lock.
 
     Args:
         plan: The plan of the study before anything is tuned.
         places: Where it is recorded.
+        tell: Shows a line to the user.
 
     Raises:
         Refused: If the record cannot be used, or another process is using it.
     """
-    with recording(places), contextlib.ExitStack() as stack:
+    with recording(places), tracking.short_requests(), contextlib.ExitStack() as stack:
         stack.enter_context(hold(places, plan.study.name))
         home, storage, lease = open_stores(plan, places, stack)
+        tracking.close_unfinished(home, tracking.TUNING)
         searches = searches_of(plan.study, plan.data.fingerprint)
         opened = Searching(
             plan=plan,
@@ -110,6 +129,7 @@ def searching(plan: Plan, places: Places) -> Iterator[Searching]:
             lease=lease,
             told=group_told(searches, tracking.told_of(home)),
             versions=stamp(plan.study.task.libraries),
+            tell=tell,
         )
         for search in searches:
             opened.show(search)
@@ -159,7 +179,7 @@ def carry_out(opened: Searching, crew: Crew, *, device: str) -> Generator[Told]:
                     yield opened.record(search, number, point, tried)
                     continue
                 lost[search.name, number] += 1  # the crew has another worker by now
-                if lost[search.name, number] > RETRIES:
+                if lost[search.name, number] >= FAILURES["lost"].tries:
                     raise _lost(search, number)
     except BaseException:
         crew.end()  # workers must not go on while the record is closed
@@ -213,7 +233,7 @@ def _attempt(
     declared, task = opened.plan.declaration.measure, opened.plan.study.task
     known = {each: told for each, (told, _) in opened.told[search.name].items()}
     point = ask(search.space, known, number, name=search.name, direction=declared.direction)
-    config = configured(search.config, choose(search.space, Recalled(point)))
+    config = replace_all(search.config, choose(search.space, Recalled(point)))
     job = Job(
         train=task.train,
         resolve_device=task.device,

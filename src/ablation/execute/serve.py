@@ -71,7 +71,7 @@ def fate_of(code: int | None) -> str:
         name = signal.Signals(-code).name
     except ValueError:
         name = f"signal {-code}"
-    return f"killed by {name}" + ", perhaps for lack of memory" * (name == "SIGKILL")
+    return f"killed by {name}" + (", perhaps for lack of memory" if name == "SIGKILL" else "")
 
 
 def resident(pid: int | None) -> int:

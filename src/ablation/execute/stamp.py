@@ -25,7 +25,7 @@ def stamp(libraries: Iterable[str]) -> dict[str, str]:
         commit = _git("rev-parse", "HEAD")
         changed = bool(_git("status", "--porcelain", "--untracked-files=no"))
         versions["mlflow.source.git.commit"] = commit
-        versions["ablation.commit"] = commit + "+changes" * changed
+        versions["ablation.commit"] = f"{commit}+changes" if changed else commit
     return versions
 
 

@@ -59,7 +59,7 @@ def try_point(attempt: Attempt) -> Tried:
             state, reason = _follow(running, attempt, records)
     except Refused:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise Refused(
             f"it raised {type(error).__name__}: {str(error).strip()}",
             "Fix it and run the same command again; finished trials are kept.",

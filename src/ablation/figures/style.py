@@ -166,8 +166,18 @@ def plain(text: str) -> str:
 
 
 def short(text: str, most: int = NAME) -> str:
-    """Returns a name on one line, its middle left out where it is long."""
+    """Returns a name on one line, with something left out where it is long.
+
+    Of an arm of several factors these are the factors, since arms differ in their levels; of any
+    other name it is the middle.
+
+    >>> short("init_std 0.05 · mean · learning_rate 0.003"), short("a very long name" * 3, 12)
+    ('0.05 · mean · 0.003', 'a ver… name')
+    """
     flat = " ".join(text.split())
+    if len(flat) > most:
+        parts = flat.split(" · ")
+        flat = " · ".join(p.partition(" ")[2] or p for p in parts) if parts[1:] else flat
     half = (most - 1) // 2
     return flat if len(flat) <= most else f"{flat[:half]}…{flat[-half:]}"
 

@@ -68,9 +68,8 @@ def reading(url: str) -> Iterator[Query]:
     path = addresses.file_of(url)
     try:
         if path is not None:
-            address = (
-                f"file:{quote(str(path))}?mode=rw"  # reading a write-ahead log needs write access
-            )
+            # Reading a write-ahead log needs write access.
+            address = f"file:{quote(str(path))}?mode=rw"
             with contextlib.closing(sqlite3.connect(address, timeout=60, uri=True)) as connection:
                 yield lambda query: connection.execute(query).fetchall()
             return
@@ -129,9 +128,10 @@ def example_deviation(query: Query, label: str, data: str, metric: str) -> float
     given = [each for each in attributes(query, "user").values() if each.get(DATA) == data]
     known = [(each[LABEL], each[DEVIATION][1]) for each in given
              if each.get(DEVIATION, [""])[0] == metric]  # fmt: skip
-    own = [value for of, value in known if of == label]
-    others = [value for _, value in known]
-    return own[-1] if own else statistics.median(others) if others else None
+    own: list[float] = [value for of, value in known if of == label]
+    if own:
+        return own[-1]
+    return statistics.median(value for _, value in known) if known else None
 
 
 def trials(query: Query, label: str, metric: str) -> dict[str, Mirrored]:

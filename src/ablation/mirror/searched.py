@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import count, takewhile
 from typing import TYPE_CHECKING
 
 from ablation.mirror.read import RUN, SEED
@@ -41,8 +42,7 @@ def mirror_search(
 
     name = f"{label} · {name_of(search)} [{search.name.rpartition('/')[2]}]"
     known = {each.study_name: each._study_id for each in storage.get_all_studies()}
-    whole = [told[number] for number in range(len(told)) if number in told]
-    whole = whole[: next((i for i in range(len(told)) if i not in told), len(told))]
+    whole = [told[number] for number in takewhile(told.__contains__, count())]
     if name in known:
         shown = storage.get_all_trials(known[name], deepcopy=False)
         runs = [cell.user_attrs.get(RUN) for cell in shown]

@@ -60,7 +60,8 @@ def fits(value: Any, hint: Any) -> bool:
     if origin is typing.Literal:
         return any(type(value) is type(each) and value == each for each in inner)
     if hint in {int, float}:
-        return isinstance(value, (int, float)[: 1 + (hint is float)]) and type(value) is not bool
+        kinds = (int, float) if hint is float else (int,)
+        return isinstance(value, kinds) and not isinstance(value, bool)
     return _fits_container(value, hint, origin, inner)
 
 
@@ -101,7 +102,7 @@ def described(hint: Any) -> str:
 def _meant(value: Any, hint: Any) -> str:
     """Returns a guess at the name that was meant, where the type allows names."""
     names = {each for each in _literals(hint) if isinstance(each, str)}
-    given = [value] if isinstance(value, str) else value if isinstance(value, tuple | list) else ()
+    given = value if isinstance(value, tuple | list) else [value]
     wrong = (each for each in given if isinstance(each, str) and each not in names)
     return next((nearest(each[:SHOWN], sorted(names)) for each in wrong), "")
 

@@ -70,6 +70,16 @@ class Metric:
         return -1 if self.lower_is_better else 1
 
     @property
+    def bounds(self) -> tuple[float, float]:
+        """The least and the largest value there can be, infinite where that is unknown.
+
+        >>> Metric("macro_f1").bounds, Metric("bleu", unit="points").bounds
+        ((0.0, 1.0), (-inf, inf))
+        """
+        is_share = _last_word(self.name) in SHARES and self.factor == 100.0  # noqa: PLR2004 - %
+        return (0.0, 1.0) if is_share else (-math.inf, math.inf)
+
+    @property
     def title(self) -> str:
         """The name as it is shown, with spaces for underscores.
 

@@ -11,10 +11,11 @@ import numpy as np
 import pandas as pd
 
 from ablation import stats
-from ablation.analysis import levels_of, mark_collapsed
 from ablation.analysis.curves import bands, chosen_last, cut_short
+from ablation.analysis.effects import mark_collapsed
 from ablation.analysis.evidence import Evidence, gather_evidence, on_test
 from ablation.analysis.imputed import without_imputed
+from ablation.analysis.response import levels_of
 from ablation.figures import ARMS, LEVELS, Axis
 from ablation.records.declaration import Declaration
 from ablation.report.content import Content

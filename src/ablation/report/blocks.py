@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -34,6 +34,16 @@ class Table:
     caption: str = ""
     is_matrix: bool = False
     """Set small, in a box of its own height: cells to look up, not to read."""
+
+    def only(self, names: Iterable[str], caption: str) -> Table:
+        """Returns the columns of some names, in the order of these, those that it has."""
+        places = [list(self.columns).index(name) for name in names if name in self.columns]
+        return Table(
+            [self.columns[place] for place in places],
+            [[row[place] for place in places] for row in self.rows],
+            frozenset(new for new, place in enumerate(places) if place in self.numeric),
+            caption,
+        )
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

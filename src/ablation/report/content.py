@@ -12,7 +12,8 @@ from typing import Any
 
 import pandas as pd
 
-from ablation.analysis import Judged, answer_sentences, judge
+from ablation.analysis.answers import answer_sentences
+from ablation.analysis.effects import Judged, judge
 from ablation.analysis.fresh import with_fresh
 from ablation.errors import Refused
 from ablation.records.declaration import Declaration
@@ -23,6 +24,8 @@ FORMAT = 1
 """Of ``study.json``; a report of another format is refused, not guessed at."""
 
 HASHES = ["arm", "seed", "weights", "logits"]
+DETAILS = [*HASHES, "ended", "environment"]
+"""Columns of :attr:`Content.details`."""
 
 TESTS = "tests.parquet"
 """File of the table about the test examples, in a report whose task has one."""
@@ -120,7 +123,6 @@ def write(content: Content, folder: Path) -> None:
     content.examples.to_parquet(folder / "examples.parquet", index=False)
     if content.tests is not None:
         content.tests.to_parquet(folder / TESTS, index=False)
-    names = ["arm", "seed", "weights", "logits", "ended", "environment"]
     stored = {
         "format": FORMAT,
         "label": content.label,
@@ -145,7 +147,7 @@ def write(content: Content, folder: Path) -> None:
             f"{sorted(used & set(content.tables))}. Rename it."
         )
     stored |= {name: _table(table) for name, table in content.tables.items()}
-    stored["runs"] = _table(content.details[names])
+    stored["runs"] = _table(content.details[DETAILS])
     (folder / "study.json").write_text(_text(stored), encoding="utf-8")
 
 

@@ -10,13 +10,14 @@ from typing import Any
 import pandas as pd
 
 from ablation import tracking
-from ablation.analysis import Judged, judge
 from ablation.analysis.attention import disagreements
+from ablation.analysis.effects import Judged, judge
 from ablation.analysis.fresh import fresh_estimates, with_fresh
+from ablation.analysis.recorded import judge_record
 from ablation.errors import public
 from ablation.records.declaration import Declaration
 from ablation.records.outcome import Outcome
-from ablation.report.content import Content
+from ablation.report.content import DETAILS, Content
 from ablation.report.searches import search_tables
 from ablation.study.derived import FRESH
 from ablation.study.identity import key_of
@@ -99,23 +100,6 @@ def _tests(home: Home) -> pd.DataFrame | None:
     return pd.DataFrame(tests) if (tests := tracking.tests_of(home)) else None
 
 
-def judge_record(home: Home, declared: Declaration) -> Judged:
-    """Returns the effects and verdicts of what is recorded of a study.
-
-    Args:
-        home: The study label.
-        declared: Its declaration.
-    """
-    outcomes = tracking.outcomes(home)
-    return judge(
-        tracking.runs_frame(home.label, declared, outcomes),
-        tracking.hashes_frame(declared, outcomes),
-        declared,
-        tracking.examples_frame(home, declared, outcomes),
-        tracking.taken_of(home, declared.hash),
-    )
-
-
 def _fresh(home: Home, declared: Declaration) -> pd.DataFrame | None:
     """Returns the estimates on fresh seeds, None where the study asks for none or has none."""
     if not declared.confirm:
@@ -123,10 +107,7 @@ def _fresh(home: Home, declared: Declaration) -> pd.DataFrame | None:
     name = declared.name + FRESH
     label = name + home.label.removeprefix(declared.name)
     found = tracking.find_home(home.client, name, label)
-    if found is None:
-        return None
-    _, stored = tracking.current_declaration(found)
-    return fresh_estimates(judge_record(found, Declaration.from_json(stored["declaration"])))
+    return None if found is None else fresh_estimates(judge_record(found))
 
 
 def _ended(
@@ -158,7 +139,7 @@ def _kept(
     home: Home, declared: Declaration, outcomes: Mapping[str, Outcome]
 ) -> dict[str, list[list[str]]]:
     """Returns the arms whose results were taken as they are although sources changed, if any."""
-    hashes = tracking.kept_in(home.client.get_run(home.parent).data.tags)
+    hashes = tracking.kept_in(home.tags())
     used = {outcome.tags.get("ablation.config") for outcome in outcomes.values()}
     rows = [
         [arm.name, hashes[arm.config], arm.config]
@@ -195,8 +176,7 @@ def _details(
                 "environment": environments.index(environment),
             }
         )
-    columns = ["arm", "seed", "weights", "logits", "ended", "environment"]
-    return environments, pd.DataFrame(rows, columns=columns)
+    return environments, pd.DataFrame(rows, columns=DETAILS)
 
 
 def _environment(tags: Mapping[str, str]) -> dict[str, str]:
@@ -209,9 +189,9 @@ def _environment(tags: Mapping[str, str]) -> dict[str, str]:
     return named | libraries
 
 
-def _address(home: Home, environment: Mapping[str, str] = os.environ) -> str:
+def _address(home: Home) -> str:
     """Returns where MLflow's pages are, empty for no links; never with a password."""
     address = str(home.client.tracking_uri)
     if not address.startswith("http"):
-        return "" if environment.get("ABLATION_LINKS") == "0" else PAGES
+        return "" if os.environ.get("ABLATION_LINKS") == "0" else PAGES
     return public(address).rstrip("/")

@@ -10,8 +10,9 @@ from typing import Any
 
 import pandas as pd
 
-from ablation.analysis import EFFECTS, answer
+from ablation.analysis.answers import answer
 from ablation.analysis.contrasts import CONTRASTS, TEXTS
+from ablation.analysis.effects import EFFECTS
 from ablation.errors import Refused
 from ablation.records.declaration import Declaration
 from ablation.records.whole import replace_text, writable
@@ -181,7 +182,8 @@ def _page(
         blocks.append(Text(said_of(claims, families)))
     rows = [_row(study, claims[claims["folder"] == study["folder"]]) for study in studies]
     if rows:
-        blocks.append(table(COLUMNS, rows, numeric="lllllllrrr", caption=BROKEN))
+        whole = table(COLUMNS, rows, numeric="lllllllrrr")
+        blocks += [whole.only(ANSWERS, BROKEN), whole.only(QUESTIONS, "")]
     sections = [Section("", blocks)]
     if over:
         sections.append(Section("Over data sets", list(blocks_over(over, studies))))
@@ -202,10 +204,16 @@ def _answer(studies: Sequence[Mapping[str, Any]], extremes: pd.DataFrame) -> Ite
         return
     words = [study["standing"].matters for study in studies]
     k, yes, no = len(studies), words.count("yes"), words.count("no")
-    said = f"It matters in {yes} of {k} {'study' if k == 1 else 'studies'}"
-    said += f", and not in {no}" if no else ""
-    unknown = k - yes - no
-    yield f"{said}; {unknown} {'is' if unknown == 1 else 'are'} open." if unknown else f"{said}."
+    unknown = words.count("not known yet")
+    other, of = k - yes - no - unknown, f"of {k} {'study' if k == 1 else 'studies'}"
+    parts = (
+        (yes, f"It matters in {yes} {of}, by at least the margin"),
+        (other, f"in {other} there is a difference that may be less than the margin"),
+        (no, f"in {no} it does not matter"),
+        (unknown, f"{unknown} {'is' if unknown == 1 else 'are'} open"),
+    )
+    said = "; ".join(part for count, part in parts if count)
+    yield f"{said[0].upper()}{said[1:]}."
     for verdict, (one, several) in LARGEST.items():
         rows = extremes[extremes["verdict"] == verdict].to_dict("records")
         if rows:
@@ -224,7 +232,7 @@ def _extreme(words: str, row: Mapping[Any, Any]) -> str:
     ends = ("effect", "verdict_low", "verdict_high")
     effect, low, high = (minus(f"{row[end]:+.1f}") for end in ends)
     interval = "" if pd.isna(row["verdict_low"]) else f" ({low} to {high})"
-    return f"{words}: {row['arm']} in “{row['study']}”, {effect} points{interval}."
+    return f"{words}: “{row['arm']}” in “{row['study']}”, {effect} points{interval}."
 
 
 COLUMNS = (
@@ -232,7 +240,14 @@ COLUMNS = (
     "the baseline is", "claims that survive", "seeds", "date",
 )  # fmt: skip
 
+ANSWERS = ("study", *COLUMNS[2:8])
+"""Columns of the first table: as many as fit a page."""
+QUESTIONS = ("study", "question", "seeds", "date")
+"""Those of the second."""
+
 BROKEN = (
+    "Does it matter: yes where an arm differs from the baseline by at least the margin, or fails "
+    "more or less often; perhaps where a difference is shown that may be less than the margin. "
     "Take: the arm with the largest decided gain, else the baseline. A poor setting: the largest "
     "decided loss among arms that keep half of the baseline's gain over chance; those that do not "
     "are counted as broken."
@@ -264,7 +279,8 @@ def _kept(claims: pd.DataFrame) -> str:
     """Returns the arms whose claims survive the correction over all studies."""
     arms = list(claims.loc[claims["survives"], "arm"])
     more = f" and {len(arms) - MOST_NAMED} more" if len(arms) > MOST_NAMED else ""
-    return f": {', '.join(arms[:MOST_NAMED])}{more}" if arms else ""
+    quoted = ", ".join(f"“{arm}”" for arm in arms[:MOST_NAMED])
+    return f": {quoted}{more}" if arms else ""
 
 
 def _decided(row: Mapping[str, Any] | None, scale: Scale, before: str) -> Cell:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ablation.analysis import exactly
-from ablation.analysis.words import SCOPES
+from ablation.analysis.words import SCOPES, exactly
 from ablation.report.basis import Basis
 from ablation.report.parts.method import describe_failures, describe_looks
 from ablation.report.render import latex

@@ -8,7 +8,7 @@ from ablation.report.blocks import Table
 from ablation.report.content import Content
 from ablation.report.numbers import Scale
 from ablation.report.parts.forest import INTERVAL
-from ablation.report.parts.verdicts import verdict_table
+from ablation.report.parts.verdicts import whole_table
 from ablation.tracking.notes import LIMIT, text
 
 COLUMNS = ("arm", "verdict", "difference", INTERVAL, "mean", "seeds", "failed")
@@ -24,14 +24,7 @@ CLOSING = "The whole report is among the artifacts, in `report`."
 def brief(content: Content) -> Table:
     """Returns the verdict table with a few of its columns, captioned by what the metric is."""
     scale = Scale.of(content.declaration)
-    whole = verdict_table(content.judged.effects, scale)
-    places = [list(whole.columns).index(name) for name in COLUMNS]
-    return Table(
-        COLUMNS,
-        [[row[place] for place in places] for row in whole.rows],
-        frozenset(i for i, place in enumerate(places) if place in whole.numeric),
-        scale.heading,
-    )
+    return whole_table(content.judged.effects, scale).only(COLUMNS, scale.heading)
 
 
 def note(content: Content, closing: str = CLOSING, most: int = LIMIT) -> str:

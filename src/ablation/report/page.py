@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from ablation.analysis import exactly, scope_note
-from ablation.analysis.words import SCOPES
+from ablation.analysis.words import SCOPES, exactly, scope_note
 from ablation.records.prose import joined
 from ablation.report.basis import Basis
 from ablation.report.blocks import Page, Section
@@ -45,6 +44,7 @@ def _facts(basis: Basis) -> list[tuple[str, str]]:
     done = basis.content.runs["run_id"].nunique()
     commits = basis.content.provenance.get("commit", [])
     fresh = [("fresh seeds", f"from {declaration.first_seed}")] if declaration.first_seed else []
+    commit = [("commit", ", ".join(each[:9] for each in commits))] if commits else []
     return [
         *((name, value) for name, value in basis.content.about.get("facts", [])),
         ("baseline", declaration.baseline),
@@ -54,7 +54,7 @@ def _facts(basis: Basis) -> list[tuple[str, str]]:
         ("seeds per arm", " to ".join(dict.fromkeys((str(seeds[0]), str(seeds[-1]))))),
         *fresh,
         ("runs", f"{done} of {planned}" if done < planned else str(done)),
-        *((("commit", ", ".join(commit[:9] for commit in commits)),) * bool(commits)),
+        *commit,
     ]
 
 
@@ -102,7 +102,7 @@ def _doubts(basis: Basis) -> Iterator[str]:
     if late := list(chosen.loc[chosen["share"] > HALF, "arm"]):
         yield (
             f"Training was cut short in {_named(late, of=len(chosen))}: in more than half of the "
-            "runs the chosen epoch was the last. Give more epochs before the level is blamed."
+            "runs the chosen epoch was the last. Give more epochs before you blame the level."
         )
 
 

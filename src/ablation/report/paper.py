@@ -7,7 +7,7 @@ import dataclasses
 from ablation.report.basis import Basis
 from ablation.report.blocks import Cell, Table
 from ablation.report.parts.forest import INTERVAL
-from ablation.report.parts.verdicts import verdict_table
+from ablation.report.parts.verdicts import whole_table
 from ablation.report.render import latex
 
 VERDICTS = {"arm": "arm", "verdict": "verdict", "difference": "difference", INTERVAL: "interval"}
@@ -19,7 +19,7 @@ BESIDE = {"arm": "arm", "mean": "mean", "p differs": "p differs", "p equivalent"
 
 def tables(basis: Basis) -> dict[str, str]:
     """Returns the names and texts of the tables: the verdicts, and what they rest on."""
-    whole = verdict_table(basis.shown, basis.scale, paired=basis.declaration.paired)
+    whole = whole_table(basis.shown, basis.scale, paired=basis.declaration.paired)
     return {
         "table.tex": latex.render(_part(whole, VERDICTS)),
         "table-more.tex": latex.render(_part(whole, BESIDE)),
@@ -27,13 +27,13 @@ def tables(basis: Basis) -> dict[str, str]:
 
 
 def _part(whole: Table, names: dict[str, str]) -> Table:
-    """Returns some columns of the verdict table, their cells as short as they can be."""
-    places = [place for place, name in enumerate(whole.columns) if name in names]
-    columns = [whole.columns[place] for place in places]
-    order = sorted(range(len(places)), key=lambda at: list(names).index(columns[at]))
-    rows = [[_short(columns[at], row[places[at]]) for at in order] for row in whole.rows]
-    numeric = {new for new, at in enumerate(order) if places[at] in whole.numeric}
-    return Table([names[columns[at]] for at in order], rows, frozenset(numeric))
+    """Returns some columns of the whole table, their cells as short as they can be."""
+    part = whole.only(names, "")
+    rows = [
+        [_short(column, cell) for column, cell in zip(part.columns, row, strict=True)]
+        for row in part.rows
+    ]
+    return Table([names[column] for column in part.columns], rows, part.numeric)
 
 
 def _short(column: str, cell: Cell) -> Cell:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import pandas as pd
 
 from ablation import tracking
-from ablation.analysis import judge
+from ablation.analysis.recorded import judge_record
 from ablation.records.declaration import Declaration
 from ablation.records.told import Told
 from ablation.tracking import Home
@@ -70,14 +70,4 @@ def _shared(home: Home, declaration: Declaration) -> pd.DataFrame | None:
     beside = tracking.find_home(home.client, name, label)
     if beside is None:
         return None
-    _, stored = tracking.current_declaration(beside)
-    declared = Declaration.from_json(stored["declaration"])
-    outcomes = tracking.outcomes(beside)
-    judged = judge(
-        tracking.runs_frame(label, declared, outcomes),
-        tracking.hashes_frame(declared, outcomes),
-        declared,
-        tracking.examples_frame(beside, declared, outcomes),
-        tracking.taken_of(beside, declared.hash),
-    )
-    return judged.effects[list(SHARED)].reset_index(drop=True)
+    return judge_record(beside).effects[list(SHARED)].reset_index(drop=True)

@@ -8,7 +8,17 @@ from typing import Any
 
 import pandas as pd
 
+from ablation.analysis.grades import grade_of
 from ablation.records.declaration import Declaration
+
+MATTERS = {
+    "at_least": "yes",
+    "failures": "yes",
+    "open": "perhaps",
+    "below": "less than the margin",
+    "no_margin": "a difference",
+}
+"""Grade of a study to whether its factor matters, in a word or few."""
 
 WORDS = {"BETTER": "behind", "WORSE": "ahead of", "": "level with", "INCONCLUSIVE": "undecided"}
 """Verdict of other arms to the baseline's standing beside them; empty: equivalent, identical."""
@@ -19,7 +29,7 @@ class Standing:
     """One study in short."""
 
     matters: str
-    """Whether its factor matters: ``yes``, ``no`` or ``not known yet``."""
+    """Whether its factor matters: of :data:`MATTERS`, or ``no`` or ``not known yet``."""
     take: str
     """The arm to take; the baseline's name where none is better."""
     gain: Mapping[str, Any] | None
@@ -73,8 +83,8 @@ def _largest(rows: pd.DataFrame) -> Mapping[str, Any] | None:
 
 
 def _matters(arms: pd.DataFrame) -> str:
-    if arms["verdict"].isin(["BETTER", "WORSE"]).any():
-        return "yes"
+    if grade := grade_of(arms):
+        return MATTERS[grade]
     same = len(arms) and arms["verdict"].isin(["EQUIVALENT", "IDENTICAL"]).all()
     return "no" if same else "not known yet"
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from ablation import tracking
-from ablation.analysis import judge
+from ablation.analysis.effects import judge
 from ablation.errors import Refused, nearest
 from ablation.records.declaration import ALPHA, Declaration, DeclaredArm, Look
 from ablation.records.digest import digest

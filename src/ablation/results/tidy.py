@@ -184,11 +184,13 @@ def _statuses(ended: pd.Series[Any], question: Question) -> pd.Series[Any]:
             f"No run has the status {word!r}.{nearest(word, known)}",
             f"Statuses: {few(known)}.",
         )
-    return ended.map(
-        lambda word: "FAILED" if word in failed
-        else "FINISHED" if word.lower() in FINISHED
-        else "MISSING"
-    )  # fmt: skip
+
+    def status(word: str) -> str:
+        if word in failed:
+            return "FAILED"
+        return "FINISHED" if word.lower() in FINISHED else "MISSING"
+
+    return ended.map(status)
 
 
 def _values(column: pd.Series[Any], finished: pd.Series[Any], name: str) -> pd.Series[Any]:

@@ -14,7 +14,7 @@ from ablation.records.digest import digest
 from ablation.records.told import Told
 from ablation.search.prune import WAYS
 from ablation.study.design import level_name
-from ablation.study.space import LogUniform, Space, When, choose
+from ablation.study.space import LogUniform, Space, choose, range_of
 
 if TYPE_CHECKING:
     from optuna import Study
@@ -78,7 +78,7 @@ def distributions_of(space: Space) -> dict[str, BaseDistribution]:
 
     found: dict[str, BaseDistribution] = {}
     for path, given in space.items():
-        inner = given.range if isinstance(given, When) else given
+        inner = range_of(given)
         if not isinstance(inner, LogUniform):
             found[path] = CategoricalDistribution([level_name(choice) for choice in inner])
             continue

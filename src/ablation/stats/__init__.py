@@ -8,31 +8,14 @@ trends, interactions, failure bounds, warnings, and what holds over several data
 from ablation.stats.blocks import Status
 from ablation.stats.collapse import collapsed
 from ablation.stats.critical import Critical, t_quantile
-from ablation.stats.decomposition import (
-    Generalisation,
-    VarianceSplit,
-    generalise,
-    variance_split,
-)
-from ablation.stats.factors import (
-    Contrasts,
-    Trend,
-    contrasts,
-    factorial_weights,
-    interaction,
-    trend,
-)
+from ablation.stats.decomposition import VarianceSplit, variance_split
+from ablation.stats.factors import Contrasts, Trend, contrasts, factorial_weights, trend
 from ablation.stats.failures import clopper_pearson, clopper_pearson_upper, sign_test
 from ablation.stats.families import Family, holm, holm_family
 from ablation.stats.followup import MOST_SEEDS, FollowUp, Seen, follow_up
-from ablation.stats.paired import interval, moments, paired_t, tost
+from ablation.stats.paired import interval, moments
 from ablation.stats.plan_rows import PlanningRow, planning_row
-from ablation.stats.planning import (
-    difference_noise,
-    least_effect,
-    power_better,
-    power_equivalent,
-)
+from ablation.stats.planning import difference_noise, least_effect, power_better
 from ablation.stats.record import Verdicts
 from ablation.stats.rule import FEWEST_SEEDS, Ground, Reach, Scope, Verdict
 from ablation.stats.sets import (
@@ -46,8 +29,7 @@ from ablation.stats.sets import (
     surviving,
 )
 from ablation.stats.shape import odd_shapes
-from ablation.stats.unpaired import unpaired_verdicts
-from ablation.stats.verdict import Sensitivity, pooled_sensitivity, verdicts
+from ablation.stats.verdict import verdicts
 from ablation.stats.walk import walk_looks
 from ablation.stats.walk_unpaired import walk_unpaired
 from ablation.stats.walked import Look, Spent, Walk
@@ -60,7 +42,6 @@ __all__ = [
     "Critical",
     "Family",
     "FollowUp",
-    "Generalisation",
     "Ground",
     "Holding",
     "Look",
@@ -68,7 +49,6 @@ __all__ = [
     "Reach",
     "Scope",
     "Seen",
-    "Sensitivity",
     "SetMean",
     "Spent",
     "Status",
@@ -85,28 +65,21 @@ __all__ = [
     "difference_noise",
     "factorial_weights",
     "follow_up",
-    "generalise",
     "holding_sets",
     "holm",
     "holm_family",
-    "interaction",
     "interval",
     "least_effect",
     "mean_over_sets",
     "moments",
     "odd_shapes",
-    "paired_t",
     "partial_conjunction",
     "planning_row",
-    "pooled_sensitivity",
     "power_better",
-    "power_equivalent",
     "sign_test",
     "surviving",
     "t_quantile",
-    "tost",
     "trend",
-    "unpaired_verdicts",
     "variance_split",
     "verdicts",
     "walk_looks",

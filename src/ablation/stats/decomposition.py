@@ -1,4 +1,4 @@
-"""Variance components: arms, seeds, the rest, and the examples of the test split."""
+"""Variance components: arms, seeds and the rest."""
 
 from dataclasses import dataclass
 
@@ -7,8 +7,6 @@ from numpy.typing import ArrayLike
 
 from ablation.stats.arrays import Floats
 from ablation.stats.blocks import complete_blocks
-from ablation.stats.crossed import fixed_variance
-from ablation.stats.paired import error_of, moments
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,48 +64,3 @@ def variance_split(
 def _over(part: Floats, axis: int | tuple[int, ...], divisor: ArrayLike) -> Floats:
     """Returns the sum over axes, which stay as 1, through a divisor."""
     return np.asarray(part.sum(axis=axis, keepdims=True) / divisor)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Generalisation:
-    """The effect as an estimate for new seeds *and* new test examples, ``[...]``."""
-
-    effect: Floats
-    """Mean difference over seeds and examples."""
-    standard_error: Floats
-    """Its standard error when both are samples."""
-    weight: Floats
-    """Share of the seeds in the critical values; 1 below five seeds."""
-    low: Floats
-    """Lower end of the two-sided 95 % interval."""
-    high: Floats
-    """Upper end of the two-sided 95 % interval."""
-
-
-def generalise(differences: ArrayLike) -> Generalisation:
-    r"""Returns the effect with the test examples taken as a sample too.
-
-    .. math:: V = (MS_s + MS_i - MS_e) / (nN)
-
-    with Cochran's critical values (`Critical`). Seeds and examples are crossed: every seed's
-    model sees every example. `verdicts` does the same for all arms where it is given scores.
-
-    Args:
-        differences: Arm less baseline in correctness (or loss), ``[..., seed, example]``.
-
-    Raises:
-        ValueError: If there are fewer than two seeds or two examples, or a value is not finite.
-    """
-    table = np.asarray(differences, dtype=np.float64)
-    if table.ndim < 2 or min(table.shape[-2:]) < 2 or not np.isfinite(table).all():  # noqa: PLR2004 - two of each, the least that varies
-        raise ValueError(
-            "differences must be finite [..., seed, example] with at least two of each; got "
-            f"shape {table.shape}. Leave out seeds without predictions of both arms."
-        )
-    n, size = table.shape[-2:]
-    effect, spread = moments(table.mean(axis=-1))
-    error, critical = error_of(
-        spread, np.asarray(n), fixed_variance(table), np.asarray(size - 1.0)
-    )
-    half = critical.quantile(0.025) * np.where(error > 0, error, np.nan)
-    return Generalisation(effect, error, critical.weight, effect - half, effect + half)

@@ -1,6 +1,6 @@
 """Questions about factors: the trend of an ordered one, the effects of crossed ones."""
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 from itertools import combinations, product
 from typing import Final
 
@@ -256,52 +256,3 @@ def factorial_weights(
 def _share(chosen: Bools) -> Floats:
     """Returns the weights of a mean over some arms."""
     return np.asarray(chosen / max(chosen.sum(), 1), dtype=np.float64)
-
-
-def interaction(
-    values: ArrayLike,
-    *,
-    quantum: float = 0.0,
-    status: ArrayLike | None = None,
-    floor: ArrayLike | None = None,
-    scores: ArrayLike | None = None,
-    alpha: float = 0.05,
-) -> Contrasts:
-    """Returns the interaction contrasts of two crossed factors, ``[..., first - 1, second - 1]``.
-
-    Args:
-        values: Metric ``[..., first, second, seed]``, level 0 the baseline of each factor.
-        quantum: Step of the metric.
-        status: `Status` of each run, of the shape of values.
-        floor: As in `verdicts`.
-        scores: Score of each run on each test example, ``[..., first, second, seed, example]``.
-        alpha: Error rate of the family of cells.
-
-    Raises:
-        ValueError: If a factor has fewer than two levels, or as `verdicts` does.
-    """
-    table = np.asarray(values, dtype=np.float64)
-    if table.ndim < 3 or min(table.shape[-3:-1]) < 2:  # noqa: PLR2004 - two of each, the least that varies
-        raise ValueError(
-            "values must be [..., first, second, seed] with two levels or more of each factor; "
-            f"got shape {table.shape}."
-        )
-    *leading, first, second, seeds = table.shape
-    arms = (*leading, first * second, seeds)
-    _, weights = factorial_weights(list(np.ndindex(first, second)), pairs=True)
-    found = contrasts(
-        table.reshape(arms),
-        weights,
-        quantum=quantum,
-        status=None if status is None else np.asarray(status).reshape(arms),
-        floor=floor,
-        scores=None if scores is None else np.asarray(scores).reshape(*arms, -1),
-        alpha=alpha,
-    )
-    shape = (*leading, first - 1, second - 1)
-    reshaped = {
-        name.name: getattr(found, name.name).reshape(shape)
-        for name in fields(found)
-        if name.name != "n"
-    }
-    return replace(found, **reshaped)

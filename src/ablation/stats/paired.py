@@ -1,4 +1,4 @@
-"""Paired differences: effects, spreads, the paired t, the two one-sided tests, intervals.
+"""Paired differences: effects, spreads, standard errors, intervals.
 
 Everything here works on arrays of any leading shape, one Student statistic per element.
 """
@@ -7,41 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import special
 
 from ablation.stats.arrays import Bools, Floats, Ints
 from ablation.stats.blocks import Blocks
 from ablation.stats.critical import MIXED_FROM, Critical, t_quantile
-
-
-def paired_t(effect: ArrayLike, standard_error: ArrayLike, df: ArrayLike) -> Floats:
-    """Returns the two-sided p value of a mean difference, Student's t.
-
-    Args:
-        effect: Mean difference, in units of the metric.
-        standard_error: Its standard error, above zero; NaN gives NaN.
-        df: Degrees of freedom, the number of pairs less one.
-    """
-    t = np.abs(effect) / np.asarray(standard_error)
-    return np.asarray(2 * special.stdtr(df, -t), dtype=np.float64)
-
-
-def tost(effect: ArrayLike, standard_error: ArrayLike, df: ArrayLike, margin: ArrayLike) -> Floats:
-    r"""Returns the p value for equivalence: the larger of two one-sided tests.
-
-    .. math:: p = P\left(T_{df} \ge (\delta - |d|) / se\right)
-
-    Schuirmann, "A comparison of the two one-sided tests procedure and the power approach",
-    1987; Lakens, "Equivalence tests", 2017.
-
-    Args:
-        effect: Mean difference, in units of the metric.
-        standard_error: Its standard error, above zero; NaN gives NaN.
-        df: Degrees of freedom, the number of pairs less one.
-        margin: Smallest effect anybody would act on, in units of the metric.
-    """
-    t = (np.abs(effect) - np.asarray(margin)) / np.asarray(standard_error)
-    return np.asarray(special.stdtr(df, t), dtype=np.float64)
 
 
 def interval(

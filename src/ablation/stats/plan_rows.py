@@ -54,7 +54,7 @@ def planning_row(
 ) -> PlanningRow:
     """Returns the planning row of a study, simulated with the engine that will judge it.
 
-    Closed forms (`power_better`, `power_equivalent`) know neither Holm's second step nor looks
+    Closed forms, such as `power_better`, know neither Holm's second step nor looks
     and are too low by up to a fifth where several arms are equivalent.
 
     Args:

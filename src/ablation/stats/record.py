@@ -166,21 +166,6 @@ class Verdicts:
         """One-sided 95 % upper bound of the failure rate (Clopper & Pearson 1934)."""
         return clopper_pearson_upper(self.failed, self.runs)
 
-    @property
-    def baseline_failed(self) -> Bools:
-        """Returns whether the baseline failed on any block, ``[...]``."""
-        return np.asarray(self.failed[..., 0] > 0)
-
-    @property
-    def seeds_likely(self) -> Floats:
-        """Seeds of a follow-up study that decides with probability 0.8; see `follow_up`."""
-        return self.follow_up().likely
-
-    @property
-    def seeds_sufficient(self) -> Floats:
-        """Seeds of a follow-up study that decides if the spread stays; see `follow_up`."""
-        return self.follow_up().sufficient
-
     def follow_up(self, *, comparisons: ArrayLike | None = None, alpha: float = 0.05) -> FollowUp:
         """Returns the sizes of a follow-up study on fresh seeds, which has its own `alpha`.
 

@@ -3,50 +3,13 @@
 import dataclasses
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from ablation.stats.arrays import Bools, Floats, Ints
-from ablation.stats.blocks import Blocks, Runs, Status, check_runs
+from ablation.stats.blocks import Blocks, Runs, Status
 from ablation.stats.failures import Failures
 from ablation.stats.judge import Case, judge
 from ablation.stats.paired import Paired, moments
 from ablation.stats.record import Verdicts
-
-
-def unpaired_verdicts(
-    values: ArrayLike,
-    *,
-    margin: float | None,
-    status: ArrayLike | None = None,
-    floor: ArrayLike | None = None,
-    quantum: float = 0.0,
-    alpha: float = 0.05,
-) -> Verdicts:
-    """Judges arms whose runs share no seeds with the baseline's, as one family.
-
-    Welch's statistic ("The generalization of Student's problem when several different
-    population variances are involved", 1947) with min(n, n of the baseline) - 1 degrees of
-    freedom (Hsu 1938). Satterthwaite's degrees make .10 to .13 false claims at 10 against 3
-    seeds. Failures count by arm: any of either side forbids EQUIVALENT, any of the arm's
-    BETTER, and none decides alone.
-
-    Args:
-        values: Metric ``[..., arm, run]``, arm 0 the baseline; arms with fewer runs are filled
-            up with runs that are MISSING.
-        margin: As in `verdicts`.
-        status: As in `verdicts`; a MISSING run takes nothing from the other arms.
-        floor: As in `verdicts`.
-        quantum: As in `verdicts`.
-        alpha: Error rate of each family.
-
-    Returns:
-        A record whose n is the smaller of the arm's and the baseline's, with no wins or losses.
-
-    Raises:
-        ValueError: As `verdicts` does.
-    """
-    blocks = all_runs(check_runs(values, status, floor))
-    return judge_unpaired(unpaired_case(blocks, quantum), margin, alpha)
 
 
 def unpaired_case(blocks: Blocks, quantum: float) -> Case:

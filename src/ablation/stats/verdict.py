@@ -1,12 +1,8 @@
 """The one public call: the whole family of a study in, one verdict per arm out."""
 
-from dataclasses import dataclass
+from numpy.typing import ArrayLike
 
-import numpy as np
-from numpy.typing import ArrayLike, NDArray
-
-from ablation.stats.arrays import Bools, Floats
-from ablation.stats.judge import judge, open_case, pooled_spread
+from ablation.stats.judge import judge, open_case
 from ablation.stats.record import Verdicts
 
 
@@ -61,41 +57,3 @@ def verdicts(
     """
     case = open_case(values, status, floor, quantum, identical, scores=scores)
     return judge(case, margin, alpha)
-
-
-@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class Sensitivity:
-    """Words of the rule under a pooled spread; they decide nothing, ``[..., arm]``."""
-
-    pooled_standard_error: Floats
-    """Standard error from the larger of the arm's own spread and the family's root mean
-    square, below eight seeds; the arm's own from there on."""
-    would_be: NDArray[np.str_]
-    """Word that the rule would give under it."""
-    agrees: Bools
-    """Whether that is the verdict."""
-
-
-def pooled_sensitivity(
-    values: ArrayLike,
-    *,
-    margin: float | None,
-    status: ArrayLike | None = None,
-    floor: ArrayLike | None = None,
-    quantum: float = 0.0,
-    identical: ArrayLike | None = None,
-    scores: ArrayLike | None = None,
-    alpha: float = 0.05,
-) -> Sensitivity:
-    """Returns what the rule would say if a small own spread were not believed.
-
-    A line for the reader who doubts a verdict from few seeds; it decides nothing. The
-    arguments are those of `verdicts`.
-    """
-    case = open_case(values, status, floor, quantum, identical, scores=scores)
-    pooled = judge(case, margin, alpha, spread=pooled_spread(case))
-    return Sensitivity(
-        pooled_standard_error=pooled.standard_error,
-        would_be=pooled.verdict,
-        agrees=pooled.verdict == judge(case, margin, alpha).verdict,
-    )

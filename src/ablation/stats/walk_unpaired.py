@@ -20,7 +20,13 @@ def walk_unpaired(
     quantum: float = 0.0,
     chance: float | None = None,
 ) -> Walk:
-    """Returns the one look at arms that share no seeds; see `unpaired_verdicts`.
+    """Judges arms whose runs share no seeds with the baseline's, as one family at one look.
+
+    Welch's statistic ("The generalization of Student's problem when several different
+    population variances are involved", 1947) with min(n, n of the baseline) - 1 degrees of
+    freedom (Hsu 1938). Satterthwaite's degrees make .10 to .13 false claims at 10 against 3
+    seeds. Failures count by arm: any of either side forbids EQUIVALENT, any of the arm's
+    BETTER, and none decides alone. A MISSING run takes nothing from the other arms.
 
     Args:
         values: Metric ``[..., arm, run]``; arms with fewer runs are filled up with MISSING ones.

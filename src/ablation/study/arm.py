@@ -51,23 +51,22 @@ def complete_arms(study: Study) -> tuple[Arm, ...]:
     else:
         stored = [as_stored(study.config, study.factor, level) for level in study.levels]
         declared = [(level_name(level), {study.factor: level}) for level in stored]
-    arms = []
-    for name, levels in declared:
-        offset = levels.pop(OFFSET, None)
-        tuned = {} if study.search else study.tuned.get(name, {})
-        config = replace_all(study.config, {**levels, **tuned})
-        of_blocks = enumerate(study.tuned_by_block.get(name, ()))
-        arms.append(
-            Arm(
-                name=name,
-                config=config,
-                levels=levels,
-                seed_offset=offset,
-                by_seed={seed: replace_all(config, of) for seed, of in of_blocks},
-                procedure=procedure_of(study),
-            )
-        )
-    return tuple(arms)
+    return tuple(_complete_arm(study, name, levels) for name, levels in declared)
+
+
+def _complete_arm(study: Study, name: str, levels: dict[str, Any]) -> Arm:
+    offset = levels.pop(OFFSET, None)
+    tuned = {} if study.search else study.tuned.get(name, {})
+    config = replace_all(study.config, {**levels, **tuned})
+    of_blocks = enumerate(study.tuned_by_block.get(name, ()))
+    return Arm(
+        name=name,
+        config=config,
+        levels=levels,
+        seed_offset=offset,
+        by_seed={seed: replace_all(config, of) for seed, of in of_blocks},
+        procedure=procedure_of(study),
+    )
 
 
 def as_stored(config: Any, path: str, level: Any) -> Any:

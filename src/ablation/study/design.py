@@ -122,12 +122,13 @@ def _name(design: str, cell: Cell, factors: Factors) -> str:
     if design in {"factorial", "fractional"} or (design == "one_at_a_time" and not any(cell)):
         return _levels_named(cell, factors)
     paths = list(factors)
-    changed = [place for place, level in enumerate(cell) if level != (design == "add_one_in")]
-    if design == "one_at_a_time":
-        return _level_named(paths[changed[0]], cell[changed[0]], factors)
-    if not changed:
+    usual = 1 if design == "add_one_in" else 0
+    changed = next((place for place, level in enumerate(cell) if level != usual), None)
+    if changed is None:
         return "none" if design == "add_one_in" else "all"
-    name = short(paths[changed[0]], paths)
+    if design == "one_at_a_time":
+        return _level_named(paths[changed], cell[changed], factors)
+    name = short(paths[changed], paths)
     return f"only {name}" if design == "add_one_in" else f"without {name}"
 
 

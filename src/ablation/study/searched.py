@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 from ablation.errors import Refused, nearest
 from ablation.records.declaration import Searched
 from ablation.records.digest import digest
-from ablation.records.paths import replace
 from ablation.records.told import Told
 from ablation.study.space import Space, check_space
 
@@ -56,6 +55,13 @@ class Search:
         return TUNING_SEEDS + PER_REPLICATE * (self.replicate or 0) + number
 
 
+def _asked(study: Study) -> tuple[Space, dict[str, str], int]:
+    """Returns what is searched, the repr of each range, and the trials of a search."""
+    space = study.search or study.tune
+    trials = study.search_trials if study.search else study.tuning_trials
+    return space, {path: repr(given) for path, given in space.items()}, trials
+
+
 def searches_of(study: Study, fingerprint: str) -> list[Search]:
     """Returns the searches that a study takes before its trials can be planned.
 
@@ -63,7 +69,7 @@ def searches_of(study: Study, fingerprint: str) -> list[Search]:
         study: The study, before or after what they found is filled in.
         fingerprint: Hash of the content of the data.
     """
-    space = study.search or study.tune
+    space, ranges, trials = _asked(study)
     if not space:
         return []
     per_replicate = study.tuning == "per_replicate" and not study.search
@@ -74,9 +80,8 @@ def searches_of(study: Study, fingerprint: str) -> list[Search]:
         for arm in arms:
             identity = study.task.identify(arm.config)
             values = {path: each for path, each in identity.values.items() if path not in space}
-            decides = (values, identity.contents, identity.numerics, fingerprint,
-                       {path: repr(given) for path, given in space.items()}, study.pruner,
-                       study.measure.name, replicate, arm.seed_offset)  # fmt: skip
+            decides = (values, identity.contents, identity.numerics, fingerprint, ranges,
+                       study.pruner, study.measure.name, replicate, arm.seed_offset)  # fmt: skip
             found.append(
                 Search(
                     name=f"{study.name}/{digest(*decides)}",
@@ -85,7 +90,7 @@ def searches_of(study: Study, fingerprint: str) -> list[Search]:
                     config=arm.config,
                     space=space,
                     pruner=study.pruner,
-                    trials=study.search_trials if study.search else study.tuning_trials,
+                    trials=trials,
                 )
             )
     return found
@@ -111,13 +116,13 @@ def group_told(
 
 def searched_of(study: Study, fingerprint: str) -> Searched | None:
     """Returns what the declaration says of a study's tuning or search."""
-    space = study.search or study.tune
+    space, ranges, trials = _asked(study)
     if not space:
         return None
     return Searched(
         kind="search" if study.search else study.tuning,
-        space={path: repr(given) for path, given in space.items()},
-        trials=study.search_trials if study.search else study.tuning_trials,
+        space=ranges,
+        trials=trials,
         pruner=study.pruner,
         names=tuple(search.name for search in searches_of(study, fingerprint)),
     )
@@ -127,21 +132,14 @@ def procedure_of(study: Study) -> str:
     """Returns a hash of how arms are tuned in every block; empty if they are not."""
     if not study.tune or study.tuning != "per_replicate":
         return ""
-    space = {path: repr(given) for path, given in study.tune.items()}
-    return digest(space, study.tuning_trials, study.pruner, study.measure.name)
+    _, ranges, trials = _asked(study)
+    return digest(ranges, trials, study.pruner, study.measure.name)
 
 
 def declared_values(study: Study, values: Mapping[str, str]) -> dict[str, str]:
     """Returns the values that are declared of an arm; those tuned in every block have none."""
     every_block = study.tune if study.tuning == "per_replicate" else {}
     return dict(values) | dict.fromkeys(every_block, "tuned in every block")
-
-
-def configured(config: Any, values: Mapping[str, Any]) -> Any:
-    """Returns a configuration with some values set."""
-    for path, value in values.items():
-        config = replace(config, path, value)
-    return config
 
 
 def shared(study: Study) -> Study:
@@ -168,8 +166,8 @@ def check_search(study: Study) -> None:
             f"No pruner {study.pruner!r}.{nearest(study.pruner, PRUNERS)}",
             f"Pruners: {', '.join(PRUNERS)}.",
         )
-    trials = study.search_trials if study.search else study.tuning_trials
-    if (study.tune or study.search) and not 1 <= trials <= PER_REPLICATE:
+    space, _, trials = _asked(study)
+    if space and not 1 <= trials <= PER_REPLICATE:
         raise Refused(
             f"A search has 1 to {PER_REPLICATE} trials; got {trials}.",
             "Change tuning_trials or search_trials.",
@@ -181,4 +179,4 @@ def check_search(study: Study) -> None:
     varied = {study.factor, *study.factors, *(p for paths in study.arms.values() for p in paths)}
     if both := varied & study.tune.keys():
         raise Refused(f"{min(map(str, both))} is both varied and tuned.", "Drop it from tune.")
-    check_space(study.search or study.tune, study.config)
+    check_space(space, study.config)

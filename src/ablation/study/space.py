@@ -54,6 +54,12 @@ class When:
 Space = Mapping[str, LogUniform | Sequence[Any] | When]
 """Dotted path to its range, or to the values that it may take."""
 
+
+def range_of(given: LogUniform | Sequence[Any] | When) -> LogUniform | Sequence[Any]:
+    """Returns the range itself, of one that applies only sometimes too."""
+    return given.range if isinstance(given, When) else given
+
+
 Point = Mapping[str, float | str]
 """A place in a space: parameter to a number, or to the name of a value."""
 
@@ -96,7 +102,7 @@ def choose(space: Space, chooser: Chooser) -> dict[str, Any]:
     """
     values: dict[str, Any] = {}
     for path, given in space.items():
-        inner = given.range if isinstance(given, When) else given
+        inner = range_of(given)
         if isinstance(given, When) and values.get(given.path) not in given.values:
             continue
         if isinstance(inner, LogUniform):
@@ -118,19 +124,18 @@ def at_edge(space: Space, values: Mapping[str, Any]) -> list[str]:
     >>> at_edge({"train.learning_rate": LogUniform(1e-4, 1e-2)}, {"train.learning_rate": 9.9e-3})
     ['train.learning_rate']
     """
-    found = []
-    for path, value in values.items():
-        given = space[path]
-        inner = given.range if isinstance(given, When) else given
-        if isinstance(inner, LogUniform) and inner.is_edge(value):
-            found.append(path)
-    return found
+    ranges = {path: range_of(space[path]) for path in values}
+    return [
+        path
+        for path, inner in ranges.items()
+        if isinstance(inner, LogUniform) and inner.is_edge(values[path])
+    ]
 
 
 def check_space(space: Space, config: Any) -> None:
     """Refuses a space with a path or a value that the configuration refuses."""
     for path, given in space.items():
-        inner = given.range if isinstance(given, When) else given
+        inner = range_of(given)
         ends = (inner.low, inner.high) if isinstance(inner, LogUniform) else tuple(inner)
         if len(ends) < 2:  # noqa: PLR2004 - one value is no range
             raise Refused(f"{path} has fewer than two values to choose from.", "Give more.")

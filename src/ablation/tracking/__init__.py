@@ -77,7 +77,7 @@ from ablation.tracking.searched import (
     told_of,
 )
 from ablation.tracking.store import connect, failures, settled
-from ablation.tracking.tags import LABEL
+from ablation.tracking.tags import LABEL, TUNING
 from ablation.tracking.tested import keep_tests, tests_of
 from ablation.tracking.unfinished import endings
 
@@ -91,6 +91,7 @@ __all__ = [
     "LOGITS",
     "PARAMETERS",
     "RUNS",
+    "TUNING",
     "WEIGHTS",
     "Early",
     "Ended",

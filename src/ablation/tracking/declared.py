@@ -39,8 +39,8 @@ def declare(
         seen: Number of outcomes that existed when the declaration was first made.
         at: When it was made, in seconds since the epoch; None is now.
     """
-    client, hash_ = home.client, declaration.hash
-    tags, wanted = client.get_run(home.parent).data.tags, dict[str, str]()
+    hash_ = declaration.hash
+    tags, wanted = home.tags(), dict[str, str]()
     if DECLARED + hash_ not in tags:
         date = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(at))
         wanted[DECLARED + hash_] = json.dumps({"date": date, "runs_seen": seen})
@@ -50,7 +50,7 @@ def declare(
     if notes.NOTE not in tags:  # later replaced by the answer
         wanted[notes.NOTE] = notes.text(wording["question"])
     set_tags(home, {name: each for name, each in wanted.items() if tags.get(name) != each})
-    client.update_run(home.parent, status="RUNNING")
+    home.client.update_run(home.parent, status="RUNNING")
 
 
 def describe_data(home: Home, data: Prepared) -> None:
@@ -70,7 +70,7 @@ def describe_data(home: Home, data: Prepared) -> None:
 
 def declarations(home: Home) -> dict[str, dict[str, Any]]:
     """Returns hash to ``date`` and ``runs_seen`` for every declaration, oldest first."""
-    tags = home.client.get_run(home.parent).data.tags
+    tags = home.tags()
     found = {
         name.removeprefix(DECLARED): json.loads(value)
         for name, value in tags.items()
@@ -85,7 +85,7 @@ def current_declaration(home: Home) -> tuple[str, dict[str, Any]]:
     Raises:
         Refused: If the study has no declaration.
     """
-    found = declared_in(home.client.get_run(home.parent).data.tags)
+    found = declared_in(home.tags())
     if found is None:
         raise Refused(
             f"The study {home.label!r} was interrupted before it was declared.", "Run it again."

@@ -11,7 +11,7 @@ from ablation.records.outcome import EpochRecord, Outcome, RunResult
 from ablation.records.paths import flatten
 from ablation.task import Prepared
 from ablation.tracking.home import Home
-from ablation.tracking.tags import DATA, KIND, LABEL, source
+from ablation.tracking.tags import DATA, KIND, LABEL, TRIAL, source
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -45,7 +45,7 @@ def tags_of(
     """Returns the tags of a run that are known before it ends."""
     trial = started.trial
     return {
-        KIND: "trial",
+        KIND: TRIAL,
         DATA: data,
         LABEL: home.label,
         KEY: trial.key,

@@ -27,8 +27,7 @@ def keep_about(home: Home, about: Mapping[str, Any]) -> None:
 
 def about_of(home: Home) -> dict[str, Any]:
     """Returns what :func:`keep_about` kept; nothing where an earlier version made the record."""
-    tags = home.client.get_run(home.parent).data.tags
-    found: dict[str, Any] = json.loads(long_in(tags, ABOUT)) if ABOUT in tags else {}
+    found: dict[str, Any] = json.loads(long_in(home.tags(), ABOUT) or "{}")
     return found
 
 
@@ -40,8 +39,7 @@ def keep_commonest(home: Home, bits: bytes) -> None:
 
 def commonest(home: Home) -> bytes:
     """Returns a packed bit per test example, nothing where an earlier version made the record."""
-    tags = home.client.get_run(home.parent).data.tags
-    return base64.b64decode(long_in(tags, COMMONEST)) if COMMONEST in tags else b""
+    return base64.b64decode(long_in(home.tags(), COMMONEST))
 
 
 def keep_numerics(home: Home, rows: Sequence[Mapping[str, Any]], *, of: str) -> None:
@@ -58,7 +56,7 @@ def keep_numerics(home: Home, rows: Sequence[Mapping[str, Any]], *, of: str) -> 
 
 def numerics_of(home: Home) -> str:
     """Returns what the numerics table was computed of; empty if there is no table."""
-    return numerics_in(home.client.get_run(home.parent).data.tags)
+    return numerics_in(home.tags())
 
 
 def numerics_in(tags: Mapping[str, str]) -> str:
@@ -68,5 +66,5 @@ def numerics_in(tags: Mapping[str, str]) -> str:
 
 def numerics(home: Home) -> dict[str, list[Any]] | None:
     """Returns the columns of the numerics table, or None if there is no table."""
-    tags = home.client.get_run(home.parent).data.tags
+    tags = home.tags()
     return json.loads(long_in(tags, NUMERICS)) if tags.get(f"{NUMERICS}.of") else None

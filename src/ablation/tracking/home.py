@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,6 +35,21 @@ class Home:
     def shared(self) -> bool:
         """Returns whether conductors on other machines may record here, too."""
         return addresses.file_of(str(self.client.tracking_uri)) is None
+
+    def tags(self) -> dict[str, str]:
+        """Reads the tags of the parent run."""
+        tags: dict[str, str] = self.client.get_run(self.parent).data.tags
+        return tags
+
+    def search(self, kind: str, where: str = "") -> Iterator[Run]:
+        """Yields the label's runs of a kind: ``trial``, ``tuning``.
+
+        Args:
+            kind: The kind.
+            where: More of the filter.
+        """
+        ours = f"tags.`{KIND}` = '{kind}' AND tags.`{LABEL}` = '{self.label}'"
+        return search(self.client, [self.experiment], ours + where)
 
 
 def belongs(experiment: str, study: str) -> bool:
@@ -157,8 +172,12 @@ def _parents(
     """
     active = [e.experiment_id for e in experiments.values() if e.lifecycle_stage == "active"]
     found = search(client, active, f"tags.`{KIND}` = 'study'{where}") if active else ()
-    # Oldest first, so that every start chooses the same one.
-    return sorted(found, key=lambda run: (run.info.start_time, run.info.run_id))
+    return oldest_first(found)
+
+
+def oldest_first(runs: Iterable[Run]) -> list[Run]:
+    """Returns runs in the order in which every start of a study sees them."""
+    return sorted(runs, key=lambda run: (run.info.start_time, run.info.run_id))
 
 
 def search(client: MlflowClient, experiments: list[str], where: str) -> Iterator[Run]:
@@ -167,6 +186,5 @@ def search(client: MlflowClient, experiments: list[str], where: str) -> Iterator
     while True:
         page = client.search_runs(experiments, where, max_results=1000, page_token=token)
         yield from page
-        token = page.token
-        if not token:
+        if not (token := page.token):
             return

@@ -105,7 +105,7 @@ def find_outdated(
 
 def outdated_of(home: Home, plan: Plan, outcomes: Mapping[str, Outcome]) -> Outdated | None:
     """Returns :func:`find_outdated` of a label's record."""
-    return find_outdated(plan, home.client.get_run(home.parent).data.tags, outcomes)
+    return find_outdated(plan, home.tags(), outcomes)
 
 
 def _earlier(plan: Plan, tags: Mapping[str, str]) -> dict[str, list[str]]:
@@ -146,13 +146,13 @@ def keep(home: Home, hashes: Mapping[str, str]) -> None:
         home: The study label.
         hashes: Hash of an arm now to its hash then.
     """
-    known = kept_in(home.client.get_run(home.parent).data.tags)
+    known = kept_in(home.tags())
     set_long(home, KEPT, json.dumps({**known, **hashes}))
 
 
 def kept_in(tags: Mapping[str, str]) -> dict[str, str]:
     """Returns hash now to hash then from a parent run's tags."""
-    kept: dict[str, str] = json.loads(long_in(tags, KEPT)) if KEPT in tags else {}
+    kept: dict[str, str] = json.loads(long_in(tags, KEPT) or "{}")
     return kept
 
 

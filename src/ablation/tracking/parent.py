@@ -61,10 +61,8 @@ def keep_reported(home: Home, kept: Mapping[str, Any]) -> None:
 
 def reported_in(tags: Mapping[str, str]) -> dict[str, Any] | None:
     """Returns what :func:`keep_reported` kept in a parent run's tags, None if nothing."""
-    if REPORTED not in tags:
-        return None
-    kept: dict[str, Any] = json.loads(long_in(tags, REPORTED))
-    return kept
+    kept = long_in(tags, REPORTED)
+    return json.loads(kept) if kept else None
 
 
 def keep_taken(home: Home, declaration: str, taken: Taken) -> None:
@@ -74,9 +72,7 @@ def keep_taken(home: Home, declaration: str, taken: Taken) -> None:
 
 def taken_of(home: Home, declaration: str) -> Taken:
     """Returns what :func:`keep_taken` kept; nothing where no look was taken with runs missing."""
-    tags = home.client.get_run(home.parent).data.tags
-    name = TAKEN + declaration
-    return taken_from_json(json.loads(long_in(tags, name))) if name in tags else {}
+    return taken_from_json(json.loads(long_in(home.tags(), TAKEN + declaration) or "{}"))
 
 
 def aggregates(rows: Sequence[Mapping[Any, Any]]) -> dict[str, float]:

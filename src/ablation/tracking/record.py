@@ -26,11 +26,11 @@ from ablation.tracking.entities import (
     outcome_of,
     tags_of,
 )
-from ablation.tracking.home import Home, search
+from ablation.tracking.home import Home, oldest_first
 from ablation.tracking.kept import kept_in, with_kept
 from ablation.tracking.parcel import Parcel, name_of
 from ablation.tracking.store import failures
-from ablation.tracking.tags import KIND, LABEL
+from ablation.tracking.tags import TRIAL
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -88,7 +88,7 @@ def outcomes(home: Home) -> dict[str, Outcome]:
     runs the older one always counts. Results that were taken as they are although sources changed
     are there under both keys.
     """
-    return with_kept(_recorded(home), kept_in(home.client.get_run(home.parent).data.tags))
+    return with_kept(_recorded(home), kept_in(home.tags()))
 
 
 def _recorded(home: Home) -> dict[str, Outcome]:
@@ -96,8 +96,7 @@ def _recorded(home: Home) -> dict[str, Outcome]:
         with tables.reading(str(home.client.tracking_uri)) as query:
             return tables.outcomes(query, home.experiment, home.label)
     found: dict[str, Outcome] = {}
-    children = search(home.client, [home.experiment], _children(home))
-    for run in sorted(children, key=lambda run: (run.info.start_time, run.info.run_id)):
+    for run in oldest_first(home.search(TRIAL)):
         if (outcome := _outcome(run)) is not None:
             found.setdefault(run.data.tags[KEY], outcome)
     return found
@@ -128,11 +127,9 @@ def recorded(client: MlflowClient, run: str) -> Outcome:
     return outcome
 
 
-def close_unfinished(home: Home) -> int:
+def close_unfinished(home: Home, kind: str = TRIAL) -> int:
     """Marks every interrupted run of the label as KILLED; returns their number."""
-    open_runs = list(
-        search(home.client, [home.experiment], f"{_children(home)} AND status = 'RUNNING'")
-    )
+    open_runs = list(home.search(kind, " AND status = 'RUNNING'"))
     for run in open_runs:
         home.client.set_terminated(run.info.run_id, status="KILLED")
     return len(open_runs)
@@ -269,10 +266,6 @@ def _save(home: Home, artifacts: str, name: str, content: bytes) -> None:
         path = Path(folder) / name
         path.write_bytes(content)
         repository.log_artifact(str(path))  # type: ignore[no-untyped-call]  # MLflow's own
-
-
-def _children(home: Home) -> str:
-    return f"tags.`{KIND}` = 'trial' AND tags.`{LABEL}` = '{home.label}'"
 
 
 def _outcome(run: Run) -> Outcome | None:

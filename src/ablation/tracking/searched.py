@@ -14,15 +14,13 @@ from ablation.records.told import Told
 from ablation.task import Prepared
 from ablation.tracking import tables
 from ablation.tracking.entities import KEY, PARENT, curves_of, log, milliseconds
-from ablation.tracking.home import Home, find_home, labels_taken, search
+from ablation.tracking.home import Home, find_home, labels_taken
 from ablation.tracking.store import connect
-from ablation.tracking.tags import DATA, KIND, LABEL, TAG_LENGTH, long_in, set_long, source
+from ablation.tracking.tags import DATA, KIND, LABEL, TAG_LENGTH, TUNING, long_in, set_long, source
 
 if TYPE_CHECKING:
     from ablation.study.searched import Search
 
-TUNING = "tuning"
-"""The kind of such a run."""
 IMPORTANCES = "ablation.importances"
 """Tag of the parent run, in parts: the importances of a joint search, with their null."""
 TOLD = "ablation.told"
@@ -92,10 +90,8 @@ def told_of(home: Home) -> dict[str, tuple[Told, str]]:
     if not home.shared:
         with tables.reading(str(home.client.tracking_uri)) as query:
             return _from_tables(query, home.experiment, home.label)
-    where = f"tags.`{KIND}` = '{TUNING}' AND tags.`{LABEL}` = '{home.label}'"
-    runs = search(home.client, [home.experiment], where)
     rows = [(each.info.start_time, each.info.run_id, each.info.status, each.data.tags)
-            for each in runs]  # fmt: skip
+            for each in home.search(TUNING)]  # fmt: skip
     return _ended(rows)
 
 
@@ -138,14 +134,13 @@ def keep_importances(home: Home, columns: Mapping[str, Sequence[Any]], *, of: st
 
 def importances_are_of(home: Home, told: str) -> bool:
     """Returns whether importances are kept that were computed from these trials."""
-    tags = home.client.get_run(home.parent).data.tags
-    return tags.get(f"{IMPORTANCES}.of") == told
+    return home.tags().get(f"{IMPORTANCES}.of") == told
 
 
 def importances_of(home: Home) -> dict[str, list[Any]] | None:
     """Returns what :func:`keep_importances` kept; None if nothing."""
-    tags = home.client.get_run(home.parent).data.tags
-    return json.loads(long_in(tags, IMPORTANCES)) if IMPORTANCES in tags else None
+    kept = long_in(home.tags(), IMPORTANCES)
+    return json.loads(kept) if kept else None
 
 
 def _from_tables(query: tables.Query, experiment: str, label: str) -> dict[str, tuple[Told, str]]:

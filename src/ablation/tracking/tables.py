@@ -16,7 +16,7 @@ from ablation.records import addresses
 from ablation.records.outcome import Outcome
 from ablation.tracking.entities import CHOSEN, KEY, outcome_of
 from ablation.tracking.home import belongs, deleted
-from ablation.tracking.tags import DATA, KIND, LABEL
+from ablation.tracking.tags import DATA, KIND, LABEL, TRIAL
 
 Query = Callable[..., list[Any]]
 """Takes SQL and named values, and returns the rows."""
@@ -65,7 +65,7 @@ class Row:
 
 @contextlib.contextmanager
 def reading(uri: str) -> Iterator[Query]:
-    """Opens an SQLite record for reading; a file that is missing is not created.
+    """Opens an SQLite record for reading, as it is at one moment; never creates a file.
 
     Args:
         uri: The address of an SQLite file.
@@ -76,6 +76,8 @@ def reading(uri: str) -> Iterator[Query]:
     # A reader of a write-ahead log keeps a file beside it, so "ro" would not do.
     address = f"file:{quote(str(addresses.file_of(uri)))}?mode=rw"
     with contextlib.closing(sqlite3.connect(address, timeout=20, uri=True)) as connection:
+        # One transaction: a run that is recorded between two queries would be half there.
+        connection.execute("BEGIN")
         yield lambda sql, **values: connection.execute(sql, values).fetchall()
 
 
@@ -124,7 +126,7 @@ def labels_taken(parents: Iterable[Row]) -> dict[str, str]:
 
 def outcomes(query: Query, experiment: str, label: str) -> dict[str, Outcome]:
     """Returns key to outcome for every trial of the label that is done; the oldest run counts."""
-    children = [row for row in runs(query, [experiment], "trial") if row.tags.get(LABEL) == label]
+    children = [row for row in runs(query, [experiment], TRIAL) if row.tags.get(LABEL) == label]
     metrics: dict[str, dict[str, float]] = {row.run_id: {} for row in children}
     for run, name, value, is_nan in query(
         _FINALS, experiment=int(experiment), chosen=f"{CHOSEN}%"

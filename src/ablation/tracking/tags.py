@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from ablation.tracking.home import Home
 
 KIND = "ablation.kind"
+TRIAL, TUNING = "trial", "tuning"
+"""The kinds of a trial of the plan and of a trial of a search."""
 LABEL = "ablation.study"
 DATA = "ablation.data"
 TAG_LENGTH = 5000
@@ -55,5 +57,5 @@ def set_long(home: Home, name: str, text: str) -> None:
 
 
 def long_in(tags: Mapping[str, str], name: str) -> str:
-    """Returns the text that :func:`in_parts` took apart."""
-    return "".join(tags[f"{name}.{place}"] for place in range(int(tags[name])))
+    """Returns the text that :func:`in_parts` took apart, empty if there is none."""
+    return "".join(tags[f"{name}.{place}"] for place in range(int(tags.get(name, 0))))

@@ -20,7 +20,7 @@ FILE = "test_examples.json.gz"
 
 def keep_tests(home: Home, tests: Mapping[str, Sequence[str]]) -> None:
     """Keeps columns about the test examples, unless the same ones are there."""
-    of, tags = digest(tests), home.client.get_run(home.parent).data.tags
+    of, tags = digest(tests), home.tags()
     if not tests or tags.get(TESTS) == of:
         return
     with tempfile.TemporaryDirectory() as folder:
@@ -32,7 +32,7 @@ def keep_tests(home: Home, tests: Mapping[str, Sequence[str]]) -> None:
 
 def tests_of(home: Home) -> dict[str, list[str]]:
     """Returns what :func:`keep_tests` kept; nothing where an earlier version made the record."""
-    if TESTS not in home.client.get_run(home.parent).data.tags:
+    if TESTS not in home.tags():
         return {}
     found = download(home, home.parent, FILE)
     columns: dict[str, list[str]] = json.loads(gzip.decompress(found)) if found else {}

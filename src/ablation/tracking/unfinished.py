@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from ablation.records.failure import FAILURES
 from ablation.tracking.entities import KEY
-from ablation.tracking.home import Home, search
-from ablation.tracking.tags import KIND, LABEL
+from ablation.tracking.home import Home
+from ablation.tracking.tags import TRIAL
 
 
 def endings(home: Home) -> dict[str, str]:
@@ -13,11 +13,9 @@ def endings(home: Home) -> dict[str, str]:
 
     Trials that were trained again since, to an outcome, are among them.
     """
-    where = f"tags.`{KIND}` = 'trial' AND tags.`{LABEL}` = '{home.label}'"
     found: dict[str, tuple[int, str]] = {}
     for status in ("FAILED", "KILLED"):
-        asked = f"{where} AND attributes.status = '{status}'"
-        for run in search(home.client, [home.experiment], asked):
+        for run in home.search(TRIAL, f" AND attributes.status = '{status}'"):
             said = _said(run.data.tags)
             known = found.get(run.data.tags.get(KEY, ""), (-1, ""))
             if said and run.info.start_time > known[0]:

@@ -71,12 +71,7 @@ class DaskCrew:
     @property
     def at_once(self) -> int:
         """Number of calls that the workers run at once, at least 1."""
-        return max(1, sum(each.threads for each in self._roster.fit().values()))
-
-    @property
-    def roster(self) -> Roster:
-        """The workers."""
-        return self._roster
+        return max(1, sum(each.threads for each in self.roster.fit().values()))
 
     def prepare(self, *modules: str, environment: Mapping[str, str] | None = None) -> None:
         """Does nothing: each call brings what its worker needs."""
@@ -111,7 +106,7 @@ class DaskCrew:
     def put_aside(self, worker: str) -> bool:
         """Gives a worker no more calls; returns False if it is the last one, which goes on."""
         reason = "trials of several arms failed on it that succeed elsewhere"
-        return self._roster.put_aside(worker, reason)
+        return self.roster.put_aside(worker, reason)
 
     def map(self, fn: Callable[..., Any], /, *iterables: Iterable[Any]) -> Iterable[Any]:
         """Runs a function on every item here: what a study maps is about its record."""
@@ -140,7 +135,7 @@ class DaskCrew:
             self._session, lambda event: self._queue.put(lambda: self._heard(event[1]))
         )
         self._client = client
-        self._roster = Roster(client, self._address, self._packing, self._tell)
+        self.roster = Roster(client, self._address, self._packing, self._tell)
 
     # What follows runs in the crew's thread alone.
 
@@ -170,18 +165,18 @@ class DaskCrew:
 
     def _look(self) -> None:
         """Loses the calls of workers that left, and sends anew what none of those left has."""
-        there = self._roster.look()
+        there = self.roster.look()
         for key, call in list(self._sent.items()):
             if call.began and call.began not in there:
                 self._lose(key)
-            elif not call.began and not call.workers & self._roster.fit().keys():
+            elif not call.began and not call.workers & self.roster.fit().keys():
                 self._again(key)
         self._looked = time.monotonic()
 
     def _hand_out(self) -> None:
-        while self._waiting and self._roster.fit():
+        while self._waiting and self.roster.fit():
             call = self._waiting[0]
-            if not (fit := self._roster.supply(call.errand.manifest)):
+            if not (fit := self.roster.supply(call.errand.manifest)):
                 break
             self._waiting.pop(0)
             if call.future.cancelled():
@@ -197,7 +192,7 @@ class DaskCrew:
             call.theirs.add_done_callback(
                 lambda done, key=key: self._queue.put(lambda: self._done(key, done))
             )
-        self._roster.check(is_needed=bool(self._waiting))
+        self.roster.check(is_needed=bool(self._waiting))
 
     def _heard(self, told: Mapping[str, Any]) -> None:
         call = self._sent.get(told["key"])
@@ -232,8 +227,8 @@ class DaskCrew:
             settle(self._sent.pop(key).future, answer, call.errand)
             return
         if answer.kind == "unfit":
-            self._roster.refuse(answer.worker, str(answer.value))
-        self._roster.ask_again(answer.worker)
+            self.roster.refuse(answer.worker, str(answer.value))
+        self.roster.ask_again(answer.worker)
         self._again(key)
 
     def _again(self, key: str) -> None:
@@ -280,7 +275,7 @@ class DaskCrew:
         with contextlib.suppress(Exception):  # an earlier error must not be replaced
             theirs = [call.theirs for call in calls if call.theirs is not None]
             self._client.cancel(theirs)
-            fit = list(self._roster.fit())
+            fit = list(self.roster.fit())
             self._client.run(leave, workers=fit, on_error="ignore", callback_timeout=END / 2)
         with contextlib.suppress(Exception):
             self._client.close(timeout=2)

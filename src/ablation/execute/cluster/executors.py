@@ -69,7 +69,7 @@ def _way_out(module: str) -> str:
         return f"{top} is a module of Python's own: give your file another name."
     file = getattr(sys.modules.get(module), "__file__", None)
     if file is not None and not Path(file).resolve().is_relative_to(Path.cwd()):
-        return f"That is {file}, outside this folder: mend it, or give your file another name."
+        return f"That is {file}, outside this folder: fix it, or give your file another name."
     return "Name a function without arguments, in a module in this folder or installed."
 
 

@@ -49,6 +49,7 @@ def parts_of(content: Content) -> Mapping[str, Part]:
     return {
         "": verdicts.section,
         "In words": words.section,
+        "Intervals and p values": verdicts.numbers,
         "Checks": checks.section,
         "Search" if is_search else "Tuning": searched.section,
         "How it was computed": method.section,

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 from ablation.report.basis import Basis
 from ablation.report.blocks import Block, Heat, HeatRow, Text
-from ablation.report.parts.curves import own_seeds
 
 
 def section(basis: Basis) -> Iterator[Block]:
@@ -18,7 +17,7 @@ def section(basis: Basis) -> Iterator[Block]:
         "Of 64 test texts that are the same in all runs, those on which the arms disagree most. "
         "The darker a word, the larger its weight, as the mean over an arm's judged seeds; the "
         "shade is relative to the largest weight of the text. Point at a word for its weight and "
-        "the standard deviation over seeds." + own_seeds(basis)
+        "the standard deviation over seeds."
     )
     for text in texts:
         most = max((weight for row in text["arms"] for weight in row["weights"]), default=0.0)

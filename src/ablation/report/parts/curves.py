@@ -40,7 +40,7 @@ def section(basis: Basis) -> Iterator[Block]:
     if len(basis.chosen):
         yield Text(
             "Runs whose chosen epoch was the last one. Above one half, training was cut short: "
-            "give more epochs before the level is blamed."
+            "give more epochs before you blame the level."
         )
         yield chosen_table(basis.chosen)
 

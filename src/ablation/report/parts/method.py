@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ablation.analysis import scope_note
+from ablation.analysis.words import exactly, scope_note, unit_of_levels
 from ablation.records.declaration import Declaration
 from ablation.report.basis import Basis
 from ablation.report.blocks import Block, Text
@@ -15,7 +15,7 @@ def section(basis: Basis) -> Iterator[Block]:
     yield Text(
         f"{_TESTS[basis.declaration.paired]}, EQUIVALENT from two one-sided tests "
         "against the margin; each family is corrected by Holm over the arms. IDENTICAL is what "
-        "was seen and no claim: bit for bit the same on these seeds. Anything else is "
+        "was seen and no claim: bit for bit the same on these seeds. All other arms are "
         "INCONCLUSIVE, which is not equality."
     )
     yield Text(f"{scope_note(basis.effects, basis.declaration)}{_critical(basis)}")
@@ -23,22 +23,21 @@ def section(basis: Basis) -> Iterator[Block]:
         yield Text("The epoch is chosen on validation; test is evaluated once per run.")
     yield from _lacking(basis)
     for said in describe_looks(basis.declaration):
-        yield Text(f"{said} Each row states the seeds it rests on.")
+        yield Text(said)
     yield from map(Text, describe_failures(basis.declaration))
     alphas = ", ".join(dict.fromkeys(f"{alpha:g}" for alpha in basis.effects["alpha"]))
     yield Text(
-        f"The interval of the verdict is the one it rests on, at alpha = {alphas} over the "
-        "divisor of Holm's step: beyond 0 for BETTER and WORSE, within the margin for EQUIVALENT, "
-        "the wider of both for INCONCLUSIVE; that all of them hold at once is less sure than that "
-        "one of them does. "
-        "The 95 % estimate is at the level that the look spent, and covers 95 % at least over all "
-        "looks together. An interval as if the number of seeds had been fixed is in effects.csv."
+        f"The interval of the verdict is taken at alpha = {alphas} over the divisor of Holm's "
+        "step. It lies beyond 0 for BETTER and WORSE and within the margin for EQUIVALENT, and is "
+        "the wider of the two for INCONCLUSIVE. Each has its own confidence; that all hold at "
+        "once is less certain. An interval as if the number of seeds had been fixed is in "
+        "effects.csv."
     )
 
 
 _TESTS = {
-    True: "Every arm is trained with the same seeds; a difference compares two runs that share "
-    "one. BETTER and WORSE come from two-sided paired t tests",
+    True: "Arms are compared with the baseline, not with one another; a difference compares two "
+    "runs that share a seed. BETTER and WORSE come from two-sided paired t tests",
     False: "The arms share no seeds, so their means are compared. BETTER and WORSE come from "
     "Welch's statistic with min(n, n of the baseline) - 1 degrees of freedom, which is never "
     "liberal",
@@ -91,17 +90,25 @@ def describe_looks(declaration: Declaration) -> Iterator[str]:
 def describe_failures(declaration: Declaration) -> Iterator[str]:
     """Yields what a failed run counts as, and which runs fail."""
     if declaration.floor is not None:
-        yield f"A failed run counts as {declaration.floor:.4g}."
+        metric = declaration.measure.title
+        yield f"A failed run counts as one with {metric} {_level(declaration.floor, declaration)}."
     if declaration.collapse is None or declaration.chance is None:
         return
+    chance = _level(declaration.chance, declaration)
     if declaration.collapse == "half":
         yield (
             "A run that keeps less than half of its arm's gain over chance "
-            f"({declaration.chance:.4g}) counts as failed, collapsed, where the arm's median "
+            f"({chance}) counts as failed, collapsed, where the arm's median "
             "gains more than eight robust standard deviations."
         )
     else:
         yield (
-            f"A run within {declaration.collapse:.4g} of chance ({declaration.chance:.4g}) counts "
-            "as failed."
+            f"A run within {exactly(declaration.collapse, declaration.measure)} of chance "
+            f"({chance}) counts as failed."
         )
+
+
+def _level(value: float, declaration: Declaration) -> str:
+    """Returns a value of the metric to four digits, with its unit."""
+    metric = declaration.measure
+    return f"{metric.factor * value:.4g}{unit_of_levels(metric)}"

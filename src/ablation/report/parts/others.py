@@ -77,10 +77,11 @@ def section(basis: Basis) -> Iterator[Block]:
     if found.empty:
         return
     yield Text(
-        "Descriptive, without verdicts: the other metrics of test and the seconds of a run. Each "
+        "Descriptive, without verdicts: the other metrics on test and the seconds of a run. Each "
         "arm has its mean over all of its seeds, and its paired difference to the baseline on the "
-        "seeds that both have, with the pointwise 95 % interval. Of many such intervals, some "
-        "miss."
+        "seeds that both have, with the pointwise 95 % interval. The baseline's mean is over all "
+        "of its seeds, so a difference of two means is not the one beside them. Of many such "
+        "intervals, some miss."
     )
     yield others_table(found, list(basis.shown["arm"]))
     cost = found.loc[found["metric"] == "seconds", ["arm", "mean"]]

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pandas as pd
 
-from ablation.analysis import is_log, levels_of
 from ablation.analysis.imputed import all_failed, without_imputed
-from ablation.analysis.response import response, trend
+from ablation.analysis.response import is_log, levels_of, response, trend
 from ablation.figures import (
     BAND,
     FAINT,
@@ -123,8 +122,9 @@ def response_table(response: pd.DataFrame, scale: Scale) -> Table:
         "failure rate (95 %)",
     ]
     caption = (
-        "Baseline + effect is the baseline's mean over all of its seeds plus the difference on "
-        "shared ones, so that levels with other seeds can be compared."
+        "Baseline + effect is the baseline's mean over all of its seeds plus the level's "
+        "difference, so that levels judged on different seeds can be compared. It is not the mean "
+        "in the table of verdicts, which is over the level's own seeds."
     )
     return table(columns, rows, numeric="rrrlrr", caption=caption)
 

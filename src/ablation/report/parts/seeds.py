@@ -53,7 +53,7 @@ def section(basis: Basis) -> Iterator[Block]:
         "Each seed as a line across the arms",
         draw,
         "One line per seed. Where the lines run in parallel, a seed is good or bad for all arms "
-        "alike, and comparing inside it removes that.",
+        "alike, and comparing within a seed removes that.",
         narrow=partial(draw, width=NARROW),
     )
     gains = basis.effects["rho"].iloc[1:].dropna()
@@ -63,7 +63,7 @@ def section(basis: Basis) -> Iterator[Block]:
         )
         yield Text(
             "Pairing gain, the share of a difference's variance that sharing seeds removes: "
-            f"{low} to {high} over the arms, median {middle}. Below 0 it costs."
+            f"{low} to {high} over the arms, median {middle}. Below 0, pairing costs precision."
         )
 
 

@@ -58,8 +58,8 @@ def _fewer(split: pd.DataFrame, basis: Basis) -> str:
     if (split["n"].to_numpy() >= seeds[split["arm"]].to_numpy()).all():
         return ""
     return (
-        " The looks are walked again, and end where an arm that is undecided here has no more "
-        "seeds because its verdict above came earlier: so arms rest on fewer seeds than there."
+        " Some arms rest on fewer seeds here: where an arm is undecided here and its verdict "
+        "above came early, it has no more seeds, and the looks end."
     )
 
 

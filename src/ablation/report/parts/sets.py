@@ -19,6 +19,9 @@ from ablation.report.numbers import Scale, count
 from ablation.report.parts.forest import ESTIMATE, VERDICT, draw_forest
 from ablation.report.parts.verdicts import find as differences_of
 
+BEGINNING = 2
+"""Sentences that are told of a data set's own answer."""
+
 MOST_DRAWN = 20
 """Arms with a figure, those with the largest effects."""
 
@@ -148,10 +151,10 @@ def sets_table(bases: Mapping[str, Basis]) -> Table:
                 basis.scale.value(base["mean"]),
                 Cell("") if chance is None else basis.scale.value(chance),
                 count(base["n"]),
-                Cell(" ".join(basis.content.answer)),
+                Cell(" ".join(basis.content.answer[:BEGINNING])),
             ]
         )
-    columns = ["data set", "baseline", "chance", "seeds", "answer there"]
+    columns = ["data set", "baseline", "chance", "seeds", "its answer begins"]
     return table(columns, rows, numeric="lrrrl")
 
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any
 
 import pandas as pd
 
-from ablation.analysis import differences, doubts
+from ablation.analysis.effects import differences
 from ablation.analysis.imputed import without_imputed
-from ablation.analysis.words import MARK, SCOPES
+from ablation.analysis.words import MARK, doubts
 from ablation.records.metric import percent
 from ablation.report.basis import Basis
 from ablation.report.blocks import Block, Cell, Figure, Table, table
@@ -42,6 +43,22 @@ def section(basis: Basis) -> Iterator[Block]:
     yield verdict_table(basis.shown, scale, paired=basis.declaration.paired)
 
 
+_OVER = " over all looks together"
+
+
+def numbers(basis: Basis) -> Iterator[Block]:
+    """Yields the numbers beside each verdict that few readers look for."""
+    paired = basis.declaration.paired
+    whole = whole_table(basis.shown, basis.scale, paired=paired)
+    caption = (
+        f"The 95 % estimate covers 95 %{_OVER * (len(basis.declaration.looks) > 1)}; no verdict "
+        "rests on it. The p values are adjusted by Holm, to be compared with alpha, the error "
+        "rate that the arm's look spent."
+    )
+    numbers = whole.only(NUMBERS, caption + (_WINS if paired else ""))
+    yield dataclasses.replace(numbers, rows=numbers.rows[1:])  # the baseline has none
+
+
 def _declared(basis: Basis) -> list[int]:
     """Returns the place of each drawn arm in the declared order, -1 for the baseline.
 
@@ -60,16 +77,23 @@ _DOTS = {
 }
 """Caption of the forest, by whether arms are paired."""
 
-_COMPARED = {
-    True: "compare runs that share a seed",
-    False: "are unpaired, by Welch's statistic with the degrees of freedom of the smaller side",
-}
-
-
 _BESIDE = {
-    True: "the baseline's mean beside an arm's is over the same seeds",
-    False: "the baseline's mean beside an arm's is over all of its runs",
+    True: "A difference is the mean of the arm less that of the baseline on the same seeds, which "
+    "is beside it; the first row has the baseline's mean over all of its seeds",
+    False: "A difference is the mean of the arm less that of the baseline; they are unpaired, "
+    "compared by Welch's statistic with the degrees of freedom of the smaller side",
 }
+"""Which means a difference is of, by whether arms are paired."""
+
+FRESH = ("on fresh seeds", "95 % interval")
+"""Columns of the estimates that no selection has made larger, where there are some."""
+
+COLUMNS = ("arm", "verdict", "difference", INTERVAL, *FRESH, "mean", "baseline", "seeds", "runs",
+           "failed")  # fmt: skip
+"""Columns of the table at the head of a page, those that a study has."""
+
+NUMBERS = ("arm", "95 % estimate", "p differs", "p equivalent", "alpha", "w–t–l", "fresh seeds")
+"""Those of the table of further numbers."""
 
 
 def find(basis: Basis) -> pd.DataFrame:
@@ -79,12 +103,34 @@ def find(basis: Basis) -> pd.DataFrame:
 
 
 def verdict_table(effects: pd.DataFrame, scale: Scale, *, paired: bool = True) -> Table:
-    """Returns the verdicts, a row per arm, the baseline first.
+    """Returns the columns :data:`COLUMNS`, a row per arm, the baseline first.
 
     Args:
         effects: One row per arm, the baseline first.
         scale: How the metric is written.
-        paired: Whether arms were compared seed by seed; else no wins are counted.
+        paired: Whether arms were compared seed by seed.
+    """
+    caption = (
+        f"{scale.heading[0].upper()}{scale.heading[1:]}. {_BESIDE[paired]}. The verdict rests on "
+        "the interval, which is adjusted for the number of arms. Failed: runs, and the rate up "
+        "to which the arm may fail (one-sided 95 %)."
+    )
+    if effects["fresh_n"].notna().any():
+        caption += (
+            " Fresh seeds took no part in the verdict: theirs is the estimate that no selection "
+            "has made larger."
+        )
+    if any(doubts(row) for row in effects.to_dict("records")):
+        caption += f" {MARK} Something weakens this verdict: see In words."
+    if (effects["verdict"] == "IDENTICAL").any():
+        caption += " Beside IDENTICAL: the share of other seeds that may differ (one-sided 95 %)."
+    return whole_table(effects, scale, paired=paired).only(COLUMNS, caption)
+
+
+def whole_table(effects: pd.DataFrame, scale: Scale, *, paired: bool = True) -> Table:
+    """Returns all columns about the verdicts, without a caption; arguments as above.
+
+    Unpaired arms have no wins, and seeds of their own, which are called runs.
     """
     rows, is_fresh = [], bool(effects["fresh_n"].notna().any())
     for place, row in enumerate(without_imputed(effects, effects).to_dict("records")):
@@ -115,26 +161,9 @@ def verdict_table(effects: pd.DataFrame, scale: Scale, *, paired: bool = True) -
         )
     columns = ["arm", "verdict", "difference", INTERVAL, "mean", "baseline",
                "seeds" if paired else "runs", "failed", *["w–t–l"] * paired, "95 % estimate",
-               "p differs", "p equivalent", "alpha", *_FRESH * is_fresh]  # fmt: skip
-    caption = (
-        f"{scale.heading[0].upper()}{scale.heading[1:]}. {_about(effects)}Differences to the "
-        f"baseline {_COMPARED[paired]}; {_BESIDE[paired]}. The interval of the verdict is the "
-        "one it rests on. It and the p values are adjusted by Holm, for comparison with alpha, "
-        "the error rate that the arm's look spent; the estimate covers 95 % over all looks "
-        "together. Beside the failed runs is the rate up to which they may fail (one-sided 95 %)"
-    )
-    caption += _WINS if paired else "."
-    if is_fresh:
-        caption += (
-            " Fresh seeds took no part in the verdict: theirs is the estimate that no selection "
-            "has made larger."
-        )
-    if any(doubts(row) for row in effects.to_dict("records")):
-        caption += f" {MARK} Something weakens this verdict: see In words."
-    return table(columns, rows, numeric="llr*", caption=caption)
-
-
-_FRESH = ["on fresh seeds", "95 % interval", "fresh seeds"]
+               "p differs", "p equivalent", "alpha",
+               *(*FRESH, "fresh seeds") * is_fresh]  # fmt: skip
+    return table(columns, rows, numeric="llr*")
 
 
 def _fresh(row: Mapping[Any, Any], scale: Scale) -> list[Cell]:
@@ -144,20 +173,16 @@ def _fresh(row: Mapping[Any, Any], scale: Scale) -> list[Cell]:
 
 
 _WINS = (
-    "; w–t–l counts the seeds on which the arm is better than, level with and worse than the "
-    "baseline."
+    " w–\u2060t–\u2060l counts the seeds on which the arm is better than, level with and worse "
+    "than the baseline."
 )
 
 
-def _about(effects: pd.DataFrame) -> str:
-    return f"Verdicts are about {SCOPES[effects['scope'].iloc[0]]}. "
-
-
 def _verdict(row: Mapping[Any, Any]) -> Cell:
-    """Returns a verdict; where identical, the share of seeds that may differ; missing runs."""
+    """Returns a verdict; if identical, the share of seeds that may differ; missing runs."""
     word, said = row["verdict"], row["verdict"] or "baseline"
     if word == "IDENTICAL":
-        said = f"{word} on {row['n']} seeds (may differ on ≤ {percent(row['may_differ95'])})"
+        said = f"{word} (≤ {percent(row['may_differ95'])})"
     if row["missing"]:
         said = f"{word} ({row['missing']} of {row['look']} runs missing)"
     return Cell(said + (f"\N{NO-BREAK SPACE}{MARK}" if doubts(row) else ""), word=word)

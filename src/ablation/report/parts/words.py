@@ -1,10 +1,10 @@
-"""In words: one sentence per arm."""
+"""In words: a sentence on each arm."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ablation.analysis import sentences
+from ablation.analysis.words import sentences
 from ablation.report.basis import Basis
 from ablation.report.blocks import Block, Bullets
 

@@ -19,15 +19,14 @@ EVERY = 0.1
 
 
 class Bounded(io.TextIOBase):
-    """A stream that writes to a descriptor, and keeps only the end of what exceeds a limit.
+    """A stream that writes to a descriptor, and keeps only the end of what exceeds the limit.
 
     Args:
         descriptor: Where text goes.
-        limit: Bytes until it does not.
     """
 
-    def __init__(self, descriptor: int, limit: int = LIMIT) -> None:
-        self.descriptor, self.left, self.half = descriptor, limit // 2, limit // 2
+    def __init__(self, descriptor: int) -> None:
+        self.descriptor, self.left = descriptor, LIMIT // 2
         self.end = bytearray()
 
     def write(self, text: str) -> int:
@@ -38,8 +37,8 @@ class Bounded(io.TextIOBase):
             os.write(self.descriptor, now)
             self.left -= len(now)
         self.end += later
-        if len(self.end) > 2 * self.half:
-            del self.end[: -self.half]
+        if len(self.end) > LIMIT:
+            del self.end[: -LIMIT // 2]
         return len(text)
 
     def writable(self) -> bool:
@@ -53,7 +52,7 @@ class Bounded(io.TextIOBase):
     def finish(self) -> None:
         """Writes the end of what did not fit."""
         if self.end:
-            os.write(self.descriptor, b"\n[...]\n" + bytes(self.end[-self.half :]))
+            os.write(self.descriptor, b"\n[...]\n" + bytes(self.end[-LIMIT // 2 :]))
 
 
 class Watch(threading.Thread):

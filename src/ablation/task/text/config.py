@@ -207,12 +207,12 @@ class ModelConfig:
     @property
     def encoders(self) -> tuple[str, ...]:
         """Names of the encoders in this kind of model."""
-        return (self.encoder, self.sentence_encoder)[: 1 + (self.kind == "hierarchical")]
+        return (self.encoder,) if self.kind == "flat" else (self.encoder, self.sentence_encoder)
 
     @property
     def poolings(self) -> tuple[str, ...]:
         """Names of the poolings in this kind of model."""
-        return (self.pooling, self.word_pooling)[: 1 + (self.kind == "hierarchical")]
+        return (self.pooling,) if self.kind == "flat" else (self.pooling, self.word_pooling)
 
 
 @explained

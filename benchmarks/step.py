@@ -94,12 +94,12 @@ def measure(config: RunConfig, rate: float, cache: Path) -> dict[str, float]:
         optimizer.clear_gradients()
         # Rows are looked up here and put back by the step: both are the optimizer's part.
         rows = words.detach()[batch.ids].requires_grad_()
-        loss_and_gradients(model, batch.inputs, rows, batch.labels)
+        loss_and_gradients(model, batch.inputs, rows, batch.labels, batch.places)
 
     def step(batch: Batch) -> None:
         optimizer.clear_gradients()
         rows = optimizer.look_up(batch.ids)
-        loss_and_gradients(model, batch.inputs, rows, batch.labels)
+        loss_and_gradients(model, batch.inputs, rows, batch.labels, batch.places)
         optimizer.step()
 
     def over(work: Callable[[Batch], Any]) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import subprocess
 import sys
@@ -10,7 +11,9 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+import ablation
 from ablation import cli
+from ablation.config import DataConfig, RunConfig
 from ablation.errors import Refused
 from ablation.study.load import load
 
@@ -102,6 +105,17 @@ def test_a_function_that_the_script_itself_defines_is_refused(tmp_path: Path) ->
     done = python("script.py", at=tmp_path)
     assert "Refused: The function train is defined in a notebook" in done.stderr
     assert not (tmp_path / "mlflow.db").exists()
+
+
+def test_a_call_leaves_the_garbage_collector_as_it_was(tmp_path: Path) -> None:
+    study = ablation.Study(
+        name="nowhere", question="?", factor="model.dropout", levels=(0.0, 0.3), baseline=0.3,
+        config=RunConfig(data=DataConfig(source=str(tmp_path / "nowhere"))),
+    )  # fmt: skip
+    before = gc.get_freeze_count(), gc.get_threshold(), gc.isenabled()
+    with pytest.raises(Refused, match="No file or folder"):
+        ablation.run(study, store=tmp_path)
+    assert (gc.get_freeze_count(), gc.get_threshold(), gc.isenabled()) == before
 
 
 def test_new_writes_a_study_that_loads_and_never_writes_over_one(

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ablation.task.text.config import AttentionConfig, Constant, ModelConfig, Pooling
 from ablation.task.text.model import Classifier, build_classifier, by_hand
-from ablation.task.text.model.by_hand import loss_and_gradients
+from ablation.task.text.model.by_hand import by_hand_alone, loss_and_gradients
 from ablation.task.text.model.encoders import convolves_here
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -39,11 +39,13 @@ def made(given: ModelConfig, lengths: list[int]) -> tuple[Classifier, tuple[Any,
     labels = torch.randint(CLASSES, (len(lengths),), generator=stream)
     table = torch.randn(VOCABULARY, given.embedding_size, generator=stream)
     table[0] = 0
-    return model.train(), ((tokens, mask), table.requires_grad_(), labels)
+    numbers, order = tokens.flatten().sort(stable=True)
+    places = order.int(), torch.searchsorted(numbers, torch.arange(VOCABULARY)).int()
+    return model.train(), ((tokens, mask), table.requires_grad_(), labels, places)
 
 
 def by_autograd(
-    model: Classifier, inputs: tuple[Tensor, ...], table: Tensor, labels: Tensor
+    model: Classifier, inputs: tuple[Tensor, ...], table: Tensor, labels: Tensor, places: Any
 ) -> Tensor:
     loss = F.cross_entropy(model(*inputs, table=table), labels)
     loss.backward()
@@ -54,7 +56,9 @@ def check(given: ModelConfig, lengths: list[int]) -> None:
     found: dict[Any, tuple[Any, ...]] = {}
     for compute in (loss_and_gradients, by_autograd):
         model, arguments = made(given, lengths)
-        losses = [compute(model, *arguments)]  # gradients of the first step ...
+        with mock.patch.object(by_hand, "_by_autograd", wraps=by_hand._by_autograd) as parts:
+            losses = [compute(model, *arguments)]  # gradients of the first step ...
+        assert compute is by_autograd or by_hand_alone(model) is not parts.called
         gradients = {name: each.grad for name, each in model.named_parameters()}
         gradients["table"], arguments[1].grad = arguments[1].grad, None
         model.zero_grad()
@@ -122,7 +126,10 @@ def test_double_precision_is_autograds_bit_for_bit(float64: None) -> None:
 
 
 def test_a_model_with_a_frozen_table_goes_through_autograd_whole() -> None:
-    model, (inputs, table, labels) = made(config(), [3, 1])
+    model, (inputs, table, *others) = made(config(), [3, 1])
     with mock.patch.object(by_hand, "_embed", side_effect=AssertionError):
-        loss_and_gradients(model, inputs, table.detach(), labels)
+        loss_and_gradients(model, inputs, table.detach(), *others)
     assert model.head.weight.grad is not None
+    assert by_hand_alone(model) is not convolves_here()
+    model.embedding.weight.requires_grad_(False)
+    assert not by_hand_alone(model)

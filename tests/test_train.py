@@ -26,6 +26,7 @@ from ablation.task.text.data import SPLITS, prepare
 from ablation.task.text.metrics import SCORES
 from ablation.task.text.model import build_classifier, by_hand, pool
 from ablation.task.text.model.dropout import Dropout
+from ablation.task.text.model.encoders import convolves_here
 from ablation.task.text.model.streams import generator
 from ablation.task.text.run import without_denormals
 from ablation.task.text.shown import TOKENS, shown_texts
@@ -128,6 +129,10 @@ def test_batches_put_together_are_those_of_one_at_a_time(
         assert torch.equal(batch.ids[numbers], expected.long())
         assert batch.ids[0] == 0, "padding comes first, whether there is any or not"
         assert batch.ids.tolist() == sorted({0, *expected.flatten().tolist()})
+        order, starts = batch.places
+        assert torch.equal(order, numbers.flatten().argsort(stable=True))
+        found = numbers.flatten()[order.long()]
+        assert torch.equal(starts, torch.searchsorted(found, torch.arange(len(batch.ids))))
 
 
 def test_a_batch_is_padded_and_masked(splits: Splits) -> None:
@@ -189,6 +194,25 @@ def test_equal_arguments_give_bitwise_equal_results(
     assert without_times(*run(config, splits)) == first
     other = run(config, splits, seed=1)
     assert other[1].weights_hash != first[1].weights_hash
+
+
+@pytest.mark.parametrize("encoder", ["none", "cnn"])
+def test_inference_mode_moves_no_bit(
+    encoder: str, splits: Splits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = replace(replace(CONFIG, "model.encoder", encoder), "model.hidden_size", 7)
+    modes = []
+    step = loop.loss_and_gradients
+    monkeypatch.setattr(
+        loop,
+        "loss_and_gradients",
+        lambda *given: (modes.append(torch.is_inference_mode_enabled()), step(*given))[1],
+    )
+    first = without_times(*run(config, splits))
+    assert all(modes) is (encoder == "none" or not convolves_here())
+    monkeypatch.setattr(loop, "by_hand_alone", lambda _: bool(modes.clear()))
+    assert without_times(*run(config, splits)) == first
+    assert not any(modes)
 
 
 def test_arms_of_a_block_share_batch_order_and_dropout(

@@ -258,7 +258,7 @@ def run(
     from ablation.cli.progress import follow
     from ablation.cli.recorded import write_report
     from ablation.execute import ProcessCrew, session
-    from ablation.execute.garbage import loading
+    from ablation.execute.garbage import loading, seldom
     from ablation.execute.pool import main_unknown, prepare_pool
     from ablation.execute.walk import Orders
     from ablation.records.places import places
@@ -267,31 +267,36 @@ def run(
     from ablation.task import Redirection
 
     asked = load_study(study, STUDIES) if isinstance(study, str) else study
-    if len(asked.data) > 1:
+    _refuse_more_than_arms(asked)
+    where, task = places(None if store is None else Path(store)), asked.task
+    at_once = workers or max(1, cores() // task.threads)
+    with seldom():
+        with loading():
+            given = plan_of(asked, Redirection(data=next(iter(asked.data), None)), seeds)
+        check_arms(given)
+        with main_unknown(), ProcessCrew(at_once) as crew:
+            prepare_pool(*task.preload, environment=task.environment)
+            with session(given, where, tell=show_line) as opened:
+                for _ in follow(opened, crew, None, Orders(device=device)):
+                    pass
+            if not opened.outcomes:
+                failures = "; ".join(opened.attempts.summary())
+                raise Refused(f"No trial has an outcome. {failures}", "Fix it and run it again.")
+            return Loaded(write_report(opened.home, where, Path(reports), crew))
+
+
+def _refuse_more_than_arms(study: Study) -> None:
+    """Refuses a study that takes more than one plan of arms."""
+    if len(study.data) > 1:
         raise Refused(
-            f"Study {asked.name!r} names {len(asked.data)} data sets, and a call runs one.",
+            f"Study {study.name!r} names {len(study.data)} data sets, and a call runs one.",
             "Use the command: ablation run NAME; or one call for each, with data=(...).",
         )
-    if asked.tune or asked.search:
+    if study.tune or study.search:
         raise Refused(
-            f"Study {asked.name!r} tunes or searches first, and a call only runs arms.",
+            f"Study {study.name!r} tunes or searches first, and a call only runs arms.",
             "Use the command: ablation run NAME",
         )
-    with loading():
-        given = plan_of(asked, Redirection(data=next(iter(asked.data), None)), seeds)
-    check_arms(given)
-    where = places(None if store is None else Path(store))
-    task = given.study.task
-    at_once = workers or max(1, cores() // task.threads)
-    with main_unknown(), ProcessCrew(at_once) as crew:
-        prepare_pool(*task.preload, environment=task.environment)
-        with session(given, where, tell=show_line) as opened:
-            for _ in follow(opened, crew, None, Orders(device=device)):
-                pass
-        if not opened.outcomes:
-            failures = "; ".join(opened.attempts.summary())
-            raise Refused(f"No trial has an outcome. {failures}", "Fix it and run it again.")
-        return Loaded(write_report(opened.home, where, Path(reports), crew))
 
 
 def load(name: str, *, store: Path | str | None = None) -> Loaded:

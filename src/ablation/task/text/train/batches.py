@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ablation.task.text.config import Batching
+from ablation.task.text.model.by_hand import Places
 
 POOL = 50
 """Batches whose texts are sorted by length together; large enough that lengths nearly agree."""
@@ -34,6 +35,8 @@ class Batch:
     hierarchical model the sentences' mask."""
     ids: Int[Tensor, " distinct"]
     """Token id of each row of the table, padding's first; on the CPU."""
+    places: Places
+    """Where each row's tokens are in the flat batch; on the CPU."""
     labels: Int[Tensor, " batch"]
 
 
@@ -80,19 +83,21 @@ class Texts:
         """Returns several batches; equal to :meth:`batch` of each, its tokens renumbered."""
         tokens, mask, shapes = _pad(self, rows)
         sizes = [texts * width for texts, width in shapes]
-        numbers, ids, distinct = _renumber(tokens, sizes)
+        found = _renumber(tokens, sizes)
         device = self.tokens.device
         parts = zip(
             shapes,
-            torch.from_numpy(numbers).to(device).split(sizes),
+            torch.from_numpy(found.numbers).to(device).split(sizes),
             torch.from_numpy(mask).to(device).split(sizes),
-            torch.from_numpy(ids).split(distinct),
+            torch.from_numpy(found.ids).split(found.counts),
+            torch.from_numpy(found.order).split(sizes),
+            torch.from_numpy(found.starts).split(found.counts),
             self.labels[torch.cat(list(rows)).to(device)].split([len(each) for each in rows]),
             strict=True,
         )
         return [
-            Batch((number.view(shape), real.view(shape)), own, labels)
-            for shape, number, real, own, labels in parts
+            Batch((number.view(shape), real.view(shape)), own, (order, starts), labels)
+            for shape, number, real, own, order, starts, labels in parts
         ]
 
 
@@ -156,10 +161,10 @@ class Documents:
 
     def _renumbered(self, rows: Int[Tensor, " batch"]) -> Batch:
         tokens, *masks = self.batch(rows)
-        numbers, ids, _ = _renumber(tokens.flatten().cpu().numpy(), [tokens.numel()])
-        device = tokens.device
-        shaped = torch.from_numpy(numbers).to(device).view_as(tokens)
-        return Batch((shaped, *masks), torch.from_numpy(ids), self.labels[rows])
+        found = _renumber(tokens.flatten().cpu().numpy(), [tokens.numel()])
+        shaped = torch.from_numpy(found.numbers).to(tokens.device).view_as(tokens)
+        places = torch.from_numpy(found.order), torch.from_numpy(found.starts)
+        return Batch((shaped, *masks), torch.from_numpy(found.ids), places, self.labels[rows])
 
 
 def batches(
@@ -220,18 +225,28 @@ def _pad(
     return tokens, mask, list(zip(counts.tolist(), widths.tolist(), strict=True))
 
 
-def _renumber(
-    tokens: Int[np.ndarray, " places"], sizes: Sequence[int]
-) -> tuple[Int[np.ndarray, " places"], Int[np.ndarray, " distinct"], list[int]]:
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Renumbered:
+    """The distinct tokens of several batches, each numbered by itself; one after the other."""
+
+    numbers: Int[np.ndarray, " places"]
+    """The number of each token in its batch."""
+    ids: Int[np.ndarray, " distinct"]
+    """The token id of each number."""
+    counts: list[int]
+    """How many numbers each batch has."""
+    order: Int[np.ndarray, " places"]
+    """Places in the batch, those of number 0 first, then of number 1, and so on."""
+    starts: Int[np.ndarray, " distinct"]
+    """Where each number's begin in its batch's order."""
+
+
+def _renumber(tokens: Int[np.ndarray, " places"], sizes: Sequence[int]) -> _Renumbered:
     """Numbers the distinct tokens of each of several batches, padding first.
 
     Args:
         tokens: Token ids of the batches, one batch after the other.
         sizes: Number of tokens of each batch.
-
-    Returns:
-        The number of each token in its batch; the distinct ids of the batches, one batch after
-        the other; how many each batch has.
     """
     batch = np.arange(len(sizes))
     batch_of_token = batch.repeat(sizes)
@@ -241,12 +256,22 @@ def _renumber(
     # Sorted with their places in one number: a quarter of what np.unique takes.
     bits = len(keys).bit_length()
     keys_and_places = np.sort((keys << bits) | np.arange(len(keys)))
-    keys_sorted = keys_and_places >> bits
+    keys_sorted, places = keys_and_places >> bits, keys_and_places & ((1 << bits) - 1)
     first = np.diff(keys_sorted, prepend=-1) > 0
     number = np.empty_like(keys)
-    number[keys_and_places & ((1 << bits) - 1)] = first.cumsum() - 1
+    number[places] = first.cumsum() - 1
     firsts, number = number[: len(sizes)], number[len(sizes) :]
     distinct = keys_sorted[first]
     counts = np.diff(firsts, append=len(distinct))
-    ids = distinct - (batch * stride).repeat(counts)
-    return number - firsts[batch_of_token], ids, counts.tolist()
+    begins = np.cumsum(sizes) - sizes
+    order = places[places >= len(sizes)] - len(sizes) - begins[batch_of_token]
+    # Padding's keys, one before each batch's tokens, are no tokens.
+    starts = first.nonzero()[0] - (begins + batch + 1).repeat(counts)
+    starts[firsts] = 0
+    return _Renumbered(
+        numbers=number - firsts[batch_of_token],
+        ids=distinct - (batch * stride).repeat(counts),
+        counts=counts.tolist(),
+        order=order.astype(np.int32),
+        starts=starts.astype(np.int32),
+    )

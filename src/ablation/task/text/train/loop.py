@@ -15,7 +15,7 @@ from ablation.records.metric import METRICS
 from ablation.records.outcome import EpochRecord, Reason, RunResult
 from ablation.task.text.config import RunConfig
 from ablation.task.text.model import Classifier, Pretrained, build_classifier, pool
-from ablation.task.text.model.by_hand import loss_and_gradients
+from ablation.task.text.model.by_hand import by_hand_alone, loss_and_gradients
 from ablation.task.text.model.streams import generator
 from ablation.task.text.shown import TOKENS, shown_texts
 from ablation.task.text.train.adam import Adam
@@ -59,6 +59,8 @@ def train(
     # User-defined modules may draw from PyTorch's own generator, as nn.Dropout does.
     torch.manual_seed(generator(seed, "global").initial_seed())
     optimizer = _adam(model, config)
+    # Inference mode saves some 0.4 us of each of a step's 300 calls; autograd has no part in them.
+    alone = by_hand_alone(model)
     order = generator(seed, "order")
     chosen = _Chosen(model, config.train.select_on)
     probes = Probes(model, validation)
@@ -68,15 +70,19 @@ def train(
         model.train()
         losses, counts = [], []
         for batch in batches(fitted, config.train.batch_size, config.train.batching, order):
-            optimizer.clear_gradients()
-            rows = optimizer.look_up(batch.ids)
-            losses.append(loss_and_gradients(model, batch.inputs, rows, batch.labels))
+            if not alone:  # else each of them is overwritten
+                optimizer.clear_gradients()
+            with torch.inference_mode(alone):
+                rows = optimizer.look_up(batch.ids)
+                loss = loss_and_gradients(model, batch.inputs, rows, batch.labels, batch.places)
+            losses.append(loss)
             counts.append(len(batch.labels))
             if at_start is not None:
                 metrics = at_start | probes.gradients()
                 yield EpochRecord(epoch=0, seconds=time.perf_counter() - began, metrics=metrics)
                 at_start = None
-            optimizer.step()
+            with torch.inference_mode(alone):
+                optimizer.step()
         optimizer.settle()
         metrics = {"train/loss": _mean(losses, counts)}
         reason = _failure(metrics["train/loss"], epoch, classes, model)

@@ -78,12 +78,13 @@ class Table:
             self.last = np.zeros(len(weight), np.int64)  # the step that each row is at
             self.sums = Sums(learning_rate, epsilon)
             self.least = torch.finfo(weight.dtype).tiny
+            self.kind = str(weight.dtype).removeprefix("torch.")
         self._looked_up: tuple[Tensor, Fitted] | None = None
 
     def look_up(self, ids: Int[Tensor, " distinct"]) -> Float[Tensor, "distinct size"]:
         """Returns some rows, up to date."""
         if not self.fitted:
-            return self.weight.index_select(0, ids.to(self.weight.device))
+            return _read(self.weight, ids)
         rows = self._up_to_date(ids)
         self._looked_up = ids, rows
         return rows.parameter.requires_grad_()
@@ -121,37 +122,34 @@ class Table:
             return
         # In place, which takes two thirds of the time; a row that is up to date stays as it is.
         for first in range(0, len(begun), AT_ONCE):
-            part = slice(first, first + AT_ONCE)
-            rows = Fitted(self.weight[part], self.mean[part], self.square[part])
-            self._advance(rows, self.last[part])
+            self._up_to_date(slice(first, first + AT_ONCE))
         self.last[begun] = self.steps
 
-    def _up_to_date(self, ids: Tensor) -> Fitted:
-        """Returns copies of some rows and their means, as dense Adam has them by now."""
-        there = ids.to(self.weight.device)
-        weight, mean, square = (
-            tensor.index_select(0, there) for tensor in (self.weight, self.mean, self.square)
-        )
-        rows = Fitted(weight, mean, square, self.steps)
-        if self.steps:
-            self._advance(rows, self.last[ids.numpy()])
-        return rows
+    def _up_to_date(self, some: Tensor | slice) -> Fitted:
+        """Moves some rows and their means to where dense Adam has them by now.
 
-    def _advance(self, rows: Fitted, last: NDArray[np.int64]) -> None:
-        """Moves rows, in place, from the step that each is at to the last one."""
-        factors = self.sums.until(self.steps, last)
-        sums = torch.from_numpy(factors).to(rows.mean).unsqueeze(2)
+        Args:
+            some: Ids of rows, which are copied, or a slice of the table, which is moved itself.
+        """
+        rows = some if isinstance(some, slice) else some.numpy()
+        factors = self.sums.until(self.steps, self.last[rows]).astype(self.kind)
+        sums = torch.from_numpy(factors).to(self.weight.device).unsqueeze(2)
         reach, epsilon, mean_left, square_left = sums.unbind()
+        # Each of the three is read just before it is needed, and is in cache then: a tenth less.
+        square = _read(self.square, some)
         # The root of zero takes 25 times as long as that of any other number.
-        root = rows.square.clamp_min(self.least).sqrt_()
-        rows.parameter.addcdiv_(rows.mean * reach, root.add_(epsilon), value=-1)
-        rows.mean.mul_(mean_left)
-        rows.square.mul_(square_left)
+        root = square.clamp_min(self.least).sqrt_().add_(epsilon)
+        square.mul_(square_left)
+        mean = _read(self.mean, some)
+        move = mean * reach
+        mean.mul_(mean_left)
+        weight = _read(self.weight, some).addcdiv_(move, root, value=-1)
+        return Fitted(weight, mean, square, self.steps)
 
     def _write(self, ids: Tensor, rows: Fitted) -> None:
         """Writes rows that are up to date into the table."""
-        self.last[ids.numpy()] = self.steps
-        there = ids.to(self.weight.device)
+        rows_of_table = ids.numpy()
+        self.last[rows_of_table] = self.steps
         for tensor, values in (
             (self.weight, rows.parameter.detach()),
             (self.mean, rows.mean),
@@ -159,9 +157,18 @@ class Table:
         ):
             if tensor.is_cpu:
                 # Whole rows at a time: 5 us for 200 rows of 128, where index_copy_ takes 14.
-                tensor.numpy()[there.numpy()] = values.numpy()
+                tensor.numpy()[rows_of_table] = values.numpy()
             else:
-                tensor.index_copy_(0, there, values)
+                tensor.index_copy_(0, ids.to(tensor.device), values)
+
+
+def _read(table: Tensor, some: Tensor | slice) -> Tensor:
+    """Returns a copy of some rows of a table by their ids, or a slice of the table itself."""
+    if isinstance(some, slice):
+        return table[some]
+    if table.is_cpu:  # two thirds of what index_select takes
+        return torch.from_numpy(table.numpy().take(some.numpy(), axis=0))
+    return table.index_select(0, some.to(table.device))
 
 
 class Sums:

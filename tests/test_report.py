@@ -255,10 +255,10 @@ def test_an_answer_about_a_search_says_what_the_best_configuration_is() -> None:
     best = f"best 1 is the baseline with {changed}; it may not use all of these"
     assert f". Of these, {best}." in said
     open_, tried = (
-        "which may be less than the margin of 2 points",
+        "perhaps by less than the margin of 2 points",
         "the best of 100 trials of search",
     )
-    assert said.startswith(f"It makes a difference, {open_}. The arms are {tried}; the baseline ")
+    assert said.startswith(f"It matters, {open_}. The arms are {tried}; the baseline ")
     assert ". Take best 1, best 3 or best 2: " in said
     weak = "The verdicts of best 1, best 3 and best 2 each rest on one seed"
     assert said.endswith(f" † {weak}: without it, the verdict would differ.")

@@ -17,6 +17,7 @@ from ablation.analysis.effects import judge
 from ablation.analysis.words import doubts, sentences
 from ablation.records.declaration import Look
 from ablation.report import Basis, compose
+from ablation.report.blocks import Table
 from ablation.report.content import read
 from ablation.report.parts import others, probes, response, verdicts
 from ablation.report.render import markdown
@@ -238,6 +239,15 @@ def test_a_probe_that_differs_nowhere_is_named_and_not_drawn() -> None:
     assert set(moving["metric"]) == {"b"}
 
 
+@pytest.mark.parametrize(("sample", "tables"), [("joint", 1), ("init_std", 2)])
+def test_the_table_of_probes_is_split_as_the_figures_are(sample: str, tables: int) -> None:
+    """One of both is cut at 1280 pixels; one in which all arms agree is left out."""
+    basis = Basis(read(Path(__file__).parent.parent / "docs/samples" / sample))
+    found = [block for block in probes.section(basis) if isinstance(block, Table)]
+    assert len(found) == tables
+    assert all(1 < len(each.columns) <= 11 for each in found)
+
+
 def test_an_answer_about_a_search_says_what_the_best_configuration_is() -> None:
     kept = read(Path(__file__).parent.parent / "docs/samples/joint")
     said = answer(kept.judged.effects, kept.declaration)
@@ -245,10 +255,10 @@ def test_an_answer_about_a_search_says_what_the_best_configuration_is() -> None:
     best = f"best 1 is the baseline with {changed}; it may not use all of these"
     assert f". Of these, {best}." in said
     open_, tried = (
-        "which may be less than the margin of 2 points",
+        "perhaps by less than the margin of 2 points",
         "the best of 100 trials of search",
     )
-    assert said.startswith(f"It makes a difference, {open_}. The arms are {tried}; the baseline ")
+    assert said.startswith(f"It matters, {open_}. The arms are {tried}; the baseline ")
     assert ". Take best 1, best 3 or best 2: " in said
     weak = "The verdicts of best 1, best 3 and best 2 each rest on one seed"
     assert said.endswith(f" † {weak}: without it, the verdict would differ.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -100,6 +101,8 @@ def test_the_page_lists_every_study_with_its_answer(reports: Path) -> None:
     assert "It matters in 3 of 3 studies, by at least the margin." in page
     assert "The largest of 2 gains: " in page
     assert page.replace("\xa0", " ").count("behind 1, ahead of 1, level with 1, undecided 1") == 3
+    assert re.search(r"<td[^>]*>\d of \d", page)  # the claims, which may break: many are named
+    assert not re.search(r"<td class=\"r\"[^>]*>\d of \d", page)
     assert "2026-01-02" in page
     assert (reports / "figures/overview.png").exists()
 

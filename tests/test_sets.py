@@ -102,7 +102,7 @@ def test_the_answer_names_arms_by_the_sets_on_which_they_hold() -> None:
     p[0, 2, 2] = 1e-6
     over = combine(["0", "1", "2", "x"], cells(p), PLAIN)
     assert answer_over(over) == (
-        "It makes a difference on at least 3 of 4 data sets (0, 1, 2 and x).",
+        "It matters on at least 3 of 4 data sets (0, 1, 2 and x).",
         "Take “b”: better than base on at least 2 of 4, and found worse on none.",
         "Worse than base: “a” on at least 3.",
         "Within 2 points of base: “c” on at least 1.",
@@ -116,7 +116,7 @@ def test_the_answer_names_arms_by_the_sets_on_which_they_hold() -> None:
     assert by_set[1] == f"{took}, and found worse on none."
     frame["verdict"] = frame["verdict"].mask(frame["arm"] == "d", "IDENTICAL")
     said = answer_over(combine(["0", "1", "2"], frame, PLAIN))
-    assert said[0] == "It makes a difference on all 3 data sets (0, 1 and 2)."
+    assert said[0] == "It matters on all 3 data sets (0, 1 and 2)."
     assert said[-1] == "Identical, bit for bit, to base: “d” on all 3."
 
 

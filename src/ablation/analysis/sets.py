@@ -169,7 +169,7 @@ def _matters(sets: Sets) -> str:
     over, k = sets.over, len(sets.names)
     most = int(over[["better", "worse"]].to_numpy().max())
     if most:
-        return f"It makes a difference on {_of(most, k)} data sets"
+        return f"It matters on {_of(most, k)} data sets"
     if (over["equivalent"] + over["identical"] >= k).all():
         return f"It does not matter on any of {k} data sets"
     return f"Not known yet whether it matters on any of {k} data sets"

@@ -39,6 +39,9 @@ if TYPE_CHECKING:
     from ablation.records.places import Places
     from ablation.study.plan import Plan
 
+_Asked = tuple[Search, int, Mapping[str, Any]]
+"""A trial of a search: its number, and where it looks."""
+
 
 @dataclasses.dataclass(kw_only=True, slots=True)
 class Searching:
@@ -167,7 +170,7 @@ def carry_out(opened: Searching, crew: Crew, *, device: str) -> Generator[Told]:
         Refused: If user-defined code fails, or a worker dies; recorded trials are kept.
         LeaseLost: If another process has taken the study over.
     """
-    running: dict[Future[Any], tuple[Search, int, Mapping[str, Any]]] = {}
+    running: dict[Future[Any], _Asked] = {}
     lost: Counter[tuple[str, int]] = Counter()
     try:
         while opened.left:
@@ -187,10 +190,7 @@ def carry_out(opened: Searching, crew: Crew, *, device: str) -> Generator[Told]:
 
 
 def _refill(
-    opened: Searching,
-    crew: Crew,
-    running: dict[Future[Any], tuple[Search, int, Mapping[str, Any]]],
-    device: str,
+    opened: Searching, crew: Crew, running: dict[Future[Any], _Asked], device: str
 ) -> None:
     busy = {(search.name, number) for search, number, _ in running.values()}
     while len(running) < AHEAD * crew.at_once:

@@ -182,7 +182,7 @@ def _page(
         blocks.append(Text(said_of(claims, families)))
     rows = [_row(study, claims[claims["folder"] == study["folder"]]) for study in studies]
     if rows:
-        whole = table(COLUMNS, rows, numeric="lllllllrrr")
+        whole = table(COLUMNS, rows, numeric="llllllllrr")
         blocks += [whole.only(ANSWERS, BROKEN), whole.only(QUESTIONS, "")]
     sections = [Section("", blocks)]
     if over:

@@ -148,22 +148,6 @@ class Notes(NamedTuple):
     """Sentences about data that may make a result misleading."""
 
 
-def _no_notes(data: Any) -> Notes:
-    return Notes()
-
-
-def _unchanged(config: Any) -> Any:
-    return config
-
-
-def _silent(folder: Path) -> bytes:
-    return b""
-
-
-def _nothing(*_: Any) -> Mapping[str, Any]:
-    return {}
-
-
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Task:
     """Configuration, data, training, metrics and identity of one kind of run."""
@@ -201,22 +185,22 @@ class Task:
     epochs: Callable[[Any], int] | None = None
     """Returns the epoch after which a training only evaluates test, which tuning leaves out; None
     if that is unknown."""
-    notes: Callable[[Any], Notes] = _no_notes
+    notes: Callable[[Any], Notes] = lambda _: Notes()
     """Returns what is to be said about some data."""
-    send: Callable[[Any], Any] = _unchanged
+    send: Callable[[Any], Any] = lambda config: config
     """Returns the form in which a configuration is sent to a worker."""
     travel: Travel | None = None
     """How trials get to workers on other machines; None if they cannot."""
-    printed: Callable[[Path], bytes] = _silent
+    printed: Callable[[Path], bytes] = lambda _: b""
     """Returns what a trial whose worker died had printed, given the trial's folder."""
-    about: Callable[[Any, Any], Mapping[str, Any]] = _nothing
+    about: Callable[[Any, Any], Mapping[str, Any]] = lambda *_: {}
     """Returns what a reader must know of the baseline's configuration and its data, in JSON's
     types: ``facts``, pairs of name and value; ``texts``, the test texts whose weights the runs
     keep."""
-    tests: Callable[[Any], Mapping[str, Sequence[str]]] = _nothing
+    tests: Callable[[Any], Mapping[str, Sequence[str]]] = lambda _: {}
     """Returns columns about the test examples, in the order of their scores: ``class``, and
     ``text``, as much of each as a report may quote."""
-    fields: Callable[[Any], Mapping[str, str]] = _nothing
+    fields: Callable[[Any], Mapping[str, str]] = lambda _: {}
     """Returns the fields of a configuration that a plan prints, dotted path to value; empty where
     the documentation lists them."""
     libraries: Sequence[str] = ()

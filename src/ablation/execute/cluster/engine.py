@@ -15,7 +15,7 @@ from weakref import WeakKeyDictionary
 
 from ablation.errors import Refused, public
 from ablation.execute.cluster.call import Call
-from ablation.execute.cluster.executors import fail, settle, unreached
+from ablation.execute.cluster.endings import fail, settle, unreached
 from ablation.execute.cluster.roster import Roster
 from ablation.execute.cluster.scheduler import CONNECT, connect, leave, run_there
 from ablation.execute.cluster.station import Answer

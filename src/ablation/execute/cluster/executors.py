@@ -11,15 +11,15 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import BrokenExecutor, Executor, Future, InvalidStateError
+from concurrent.futures import BrokenExecutor, Executor, Future
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ablation.errors import Refused
-from ablation.execute.cluster.station import Answer, Errand, carry_out, job_in
+from ablation.execute.cluster.endings import GRACE, fail, settle, stranded
+from ablation.execute.cluster.station import Answer, Errand, carry_out
 from ablation.execute.crew import Stranded
 from ablation.execute.processes import WorkerLost
-from ablation.execute.worker import Job, crash_file
 
 if TYPE_CHECKING:
     from ablation.execute.cluster.packing import Packing
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 
 TRIES = 3
 """Times per worker that a call is sent again after an answer that is no end of it."""
-GRACE = 10.0
-"""Seconds that other workers have to join where all that are there must not train."""
 PAUSE = 1.0
 """Seconds after which a call that an unfit worker took is sent again: the idle one may be that."""
 
@@ -71,35 +69,6 @@ def _way_out(module: str) -> str:
     if file is not None and not Path(file).resolve().is_relative_to(Path.cwd()):
         return f"That is {file}, outside this folder: fix it, or give your file another name."
     return "Name a function without arguments, in a module in this folder or installed."
-
-
-def settle(call: Future[Any], answer: Answer, errand: Errand) -> None:
-    """Gives a call's future its value or its exception; leaves what a lost process left behind."""
-    if answer.kind == "value":
-        with contextlib.suppress(InvalidStateError):  # it was cancelled
-            call.set_result(answer.value)
-        return
-    with contextlib.suppress(OSError):
-        _leave(answer, job_in(errand.args))
-    fail(call, answer.value)
-
-
-def _leave(answer: Answer, job: Job | None) -> None:
-    """Puts what a lost trial left there where the conductor looks for it."""
-    if job is None or job.progress is None or job.folder is None:
-        return
-    texts = {job.progress: answer.progress, crash_file(job.progress): answer.crash}
-    for path in [path for path, text in texts.items() if text]:
-        path.write_text(texts[path], encoding="utf-8")
-    job.folder.parent.mkdir(parents=True, exist_ok=True)
-    for suffix, content in answer.left.items():
-        job.folder.with_name(f"{job.folder.name}{suffix}").write_bytes(content)
-
-
-def fail(call: Future[Any], error: BaseException) -> None:
-    """Gives a call's future an exception, unless it has ended."""
-    with contextlib.suppress(InvalidStateError):
-        call.set_exception(error)
 
 
 class ElsewhereCrew:
@@ -216,28 +185,3 @@ class ElsewhereCrew:
         with contextlib.suppress(IndexError):
             while True:
                 fail(self._held.popleft()[0], error)
-
-
-def stranded(refused: dict[str, str], where: str) -> Stranded:
-    """Returns that no worker may train.
-
-    Args:
-        refused: Worker to why not.
-        where: How the command line names the workers.
-    """
-    name, reason = next(iter(refused.items()), ("", "none answers as it should"))
-    others = f" (and {len(refused) - 1} more)" if len(refused) > 1 else ""
-    which = f" {name}{others}:" if name else ""
-    return Stranded(
-        f"No worker of {where} may train;{which} {reason}."[:690],
-        "Install what the study runs with there; recorded trials are kept.",
-    )
-
-
-def unreached(error: BaseException) -> Stranded:
-    """Returns that an error cut the conductor off from its workers."""
-    said = " ".join(f"{type(error).__name__}: {error}".split())[:300]
-    return Stranded(
-        f"The workers can no longer be reached: {said}.",
-        "Run the same command again; recorded trials are kept.",
-    )

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Any
 
 from ablation.errors import public
-from ablation.execute.cluster.executors import GRACE, stranded
+from ablation.execute.cluster.endings import GRACE, stranded
 from ablation.execute.cluster.scheduler import (
     SILENT,
     Known,

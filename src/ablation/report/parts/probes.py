@@ -69,9 +69,14 @@ def section(basis: Basis) -> Iterator[Block]:
             "logarithmic axis), and how long its gradient was at the last step.",
             narrow=partial(drawing(basis, tensors), narrow=True),
         )
-    if len(moving):
+    note = own_seeds(basis)
+    for of in (each for each in (texts, tensors) if each):  # one table of both is too wide
+        shown = moving[moving["metric"].isin([panel.metric for panel in of])]
         ends = sorted({int(moving["epoch"].min()), int(moving["epoch"].max())})
-        yield probe_table(moving, ends, note=own_seeds(basis))
+        made = probe_table(shown, ends, note)
+        if len(made.columns) > 1:
+            yield made
+            note = ""  # told once
 
 
 def apart(probes: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, float]]:
@@ -83,7 +88,10 @@ def apart(probes: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, float]]:
 
 
 def probe_table(probes: pd.DataFrame, epochs: Sequence[int], note: str = "") -> Table:
-    """Returns the means of the probes at some epochs, an arm to a row; a note ends the caption."""
+    """Returns the means of the probes at some epochs, a row per arm with one.
+
+    A note ends the caption.
+    """
     kept = probes[probes["epoch"].isin(epochs)]
     values = kept.set_index(["arm", "metric", "epoch"])["mean"].to_dict()
     recorded = set(zip(kept["metric"], kept["epoch"], strict=True))

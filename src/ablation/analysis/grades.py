@@ -14,7 +14,7 @@ GRADES = {
     "at_least": "It matters, by at least the margin of {margin}",
     "failures": "It matters: it changes how often runs fail",
     "open": "It matters, perhaps by less than the margin of {margin}",
-    "below": "It matters, but by less than the margin of {margin}",
+    "below": "It makes a difference, but less than the margin of {margin}",
     "no_margin": "It matters",
 }
 """Grade of a study with a BETTER or WORSE arm, the highest first, to how its answer begins."""

@@ -72,7 +72,7 @@ def test_a_report_names_the_splits_that_were_made_here_and_quotes_first_words(
     config = RunConfig(data=DataConfig(source=str(corpus)))
     data = prepare(config.data, cache=tmp_path)
     facts = dict(about(config, data)["facts"])
-    assert facts["split off from train"] == "validation"  # test has a file
+    assert facts["split off from train"] == "validation, by a hash of the text"  # test has a file
     assert facts["script"] == "Latin"
     test, words = data.split("test"), {place: word for word, place in data.vocabulary().items()}
     told = describe_tests(data)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from pathlib import Path
 from typing import Any
@@ -230,6 +231,16 @@ def test_other_metrics_are_compared_by_seed_and_have_no_verdict() -> None:
         low, high = paired.confidence_interval(0.95)
         wanted = (table[row["arm"]].mean(), (low + high) / 2, low, high)
         np.testing.assert_allclose([row[name] for name in others.OTHERS[3:]], wanted, rtol=1e-9)
+
+
+def test_the_cost_of_an_arm_has_its_parameters_where_the_record_tells_them() -> None:
+    given = content(runs())
+    sizes = {arm.name: 1000 + place for place, arm in enumerate(given.declaration.arms)}
+    for record in ({}, {"sizes": sizes}):
+        basis = Basis(dataclasses.replace(given, record={**given.record, **record}))
+        (told,) = [each for each in others.section(basis) if isinstance(each, Table)]
+        assert ("parameters" in told.columns) is bool(record)
+        assert (told.rows[0][-1].text == "1,000") is bool(record)
 
 
 def test_a_probe_that_differs_nowhere_is_named_and_not_drawn() -> None:

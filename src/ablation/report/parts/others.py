@@ -84,7 +84,8 @@ def section(basis: Basis) -> Iterator[Block]:
         "of its seeds, so a difference of two means is not the one beside them. Of many such "
         "intervals, some miss."
     )
-    yield others_table(found, list(basis.shown["arm"]))
+    sizes = basis.content.record.get("sizes", {})
+    yield others_table(found, list(basis.shown["arm"]), sizes)
     cost = found.loc[found["metric"] == "seconds", ["arm", "mean"]]
     scores = basis.scale.frame(basis.shown[["arm", "mean", "verdict"]], "mean")
     both = scores.merge(cost.rename(columns={"mean": "seconds"}), on="arm").dropna()
@@ -99,21 +100,28 @@ def section(basis: Basis) -> Iterator[Block]:
         )
 
 
-def others_table(found: pd.DataFrame, arms: list[str]) -> Table:
-    """Returns a row per arm; a column each for means and differences of a metric."""
+def others_table(found: pd.DataFrame, arms: list[str], sizes: Mapping[str, int]) -> Table:
+    """Returns a row per arm; a column each for means and differences of a metric.
+
+    Args:
+        found: As of :func:`find`.
+        arms: In the order of the rows.
+        sizes: Arm to its number of parameters; empty where a run tells none.
+    """
     names = list(found["metric"].unique())
     cells = {(row["metric"], row["arm"]): row for row in found.to_dict("records")}
     rows = [
         [
             Cell(arm),
             *(cell for metric in names for cell in _cells(cells.get((metric, arm)), metric)),
+            *([Cell(f"{sizes[arm]:,}", sizes[arm])] if sizes else []),
         ]
         for arm in arms
     ]
     headings = [
         heading for metric in names for heading in (metric_of(metric).title, "difference (95 %)")
     ]
-    return table(["arm", *headings], rows, numeric="lr*")
+    return table(["arm", *headings, *(["parameters"] if sizes else [])], rows, numeric="lr*")
 
 
 def _cells(row: Mapping[Any, Any] | None, metric: str) -> list[Cell]:

@@ -86,7 +86,8 @@ def _told(data: Encoded) -> list[tuple[str, str]]:
     script = re.search(r"Script: (.+?)(?: \(|;)", notes)
     taken = re.findall(r"(\w+) [\d,]+ \(taken from train\)", notes)
     told = [("script", script[1])] if script else []
-    return told + ([("split off from train", " and ".join(taken))] if taken else [])
+    how = f"{' and '.join(taken)}, by a hash of the text"
+    return told + ([("split off from train", how)] if taken else [])
 
 
 def model_line(config: RunConfig) -> str:

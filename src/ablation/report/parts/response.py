@@ -180,7 +180,7 @@ def draw_response(
         for axes in (above, below):
             grid(axes, "y")
         if above.get_legend_handles_labels()[0]:
-            above.legend(loc="best")
+            figure.legend(loc="outside upper right")
     return figure
 
 

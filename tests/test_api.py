@@ -112,10 +112,16 @@ def test_a_call_leaves_the_garbage_collector_as_it_was(tmp_path: Path) -> None:
         name="nowhere", question="?", factor="model.dropout", levels=(0.0, 0.3), baseline=0.3,
         config=RunConfig(data=DataConfig(source=str(tmp_path / "nowhere"))),
     )  # fmt: skip
-    before = gc.get_freeze_count(), gc.get_threshold(), gc.isenabled()
-    with pytest.raises(Refused, match="No file or folder"):
-        ablation.run(study, store=tmp_path)
-    assert (gc.get_freeze_count(), gc.get_threshold(), gc.isenabled()) == before
+    for is_enabled in (True, False):
+        (gc.enable if is_enabled else gc.disable)()
+        before = gc.get_freeze_count(), gc.get_threshold()
+        try:
+            with pytest.raises(Refused, match="No file or folder"):
+                ablation.run(study, store=tmp_path)
+            assert (gc.get_freeze_count(), gc.get_threshold()) == before
+            assert gc.isenabled() is is_enabled
+        finally:
+            gc.enable()
 
 
 def test_new_writes_a_study_that_loads_and_never_writes_over_one(

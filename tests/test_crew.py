@@ -266,3 +266,34 @@ def test_an_interrupt_while_processes_start_is_not_lost_and_not_theirs() -> None
         start()
     assert b"SIGINT" in told[0]
     assert signal.pthread_sigmask(signal.SIG_BLOCK, []) == before
+
+
+def test_an_interrupt_while_a_pool_starts_leaves_no_processes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made: list[Processes] = []
+
+    class Interrupted(Processes):
+        def __init__(self, *given: Any) -> None:
+            super().__init__(*given)
+            made.append(self)
+            signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(pools, "Processes", Interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        pools.pool(1)
+    assert not made[0]._thread.is_alive()
+
+
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="reads Linux's /proc")
+def test_pythons_tracker_of_semaphores_is_told_to_be_silent() -> None:
+    code = """if __name__ == "__main__":
+        from ablation.execute.pool import prepare_pool
+        from multiprocessing import resource_tracker
+        prepare_pool()
+        pid = resource_tracker._resource_tracker._pid
+        print(b"PYTHONWARNINGS" in open(f"/proc/{pid}/environ", "rb").read())
+    """
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONWARNINGS"}
+    said = subprocess.check_output([sys.executable, "-c", code], env=environment, text=True)
+    assert said == "True\n"

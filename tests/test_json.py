@@ -93,7 +93,9 @@ def test_a_table_of_several_data_sets(tmp_path: Path) -> None:
     assert faults(told, SCHEMA) == []
     sets = [each["dataset"] for each in told["judged"]]
     assert sets == ["ecoli", "eucalyptus", "glass", "iris"]
-    assert told["over_sets"]["answer"].startswith("It matters on at least 1 of 4 data sets")
+    assert told["over_sets"]["answer"].startswith(
+        "It makes a difference on at least 1 of 4 data sets"
+    )
     for folder in (*(each["report"] for each in told["judged"]), told["over_sets"]["report"]):
         assert (Path(folder) / "index.html").exists()
     page = (tmp_path / "folds+sets/README.md").read_text()

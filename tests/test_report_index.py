@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -20,9 +21,9 @@ from ablation.errors import Refused
 from ablation.figures import name as plain_name
 from ablation.report import build, index
 from ablation.report.claims import claims_of, said_of
-from ablation.report.index import MARK, _study
+from ablation.report.index import CLAUSES, MARK, _answer, _study
 from ablation.report.overview import draw_overview, overview
-from ablation.report.standing import standing_of
+from ablation.report.standing import MATTERS, standing_of
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +87,19 @@ def test_what_a_study_says_in_short_is_the_same_whichever_way_is_better(metric: 
     small = effects.assign(reach="open")
     assert standing_of(small, declared).matters == "perhaps"
     all_failed = small.assign(failed=small["n"].where(small["arm"] == "h", 0))
-    assert standing_of(all_failed, declared).matters == "yes"
+    assert standing_of(all_failed, declared).matters == "yes, in failures"
+
+
+def test_the_page_counts_each_grade_of_the_studies_by_itself() -> None:
+    words = {*MATTERS.values(), "no", "not known yet"}
+    assert set(CLAUSES) == words
+    said = [
+        next(_answer([{"standing": SimpleNamespace(matters=word)}], pd.DataFrame({"verdict": []})))
+        for word in CLAUSES
+    ]
+    assert len(set(said)) == len(words)
+    assert all(each.startswith("Of 1 study: ") for each in said)
+    assert [each for each in said if "at least the margin" in each] == said[:1]
 
 
 def test_the_page_lists_every_study_with_its_answer(reports: Path) -> None:
@@ -98,7 +111,7 @@ def test_the_page_lists_every_study_with_its_answer(reports: Path) -> None:
     assert "<script>alert" not in page + text
     for said in (page, text):
         assert "1 more: reports that are damaged, or that another version wrote." in said
-    assert "It matters in 3 of 3 studies, by at least the margin." in page
+    assert "Of 3 studies: it matters in 3, by at least the margin." in page
     assert "The largest of 2 gains: " in page
     assert page.replace("\xa0", " ").count("behind 1, ahead of 1, level with 1, undecided 1") == 3
     assert re.search(r"<td[^>]*>\d of \d", page)  # the claims, which may break: many are named

@@ -194,7 +194,10 @@ def test_better_says_how_it_compares_with_the_margin(shift: float, reach: str, w
     assert answer(found, declared()).startswith(f"{words}")
     assert answer(found, declared()).count("the margin") == 1  # no clause says it again
     found.loc[1, "reach"] = "below"
-    assert answer(found, declared()).startswith("It makes a difference, but less than the margin")
+    assert found["verdict"][2] == "INCONCLUSIVE"  # so it may differ by more
+    assert answer(found, declared()).startswith("It matters, perhaps by less than the margin")
+    level = found.assign(verdict=["", "BETTER", "EQUIVALENT"])
+    assert answer(level, declared()).startswith("It makes a difference, but less than the margin")
     # Arms of several reaches each have theirs.
     found.loc[2, ["verdict", "reach", "ground"]] = ["BETTER", "at_least", "ABOVE"]
     said = answer(found, declared())

@@ -204,6 +204,7 @@ def test_a_record_that_is_away_is_waited_for_and_has_each_trial_once(
 
     monkeypatch.setattr(tracking, "record_told", answers_once)
     monkeypatch.setattr(waiting, "PAUSES", (0.0,))
+    monkeypatch.setattr(waiting, "SILENT", 0.0)
     with searching(plan, places(store), tell=told.append) as opened:
         trials = carry_out(opened, Uneven(), device="cpu")
         next(trials)

@@ -102,8 +102,8 @@ def test_the_answer_names_arms_by_the_sets_on_which_they_hold() -> None:
     p[0, 2, 2] = 1e-6
     over = combine(["0", "1", "2", "x"], cells(p), PLAIN)
     assert answer_over(over) == (
-        "It matters on at least 3 of 4 data sets (0, 1, 2 and x).",
-        "Take “b”: better than base on at least 2 of 4, and found worse on none.",
+        "It makes a difference on at least 3 of 4 data sets (0, 1, 2 and x).",
+        "Take “b”: better than the baseline on at least 2 of 4, and found worse on none.",
         "Worse than base: “a” on at least 3.",
         "Within 2 points of base: “c” on at least 1.",
         "No claim about “d” survives the correction for 4 data sets.",
@@ -112,11 +112,11 @@ def test_the_answer_names_arms_by_the_sets_on_which_they_hold() -> None:
     frame = cells(p)
     frame.loc[(frame["arm"] == "b") & frame["set"].isin(["0", "1"]), "verdict"] = "BETTER"
     by_set = answer_over(combine(["0", "1", "2"], frame, PLAIN))
-    took = "Take “b”: better than base on at least 2 of 3 (by itself on 0 and 1)"
+    took = "Take “b”: better than the baseline on at least 2 of 3 (by itself on 0 and 1)"
     assert by_set[1] == f"{took}, and found worse on none."
     frame["verdict"] = frame["verdict"].mask(frame["arm"] == "d", "IDENTICAL")
     said = answer_over(combine(["0", "1", "2"], frame, PLAIN))
-    assert said[0] == "It matters on all 3 data sets (0, 1 and 2)."
+    assert said[0] == "It makes a difference on all 3 data sets (0, 1 and 2)."
     assert said[-1] == "Identical, bit for bit, to base: “d” on all 3."
 
 
@@ -128,13 +128,13 @@ def test_the_arm_to_take_is_better_on_the_most_sets_and_worse_on_none() -> None:
     for place, arm in enumerate("dcba"):
         frame.loc[frame["arm"] == arm, "effect"] = place
     said = answer_over(combine(names, frame, PLAIN))
-    assert said[1] == "Take “a”, “b”, “c” or “d”: better than base on all 3."
+    assert said[1] == "Take “a”, “b”, “c” or “d”: better than the baseline on all 3."
     assert said[2] == "Also better than base: “e” on at least 2."
     frame.loc[(frame["arm"] == "a") & (frame["set"] == "2"), "verdict"] = "WORSE"
     assert answer_over(combine(names, frame, PLAIN))[1].startswith("Take “b”, “c” or “d”: ")
     p[:, 4, 0] = 1e-9
     every = answer_over(combine(names, cells(p), PLAIN))
-    assert every[1] == "Take “a”, “b”, “c” or one of 2 more: better than base on all 3."
+    assert every[1] == "Take “a”, “b”, “c” or one of 2 more: better than the baseline on all 3."
     frame.loc[frame["set"] == "0", "verdict"] = "WORSE"
     mixed = answer_over(combine(names, frame, PLAIN))[1]
     assert mixed.startswith(
@@ -143,7 +143,7 @@ def test_the_arm_to_take_is_better_on_the_most_sets_and_worse_on_none() -> None:
     worse = np.ones((3, 2, 3))
     worse[:, 0, 1] = 1e-9
     kept = answer_over(combine(names, cells(worse), PLAIN))
-    assert kept[1] == "Keep base: no arm is shown to be better on any data set."
+    assert kept[1] == "Keep the baseline: no arm is shown to be better on any data set."
 
 
 def test_equivalence_everywhere_is_an_answer_and_its_absence_is_none() -> None:
@@ -159,7 +159,7 @@ def test_an_arm_that_loses_less_is_better_on_every_set() -> None:
     for metric in ("accuracy", "loss"):
         sets = combined(SETS, metric)
         said = " ".join(answer_over(sets))
-        assert f"Take {NASTY[0]}: better than base on all 5." in said
+        assert f"Take {NASTY[0]}: better than the baseline on all 5." in said
         assert f"Worse than base: {NASTY[1]} on all 5" in said
         assert (sets.over["mean"] > 0).tolist()[:2] == [metric == "accuracy", metric == "loss"]
 

@@ -143,7 +143,8 @@ def where(place: Place, before: str = "") -> str:
         return "report"
     if any((place.store / ".ablation/progress").rglob("*.jsonl")):
         return "training"
-    return "look" if done == place.trials // 2 else "start-up"
+    at_look = place.study.stem == "looks" and done == place.trials // 2
+    return "look" if at_look else "start-up"
 
 
 def end(process: subprocess.Popen[str]) -> str:

@@ -166,7 +166,12 @@ def _avoid(arms: pd.DataFrame, declaration: Declaration, baseline: Iterator[str]
 
 def _some_failed(arms: pd.DataFrame, declaration: Declaration) -> Iterator[str]:
     """Yields how often the arms failed of which some runs did, and no other sentence says so."""
-    some = (arms["failed"] > 0) & ~decided_by_failures(arms)
+    undecided = arms["verdict"] == "INCONCLUSIVE"
+    told_there = [
+        each and "FAILED" in _next(row)
+        for each, row in zip(undecided, arms.to_dict("records"), strict=True)
+    ]
+    some = (arms["failed"] > 0) & (undecided | ~decided_by_failures(arms)) & ~np.array(told_there)
     told = [
         f"{name} {row['failed']} of {row['n']}" for name, row in _each(arms[some], declaration)
     ]

@@ -68,6 +68,8 @@ def grade_of(arms: pd.DataFrame) -> str:
     failing = decided_by_failures(decided)
     found = {*decided.loc[~failing, "reach"].replace("", "no_margin")}
     found |= {"failures"} if failing.any() else set()
+    if found == {"below"} and (arms["verdict"] == "INCONCLUSIVE").any():
+        return "open"  # an undecided arm may differ by more
     return next((grade for grade in GRADES if grade in found), "")
 
 

@@ -169,7 +169,7 @@ def _matters(sets: Sets) -> str:
     over, k = sets.over, len(sets.names)
     most = int(over[["better", "worse"]].to_numpy().max())
     if most:
-        return f"It matters on {_of(most, k)} data sets"
+        return f"It makes a difference on {_of(most, k)} data sets"
     if (over["equivalent"] + over["identical"] >= k).all():
         return f"It does not matter on any of {k} data sets"
     return f"Not known yet whether it matters on any of {k} data sets"
@@ -185,17 +185,18 @@ def _to_take(sets: Sets) -> pd.DataFrame:
 
 def _advice(sets: Sets, take: pd.DataFrame) -> Iterator[str]:
     """Yields which arm to take on all data sets, where that can be said."""
-    over, k, base = sets.over, len(sets.names), sets.declaration.baseline
+    over, k = sets.over, len(sets.names)
     if len(take):
         count = int(take["better"].iloc[0])
         none = "" if count == k else ", and found worse on none"
         which = _by_itself(sets, "better", take, count)
-        yield f"Take {_largest(sets, take)}: better than {base} on {_of(count, k)}{which}{none}"
+        where = f"{_of(count, k)}{which}{none}"
+        yield f"Take {_largest(sets, take)}: better than the baseline on {where}"
     elif (over["better"] > 0).any():
         mixed = _named(over[over["better"] > 0])
         yield f"No arm is one to take on all: what gains on one loses on another ({mixed})"
     elif (over["worse"] > 0).any():
-        yield f"Keep {base}: no arm is shown to be better on any data set"
+        yield "Keep the baseline: no arm is shown to be better on any data set"
 
 
 def _largest(sets: Sets, rows: pd.DataFrame) -> str:

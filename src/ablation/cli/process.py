@@ -81,7 +81,10 @@ _asked: list[int] = []
 
 
 def stop_when_asked() -> None:
-    """Makes TERM, HUP and QUIT act like Ctrl-C: workers and servers are ended, runs are closed."""
+    """Makes TERM, HUP and QUIT act like Ctrl-C: workers and servers are ended, runs are closed.
+
+    Replaces the handler of Ctrl-C, too, by one that keeps it for :func:`stop_if_asked`.
+    """
     _asked.clear()
 
     def interrupt(number: int, _: object) -> None:

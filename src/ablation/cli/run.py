@@ -101,6 +101,7 @@ def run(
         complete = []
         with seldom(), settled_store(where.tracking):
             for place, given in enumerate(plans):
+                stop_if_asked()
                 if which := heading(plans, place):
                     show_line(which)
                 complete.append(_run_on(given, crew, where, reports, orders))
@@ -262,6 +263,7 @@ def _carry_out(
                     stop_if_asked()
                     if left <= crew.at_once:
                         load_for_the_report(crew)
+                stop_if_asked()
     except KeyboardInterrupt:
         crew.end()
         _show_stopped(opened)

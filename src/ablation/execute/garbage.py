@@ -13,13 +13,14 @@ ALLOCATIONS = 20_000
 @contextlib.contextmanager
 def seldom() -> Iterator[None]:
     """Makes the collector run rarely in the block; restores its settings afterwards."""
-    thresholds = gc.get_threshold()
+    thresholds, frozen = gc.get_threshold(), gc.get_freeze_count()
     gc.set_threshold(ALLOCATIONS)
     try:
         yield
     finally:
         gc.set_threshold(*thresholds)
-        gc.unfreeze()
+        if not frozen:  # else it would thaw what the caller froze
+            gc.unfreeze()
 
 
 @contextlib.contextmanager
@@ -30,9 +31,11 @@ def loading() -> Iterator[None]:
     """
     # Scanning libraries again and again is a tenth of their loading time; frozen, they are not
     # scanned when trials are recorded either.
+    was_enabled = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
         gc.freeze()
-        gc.enable()
+        if was_enabled:
+            gc.enable()

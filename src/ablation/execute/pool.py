@@ -43,7 +43,7 @@ def prepare_pool(*modules: str, environment: Mapping[str, str] | None = None) ->
         from multiprocessing import forkserver
 
         context.set_forkserver_preload(["ablation.execute.worker", *modules])
-        with _without_interrupts(), _variables(_wanted), own_temporary():
+        with _variables(_wanted), own_temporary(), _without_interrupts():
             forkserver.ensure_running()
     return context
 
@@ -63,11 +63,19 @@ _wanted: dict[str, str] = dict(ENVIRONMENT)
 
 def pool(workers: int) -> Executor:
     """Returns a pool of processes that have torch loaded and end when this process ends."""
-    with _without_interrupts(), _variables(_wanted):
-        # Again in each worker: the fork server may be the caller's own and know none of them. What
-        # the C library reads as a process starts then comes too late, which costs speed alone.
-        context = prepare_pool()
-        return Processes(workers, context, partial(begin_worker, environment=dict(_wanted)))
+    made: Executor | None = None
+    try:
+        with _variables(_wanted), _without_interrupts():
+            # Again in each worker: the fork server may be the caller's own and know none of them.
+            # What the C library reads as a process starts then comes too late, which costs speed
+            # alone.
+            begin = partial(begin_worker, environment=dict(_wanted))
+            made = Processes(workers, prepare_pool(), begin)
+    except BaseException:  # an interrupt that came in the block is raised as it ends
+        if made is not None:
+            made.shutdown()
+        raise
+    return made
 
 
 @contextlib.contextmanager
@@ -84,7 +92,7 @@ def _variables(wanted: Mapping[str, str]) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _without_interrupts() -> Iterator[None]:
-    """Makes processes started in the block know no Ctrl-C; this one has it after the block."""
+    """Makes processes started in the block know no Ctrl-C; this thread has it after the block."""
     # Blocked, not ignored: what comes in the block is not lost. Windows has no such mask, and
     # there the worker alone ignores it.
     if not hasattr(signal, "pthread_sigmask"):

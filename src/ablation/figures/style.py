@@ -169,8 +169,8 @@ def plain(text: str) -> str:
 def short(text: str, most: int = NAME) -> str:
     """Returns a name on one line, with something left out where it is long.
 
-    Of an arm of several factors these are the factors, since arms differ in their levels; of any
-    other name it is the middle.
+    Of a name in parts, such as an arm of several factors, it is the first word of each part: the
+    factors, since arms differ in their levels. Of any other name it is the middle.
 
     >>> short("init_std 0.05 · mean · learning_rate 0.003"), short("a very long name" * 3, 12)
     ('0.05 · mean · 0.003', 'a ver… name')

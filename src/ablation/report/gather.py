@@ -126,13 +126,16 @@ def _ended(
 
 
 def _sizes(declared: Declaration, outcomes: Mapping[str, Outcome]) -> dict[str, dict[str, int]]:
-    """Returns each arm's number of parameters, where all of them are known."""
-    sizes = {
-        arm: int(outcome.tags[tracking.PARAMETERS])
+    """Returns each arm's number of parameters, where each has one that is known."""
+    found = {
+        (arm, int(outcome.tags[tracking.PARAMETERS]))
         for arm, _, _, outcome in tracking.planned(declared, outcomes)
         if outcome.tags.get(tracking.PARAMETERS, "").isdecimal()
     }
-    return {"sizes": sizes} if len(sizes) == len(declared.arms) else {}
+    # Blocks that are tuned apart may have models of several sizes.
+    sizes = dict(sorted(found))
+    every = len(found) == len(sizes) == len(declared.arms)
+    return {"sizes": {arm.name: sizes[arm.name] for arm in declared.arms}} if every else {}
 
 
 def _kept(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -202,24 +203,26 @@ def _answer(studies: Sequence[Mapping[str, Any]], extremes: pd.DataFrame) -> Ite
     if not studies:
         yield "No study has been reported yet."
         return
-    words = [study["standing"].matters for study in studies]
-    k, yes, no = len(studies), words.count("yes"), words.count("no")
-    unknown = words.count("not known yet")
-    other, of = k - yes - no - unknown, f"of {k} {'study' if k == 1 else 'studies'}"
-    parts = (
-        (yes, f"It matters in {yes} {of}, by at least the margin"),
-        (other, f"in {other} there is a difference that may be less than the margin"),
-        (no, f"in {no} it does not matter"),
-        (unknown, f"{unknown} {'is' if unknown == 1 else 'are'} open"),
-    )
-    said = "; ".join(part for count, part in parts if count)
-    yield f"{said[0].upper()}{said[1:]}."
+    k, found = len(studies), Counter(study["standing"].matters for study in studies)
+    said = "; ".join(clause.format(found[word]) for word, clause in CLAUSES.items() if found[word])
+    yield f"Of {k} {'study' if k == 1 else 'studies'}: {said}."
     for verdict, (one, several) in LARGEST.items():
         rows = extremes[extremes["verdict"] == verdict].to_dict("records")
         if rows:
             opening = f"The largest of {len(rows)} {several}" if len(rows) > 1 else f"The {one}"
             yield _extreme(opening, max(rows, key=lambda row: abs(row["effect"])))
 
+
+CLAUSES = {
+    "yes": "it matters in {}, by at least the margin",
+    "yes, in failures": "in {} it matters how often runs fail",
+    "perhaps": "in {} there is a difference that may be less than the margin",
+    "less than the margin": "in {} there is a difference, but less than the margin",
+    "a difference": "in {} there is a difference, and no margin to hold it against",
+    "no": "in {} it does not matter",
+    "not known yet": "{} open",
+}
+"""Whether a factor matters, as a standing says it, to a clause with the number of studies."""
 
 LARGEST = {
     "BETTER": ("gain", "gains"),
@@ -246,8 +249,8 @@ QUESTIONS = ("study", "question", "seeds", "date")
 """Those of the second."""
 
 BROKEN = (
-    "Does it matter: yes where an arm differs from the baseline by at least the margin, or fails "
-    "more or less often; perhaps where a difference is shown that may be less than the margin. "
+    "Does it matter: yes where an arm differs from the baseline by at least the margin, or in how "
+    "often it fails; perhaps where a difference is shown that may be less than the margin. "
     "Take: the arm with the largest decided gain, else the baseline. A poor setting: the largest "
     "decided loss among arms that keep half of the baseline's gain over chance; those that do not "
     "are counted as broken."

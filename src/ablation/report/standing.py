@@ -13,7 +13,7 @@ from ablation.records.declaration import Declaration
 
 MATTERS = {
     "at_least": "yes",
-    "failures": "yes",
+    "failures": "yes, in failures",
     "open": "perhaps",
     "below": "less than the margin",
     "no_margin": "a difference",

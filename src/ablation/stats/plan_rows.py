@@ -54,8 +54,7 @@ def planning_row(
 ) -> PlanningRow:
     """Returns the planning row of a study, simulated with the engine that will judge it.
 
-    Closed forms, such as `power_better`, know neither Holm's second step nor looks
-    and are too low by up to a fifth where several arms are equivalent.
+    A closed form, such as `power_better`, knows neither Holm's second step nor looks.
 
     Args:
         looks: Seeds at each look, or one number in a sequence.

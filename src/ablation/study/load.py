@@ -16,7 +16,7 @@ from ablation.errors import Refused, nearest
 from ablation.records.kinds import shown
 from ablation.records.typed import portable, typed
 from ablation.study.spec import Study
-from ablation.task.function.target import STUDY as MODULES
+from ablation.task.function.target import STUDY_PREFIX
 
 STUDIES = Path("studies")
 """Folder in which the command line looks for studies."""
@@ -106,7 +106,7 @@ def _execute(path: Path) -> Any:
     for place in (str(path.resolve().parent), str(Path.cwd())):
         if place not in sys.path:
             sys.path.append(place)
-    loaded = importlib.util.spec_from_file_location(f"{MODULES}{path.stem}", path)
+    loaded = importlib.util.spec_from_file_location(f"{STUDY_PREFIX}{path.stem}", path)
     assert loaded is not None
     assert loaded.loader is not None
     module = importlib.util.module_from_spec(loaded)

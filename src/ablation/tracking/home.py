@@ -46,10 +46,11 @@ class Home:
 
         Args:
             kind: The kind.
-            where: More of the filter.
+            where: A condition in MLflow's filter syntax; empty for all of them.
         """
         ours = f"tags.`{KIND}` = '{kind}' AND tags.`{LABEL}` = '{self.label}'"
-        return search(self.client, [self.experiment], ours + where)
+        wanted = f"{ours} AND {where}" if where else ours
+        return search(self.client, [self.experiment], wanted)
 
 
 def belongs(experiment: str, study: str) -> bool:

@@ -129,7 +129,7 @@ def recorded(client: MlflowClient, run: str) -> Outcome:
 
 def close_unfinished(home: Home, kind: str = TRIAL) -> int:
     """Marks every interrupted run of the label as KILLED; returns their number."""
-    open_runs = list(home.search(kind, " AND status = 'RUNNING'"))
+    open_runs = list(home.search(kind, "status = 'RUNNING'"))
     for run in open_runs:
         home.client.set_terminated(run.info.run_id, status="KILLED")
     return len(open_runs)

@@ -15,7 +15,7 @@ def endings(home: Home) -> dict[str, str]:
     """
     found: dict[str, tuple[int, str]] = {}
     for status in ("FAILED", "KILLED"):
-        for run in home.search(TRIAL, f" AND attributes.status = '{status}'"):
+        for run in home.search(TRIAL, f"attributes.status = '{status}'"):
             said = _said(run.data.tags)
             known = found.get(run.data.tags.get(KEY, ""), (-1, ""))
             if said and run.info.start_time > known[0]:

@@ -28,10 +28,10 @@ def section(basis: Basis) -> Iterator[Block]:
     alphas = ", ".join(dict.fromkeys(f"{alpha:g}" for alpha in basis.effects["alpha"]))
     yield Text(
         f"The interval of the verdict is taken at alpha = {alphas} over the divisor of Holm's "
-        "step. It lies beyond 0 for BETTER and WORSE and within the margin for EQUIVALENT, and is "
-        "the wider of the two for INCONCLUSIVE. Each has its own confidence; that all hold at "
-        "once is less certain. An interval as if the number of seeds had been fixed is in "
-        "effects.csv."
+        "step. It lies beyond 0 for BETTER and WORSE by the means and within the margin for "
+        "EQUIVALENT, and is the wider of the two for INCONCLUSIVE. Each has its own confidence; "
+        "that all hold at once is less certain. An interval as if the number of seeds had been "
+        "fixed is in effects.csv."
     )
 
 

@@ -43,17 +43,14 @@ def section(basis: Basis) -> Iterator[Block]:
     yield verdict_table(basis.shown, scale, paired=basis.declaration.paired)
 
 
-_OVER = " over all looks together"
-
-
 def numbers(basis: Basis) -> Iterator[Block]:
     """Yields the numbers beside each verdict that few readers look for."""
     paired = basis.declaration.paired
     whole = whole_table(basis.shown, basis.scale, paired=paired)
+    over = " over all looks together" if len(basis.declaration.looks) > 1 else ""
     caption = (
-        f"The 95 % estimate covers 95 %{_OVER * (len(basis.declaration.looks) > 1)}; no verdict "
-        "rests on it. The p values are adjusted by Holm, to be compared with alpha, the error "
-        "rate that the arm's look spent."
+        f"The 95 % estimate covers at least 95 %{over}; no verdict rests on it. The p values are "
+        "adjusted by Holm, to be compared with alpha, the error rate that the arm's look spent."
     )
     numbers = whole.only(NUMBERS, caption + (_WINS if paired else ""))
     yield dataclasses.replace(numbers, rows=numbers.rows[1:])  # the baseline has none
@@ -111,9 +108,10 @@ def verdict_table(effects: pd.DataFrame, scale: Scale, *, paired: bool = True) -
         paired: Whether arms were compared seed by seed.
     """
     caption = (
-        f"{scale.heading[0].upper()}{scale.heading[1:]}. {_BESIDE[paired]}. The verdict rests on "
-        "the interval, which is adjusted for the number of arms. Failed: runs, and the rate up "
-        "to which the arm may fail (one-sided 95 %)."
+        f"{scale.heading[0].upper()}{scale.heading[1:]}. {_BESIDE[paired]}. A verdict by "
+        "difference rests on the interval, which is adjusted for the number of arms; one by "
+        "failures rests on their numbers, and IDENTICAL on equal hashes. Failed: runs, and the "
+        "rate up to which the arm may fail (one-sided 95 %)."
     )
     if effects["fresh_n"].notna().any():
         caption += (
@@ -182,7 +180,7 @@ def _verdict(row: Mapping[Any, Any]) -> Cell:
     """Returns a verdict; if identical, the share of seeds that may differ; missing runs."""
     word, said = row["verdict"], row["verdict"] or "baseline"
     if word == "IDENTICAL":
-        said = f"{word} (≤ {percent(row['may_differ95'])})"
+        said = f"{word} (≤ {percent(row['may_differ95'])} may differ)"
     if row["missing"]:
         said = f"{word} ({row['missing']} of {row['look']} runs missing)"
     return Cell(said + (f"\N{NO-BREAK SPACE}{MARK}" if doubts(row) else ""), word=word)

@@ -56,12 +56,12 @@ def _kind(block: object) -> str:
 
 def gaps(page: Page) -> dict[str, str]:
     """Returns name to mark of all forms of a page's figures, for :func:`render` and `fill`."""
-    return {name: f"<!--{name}-->" for figure in page.figures for name in figure.forms}
+    return {name: f"<!--figure:{name}-->" for figure in page.figures for name in figure.forms}
 
 
 def fill(text: str, figures: Mapping[str, str]) -> str:
     """Returns a rendered page with its figures, name to inline SVG, for the marks of them."""
-    return re.sub("<!--(.*?)-->", lambda mark: figures[mark[1]], text)
+    return re.sub("<!--figure:(.*?)-->", lambda mark: figures[mark[1]], text)
 
 
 @lru_cache(maxsize=1)

@@ -12,7 +12,7 @@ from typing import Any
 
 from ablation.errors import Refused
 from ablation.records.paths import flatten
-from ablation.task.function.target import STUDY, import_from
+from ablation.task.function.target import STUDY_PREFIX, import_from
 
 PLAIN = (type(None), bool, int, float, complex, str, bytes, PurePath, enum.Enum)
 """Types whose values have one repr, in every process."""
@@ -50,7 +50,7 @@ def send(config: Any) -> bytes:
     by their names.
     """
     modules = sorted({kind.__module__ for kind in _classes(config)})
-    files = {name: sys.modules[name].__file__ for name in modules if name.startswith(STUDY)}
+    files = {name: sys.modules[name].__file__ for name in modules if name.startswith(STUDY_PREFIX)}
     return pickle.dumps((files, pickle.dumps(config)))
 
 

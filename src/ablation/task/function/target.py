@@ -17,7 +17,7 @@ from ablation.errors import Refused
 ARGUMENTS = (2, 3)
 """Numbers of arguments that a function may take."""
 
-STUDY = "ablation_study_"
+STUDY_PREFIX = "ablation_study_"
 """Prefix of the modules that study files are loaded as; a worker loads them by path."""
 
 
@@ -106,7 +106,7 @@ def arrived(target: Target, folder: Path) -> Target:
     A function of an installed package is where that is installed there.
     """
     name = target.module.replace(".", "/")
-    if target.module.startswith(STUDY):
+    if target.module.startswith(STUDY_PREFIX):
         name = Path(target.file).stem
     is_package = Path(target.file).name == "__init__.py"
     file = folder / (f"{name}/__init__.py" if is_package else f"{name}.py")
@@ -141,7 +141,7 @@ def import_from(name: str, file: str) -> ModuleType:
     """
     if name in sys.modules:
         return sys.modules[name]
-    if not name.startswith(STUDY):
+    if not name.startswith(STUDY_PREFIX):
         return importlib.import_module(name)
     spec = importlib.util.spec_from_file_location(name, file)
     assert spec is not None

@@ -17,7 +17,7 @@ from ablation.task.devices import visible_gpus
 from ablation.task.function import log
 from ablation.task.function.call import Call, call
 from ablation.task.function.config import arrived_config, check_config, files_in, receive, send
-from ablation.task.function.target import STUDY, Target, arrived, load, target_of
+from ablation.task.function.target import STUDY_PREFIX, Target, arrived, load, target_of
 from ablation.task.sources import Sources, file_hash, gather_sources
 
 UNKNOWN_SECONDS = 10.0
@@ -61,7 +61,7 @@ class Function:
         file = Path(self.target.file)
         # Not the working folder as such, which holds all sorts of modules.
         roots = [Path(self.target.places[0]), self.target.top]
-        name = file.stem if self.target.module.startswith(STUDY) else self.target.module
+        name = file.stem if self.target.module.startswith(STUDY_PREFIX) else self.target.module
         return gather_sources(name, file, roots)
 
     @cached_property

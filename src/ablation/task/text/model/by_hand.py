@@ -10,6 +10,7 @@ without such a function is differentiated by autograd, alone.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TypeGuard
 
 import torch
 import torch.nn.functional as F
@@ -73,13 +74,15 @@ def loss_and_gradients(
 
 
 def by_hand_alone(model: Classifier) -> bool:
-    """Returns whether no part of a model is differentiated by autograd."""
+    """Returns whether no part of a model is differentiated by autograd.
+
+    Each gradient is then assigned by a step, and added to none that is there.
+    """
     encoder, pooling = model.encoder, model.pooling
     return (
         _can(model, model.embedding.weight)
-        and (_passes(encoder) or (type(encoder) is CNN and not convolves_here()))
-        and type(pooling) is AttentionPooling
-        and _all_fitted(pooling)
+        and (_passes(encoder) or _multiplies(encoder))
+        and _is_fitted(pooling)
         and _plain(pooling.masking)
     )
 
@@ -89,7 +92,13 @@ def _passes(encoder: nn.Module) -> bool:
     return type(encoder) is NoEncoder and isinstance(encoder.map, nn.Identity)
 
 
+def _multiplies(encoder: nn.Module) -> TypeGuard[CNN]:
+    """Returns whether an encoder is a convolution that is a matrix product here."""
+    return type(encoder) is CNN and not convolves_here()
+
+
 def _plain(masking: Masking) -> bool:
+    """Returns whether scores are normalised by a softmax in their own type."""
     return masking.normaliser is softmax and masking.dtype is None
 
 
@@ -142,9 +151,9 @@ def _encode(
     mask: Bool[Tensor, "batch length"],
 ) -> tuple[Float[Tensor, "batch length hidden"], Pullback]:
     encoder = model.encoder
-    if type(encoder) is NoEncoder and isinstance(encoder.map, nn.Identity):
+    if _passes(encoder):
         return embeddings, lambda gradient: gradient
-    if type(encoder) is CNN and not convolves_here():
+    if _multiplies(encoder):
         return _convolve(encoder, embeddings)
     return _by_autograd(
         lambda leaf: encode_states(encoder, leaf, mask, model.hidden_size), embeddings
@@ -176,12 +185,15 @@ def _pool(
     states: Float[Tensor, "batch length hidden"],
     mask: Bool[Tensor, "batch length"],
 ) -> tuple[Float[Tensor, "batch pooled"], Pullback]:
-    if type(pooling) is AttentionPooling and _all_fitted(pooling):
+    if _is_fitted(pooling):
         return _attend(pooling, states, mask)
     return _by_autograd(lambda leaf: pool(pooling, leaf, mask)[0], states)
 
 
-def _all_fitted(pooling: AttentionPooling) -> bool:
+def _is_fitted(pooling: nn.Module) -> TypeGuard[AttentionPooling]:
+    """Returns whether a pooling is attention all of whose tensors are fitted."""
+    if type(pooling) is not AttentionPooling:
+        return False
     tensors = (pooling.weight, pooling.query, pooling.bias)
     return all(each is None or each.requires_grad for each in tensors)
 
@@ -232,7 +244,7 @@ def _attend(
 def _normalise(
     masking: Masking, scores: Float[Tensor, "batch length"], mask: Bool[Tensor, "batch length"]
 ) -> tuple[Float[Tensor, "batch length"], Pullback]:
-    if masking.normaliser is not softmax or masking.dtype is not None:
+    if not _plain(masking):
         return _by_autograd(lambda leaf: masking(leaf, mask), scores)
     padding = None if mask.all() else ~mask
     if padding is not None:

@@ -70,7 +70,7 @@ def train(
         model.train()
         losses, counts = [], []
         for batch in batches(fitted, config.train.batch_size, config.train.batching, order):
-            if not alone:  # else each of them is overwritten
+            if not alone:  # else each of them is overwritten, as `by_hand_alone` says
                 optimizer.clear_gradients()
             with torch.inference_mode(alone):
                 rows = optimizer.look_up(batch.ids)

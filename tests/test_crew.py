@@ -97,6 +97,7 @@ def test_a_killed_worker_is_a_lost_one() -> None:
 
 
 def test_the_callers_process_keeps_its_variables_and_its_collector() -> None:
+    gc.unfreeze()  # what a command of an earlier test froze at its end
     before = {name: os.environ.get(name) for name in ENVIRONMENT}, gc.get_threshold()
     with seldom(), ProcessCrew(1) as crew:
         with loading():

@@ -8,7 +8,7 @@ from html import unescape
 
 import numpy as np
 import pandas as pd
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 from synthetic import arms_named, content, declaration
 
@@ -27,7 +27,7 @@ SHOWN = 1e-5
 ROW = re.compile(
     r"(arm\d).*?(BETTER|WORSE|EQUIVALENT|INCONCLUSIVE).*?([+−-][\d.]+) to ([+−-][\d.]+)"
 )
-SENTENCE = re.compile(r"(arm\d): (\w+).*?\(([−\d.]+) to ([−\d.]+),")
+SENTENCE = re.compile(r"((?:arm\d(?:, | and )?)+): (\w+).*?\(([−\d.]+) to ([−\d.]+),")
 
 families = st.builds(
     lambda seed, arms, seeds, noise, shift: (seed, arms, seeds, noise, shift),
@@ -82,7 +82,8 @@ def told(basis: Basis) -> Iterator[tuple[str, str, str, float, float]]:
         assert match, said
         low, high = (float(end.replace("−", "-")) for end in match.groups()[2:])
         ends = (-high, -low) if match[2] == "WORSE" else (low, high)
-        yield "sentence", match[1], match[2], *ends
+        for arm in re.findall(r"arm\d", match[1]):  # those of which the same is said share it
+            yield "sentence", arm, match[2], *ends
     (figure,) = (block for section in page.sections for block in section.blocks
                  if getattr(block, "name", "") == "differences")  # fmt: skip
     arms = basis.shown.iloc[1:].reset_index(drop=True)
@@ -108,9 +109,13 @@ def test_an_end_is_shown_on_its_side_of_zero_and_of_the_margin(
 
 
 @settings(
-    max_examples=8, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck)
+    max_examples=8,
+    deadline=None,
+    phases=[Phase.explicit, Phase.generate],
+    suppress_health_check=list(HealthCheck),
 )
 @given(families)
+@example((39, 5, 11, 0.001, 5e-324))
 def test_what_is_told_and_drawn_agrees_with_its_verdict(
     family: tuple[int, int, int, float, float],
 ) -> None:

@@ -12,7 +12,7 @@ from synthetic import declaration
 
 import ablation
 from ablation import stats
-from ablation.analysis.words import reason
+from ablation.analysis.reasons import reason
 from ablation.records.declaration import Look
 
 ROW: dict[str, Any] = {

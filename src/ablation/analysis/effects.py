@@ -12,7 +12,7 @@ import pandas as pd
 from ablation import stats
 from ablation.analysis.contrasts import CONTRASTS, contrasts
 from ablation.analysis.evidence import gather_evidence, on_test
-from ablation.analysis.words import reason
+from ablation.analysis.reasons import reason
 from ablation.records.declaration import Declaration
 from ablation.records.taken import Taken
 

@@ -57,5 +57,5 @@ def set_long(home: Home, name: str, text: str) -> None:
 
 
 def long_in(tags: Mapping[str, str], name: str) -> str:
-    """Returns the text that :func:`in_parts` took apart, empty if there is none."""
+    """Returns a text from the tags that hold its parts; an empty one if there are none."""
     return "".join(tags[f"{name}.{place}"] for place in range(int(tags.get(name, 0))))

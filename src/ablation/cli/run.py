@@ -147,6 +147,7 @@ def _run_on(given: Plan, crew: Crew, where: Places, reports: Path, orders: Order
         if again := _run_fresh(given, opened.home, crew, where, orders):
             failed, left = [*failed, *again.attempts.summary()], left or bool(again.left)
         at_hand = not idle or isinstance(crew, ProcessCrew)
+        stop_if_asked()
         write_report(opened.home, where, reports, crew if at_hand else None)
     for worker in opened.attempts.workers:
         show_line(f"Worker {worker} was put aside: three arms failed there and not elsewhere.")

@@ -67,7 +67,7 @@ study = Study(
     baseline=0.05,
     seeds={seeds},
     config=RunConfig(
-        data=DataConfig(source={source!r}),
+        data=DataConfig(source={source!r}, vocabulary_size=1_000_000),  # every word, as the comparator
         model=ModelConfig(
             encoder={encoder!r},
             embedding_size=128,

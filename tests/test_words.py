@@ -119,6 +119,11 @@ def test_sentences(ground: str, changes: dict[str, Any], sentence: str) -> None:
     assert said(ground, **changes) == sentence
 
 
+def test_no_p_value_is_shown_on_the_other_side_of_its_alpha() -> None:
+    text = said("UNDECIDED", p_difference=0.05004, p_equivalence=0.0496, alpha=0.05)
+    assert "(adjusted p 0.05004) nor equivalence (0.05) is shown at alpha 0.05" in text
+
+
 def test_a_loss_that_falls_is_better() -> None:
     assert said("ABOVE", "loss", verdict="BETTER", effect=-0.1).startswith("better by 0.1")
 

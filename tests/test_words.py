@@ -83,7 +83,7 @@ def test_every_ground_has_its_sentence(ground: str) -> None:
             "UNDECIDED",
             {"seeds_likely": math.inf, "needs_examples": True},
             "neither a difference (adjusted p 0.2) nor equivalence (0.3) is shown at alpha 0.05; "
-            "no number of seeds: a larger test split",
+            "more seeds would not help, a larger test split would",
         ),
         (
             "FAILS_MORE",

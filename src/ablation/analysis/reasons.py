@@ -36,7 +36,7 @@ def reason(row: Mapping[Any, Any], declaration: Declaration) -> str:
     return "; ".join(part for part in (said, after) if part)
 
 
-MORE_EXAMPLES = "no number of seeds: a larger test split"
+MORE_EXAMPLES = "more seeds would not help, a larger test split would"
 """Advice where the test examples are too few for a verdict about new ones."""
 
 

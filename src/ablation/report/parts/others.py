@@ -113,10 +113,13 @@ def others_table(found: pd.DataFrame, arms: list[str], sizes: Mapping[str, int])
     """
     names = list(found["metric"].unique())
     cells = {(row["metric"], row["arm"]): row for row in found.to_dict("records")}
+    are_long = found.loc[found["metric"] == "seconds", "mean"].max() > TEN
+    scales = {name: Scale(metric_of(name)) for name in names}
+    scales |= {"seconds": Scale(LONG)} if are_long else {}
     rows = [
         [
             Cell(arm),
-            *(cell for metric in names for cell in _cells(cells.get((metric, arm)), metric)),
+            *(cell for name in names for cell in _cells(cells.get((name, arm)), scales[name])),
             *([Cell(f"{sizes[arm]:,}", sizes[arm])] if sizes else []),
         ]
         for arm in arms
@@ -127,10 +130,9 @@ def others_table(found: pd.DataFrame, arms: list[str], sizes: Mapping[str, int])
     return table(["arm", *headings, *(["parameters"] if sizes else [])], rows, numeric="lr*")
 
 
-def _cells(row: Mapping[Any, Any] | None, metric: str) -> list[Cell]:
+def _cells(row: Mapping[Any, Any] | None, scale: Scale) -> list[Cell]:
     if row is None:
         return [Cell(""), Cell("")]
-    scale = Scale(LONG if metric == "seconds" and row["mean"] > TEN else metric_of(metric))
     difference, interval = (
         scale.difference(row["difference"]),
         scale.interval(row["low"], row["high"]),

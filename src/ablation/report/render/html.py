@@ -44,7 +44,7 @@ def fragment(question: str, answer: str, image: str, table: Table) -> str:
 
 def _code(text: str) -> Markup:
     """Formats text between backticks as code and escapes all of it."""
-    parts = re.split(r"`", text)
+    parts = re.split(r"`", _unbroken(text))
     return Markup("").join(
         Markup("<code>{}</code>").format(part) if place % 2 else escape(part)
         for place, part in enumerate(parts)

@@ -55,6 +55,7 @@ MANY = {"cnn": 48, "none": 160, "bilstm": 24}
 of 2 points with the cnn and 4.5 points without an encoder, so the difference of the sides has one
 of 0.4 and 0.5; the bilstm's arms hardly differ."""
 
+# The comparator keeps every word, too.
 STUDY = """
 from ablation.config import AttentionConfig, DataConfig, ModelConfig, RunConfig, TrainConfig
 from ablation.spec import Study
@@ -67,7 +68,7 @@ study = Study(
     baseline=0.05,
     seeds={seeds},
     config=RunConfig(
-        data=DataConfig(source={source!r}),
+        data=DataConfig(source={source!r}, vocabulary_size=1_000_000),
         model=ModelConfig(
             encoder={encoder!r},
             embedding_size=128,

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from ablation.records.declaration import Declaration
-from ablation.report.content import summary
+from ablation.report.files import summary
 from ablation.report.index import answer_of
 from ablation.report.render.markdown import escape
 from ablation.study.load import known_studies, load

@@ -21,8 +21,7 @@ from ablation.analysis.fresh import ESTIMATES, decided_arms, with_fresh
 from ablation.analysis.words import sentences
 from ablation.errors import Refused
 from ablation.records.declaration import Declaration
-from ablation.report import Basis
-from ablation.report import content as contents
+from ablation.report import Basis, files
 from ablation.report.parts.verdicts import whole_table
 from ablation.study.derived import FOLLOW_UP_SEED, FRESH_SEED, follow_up_of, fresh_of
 from ablation.study.spec import Study
@@ -142,8 +141,8 @@ def test_what_was_decided_is_told_by_fresh_seeds_and_keeps_its_verdict(tmp_path:
     shown = whole_table(new, Basis(with_both).scale)
     assert [cell.text for cell in shown.rows[1][-3:]] == ["+3.00", "+2.00 to +5.00", "6"]
     assert len(whole_table(old, Basis(given).scale).columns) == len(shown.columns) - 3
-    contents.write(with_both, tmp_path)
-    again = contents.read(tmp_path)
+    files.write(with_both, tmp_path)
+    again = files.read(tmp_path)
     pd.testing.assert_frame_equal(again.judged.effects, new)
     assert again.tables.keys() == {"numerics"}
 

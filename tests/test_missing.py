@@ -21,8 +21,7 @@ from ablation.analysis.words import sentences
 from ablation.records.declaration import Look
 from ablation.records.outcome import Outcome
 from ablation.records.taken import taken_from_json, taken_to_json
-from ablation.report import Basis, compose
-from ablation.report import content as contents
+from ablation.report import Basis, compose, files
 from ablation.study.spec import Study
 
 LOOKS = (Look(5, 0.02), Look(8, 0.03))
@@ -139,8 +138,8 @@ def test_a_report_is_rebuilt_with_the_looks_that_lacked_runs(tmp_path: Any) -> N
     taken = {8: frozenset(gone)}
     declared = declaration()
     given = content(torn, taken=taken, judged=judge(torn, hashes(torn), declared, taken=taken))
-    contents.write(dataclasses.replace(given, examples=given.examples.iloc[:0]), tmp_path)
-    again = contents.read(tmp_path)
+    files.write(dataclasses.replace(given, examples=given.examples.iloc[:0]), tmp_path)
+    again = files.read(tmp_path)
     assert again.taken == taken
     assert again.judged.effects["missing"].tolist() == [0, 1, 0, 0, 0]
 

@@ -20,7 +20,7 @@ from ablation.analysis.words import doubts, sentences
 from ablation.records.declaration import Look
 from ablation.report import Basis, compose
 from ablation.report.blocks import Table
-from ablation.report.content import read
+from ablation.report.files import read
 from ablation.report.parts import others, probes, response, variance, verdicts
 from ablation.report.render import markdown
 

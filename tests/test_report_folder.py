@@ -81,7 +81,7 @@ def test_content_is_read_from_its_folder_as_it_was(built: Path) -> None:
 
 @pytest.mark.parametrize("arm", ["NA", "", "0.10", "1e3", " padded ", "a\nb", '"', "None", "a,b"])
 def test_any_name_survives_its_folder(arm: str, tmp_path: Path) -> None:
-    from ablation.report.content import write
+    from ablation.report.files import write
 
     frame = runs().replace({"arm": {"a|b": arm}})
     declared = declaration(arms=arms_named([*ARMS[:2], arm, *ARMS[3:]]))
@@ -92,7 +92,7 @@ def test_any_name_survives_its_folder(arm: str, tmp_path: Path) -> None:
 
 
 def test_failed_runs_survive_their_folder(tmp_path: Path) -> None:
-    from ablation.report.content import write
+    from ablation.report.files import write
 
     frame = runs()
     frame.loc[3, ["value", "status", "reason"]] = [np.nan, "FAILED", "nan_loss"]
@@ -281,7 +281,7 @@ def test_a_curve_of_failed_runs_ends_at_its_last_finite_value() -> None:
 
 
 def test_each_table_of_a_studys_own_has_a_section_and_survives_its_folder(tmp_path: Path) -> None:
-    from ablation.report.content import write
+    from ablation.report.files import write
 
     lengths = pd.DataFrame({"words": [1, 2], "texts": [7, 0]})
     given = content(tables={"numerics": content().tables["numerics"], "lengths": lengths})

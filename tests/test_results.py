@@ -20,7 +20,7 @@ from ablation import cli, stats
 from ablation.errors import Refused
 from ablation.notebook import Loaded
 from ablation.report import Content, differing, read
-from ablation.report.content import write
+from ablation.report.files import write
 from ablation.results import Question, Table, judge_table
 from ablation.results import read as read_table
 

@@ -16,8 +16,7 @@ from synthetic import ARMS, NASTY, arms_named, content, declaration, runs
 from ablation import stats
 from ablation.analysis.sets import CELLS, Sets, answer_over, cells_of, combine
 from ablation.cli.sets import sets_of
-from ablation.report import Basis, index
-from ablation.report import content as contents
+from ablation.report import Basis, files, index
 from ablation.report.content import Content
 from ablation.report.render.latex import escape
 from ablation.report.sets import Wanted, build_over, stored_over
@@ -46,7 +45,7 @@ def written(folder: Path, names: Mapping[str, bool]) -> str:
         made = content_on(name)
         folders[name] = folder / made.label if there else None
         (folder / made.label).mkdir(parents=True)
-        contents.write(made, folder / made.label)
+        files.write(made, folder / made.label)
     wanted = Wanted(study="s", title="", question=NASTY[0], folders=folders, command="ablation")
     return build_over(wanted, folder / "s+sets", of="x")
 

@@ -19,7 +19,7 @@ from ablation.analysis.swaps import by_class, moves, swapped
 from ablation.errors import Refused
 from ablation.report import Basis, Content, build, read
 from ablation.report.blocks import Table
-from ablation.report.content import TESTS
+from ablation.report.files import TESTS
 from ablation.report.parts import classes, swaps
 
 SIZE = 40

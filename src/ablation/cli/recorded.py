@@ -141,7 +141,7 @@ def fuller(content: Content, folder: Path) -> int:
     folder has none.
     """
     from ablation.records.declaration import Declaration
-    from ablation.report.content import summary
+    from ablation.report.files import summary
 
     try:
         stored = summary(folder)

@@ -2,7 +2,8 @@
 
 from ablation.report.basis import Basis
 from ablation.report.build import build
-from ablation.report.content import Content, is_recorded, read
+from ablation.report.content import Content
+from ablation.report.files import is_recorded, read
 from ablation.report.gather import gather
 from ablation.report.index import index
 from ablation.report.note import brief, note

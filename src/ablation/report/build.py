@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ablation.records.whole import replacing
-from ablation.report import content as contents
-from ablation.report import paper
+from ablation.report import files, paper
 from ablation.report.basis import Basis
 from ablation.report.content import Content
 from ablation.report.drawing import Saved, begin_drawing, keep
@@ -31,7 +30,7 @@ CONTRASTS_FILE = "contrasts.csv"
 
 OURS = frozenset(
     {name for name, _ in FILES}
-    | {"index.html", "examples.parquet", contents.TESTS, "figures", CONTRASTS_FILE}
+    | {"index.html", "examples.parquet", files.TESTS, "figures", CONTRASTS_FILE}
 )
 """Names in a report's folder that a new report replaces."""
 
@@ -67,7 +66,7 @@ def fill(content: Content, folder: Path, mapping: Callable[..., Iterable[Any]] =
     drawn: list[Iterable[tuple[str, Saved]]] = []
     # Workers draw while this process computes the other parts and writes.
     page = compose(basis, lambda figure: drawn.append(begin_drawing([figure], mapping)))
-    contents.write(dataclasses.replace(content, tests=only_quoted(basis)), folder)
+    files.write(dataclasses.replace(content, tests=only_quoted(basis)), folder)
     basis.effects.to_csv(folder / "effects.csv", index=False, lineterminator="\n")
     if len(contrasts := content.judged.contrasts):
         contrasts.to_csv(folder / CONTRASTS_FILE, index=False, lineterminator="\n")

@@ -21,8 +21,8 @@ from ablation.report import foreign
 from ablation.report.blocks import Block, Cell, Figure, Page, Section, Text, table
 from ablation.report.build import CONTRASTS_FILE
 from ablation.report.claims import claims_of, said_of
-from ablation.report.content import summary
 from ablation.report.drawing import begin_drawing, keep
+from ablation.report.files import summary
 from ablation.report.numbers import Scale, minus
 from ablation.report.overview import draw_overview, overview
 from ablation.report.render import html, markdown

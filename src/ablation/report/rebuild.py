@@ -13,7 +13,7 @@ from pathlib import Path
 from ablation.records.whole import replacing, writable
 from ablation.report import foreign
 from ablation.report.build import OURS, fill
-from ablation.report.content import read
+from ablation.report.files import read
 
 
 def rebuild(folder: Path) -> None:

@@ -17,8 +17,8 @@ from ablation.records.whole import replacing
 from ablation.report import foreign
 from ablation.report.basis import Basis
 from ablation.report.blocks import Block, Cell, Command, Page, Section, Text, table
-from ablation.report.content import read
 from ablation.report.drawing import begin_drawing, keep
+from ablation.report.files import read
 from ablation.report.numbers import Scale
 from ablation.report.parts import sets as parts
 from ablation.report.render import html, latex, markdown

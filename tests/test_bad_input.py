@@ -50,7 +50,6 @@ FIELDS: dict[str, str] = {
     "levels=(0.1, 10**400)": "dropout cannot be 1000",
     "levels=(0.1,)": "has 1 arm(s)",
     "levels=()": "has 0 arm(s)",
-    "lebels=(0.1, 0.2)": "no field 'lebels'. Did you mean 'levels'?",
     "baseline=None": "names no baseline",
     "metric=None": "metric of a study must be",
     "metric='acuracy'": "Did you mean 'accuracy'?",

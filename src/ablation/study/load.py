@@ -116,22 +116,18 @@ def _execute(path: Path) -> Any:
     except Refused as error:
         raise Refused(f"{path}: {error.rule}", error.way_out) from error
     except (Exception, SystemExit) as error:
-        line, unknown = _line_in(path, error), _unknown_field(error)
+        line = _line_in(path, error)
         said = next(iter(str(error).strip().splitlines()), "")
-        raise Refused(
-            f"{path}{line} raised {type(error).__name__}: {said}",
-            unknown or "Fix the study file.",
-        ) from error
+        way_out = f"Fix the study file.{_nearest_field(said)}"
+        raise Refused(f"{path}{line} raised {type(error).__name__}: {said}", way_out) from error
     return module
 
 
-def _unknown_field(error: BaseException) -> str:
-    """Returns the way out of a field that a study does not have; else nothing."""
-    found = re.match(r"Study\.__init__\(\) got an unexpected keyword argument '(\w+)'", str(error))
-    if found is None:
-        return ""
-    fields = [field.name for field in dataclasses.fields(Study) if field.init]
-    return f"A study has no field {found[1]!r}.{nearest(found[1], fields)} See: help(Study)."
+def _nearest_field(said: str) -> str:
+    """Returns the field that was perhaps meant, if an error says that a study has no such one."""
+    found = re.search(r"Study\.__init__\(\) got an unexpected keyword argument '(\w+)'", said)
+    fields = (field.name for field in dataclasses.fields(Study) if field.init)
+    return nearest(found[1], fields) if found else ""
 
 
 def _line_in(path: Path, error: BaseException) -> str:

@@ -19,9 +19,9 @@ from ablation.analysis.effects import judge
 from ablation.analysis.words import doubts, sentences
 from ablation.records.declaration import Look
 from ablation.report import Basis, compose
-from ablation.report.blocks import Table
+from ablation.report.blocks import Table, Text
 from ablation.report.files import read
-from ablation.report.parts import others, probes, response, variance, verdicts
+from ablation.report.parts import others, probes, response, sensitivity, variance, verdicts
 from ablation.report.render import markdown
 
 
@@ -308,6 +308,17 @@ def test_of_many_ranges_of_levels_those_with_the_largest_effects_are_named() -> 
     assert naming.named(rows.iloc[:8], declared, "or") == (
         "1.0 to 2.0, 4.0 to 5.0, 7.0 to 8.0 or 10.0 to 11.0"
     )
+
+
+def test_a_wider_interval_on_fewer_sources_of_error_is_explained() -> None:
+    """New seeds alone vary less than new seeds and examples: only Holm's step can turn that."""
+    samples = Path(__file__).parent.parent / "docs/samples"
+    for name, wider in (("init_std", True), ("aa", False)):
+        basis = Basis(read(samples / name))
+        said = " ".join(
+            block.text for block in sensitivity.section(basis) if isinstance(block, Text)
+        )
+        assert ("an interval can be wider than in the verdicts" in said) == wider
 
 
 def test_some_failed_runs_are_told_beside_an_open_verdict() -> None:

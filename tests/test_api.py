@@ -197,7 +197,3 @@ def test_new_writes_a_study_of_a_function(tmp_path: Path, monkeypatch: pytest.Mo
         refused = CliRunner().invoke(cli.app, ["new", "other", "--function", asked])
         assert isinstance(refused.exception, Refused), asked
     assert not (tmp_path / "studies/other.py").exists()
-
-
-def test_a_notebook_completes_the_names_of_the_api() -> None:
-    assert dir(ablation) == sorted(ablation.__all__)

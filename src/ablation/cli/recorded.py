@@ -121,13 +121,14 @@ def _write_report(
     folder = build(content, reports, mapping)
     index(reports, mapping)
     shown = brief_of(content)
-    failures: tuple[type[Exception], ...] = (OSError, Refused, *tracking.failures())
     try:
         rows = content.judged.effects.to_dict("records")
         tracking.publish(home, rows, note(content), folder)
         keep_note(where, content, folder)
         settled.keep(home, reports, shown)
-    except failures as error:
+    except Exception as error:
+        if not isinstance(error, (OSError, Refused, *tracking.failures())):
+            raise
         why = causes.first_line(error)
         show_line(f"The stores do not show the report ({type(error).__name__}): {why}")
     show_report(home.label, shown, reports)

@@ -20,13 +20,12 @@ if TYPE_CHECKING:
 
 DRAWING = (
     "ablation.report.drawing",
-    "ablation.figures.library",
     "matplotlib.figure",
     "matplotlib.backends.backend_agg",
     "matplotlib.backends.backend_svg",
     "matplotlib.backends.backend_pdf",
 )
-"""Modules that a worker needs to draw figures. They take a second or more to load, so a worker
+"""Modules that a worker needs to draw most figures. They take a second or more to load, so a worker
 loads them once it has nothing left to train."""
 
 REPORTING = ("ablation.report", "ablation.analysis.effects")
@@ -109,7 +108,7 @@ def _write_report(
     """Builds and prints as :func:`write_report` does, with the figures drawn by a mapping."""
     from ablation import tracking
     from ablation.cli import settled
-    from ablation.report import build, gather, index, note
+    from ablation.report import begin_index, build, gather, note
 
     content = gather(home)
     place, ours = reports / content.label, content.declaration.most_seeds
@@ -119,11 +118,12 @@ def _write_report(
         show("Write this report elsewhere with --reports FOLDER, or delete that folder first.")
         return content
     folder = build(content, reports, mapping)
-    index(reports, mapping)
-    shown = brief_of(content)
+    write_index = begin_index(reports, mapping)
+    shown, noted = brief_of(content), note(content)  # while workers draw the overview
+    write_index()
     try:
         rows = content.judged.effects.to_dict("records")
-        tracking.publish(home, rows, note(content), folder)
+        tracking.publish(home, rows, noted, folder)
         keep_note(where, content, folder)
         settled.keep(home, reports, shown)
     except Exception as error:

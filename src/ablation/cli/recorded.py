@@ -25,8 +25,8 @@ DRAWING = (
     "matplotlib.backends.backend_svg",
     "matplotlib.backends.backend_pdf",
 )
-"""Modules that a worker needs to draw most figures. They take a second or more to load, so a worker
-loads them once it has nothing left to train."""
+"""Modules that a worker needs to draw most figures. They take a second or more to load, so a
+worker loads them once it has nothing left to train."""
 
 REPORTING = ("ablation.report", "ablation.analysis.effects")
 """Modules that this process needs to write the report."""

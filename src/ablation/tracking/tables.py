@@ -54,6 +54,7 @@ JOIN experiments e ON e.experiment_id = r.experiment_id AND e.lifecycle_stage = 
 JOIN tags k ON k.run_uuid = r.run_uuid AND k.key = :kind_name AND k.value = :kind
 JOIN tags d ON d.run_uuid = r.run_uuid AND d.key = :data_name AND d.value = :data
 JOIN latest_metrics m ON m.run_uuid = r.run_uuid AND m.key = 'test/loss' AND m.value >= 0
+    AND NOT m.is_nan
 WHERE r.experiment_id != :experiment AND r.lifecycle_stage = 'active' AND r.end_time <= :until
 """
 _POINTS = """

@@ -17,6 +17,7 @@ from scipy import stats as scipy_stats
 from typer.testing import CliRunner
 
 from ablation import cli, stats
+from ablation.analysis.answers import answer
 from ablation.errors import Refused
 from ablation.notebook import Loaded
 from ablation.report import Content, differing, read
@@ -66,6 +67,13 @@ def test_shares_and_per_cent_that_may_be_mixed_up_are_told() -> None:
         assert sum("per cent" in warning for warning in said) == count
     assert "6 of 18 values are at most 1" in said[-1]
     assert not any("per cent" in line for line in judged(small(), margin=0.01).wording["warnings"])
+
+
+def test_without_a_margin_nobody_is_told_to_widen_it() -> None:
+    given = judged(small())
+    answered = answer(given.judged.effects, given.declaration)
+    for said in (answered, effects(given)["reason"]["c"]):
+        assert "declare a margin or cut the noise" in said
 
 
 @pytest.mark.parametrize("cell", ["80.94%", "0,8094", "8,094.0"])

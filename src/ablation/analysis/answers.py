@@ -168,7 +168,7 @@ def _some_failed(arms: pd.DataFrame, declaration: Declaration) -> Iterator[str]:
     """Yields how often the arms failed of which some runs did, and no other sentence says so."""
     undecided = arms["verdict"] == "INCONCLUSIVE"
     told_there = [
-        each and "FAILED" in _next(row)
+        each and "FAILED" in _next(row, declaration.margin)
         for each, row in zip(undecided, arms.to_dict("records"), strict=True)
     ]
     some = (arms["failed"] > 0) & (undecided | ~decided_by_failures(arms)) & ~np.array(told_there)
@@ -270,7 +270,7 @@ def _open(arms: pd.DataFrame, declaration: Declaration, command: str) -> Iterato
     rows = arms[arms["verdict"] == "INCONCLUSIVE"]
     if not len(rows):
         return
-    steps = [_next(row) for row in rows.to_dict("records")]
+    steps = [_next(row, declaration.margin) for row in rows.to_dict("records")]
     clauses = []
     for step in dict.fromkeys(steps):
         same = rows[[step == each for each in steps]]
@@ -296,7 +296,7 @@ def _follow_up(arms: pd.DataFrame, declaration: Declaration, command: str) -> st
     return f" (ablation run {command} --follow-up)"
 
 
-def _next(row: Mapping[Any, Any]) -> str:
+def _next(row: Mapping[Any, Any], margin: float | None) -> str:
     """Returns the next step for an undecided arm; an empty text if it is more seeds."""
     if row["stage"] == "open":
         return ", whose next look is to come"
@@ -304,7 +304,8 @@ def _next(row: Mapping[Any, Any]) -> str:
         return ", for which a larger test split would help and more seeds would not"
     if math.isinf(row["seeds_likely"]):
         few = f"for which {stats.MOST_SEEDS} fresh seeds are too few"
-        return f", {few}: widen the margin or cut the noise"
+        wider = "declare a margin" if margin is None else "widen the margin"
+        return f", {few}: {wider} or cut the noise"
     return f" ({row['reason']})" if math.isnan(row["seeds_likely"]) else ""
 
 

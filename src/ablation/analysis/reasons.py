@@ -32,7 +32,8 @@ def reason(row: Mapping[Any, Any], declaration: Declaration) -> str:
     if row["stage"] == "open":
         following = next(look for look, _ in declaration.looks if look > row["look"])
         return f"{said}; next look at n = {following}"
-    after = MORE_EXAMPLES if row["needs_examples"] else _follow_up(row["seeds_likely"])
+    seeds, margin = row["seeds_likely"], declaration.margin
+    after = MORE_EXAMPLES if row["needs_examples"] else _follow_up(seeds, margin)
     return "; ".join(part for part in (said, after) if part)
 
 
@@ -40,12 +41,13 @@ MORE_EXAMPLES = "more seeds would not help, a larger test split would"
 """Advice where the test examples are too few for a verdict about new ones."""
 
 
-def _follow_up(seeds: float) -> str:
+def _follow_up(seeds: float, margin: float | None) -> str:
     """Returns the advice that follows from an undecided arm's ``seeds_likely``."""
     if math.isnan(seeds):
         return ""
     if math.isinf(seeds):
-        return f"> {stats.MOST_SEEDS} seeds: widen the margin or cut the noise"
+        wider = "declare a margin" if margin is None else "widen the margin"
+        return f"> {stats.MOST_SEEDS} seeds: {wider} or cut the noise"
     return f"a follow-up of {seeds:.0f} seeds would decide it with 80 % probability"
 
 

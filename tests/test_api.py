@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 import ablation
-from ablation import cli
+from ablation import cli, tracking
 from ablation.config import DataConfig, RunConfig
 from ablation.errors import Refused
 from ablation.study.load import load
@@ -105,6 +105,40 @@ def test_a_function_that_the_script_itself_defines_is_refused(tmp_path: Path) ->
     done = python("script.py", at=tmp_path)
     assert "Refused: The function train is defined in a notebook" in done.stderr
     assert not (tmp_path / "mlflow.db").exists()
+
+
+def test_a_study_shows_what_its_author_wrote() -> None:
+    study = ablation.Study(
+        name="t", question="?", factor="model.dropout", levels=(0.0, 0.3), baseline=0.3
+    )
+    said = "Study(name='t', question='?', factor='model.dropout', levels=(0.0, 0.3), baseline=0.3)"
+    assert repr(study) == said
+    assert eval(said, {"Study": ablation.Study}) == study
+    assert set(ablation.__all__) <= set(dir(ablation))
+
+
+@pytest.mark.parametrize(
+    ("asked", "rule", "way_out"),
+    [
+        ("reports/none", "There is no report in reports/none", "study.json"),
+        ("tried.py", "No runs of 'tried'", "ablation run tried"),
+        ("misspelt.py", "argument 'question_'", "Did you mean 'question'"),
+    ],
+)
+def test_what_cannot_be_loaded_is_refused_by_its_kind(
+    asked: str, rule: str, way_out: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    text = "from ablation import Study\nstudy = Study(name='{}', {}='?', factor='a')\n"
+    Path("misspelt.py").write_text(text.format("misspelt", "question_"))
+    declared = "factor='model.dropout', levels=(0.0, 0.3), baseline=0.3"
+    Path("tried.py").write_text(
+        f"from ablation import Study\nstudy = Study(name='tried', question='?', {declared})\n"
+    )
+    tracking.connect(f"sqlite:///{tmp_path / 'mlflow.db'}")
+    with pytest.raises(Refused, match=rule) as refusal:
+        ablation.load(asked, store=tmp_path)
+    assert way_out in refusal.value.way_out
 
 
 def test_a_call_leaves_the_garbage_collector_as_it_was(tmp_path: Path) -> None:

@@ -145,6 +145,26 @@ def test_a_report_answers_on_its_first_screen(
     assert (light[0] > light[1]) == dark
 
 
+SAMPLES = sorted(Path(__file__).parent.parent.glob("docs/samples/*/index.html"))
+
+
+@pytest.mark.parametrize("sample", SAMPLES, ids=[path.parent.name for path in SAMPLES])
+def test_on_a_common_screen_the_contents_are_beside_and_no_table_is_cut(
+    show: Callable[..., Any], sample: Path
+) -> None:
+    page = show(sample.as_uri(), f"sample-{sample.parent.name}", 1280)
+    assert_readable(page)
+    cut, beside = page.execute_script(
+        "return [[...document.querySelectorAll('.scroll')].filter(each =>"
+        "  each.scrollWidth > each.clientWidth || each.scrollHeight > each.clientHeight)"
+        "  .map(each => each.closest('section').id),"
+        " document.querySelector('nav').getBoundingClientRect().right"
+        "  <= document.querySelector('h1').getBoundingClientRect().left]"
+    )
+    assert cut == []
+    assert beside
+
+
 @pytest.mark.parametrize("width", WIDTHS)
 def test_the_page_over_all_studies_fits(
     show: Callable[..., Any], reports: Path, width: int

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
+import itertools
 import subprocess
 import sys
 from typing import Any
@@ -16,7 +18,7 @@ from PIL import Image
 from synthetic import ARMS, NASTY, arms_named, content, declaration, runs
 
 from ablation.analysis.effects import judge
-from ablation.figures import NARROW, VERDICTS, WIDTH, Axis, Panel, draw_curves, png
+from ablation.figures import FAINT, NARROW, VERDICTS, WIDTH, Axis, Panel, draw_curves, png
 from ablation.figures.layout import lay_out
 from ablation.records.colours import ARMS as ARM_COLOURS
 from ablation.records.declaration import Look
@@ -31,6 +33,7 @@ from ablation.report.parts.interactions import draw_interactions
 from ablation.report.parts.looks import draw_looks
 from ablation.report.parts.others import draw_cost
 from ablation.report.parts.response import draw_response
+from ablation.report.parts.searched import PROGRESS, draw_progress
 from ablation.report.parts.seeds import draw_seeds
 
 SCALE = Scale(METRICS["loss"])  # the frames here are in the unit of the page already
@@ -194,11 +197,17 @@ def test_a_response_on_a_log_axis_puts_zero_left_of_a_break() -> None:
 
 
 @pytest.mark.parametrize("width", [NARROW, WIDTH])
-@pytest.mark.parametrize("number", [3, 25])
-def test_the_levels_of_a_response_stay_apart(number: int, width: float) -> None:
-    frame = levels([float(level) for level in np.linspace(0.1, 1, number).round(4)])
-    drawn_ = response.drawn(frame, SCALE)
-    assert_apart(draw_response(drawn_, AXIS, "dropout", log=False, width=width))
+@pytest.mark.parametrize("number", [3, 25, 50])
+@pytest.mark.parametrize("log", [False, True])
+def test_the_levels_of_a_response_stay_apart(number: int, width: float, *, log: bool) -> None:
+    spaced = np.geomspace(0.0001, 10, number) if log else np.linspace(0.1, 1, number)
+    frame = levels([float(f"{level:.3g}") for level in spaced])
+    named = list(frame["arm"])
+    axis = dataclasses.replace(AXIS, baseline=named[number // 3])
+    figure = draw_response(response.drawn(frame, SCALE), axis, "dropout", log=log, width=width)
+    assert_apart(figure)
+    shown = [label.get_text() for label in figure.axes[1].get_xticklabels()]
+    assert {named[0], named[-1], axis.baseline} <= set(shown)
 
 
 @pytest.mark.parametrize("narrow", [False, True])
@@ -316,6 +325,59 @@ def test_names_of_arms_with_equal_means_and_costs_stay_apart(narrow: bool) -> No
     figure = draw_cost(arms, AXIS, narrow=narrow)
     assert {text.get_text() for text in figure.axes[0].texts} == set(arms["arm"])
     assert_apart(figure)
+
+
+@pytest.mark.parametrize("narrow", [False, True])
+@pytest.mark.parametrize("arms", [1, 3, 16])
+def test_lines_of_a_tuning_are_told_apart(arms: int, *, narrow: bool) -> None:
+    """No two have one colour but grey, and the legend hides neither lines nor labels."""
+    names = [f"an arm {place}" for place in range(arms)]
+    rows = pd.DataFrame([(arm, trial, 60.0 + trial, np.nan, np.nan, 1)
+                         for arm in names for trial in range(4)], columns=PROGRESS)  # fmt: skip
+    figure = draw_progress(rows, AXIS, dict(zip(names, ARM_COLOURS, strict=False)), narrow=narrow)
+    assert_apart(figure)
+    (axes,) = figure.axes
+    label = axes.yaxis.label.get_window_extent()
+    assert label.y0 >= 0
+    assert label.y1 <= figure.legends[0].get_window_extent().y0
+    colours = [to_hex(line.get_color()) for line in axes.lines]
+    own = [colour for colour in colours if colour != FAINT]
+    assert len(set(own)) == len(own) == min(arms, len(ARM_COLOURS))
+    assert len(figure.legends[0].get_texts()) == len(own)
+
+
+@pytest.mark.parametrize("narrow", [False, True])
+def test_a_legend_of_curves_stays_in_the_figure(narrow: bool) -> None:
+    names = [f"sparsemax {place}" for place in range(8)]
+    bands = pd.DataFrame([(arm, "train", "loss", 1, 4, 1.0, 0.9, 1.1) for arm in names],
+                         columns=["arm", "split", "metric", "epoch", "n", "mean", "low", "high"]
+                         )  # fmt: skip
+    ended = pd.DataFrame(columns=["arm", "seed", "split", "metric", "epoch", "value", "last"])
+    colours = dict(zip(names, ARM_COLOURS, strict=True))
+    figure = draw_curves(bands, ended, colours, [Panel("train", "loss")], narrow=narrow)
+    assert_apart(figure)
+    assert [text.get_text() for text in figure.axes[0].get_xticklabels()] == ["1"]
+
+
+@pytest.mark.parametrize("width", [NARROW, WIDTH])
+def test_names_under_the_seeds_stay_apart(width: float) -> None:
+    arms = pd.DataFrame({"arm": [f"0.{place:03}" for place in range(41)], "mean": 70.0})
+    runs_ = arms.assign(seed=0, value=70.0, status="FINISHED")
+    figure = draw_seeds(runs_, arms, AXIS, width=width)
+    figure.draw_without_rendering()
+    boxes = [each.get_window_extent() for each in figure.axes[0].get_xticklabels()]
+    assert len(boxes) > 10
+    assert all(one.x1 <= two.x0 for one, two in itertools.pairwise(boxes))
+
+
+def test_an_arm_that_failed_is_crossed_once_where_panels_are_two() -> None:
+    frame = runs()
+    frame.loc[frame["arm"] == NASTY[1], "value"] -= 0.3
+    failing = frame["arm"] == NASTY[3]
+    frame.loc[failing, ["value", "status", "reason"]] = [np.nan, "FAILED", "nan_loss"]
+    far, near = drawn("differences", Basis(content(frame))).axes
+    crosses = [[line for line in axes.lines if line.get_marker() == "x"] for axes in (far, near)]
+    assert [len(lines) for lines in crosses] == [0, 1]
 
 
 def test_an_arm_without_an_effect_is_drawn_before_the_smallest() -> None:

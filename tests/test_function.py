@@ -15,6 +15,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from mlflow.utils.validation import (
+    MAX_ENTITY_KEY_LENGTH,
+    _validate_length_limit,
+    _validate_metric_name,
+)
 from synthetic import result_of
 from typer.testing import CliRunner
 
@@ -23,7 +28,7 @@ from ablation.errors import Refused
 from ablation.records.examples import pack, unpack
 from ablation.records.outcome import EpochRecord, RunResult
 from ablation.records.paths import flatten, replace
-from ablation.spec import Metric, Study
+from ablation.spec import LogUniform, Metric, Study, When
 from ablation.study.load import load
 from ablation.study.plan import Plan, make_plan
 from ablation.task import Redirection
@@ -159,6 +164,9 @@ def test_a_gpu_whose_memory_is_exhausted_is_an_outcome() -> None:
         ({"accuracy": np.ones(3)}, {}, TypeError, "'accuracy' must be a number; got a ndarray"),
         ({"accuracy": 93.0}, {}, ValueError, r"a share, in \[0, 1\]; the function returned 93.0"),
         ({"accuracy": 0.5, "weights_hash": 7}, {}, TypeError, "weights_hash must be text"),
+        ({"accuracy": np.ones(3)}, {}, TypeError, "examples='accuracy'"),
+        ({"accuracy": 0.5, "test/accuracy": 0.6}, {}, ValueError, "both 'test/accuracy' in the"),
+        ({"accuracy": 0.5}, {"a(b": 1.0, "a[b": 2.0}, ValueError, "both 'epoch/a-b' in the"),
         ({"accuracy": 0.5}, [0.5], TypeError, "yielded no mapping of metrics but a list"),
         ({"accuracy": 0.5}, {"loss": "low"}, TypeError, "'loss' must be a number"),
     ],
@@ -168,6 +176,77 @@ def test_what_cannot_be_recorded_raises(
 ) -> None:
     with pytest.raises(error, match=message):
         answered(monkeypatch, final, step)
+
+
+AWKWARD = (
+    "a//b",
+    "../x",
+    "x/",
+    "/x",
+    ".",
+    "test/",
+    "train/",
+    "train/../x",
+    " ",
+    "日本",
+    "é" * 300,
+)
+
+
+@pytest.mark.parametrize("name", AWKWARD)
+def test_any_name_of_a_metric_is_recorded_as_one_that_mlflow_takes(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    numbers = {"accuracy": 0.5, name: 0.25}
+    records, result = answered(monkeypatch, numbers, numbers)
+    for kept in (records[0].metrics, result.metrics):
+        assert sorted(kept.values()) == [0.25, 0.5]
+        for key in kept:
+            _validate_metric_name(key)
+            _validate_length_limit("Metric name", MAX_ENTITY_KEY_LENGTH, key)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"factor": "extra", "levels": ("0.5", 0.5), "baseline": "0.5"}, "both named '0.5'"),
+        ({"factor": None, "levels": (), "baseline": None, "design": "factorial",
+          "factors": {"extra": ("extra 1", 1), "dataset": ("a", "b")}}, "both named 'extra 1 ·"),
+    ],
+)  # fmt: skip
+def test_arms_have_names_of_their_own(changes: Mapping[str, Any], message: str) -> None:
+    with pytest.raises(Refused, match=message):
+        study(**changes)
+
+
+def test_levels_of_numpy_are_those_of_python() -> None:
+    given = study(levels=tuple(np.linspace(0, 1, 3)), baseline=np.float64(0.5))
+    plain = study(levels=(0.0, 0.5, 1.0), baseline=0.5)
+    assert given.complete_arms == plain.complete_arms
+    assert given.baseline_name == "0.5"
+    arms = {"a": {"extra": np.int64(1)}, "b": {}}
+    (first, _) = study(factor=None, levels=(), arms=arms, baseline="b").complete_arms
+    assert {type(value) for value in first.levels.values()} == {int}
+    with pytest.raises(Refused, match=r"levels.tolist\(\)"):
+        study(levels=np.linspace(0, 1, 3), baseline=0.5)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: Metric("accuracy", chance="a"),  # type: ignore[arg-type]
+        lambda: Metric("accuracy", chance=10),
+        lambda: Metric("score", examples=3),  # type: ignore[arg-type]
+        lambda: Metric("a//b"),
+        lambda: Metric("a" * 201),
+        lambda: LogUniform("a", 1),  # type: ignore[arg-type]
+        lambda: When("x", 1, 2),  # type: ignore[arg-type]
+    ],
+)
+def test_what_a_study_is_made_of_is_checked(make: Callable[[], object]) -> None:
+    with pytest.raises(Refused):
+        make()
+    assert Metric("accuracy", unit="%", chance=10).chance == 10
 
 
 @pytest.mark.parametrize(

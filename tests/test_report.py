@@ -13,14 +13,15 @@ import pytest
 import scipy.stats
 from synthetic import ARMS, NASTY, arms_named, content, declaration, hashes, runs
 
+from ablation.analysis import naming
 from ablation.analysis.answers import answer
 from ablation.analysis.effects import judge
 from ablation.analysis.words import doubts, sentences
 from ablation.records.declaration import Look
 from ablation.report import Basis, compose
-from ablation.report.blocks import Table
+from ablation.report.blocks import Table, Text
 from ablation.report.files import read
-from ablation.report.parts import others, probes, response, verdicts
+from ablation.report.parts import others, probes, response, sensitivity, variance, verdicts
 from ablation.report.render import markdown
 
 
@@ -292,6 +293,32 @@ def test_an_arm_that_failed_in_all_runs_has_no_size_anywhere() -> None:
     assert "failed in all 5 runs" in page
     assert f"{size:.1f}" not in page
     assert f"{size:.2f}" not in page
+    floor = f"counts as one with {basis.scale.metric.title} 30 %"
+    assert page.count(floor) == 2  # by the same words where it failed and where it is explained
+
+
+def test_of_many_ranges_of_levels_those_with_the_largest_effects_are_named() -> None:
+    values = [{"rate": str(float(level))} for level in range(20)]
+    declared = declaration(arms=arms_named([of["rate"] for of in values], values), factor="rate",
+                           baseline="0.0")  # fmt: skip
+    rows = pd.DataFrame({"arm": [f"{level}.0" for level in range(1, 20) if level % 3]})
+    rows["effect"] = -0.01 * np.arange(len(rows))
+    said = naming.named(rows, declared)
+    assert said == "13.0 to 14.0, 16.0 to 17.0, 19.0 and 8 more"
+    assert naming.named(rows.iloc[:8], declared, "or") == (
+        "1.0 to 2.0, 4.0 to 5.0, 7.0 to 8.0 or 10.0 to 11.0"
+    )
+
+
+def test_a_wider_interval_on_fewer_sources_of_error_is_explained() -> None:
+    """New seeds alone vary less than new seeds and examples; critical values can turn that."""
+    samples = Path(__file__).parent.parent / "docs/samples"
+    for name, wider in (("init_std", True), ("aa", False)):
+        basis = Basis(read(samples / name))
+        said = " ".join(
+            block.text for block in sensitivity.section(basis) if isinstance(block, Text)
+        )
+        assert ("An interval can be wider than in the verdicts" in said) == wider
 
 
 def test_some_failed_runs_are_told_beside_an_open_verdict() -> None:
@@ -319,5 +346,7 @@ def test_a_trend_leaves_out_the_levels_that_failed_in_all_runs() -> None:
     kept = Basis(content(frame[frame["arm"] != NASTY[3]], declaration=fewer))
     pd.testing.assert_frame_equal(response.find(basis).trend, response.find(kept).trend)
     said = markdown.render(compose(basis))
-    assert re.search(r"Trend over 4 levels without .*%, which failed in all runs: ", said)
+    assert re.search(r"Trend over 4 levels, without .*%, which failed in all runs: ", said)
     assert "which failed in all runs" not in markdown.render(compose(kept))
+    assert re.search(r"that all arms share, without .*%, which failed in all runs\)", said)
+    pd.testing.assert_frame_equal(variance.find(basis), variance.find(kept))

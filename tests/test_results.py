@@ -56,6 +56,26 @@ def effects(content: Content) -> pd.DataFrame:
     return content.judged.effects.set_index("arm")
 
 
+def test_shares_and_per_cent_that_may_be_mixed_up_are_told() -> None:
+    percent = small().assign(accuracy=lambda table: 100 * table["accuracy"])
+    mixed = percent.assign(
+        accuracy=percent["accuracy"].where(percent["arm"] != "b", percent["accuracy"] / 100)
+    )
+    for table, margin, count in ((percent, 1.0, 0), (percent, 0.01, 1), (mixed, 1.0, 1)):
+        said = judged(table, margin=margin).wording["warnings"]
+        assert sum("per cent" in warning for warning in said) == count
+    assert "6 of 18 values are at most 1" in said[-1]
+    assert not any("per cent" in line for line in judged(small(), margin=0.01).wording["warnings"])
+
+
+@pytest.mark.parametrize("cell", ["80.94%", "0,8094", "8,094.0"])
+def test_a_number_that_is_written_otherwise_is_told_so(cell: str) -> None:
+    table = small().assign(accuracy=lambda table: table["accuracy"].astype(str))
+    table.loc[3, "accuracy"] = cell
+    with pytest.raises(Refused, match=r"1 finished run has(.|\n)*Write plain numbers"):
+        judged(table)
+
+
 @pytest.mark.parametrize("sample", SAMPLES, ids=lambda path: path.name)
 def test_the_runs_of_a_sample_are_judged_as_the_engine_judges_them(sample: Path) -> None:
     runs = pd.read_csv(sample / "runs.csv", dtype=str, keep_default_na=False)
@@ -274,7 +294,7 @@ BAD: Mapping[str, tuple[Any, Mapping[str, Any], str]] = {
     "failed alone": (small(), {"failed": ("nan",)}, "no column that has them"),
     "which": (small(), {"which": "best"}, "'first' or 'last'"),
     "no arm in a row": (small().assign(arm=lambda t: t["arm"].where(t.index > 0, "")), {},
-                        "Rows without a arm"),
+                        "Rows without an arm"),
     "unpaired, one run": (small().drop(index=range(4, 18, 3)), {"unpaired": True},
                           "says nothing of the noise: b"),
 }  # fmt: skip

@@ -20,6 +20,7 @@ import pytest
 from test_task import DICE, Dice, Table
 
 from ablation import report, tracking
+from ablation.analysis.power import checks_of, planning
 from ablation.cli.part import part_of
 from ablation.cli.searched import filled_in, look_up_searches
 from ablation.errors import Refused
@@ -231,6 +232,16 @@ def test_the_next_start_closes_what_a_kill_left_open(
         assert opened.left == 4
     where = "tags.`ablation.kind` = 'tuning'"
     assert [run.info.status for run in client.search_runs([experiment], where)] == ["KILLED"]
+
+
+def test_a_plan_before_a_search_counts_the_arms_that_it_will_give(tmp_path: Path) -> None:
+    joint = study(factor=None, levels=(), baseline=None, tune={}, search=SPACE, best=2)
+    three = study(levels=(4, 6, 8), tune={})
+    runs = [0.5, 0.51, 0.53]
+    for examples in (None, 200):
+        assert planning(joint, runs, examples) == planning(three, runs, examples)
+    assert "seeds" in " ".join(checks_of(make_plan(three, tmp_path), runs))
+    assert checks_of(make_plan(joint, tmp_path), runs) == []
 
 
 @pytest.mark.slow

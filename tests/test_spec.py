@@ -94,6 +94,18 @@ def test_initialisations_are_named_by_their_repr() -> None:
         ({"levels": (0, 0.0, 0.05)}, "have the same configuration"),
         ({"levels": (0.05,)}, r"1 arm"),
         ({"baseline": 0.06}, "is not one of its arms"),
+        ({"baseline": None}, "names no baseline"),
+        (
+            {
+                "factor": None,
+                "levels": (),
+                "arms": {"a": {}, "b": {"train.epochs": 3}},
+                "baseline": None,
+            },
+            "names no baseline",
+        ),
+        ({"design": "factorial"}, "gives design, but no factors"),
+        ({"factor": None, "arms": {"a": {}, "b": {"train.epochs": 3}}}, "levels, but no factor"),
         ({"seeds": 0}, "at least 1 seed; got 0"),
         ({"metric": "acuracy"}, "Did you mean 'accuracy'"),
         ({"margin": 0.0}, "margin must be > 0"),

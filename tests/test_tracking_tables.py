@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import math
 import shutil
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +17,9 @@ from hypothesis import strategies as st
 
 from ablation import tracking
 from ablation.errors import Refused
-from ablation.tracking import Home, tables
+from ablation.tracking import Home, store, tables
 from ablation.tracking.curves import seven_digits
+from ablation.tracking.late import LateClient, place_of, published_in
 
 METRICS = {
     "test/accuracy": 1 / 3, "test/loss": math.nan, "test/macro_f1": math.inf,
@@ -27,7 +30,7 @@ METRICS = {
 @pytest.fixture
 def home(tmp_path: Path, empty_store: Path) -> Home:
     shutil.copytree(empty_store, tmp_path / "store")
-    client = tracking.connect(f"sqlite:///{tmp_path / 'store/mlflow.db'}")
+    client = store._client(f"sqlite:///{tmp_path / 'store/mlflow.db'}")  # MLflow's own
     for study, label, data in (("other", "other", "e"), ("tiny2", "tiny2", "g"),
                                ("tiny", "tiny@else", "f")):  # fmt: skip
         tracking.open_home(client, study, label, data=data, artifacts=tmp_path)
@@ -154,6 +157,82 @@ def test_points_by_sql_are_those_of_the_client(filled: Home) -> None:
         if not math.isnan(point.value)
     ]
     assert sorted(found) == sorted(expected)
+
+
+def late(home: Home) -> Home:
+    """Returns a home whose client never loads MLflow."""
+    client: Any = tracking.connect(str(home.client.tracking_uri))
+    assert isinstance(client, LateClient)
+    client._load = lambda uri: pytest.fail(f"MLflow was loaded for {uri}")
+    return dataclasses.replace(home, client=client)
+
+
+def test_what_is_read_without_mlflow_is_what_its_client_reads(filled: Home) -> None:
+    other = tracking.find_home(filled.client, "tiny", "tiny@else")
+    assert other is not None
+    run = add(other, "tiny/b/0", status="FAILED", start=3, label="tiny@else",
+              **{"ablation.data": "d", "ablation.raised": "KeyError"})  # fmt: skip
+    for start in (2, 3, 4):  # of which MLflow counts those that ended by a time
+        evaluated = add(other, f"tiny/b/{start}", status="FINISHED", start=start,
+                        label="tiny@else", **{"ablation.data": "d"})  # fmt: skip
+        filled.client.log_metric(evaluated, "test/loss", 0.5, step=9)
+    filled.client.delete_run(add(other, "tiny/b/1", status="FINISHED", start=3,
+                                 **{"ablation.data": "d"}))  # fmt: skip
+    ours, every = late(filled), tracking.outcomes(filled)
+    assert tracking.labels_taken(ours.client, "tiny") == {
+        "tiny": "d",
+        "tiny@else": "f",
+        "tiny@old": "o",
+    }
+    for label in ("tiny", "tiny@else", "tiny@old", "tiny'", "other"):
+        by_sql, by_client = (tracking.find_home(h.client, "tiny", label) for h in (ours, filled))
+        assert by_sql == (by_client and dataclasses.replace(by_client, client=ours.client))
+    for of in (filled, other):
+        by_sql = dataclasses.replace(of, client=ours.client)
+        assert by_sql.tags() == of.tags()
+        assert tracking.endings(by_sql) == tracking.endings(of)
+        assert place_of(by_sql.client, of.experiment) == place_of(of.client, of.experiment)
+        for until in (9, 10):
+            counts = [tracking.test_evaluations(h, "d", every, until=until) for h in (by_sql, of)]
+            assert counts[0] == counts[1]
+    assert tracking.endings(other) == {"tiny/b/0": "raised: KeyError"}
+    assert repr(published_in(ours.client, run)) == repr(published_in(filled.client, run))
+    filled.client.delete_experiment(filled.experiment)
+    with pytest.raises(Refused, match="was deleted"):
+        tracking.find_home(ours.client, "tiny", "tiny")
+
+
+def test_what_is_published_without_mlflow_is_what_its_client_publishes(
+    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [
+        {"effect": 0.0, "verdict": "", "failed": 0},
+        {"effect": math.nan, "verdict": "WORSE", "failed": 2},
+    ]
+    found = []
+    for publishing in (home, late(home)):
+        for clock, some in ((1.0, rows), (2.0, rows * 2), (3.0, rows[:1]), (3.0, rows)):
+            monkeypatch.setattr("ablation.tracking.parent.time.time", lambda at=clock: at)
+            (tmp_path / "a").mkdir(exist_ok=True)
+            (tmp_path / f"a/{clock}").write_text("x")
+            tracking.publish(publishing, some, f"**q**\n\nä 'b' {clock}", tmp_path / "a")
+            tracking.keep_reported(publishing, {"of": "x" * 90_000})
+        place = str(published_in(home.client, home.parent)[1]).removeprefix("file://")
+        with tables.reading(str(home.client.tracking_uri)) as query:
+            found.append([
+                sorted(path.name for path in Path(place).rglob("*")),
+                *(sorted(map(str, query(f"SELECT * FROM {name} ORDER BY 1"))) for name in
+                  ("tags", "experiment_tags", "metrics", "latest_metrics")),
+            ])  # fmt: skip
+        connection = sqlite3.connect(str(home.client.tracking_uri).removeprefix("sqlite:///"))
+        with contextlib.closing(connection), connection:
+            for name in ("metrics", "latest_metrics"):
+                connection.execute(f"DELETE FROM {name}")
+            connection.execute("DELETE FROM experiment_tags")
+            connection.execute("DELETE FROM tags WHERE key LIKE 'ablation.reported%'")
+        shutil.rmtree(tmp_path / "a")
+        shutil.rmtree(Path(place))
+    assert found[0] == found[1]
 
 
 @given(st.lists(st.floats(allow_nan=False, allow_infinity=False)))

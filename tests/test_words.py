@@ -83,7 +83,7 @@ def test_every_ground_has_its_sentence(ground: str) -> None:
             "UNDECIDED",
             {"seeds_likely": math.inf, "needs_examples": True},
             "neither a difference (adjusted p 0.2) nor equivalence (0.3) is shown at alpha 0.05; "
-            "no number of seeds: a larger test split",
+            "more seeds would not help, a larger test split would",
         ),
         (
             "FAILS_MORE",
@@ -117,6 +117,11 @@ def test_every_ground_has_its_sentence(ground: str) -> None:
 )
 def test_sentences(ground: str, changes: dict[str, Any], sentence: str) -> None:
     assert said(ground, **changes) == sentence
+
+
+def test_no_p_value_is_shown_on_the_other_side_of_its_alpha() -> None:
+    text = said("UNDECIDED", p_difference=0.05004, p_equivalence=0.0496, alpha=0.05)
+    assert "(adjusted p 0.05004) nor equivalence (0.05) is shown at alpha 0.05" in text
 
 
 def test_a_loss_that_falls_is_better() -> None:

@@ -22,3 +22,8 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     home = "spec" if name[0].isupper() else "notebook"
     return getattr(importlib.import_module(f"{__name__}.{home}"), name)
+
+
+def __dir__() -> list[str]:
+    """Returns what completion offers, loaded or not."""
+    return sorted({*globals(), *__all__})

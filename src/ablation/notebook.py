@@ -65,7 +65,7 @@ class Loaded:
 
     def looks(self) -> Any:
         """Draws what each look decided."""
-        return self._drawn("decisions")
+        return self._drawn("decisions", "looks")
 
     def seeds(self) -> Any:
         """Draws each seed as a line across the arms."""
@@ -91,14 +91,14 @@ class Loaded:
         """Draws what two crossed factors do together beyond each alone."""
         return self._drawn("interactions")
 
-    def _drawn(self, name: str) -> Any:
+    def _drawn(self, name: str, method: str = "") -> Any:
         from ablation import figures
         from ablation.report.parts import drawing_of
 
         draw = drawing_of(self.basis, name)
         if draw is None:
             raise Refused(
-                f"{self.content.label} has nothing to draw as {name!r}.",
+                f"{self.content.label} has nothing to draw as {method or name!r}.",
                 "A response takes one numeric factor, looks a study that looks more than once, "
                 "interactions two crossed factors, curves and probes runs that recorded them.",
             )
@@ -303,8 +303,8 @@ def load(name: str, *, store: Path | str | None = None) -> Loaded:
     """Loads what is recorded of a study.
 
     Args:
-        name: A study, as in ``init_std`` or ``init_std@trec``, or the folder of a report, which
-            needs no record.
+        name: A study, as in ``init_std`` or ``init_std@trec``, the path of its file, or the folder
+            of a report, which needs no record.
         store: Folder of ``mlflow.db``; None means MLFLOW_TRACKING_URI or the working folder.
 
     Raises:
@@ -313,9 +313,14 @@ def load(name: str, *, store: Path | str | None = None) -> Loaded:
     from ablation import report, tracking
     from ablation.records.places import places
     from ablation.study.load import STUDIES, known_studies
+    from ablation.study.load import load as load_study
 
     if (Path(name) / "study.json").exists():
         return Loaded(report.read(Path(name)))
+    if name.endswith(".py"):
+        name = load_study(name, STUDIES).name
+    elif len(Path(name).parts) > 1 and "@" not in name:
+        raise Refused(f"There is no report in {name}.", "Give the folder that holds study.json.")
     where = places(None if store is None else Path(store))
     if not where.record_exists:
         raise Refused(f"Nothing is recorded in {where.tracking}.", "Run a study first.")
@@ -324,7 +329,5 @@ def load(name: str, *, store: Path | str | None = None) -> Loaded:
     if home is None:
         known = known_studies(STUDIES)
         hint = "" if study in known else nearest(study, known)
-        raise Refused(
-            f"No runs of {name!r} are recorded.{hint}", f"Run it: make study NAME={study}"
-        )
+        raise Refused(f"No runs of {name!r} are recorded.{hint}", f"Run it: ablation run {study}")
     return Loaded(report.gather(home))

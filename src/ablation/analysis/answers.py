@@ -65,8 +65,8 @@ def answer_sentences(
     Args:
         effects: One row per arm, the baseline first.
         declaration: Everything the study fixed.
-        contrasts: The effects of several factors. A decided interaction is said first, because it
-            changes what a main effect means.
+        contrasts: The effects of several factors. A decided interaction is said before the arms,
+            because it changes what a main effect means.
         command: Arguments of ``ablation run`` that run the study, its name if None; empty where no
             command does.
     """
@@ -75,8 +75,8 @@ def answer_sentences(
         return [f"Not known yet: {arms['reason'].iloc[0]}."]
     baseline = chain([baseline_of(declaration)], repeat("the baseline"))  # its name is told once
     said = [
-        *([] if contrasts is None else _together(contrasts, declaration.measure)),
         matters(arms, declaration),
+        *([] if contrasts is None else _together(contrasts, declaration.measure)),
         *_searched(declaration),
         *_take(arms, declaration, baseline),
         *_found(arms, declaration),
@@ -220,9 +220,9 @@ def _clauses(
     metric, is_told = declaration.measure, reach_of_all(arms) == grade_of(arms)
     last = "or" if rows["verdict"].iloc[0] == "BETTER" else "and"
     unit = f" {metric.unit}".rstrip()
-    side = f"{'above' if first['sign'].iloc[0] > 0 else 'below'} {next(baseline)}"
-    said = f"{_levels(first, metric)}, {_sizes(first, metric)}{unit} {side}"
-    beginnings = [f": {said}", *(f" by {_sizes(group, metric)}" for group in further)]
+    way = "above" if first["sign"].iloc[0] > 0 else "below"
+    said = f"{_levels(first, metric)}, {_sizes(first, metric)}{unit} {way} {next(baseline)}"
+    beginnings = [f": {said}", *(f": {_sizes(group, metric)}{unit} {way}" for group in further)]
     return [
         f"{named(group, declaration, last)}{beginning}{_interval(group, declaration)}"
         f"{'' if is_told else REACHES[group['reach'].iloc[0]]}"
@@ -301,7 +301,7 @@ def _next(row: Mapping[Any, Any]) -> str:
     if row["stage"] == "open":
         return ", whose next look is to come"
     if row["needs_examples"]:
-        return ", which takes a larger test split and not more seeds"
+        return ", for which a larger test split would help and more seeds would not"
     if math.isinf(row["seeds_likely"]):
         few = f"for which {stats.MOST_SEEDS} fresh seeds are too few"
         return f", {few}: widen the margin or cut the noise"

@@ -91,11 +91,13 @@ def _seeds(facts: Facts) -> Iterator[str]:
     given, noise = facts.declaration, facts.noise
     if given.margin is None or noise is None or given.most_seeds < stats.FEWEST_SEEDS:
         return
+    if len(given.arms) == 1:  # the other arms are what a search will find
+        return
     power = stats.power_better(
         given.most_seeds,
         effect=given.margin,
         noise=stats.difference_noise(max(noise, 1e-9)),
-        comparisons=max(1, len(given.arms) - 1),
+        comparisons=len(given.arms) - 1,
     )
     if power < POWER:
         yield (

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pandas as pd
 
+from ablation.records.prose import joined
+
 NUMBERS = (
     "mean", "effect", "low", "high", "verdict_low", "verdict_high", "estimate_low",
     "estimate_high",
@@ -14,6 +16,17 @@ NUMBERS = (
 def all_failed(effects: pd.DataFrame) -> set[str]:
     """Returns the arms of which every run failed."""
     return set(effects.loc[(effects["failed"] == effects["n"]) & (effects["n"] > 0), "arm"])
+
+
+def without_failed(arms: pd.DataFrame) -> str:
+    """Returns which arms are left out because all of their runs failed; empty if none is.
+
+    Args:
+        arms: One row per arm: arm, failed, n.
+    """
+    gone = all_failed(arms)
+    names = [arm for arm in arms["arm"] if arm in gone]
+    return f", without {joined(names)}, which failed in all runs" if names else ""
 
 
 def without_imputed(frame: pd.DataFrame, effects: pd.DataFrame) -> pd.DataFrame:

@@ -13,7 +13,7 @@ from ablation.records.declaration import Declaration
 from ablation.records.prose import joined
 
 MOST_NAMED = 4
-"""Most arms that are named; of more, the three with the largest effects are."""
+"""Most arms, or ranges of levels, that are named; of more, the three with the largest effects."""
 
 PROSE = re.compile(r"[a-zA-Z]+([ +]+[a-zA-Z]+)*")
 """Names that read as part of a sentence."""
@@ -27,13 +27,18 @@ def named(rows: pd.DataFrame, declaration: Declaration, conjunction: str = "and"
         declaration: Everything the study fixed.
         conjunction: The word before the last name: "or" where one of the arms is to be taken.
     """
-    if levels := levels_of(declaration):
-        return joined(_spans(list(rows["arm"]), levels), conjunction)
     by_size = rows.sort_values("effect", key=np.abs, ascending=False, kind="stable")
-    names = quoted(list(by_size["arm"]), declaration)
+    arms = list(by_size["arm"])
+    if levels := levels_of(declaration):
+        spans = _spans(arms, levels)
+    else:
+        spans = {name: [arm] for name, arm in zip(quoted(arms, declaration), arms, strict=True)}
+    names = list(spans)
     if len(names) > MOST_NAMED:
+        largest = sorted(names, key=lambda name: min(map(arms.index, spans[name])))
+        kept = [name for name in names if name in largest[: MOST_NAMED - 1]]
         one_of = "one of " if conjunction == "or" else ""
-        names = [*names[: MOST_NAMED - 1], f"{one_of}{len(names) - MOST_NAMED + 1} more"]
+        names = [*kept, f"{one_of}{len(arms) - sum(len(spans[name]) for name in kept)} more"]
     return joined(names, conjunction)
 
 
@@ -56,18 +61,19 @@ def _is_prose(declaration: Declaration) -> bool:
     return any(PROSE.fullmatch(name) for name in others)
 
 
-def _spans(names: Sequence[str], levels: Mapping[str, float]) -> list[str]:
-    """Returns the names, ascending, those of neighbouring levels as one; open ranges last.
+def _spans(names: Sequence[str], levels: Mapping[str, float]) -> dict[str, list[str]]:
+    """Returns ranges of neighbouring levels, ascending and open ones last, with their names.
 
     >>> levels = {"0.0": 0.0, "0.01": 0.01, "0.05": 0.05, "0.1": 0.1, "0.5": 0.5, "1.0": 1.0}
     >>> _spans(["0.0", "0.01", "0.1", "0.5"], levels)
-    ['0.1 to 0.5', 'everything up to 0.01']
+    {'0.1 to 0.5': ['0.1', '0.5'], 'everything up to 0.01': ['0.0', '0.01']}
     """
     order = sorted(levels, key=levels.__getitem__)
     places = sorted(order.index(name) for name in names)
     runs = np.split(places, np.flatnonzero(np.diff(places) > 1) + 1)
-    said = [_span([order[place] for place in run], order) for run in runs]
-    return sorted(said, key=lambda each: each.startswith("everything"))
+    named = [[order[place] for place in run] for run in runs]
+    said = {_span(run, order): run for run in named}
+    return dict(sorted(said.items(), key=lambda each: each[0].startswith("everything")))
 
 
 def _span(run: Sequence[str], order: Sequence[str]) -> str:

@@ -55,7 +55,7 @@ def planning(
         return (
             f"The noise of {metric.title} is unknown: plan again after three runs of the baseline."
         )
-    comparisons = len(study.complete_arms) - 1
+    comparisons = _comparisons(study)
     looks, spend = zip(*study.schedule, strict=True)
     noise, basis = _noise(baseline)
     row = stats.planning_row(
@@ -136,6 +136,12 @@ def checks_of(plan: Plan, baseline: Sequence[float]) -> list[str]:
     return findings(facts)
 
 
+def _comparisons(study: Study) -> int:
+    """Returns the number of arms beside the baseline; before a search, of those it will give."""
+    is_ahead = bool(study.search) and not study.tuned
+    return study.best if is_ahead else len(study.complete_arms) - 1
+
+
 def _noise(baseline: Sequence[float]) -> tuple[float, str]:
     """Returns the standard deviation of one run over seeds, and what it is based on."""
     if len(baseline) < FEWEST_RUNS:
@@ -149,7 +155,7 @@ def _split(study: Study, examples: int, deviation: float | None) -> str:
     """Returns what the size of the test split allows, whatever the number of seeds."""
     basis = "assumed" if deviation is None else "from earlier runs"
     spread = TYPICAL_DEVIATION if deviation is None else deviation
-    comparisons = len(study.complete_arms) - 1
+    comparisons = _comparisons(study)
     least = stats.least_effect(examples=examples, deviation=spread, comparisons=comparisons)
     metric, margin = study.measure, study.margin or math.inf
     said = (

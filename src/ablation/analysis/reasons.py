@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ablation import stats
-from ablation.analysis.words import REACHES, failed_alone
+from ablation.analysis.words import REACHES, failed_alone, p_text
 from ablation.records.declaration import Declaration
 from ablation.records.metric import percent
 
@@ -36,7 +36,7 @@ def reason(row: Mapping[Any, Any], declaration: Declaration) -> str:
     return "; ".join(part for part in (said, after) if part)
 
 
-MORE_EXAMPLES = "no number of seeds: a larger test split"
+MORE_EXAMPLES = "more seeds would not help, a larger test split would"
 """Advice where the test examples are too few for a verdict about new ones."""
 
 
@@ -101,15 +101,15 @@ def _within(row: Mapping[Any, Any], declaration: Declaration) -> str:
     certain = row["p_difference"] <= row["alpha"]
     note = f"; statistically {_side(row, declaration)}, but below the margin" if certain else ""
     return (
-        f"within the margin (adjusted p {row['p_equivalence']:.2g}{note}); "
+        f"within the margin (adjusted p {p_text(row['p_equivalence'], row['alpha'])}{note}); "
         f"failure rate up to {percent(row['failed_upper95'])}"
     )
 
 
 def _difference(row: Mapping[Any, Any], declaration: Declaration) -> str:
-    size, p = abs(row["effect"]), row["p_difference"]
+    size, p = abs(row["effect"]), p_text(row["p_difference"], row["alpha"])
     by = f"{size:.3g}{REACHES[row['reach']]}"
-    return f"{_side(row, declaration)} by {by} (adjusted p {p:.2g})"
+    return f"{_side(row, declaration)} by {by} (adjusted p {p})"
 
 
 def _side(row: Mapping[Any, Any], declaration: Declaration) -> str:
@@ -117,7 +117,7 @@ def _side(row: Mapping[Any, Any], declaration: Declaration) -> str:
 
 
 def _failures(row: Mapping[Any, Any], _: Declaration) -> str:
-    return f"{failed_alone(row)} (adjusted p {row['p_failures']:.2g})"
+    return f"{failed_alone(row)} (adjusted p {p_text(row['p_failures'], row['alpha'])})"
 
 
 def _no_spread(row: Mapping[Any, Any], _: Declaration) -> str:
@@ -130,14 +130,16 @@ def _failures_object(row: Mapping[Any, Any], declaration: Declaration) -> str:
 
 
 def _undecided(row: Mapping[Any, Any], declaration: Declaration) -> str:
+    alpha = row["alpha"]
+    differs, equivalent = (p_text(row[f"p_{of}"], alpha) for of in ("difference", "equivalence"))
     if declaration.margin is None:
         return (
-            f"no difference shown at alpha {row['alpha']:g} (adjusted p "
-            f"{row['p_difference']:.2g}); no margin is declared, so equivalence is not asked"
+            f"no difference shown at alpha {alpha:g} (adjusted p {differs}); no margin is "
+            "declared, so equivalence is not asked"
         )
     return (
-        f"neither a difference (adjusted p {row['p_difference']:.2g}) nor equivalence "
-        f"({row['p_equivalence']:.2g}) is shown at alpha {row['alpha']:g}"
+        f"neither a difference (adjusted p {differs}) nor equivalence ({equivalent}) is shown at "
+        f"alpha {alpha:g}"
     )
 
 

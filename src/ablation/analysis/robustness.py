@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 
 import pandas as pd
 
@@ -77,14 +78,20 @@ def _interval(found: stats.Verdicts, arm: int, evidence: Evidence) -> tuple[floa
     return direction * float(found.effect[arm]) + 0.0, low, high
 
 
-def variance(evidence: Evidence, seeds: int) -> pd.DataFrame:
+def variance(evidence: Evidence, seeds: int, without: Collection[str] = ()) -> pd.DataFrame:
     """Returns the columns :data:`VARIANCE` over the blocks that every arm was planned with.
 
     There is no row where arms share no seeds, because such runs have no blocks.
+
+    Args:
+        evidence: The runs.
+        seeds: Number of seeds that every arm is planned with.
+        without: Arms to leave out, such as those of which every run failed.
     """
     if not evidence.declaration.paired:
         return pd.DataFrame(columns=list(VARIANCE))
-    given = evidence.cut(range(len(evidence.arms)), seeds)
+    kept = [place for place, arm in enumerate(evidence.arms) if arm not in without]
+    given = evidence.cut(kept, seeds)
     status = given["status"]
     split = stats.variance_split(given["values"], status=status, floor=evidence.floor)
     blocks = int((status != stats.Status.MISSING).all(axis=0).sum())

@@ -109,8 +109,8 @@ def _of_arm(row: Mapping[Any, Any], metric: Metric, margin: float | None) -> str
         )
     if decided:
         size = amount(abs(row["effect"]), metric)
-        p = f"adjusted p {row['p_difference']:.2g} at alpha {row['alpha']:g}"
-        of = f"{interval}, {p}, n = {row['n']}"
+        p = p_text(row["p_difference"], row["alpha"])
+        of = f"{interval}, adjusted p {p} at alpha {row['alpha']:g}, n = {row['n']}"
         return f" by {size}{REACHES[row['reach']]} ({of}){doubt}."
     effect = amount(row["effect"], metric)
     of = f"{interval}, n = {row['n']}"
@@ -195,6 +195,22 @@ def between(low: float, high: float, metric: Metric, margin: float | None) -> st
     edges = (0.0,) if margin is None else (0.0, margin, -margin)
     digits = telling_digits((low, high), edges, metric, metric.digits - 1)
     return " to ".join(_number(end, metric, digits) for end in (low, high))
+
+
+SMALLEST_P = 1e-4
+"""Below it, a p value is only said to be smaller."""
+
+
+def p_text(p: float, alpha: float = math.nan) -> str:
+    """Returns a p value to two digits, or to as many as leave it on its side of alpha.
+
+    >>> p_text(0.0203), p_text(0.0203, alpha=0.02), p_text(4e-9)
+    ('0.02', '0.0203', '<0.0001')
+    """
+    if p < SMALLEST_P:
+        return "<0.0001"
+    shown = (f"{p:.{digits}g}" for digits in range(2, 17))
+    return next((text for text in shown if (float(text) <= alpha) == (p <= alpha)), f"{p:.2g}")
 
 
 def exactly(value: float, metric: Metric) -> str:

@@ -27,8 +27,8 @@ def list_studies() -> None:
     from ablation.study.load import STUDIES, known_studies, load
 
     table = Table("study", "arms", "baseline", "question", box=None)
-    broken = []
-    for name in known_studies(STUDIES):
+    broken, known = [], known_studies(STUDIES)
+    for name in known:
         try:
             study = load(name, STUDIES)
         except Refused as error:
@@ -39,7 +39,11 @@ def list_studies() -> None:
     show(table)
     for rule in broken:
         show_line(f"Not usable: {rule}")
-    show("Run one: make study NAME=init_std")
+    if known:
+        one = "init_std" if "init_std" in known else known[0]
+        show_line(f"Run one: ablation run {one}; in a clone of the project: make study NAME={one}")
+    else:
+        show_line(f"There are no studies in {STUDIES}/. Write one: ablation new NAME")
 
 
 def plan(

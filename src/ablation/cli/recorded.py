@@ -20,14 +20,13 @@ if TYPE_CHECKING:
 
 DRAWING = (
     "ablation.report.drawing",
-    "ablation.figures.library",
     "matplotlib.figure",
     "matplotlib.backends.backend_agg",
     "matplotlib.backends.backend_svg",
     "matplotlib.backends.backend_pdf",
 )
-"""Modules that a worker needs to draw figures. They take a second or more to load, so a worker
-loads them once it has nothing left to train."""
+"""Modules that a worker needs to draw most figures. They take a second or more to load, so a
+worker loads them once it has nothing left to train."""
 
 REPORTING = ("ablation.report", "ablation.analysis.effects")
 """Modules that this process needs to write the report."""
@@ -109,7 +108,7 @@ def _write_report(
     """Builds and prints as :func:`write_report` does, with the figures drawn by a mapping."""
     from ablation import tracking
     from ablation.cli import settled
-    from ablation.report import build, gather, index, note
+    from ablation.report import begin_index, build, gather, note
 
     content = gather(home)
     place, ours = reports / content.label, content.declaration.most_seeds
@@ -119,15 +118,17 @@ def _write_report(
         show("Write this report elsewhere with --reports FOLDER, or delete that folder first.")
         return content
     folder = build(content, reports, mapping)
-    index(reports, mapping)
-    shown = brief_of(content)
-    failures: tuple[type[Exception], ...] = (OSError, Refused, *tracking.failures())
+    write_index = begin_index(reports, mapping)
+    shown, noted = brief_of(content), note(content)  # while workers draw the overview
+    write_index()
     try:
         rows = content.judged.effects.to_dict("records")
-        tracking.publish(home, rows, note(content), folder)
+        tracking.publish(home, rows, noted, folder)
         keep_note(where, content, folder)
         settled.keep(home, reports, shown)
-    except failures as error:
+    except Exception as error:
+        if not isinstance(error, (OSError, Refused, *tracking.failures())):
+            raise
         why = causes.first_line(error)
         show_line(f"The stores do not show the report ({type(error).__name__}): {why}")
     show_report(home.label, shown, reports)

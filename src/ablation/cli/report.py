@@ -45,7 +45,7 @@ def report(
 
     where = places(store)
     uri = existing(where.tracking)
-    prepare_pool(*DRAWING)  # while this process loads MLflow and reads the record
+    prepare_pool(*DRAWING)  # while this process loads pandas and reads the record
     study = load_study(name, STUDIES).name if name.endswith(".py") else name.partition("@")[0]
     title = study if name.endswith(".py") else name
     plans = plans_to_report(name, Redirection(data=data, text=text, label=label))

@@ -42,7 +42,9 @@ def sync(
             say(each)
         raise refused[-1]
     if not asked:
-        show_line("No trial waits to be recorded.")
+        of = "" if name is None else f" of {name}"
+        others = f" Trials wait of: {', '.join(waiting)}." if waiting else ""
+        show_line(f"No trial{of} waits to be recorded.{others}")
 
 
 def show_left_by_earlier(opened: Session) -> None:

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 PER_ROW = 2
-ROOM = 100
-"""Characters of a line of the legend, its marks among them."""
+ROOM, MARK = 120, 8
+"""Characters of a line of the legend, and of the mark before a name in it."""
 FEW = 24
 """Epochs up to which each has its mark."""
 
@@ -88,6 +88,8 @@ def draw_curves(
             if panels[place].is_log:
                 _make_log(axes)
             axes.locator_params(axis="x", integer=True)
+            if bands["epoch"].nunique() == 1:
+                axes.set_xticks(bands["epoch"].unique())
             grid(axes, "y")
         others = not _of(bands, panels[0])["arm"].isin(colours).all()
         _legend(figure, grid_of[0, 0], colours, others=others, across=across)
@@ -156,7 +158,8 @@ def _legend(
         axes.plot([], [], color=colours[arm], marker=marks[arm], linewidth=1.6, markersize=4.2,
                   markeredgewidth=0, label=_label(arm))  # fmt: skip
     handles, labels = axes.get_legend_handles_labels()
-    columns = max(1, min(4, int(ROOM * across / PER_ROW / max(map(len, labels), default=1))))
+    longest = MARK + max(map(len, labels), default=1)
+    columns = max(1, min(4, int(ROOM * across / PER_ROW / longest)))
     figure.legend(handles, labels, loc="outside upper left", ncols=columns)
 
 

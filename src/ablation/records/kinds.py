@@ -40,7 +40,9 @@ def check_kinds(record: Any, what: str) -> None:
             raise Refused(
                 f"{field.name} of {what} must be {described(hint)}; got {shown(value)}."
                 f"{_meant(value, hint)}",
-                f"Change {field.name}.",
+                f"Give a list: {field.name}.tolist()."
+                if hasattr(value, "tolist")
+                else f"Change {field.name}.",
             )
 
 

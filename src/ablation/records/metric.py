@@ -8,6 +8,7 @@ import re
 from collections.abc import Sequence
 
 from ablation.errors import Refused
+from ablation.records.kinds import check_kinds, shown
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -45,6 +46,7 @@ class Metric:
     """Digits after the decimal point in tables; sentences have one fewer."""
 
     def __post_init__(self) -> None:
+        check_kinds(self, "a Metric")
         object.__setattr__(self, "name", plain_name(self.name))
         last = _last_word(self.name)
         if self.lower_is_better is None:
@@ -52,9 +54,13 @@ class Metric:
         if last in SHARES and (self.unit, self.factor, self.digits) == ("", 1.0, 4):
             for name, value in (("unit", "points"), ("factor", 100.0), ("digits", 2)):
                 object.__setattr__(self, name, value)
-        if self.chance is not None and not math.isfinite(self.chance):
+        low, high = self.bounds
+        if self.chance is not None and not (
+            math.isfinite(self.chance) and low <= self.chance <= high
+        ):
+            within = "finite" if high == math.inf else "in [0, 1], as it is a share"
             raise Refused(
-                f"The chance of the metric {self.name!r} must be finite; got {self.chance!r}.",
+                f"The chance of the metric {self.name!r} must be {within}; got {self.chance!r}.",
                 "Give the value of guessing, or leave it out.",
             )
         if self.digits < 1 or not self.factor > 0:
@@ -89,11 +95,16 @@ class Metric:
         return self.name.replace("_", " ")
 
 
+MOST_LETTERS = 200
+"""Most letters of a metric's name: MLflow takes 250, with the split."""
+
+
 def plain_name(name: str) -> str:
     """Returns a metric's name without its split, which is test.
 
     Raises:
-        Refused: If it holds other characters than a record takes, or nothing is left of it.
+        Refused: If it holds other characters than a record takes, is too long, would be another
+            path if it were one, or nothing is left of it.
 
     >>> plain_name("test/accuracy"), plain_name("top-5")
     ('accuracy', 'top-5')
@@ -102,6 +113,12 @@ def plain_name(name: str) -> str:
     if not re.fullmatch(r"[\w\-. :/]+", plain, re.ASCII):
         raise Refused(
             f"A metric's name has letters, digits and _ - . : / alone; got {name!r}.",
+            "Rename it, in the study and in what the run returns.",
+        )
+    if len(plain) > MOST_LETTERS or {part.strip() for part in plain.split("/")} & {"", ".", ".."}:
+        raise Refused(
+            f"A metric's name has at most {MOST_LETTERS} letters, and no empty part, '.' or '..' "
+            f"between its slashes; got {shown(name)}.",
             "Rename it, in the study and in what the run returns.",
         )
     return plain

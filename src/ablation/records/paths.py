@@ -6,6 +6,8 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
+import numpy as np
+
 from ablation.errors import Refused, nearest
 from ablation.records.kinds import shown
 
@@ -55,7 +57,7 @@ def replace_all(config: Config, values: Mapping[str, Any]) -> Config:
                 f"The fields are: {', '.join(known)}.",
             )
     try:
-        replaced: Config = _replace(config, values)
+        replaced: Config = _replace(config, plain_values(values))
     except Refused:
         raise
     except (TypeError, ValueError) as error:
@@ -63,6 +65,16 @@ def replace_all(config: Config, values: Mapping[str, Any]) -> Config:
         examples = " and ".join(repr(known[path]) for path in values)
         raise Refused(f"{said}.", f"It takes values such as {examples}.") from error
     return replaced
+
+
+def plain_values(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns values with NumPy's scalars, as `np.linspace` gives them, as Python's.
+
+    >>> plain_values({"model.dropout": np.float64(0.5), "model.pooling": "mean"})
+    {'model.dropout': 0.5, 'model.pooling': 'mean'}
+    """
+    return {path: value.item() if isinstance(value, np.generic) else value
+            for path, value in values.items()}  # fmt: skip
 
 
 def _replace(config: Any, values: Mapping[str, Any]) -> Any:

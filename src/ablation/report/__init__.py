@@ -5,7 +5,7 @@ from ablation.report.build import build
 from ablation.report.content import Content
 from ablation.report.files import is_recorded, read
 from ablation.report.gather import gather
-from ablation.report.index import index
+from ablation.report.index import begin_index, index
 from ablation.report.note import brief, note
 from ablation.report.page import compose
 from ablation.report.rebuild import differing, rebuild
@@ -13,6 +13,7 @@ from ablation.report.rebuild import differing, rebuild
 __all__ = [
     "Basis",
     "Content",
+    "begin_index",
     "brief",
     "build",
     "compose",

@@ -21,7 +21,7 @@ from ablation.report import foreign
 from ablation.report.blocks import Block, Cell, Figure, Page, Section, Text, table
 from ablation.report.build import CONTRASTS_FILE
 from ablation.report.claims import claims_of, said_of
-from ablation.report.drawing import begin_drawing, keep
+from ablation.report.drawing import Saved, begin_drawing, keep
 from ablation.report.files import summary
 from ablation.report.numbers import Scale, minus
 from ablation.report.overview import draw_overview, overview
@@ -64,13 +64,22 @@ def index(reports: Path, mapping: Callable[..., Iterable[Any]] = map) -> Path:
     Returns:
         The path of ``index.html``.
     """
+    return begin_index(reports, mapping)()
+
+
+def begin_index(reports: Path, mapping: Callable[..., Iterable[Any]] = map) -> Callable[[], Path]:
+    """Returns the rest of :func:`index`; workers draw its figure until that is called."""
     studies = [_study(folder.parent) for folder in sorted(reports.glob("*/study.json"))]
     known = _told_apart([study for study in studies if study is not None])
     over = [stored_over(path.parent) for path in sorted(reports.glob("*/sets.json"))]
     unread = len(studies) - len(known)
     page = _page(known, [each for each in over if each is not None], unread)
+    return partial(_finish, page, begin_drawing(list(page.figures), mapping), reports)
+
+
+def _finish(page: Page, drawn: Iterable[tuple[str, Saved]], reports: Path) -> Path:
     with writable(reports):
-        return _write(page, keep(begin_drawing(list(page.figures), mapping), reports), reports)
+        return _write(page, keep(drawn, reports), reports)
 
 
 def _write(page: Page, inlined: Mapping[str, str], reports: Path) -> Path:

@@ -7,11 +7,10 @@ import math
 
 import pandas as pd
 
+from ablation.analysis.words import p_text
 from ablation.records.declaration import Declaration
 from ablation.records.metric import Metric, telling_digits
 from ablation.report.blocks import Cell
-
-SMALLEST_P = 1e-4
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -71,11 +70,11 @@ class Scale:
         return Cell(minus(f"{self.factor * value:{sign}z.{self.metric.digits}f}"), value)
 
 
-def p_value(value: float) -> Cell:
-    """Returns a p value to three places."""
+def p_value(value: float, alpha: float = math.nan) -> Cell:
+    """Returns a p value, on its side of alpha."""
     if math.isnan(value):
         return Cell("", math.inf)
-    return Cell("<0.0001" if value < SMALLEST_P else f"{value:.2g}", value)
+    return Cell(p_text(value, alpha), value)
 
 
 def count(value: float) -> Cell:

@@ -54,7 +54,7 @@ def content_of(
         wording={
             "question": f"Which {question.arm_name} differs from {baseline} in "
             f"{declaration.measure.title}?",
-            "warnings": [*WARNINGS, *_warnings(all_runs, question)],
+            "warnings": [*WARNINGS, *_warnings(all_runs, question), *_scales(runs, declaration)],
         },
         declared={declaration.hash: {"date": "", "runs_seen": 0}},
         current=declaration.hash,
@@ -239,6 +239,29 @@ def _seeds_table(runs: pd.DataFrame) -> dict[str, pd.DataFrame]:
 def _no_curves() -> pd.DataFrame:
     empty = pd.DataFrame(columns=list(tracking.CURVES))
     return empty.astype({"seed": "int64", "epoch": "int64", "value": "float64"})
+
+
+LEAST_POINTS = 0.1
+"""Margin in points below which the metric's scale may have been mistaken for that of a share."""
+
+
+def _scales(runs: pd.DataFrame, declaration: Declaration) -> list[str]:
+    """Returns what makes it likely that shares and per cent are mixed up."""
+    measure, margin, values = declaration.measure, declaration.margin, runs["value"].dropna()
+    if (measure.unit, measure.factor) != ("points", 1.0):
+        return []
+    said, within = [], int(((values > 0) & (values <= 1)).sum())
+    if within:
+        said.append(
+            f"{within} of {len(values)} values are at most 1, and others are above: if some are "
+            "shares and others per cent, no verdict holds."
+        )
+    if margin is not None and margin < LEAST_POINTS:
+        said.append(
+            f"The values are per cent, and the margin is {margin:g} of the same: for one point "
+            "give a margin of 1."
+        )
+    return said
 
 
 def _warnings(runs: pd.DataFrame, question: Question) -> list[str]:

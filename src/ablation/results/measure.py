@@ -8,7 +8,7 @@ import re
 import pandas as pd
 
 from ablation.errors import Refused
-from ablation.records.metric import Metric, metric_named
+from ablation.records.metric import MOST_LETTERS, Metric, metric_named
 from ablation.results.question import Question
 
 
@@ -23,7 +23,10 @@ def measure_of(question: Question, values: pd.Series[float]) -> Metric:
         Refused: If neither the question nor the name says which way is better.
     """
     plain = re.sub(r"^(metrics[./])?(test[/_])?", "", question.metric.strip())
-    name = re.sub(r"[^\w\-. :/]+", "", plain, flags=re.ASCII).strip() or "metric"
+    named = re.sub(r"[^\w\-. :/]+", "", plain, flags=re.ASCII).strip()
+    parts = (part.strip() for part in named.split("/"))
+    name = "/".join(part for part in parts if part not in {"", ".", ".."})[:MOST_LETTERS]
+    name = name.strip(" /") or "metric"
     known = metric_named(name)
     lower = question.lower_is_better
     if lower is None:

@@ -6,6 +6,7 @@ import dataclasses
 import math
 
 from ablation.errors import Refused
+from ablation.records.kinds import check_kinds
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -47,6 +48,7 @@ class Question:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "baseline", str(self.baseline))
+        check_kinds(self, "the question to a table")
         _require(self.margin is None or 0 < self.margin < math.inf, "margin > 0", self.margin)
         _require(self.chance is None or math.isfinite(self.chance), "finite chance", self.chance)
         _require(self.examples is None or self.examples > 1, "number of examples > 1",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -198,11 +199,16 @@ def _values(column: pd.Series[Any], finished: pd.Series[Any], name: str) -> pd.S
     numbers = _texts(column).map(_number).where(finished).astype(float)
     bad = finished & ~(numbers.abs() < LARGEST)  # nor is NaN
     if bad.any():
+        texts = [_text(cell) for cell in column[bad]]
+        is_written = all(re.fullmatch(r"[-+]?\d[\d.,]*\s*%?", text) for text in texts)
+        count = int(bad.sum())
         cells = [f"row {row + 1}: {_text(column[row]) or 'empty'!r}" for row in column.index[bad]]
         raise Refused(
-            f"{int(bad.sum())} finished runs have no finite number in {name.strip()!r} "
-            f"({few(cells)}).",
-            "Say how they ended (--status COLUMN --failed VALUE), or leave them out "
+            f"{count} finished run{'s have' if count > 1 else ' has'} no finite number in "
+            f"{name.strip()!r} ({few(cells)}).",
+            "Write plain numbers, such as 80.94: no % sign, a point before decimals alone."
+            if is_written
+            else "Say how they ended (--status COLUMN --failed VALUE), or leave them out "
             "(--where COLUMN=VALUE).",
         )
     return numbers
@@ -212,9 +218,12 @@ def _check_names(runs: pd.DataFrame, question: Question) -> None:
     for name, column in (("arm", question.arm), ("seed", question.seed)):
         empty = runs.index[runs[name] == ""]
         if len(empty):
-            rows = few([str(row + 1) for row in empty])
+            rows, what = (
+                few([str(row + 1) for row in empty]),
+                "an arm" if name == "arm" else "a seed",
+            )
             raise Refused(
-                f"Rows without a {name} in {str(column).strip()!r}: {rows}.",
+                f"Rows without {what} in {str(column).strip()!r}: {rows}.",
                 "Fill them in, or leave these rows out (--where COLUMN=VALUE).",
             )
 

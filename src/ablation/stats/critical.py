@@ -5,8 +5,8 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import special
 
+from ablation.stats import special
 from ablation.stats.arrays import Floats
 
 MIXED_FROM: Final = 5

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import special
 
+from ablation.stats import special
 from ablation.stats.arrays import Bools, Floats, Ints
 
 

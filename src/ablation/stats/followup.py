@@ -6,8 +6,8 @@ from typing import Any, Final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import special
 
+from ablation.stats import special
 from ablation.stats.arrays import Bools, Floats
 from ablation.stats.critical import t_quantile
 from ablation.stats.failures import sign_test

@@ -4,8 +4,8 @@ import math
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import special
 
+from ablation.stats import special
 from ablation.stats.arrays import Floats
 from ablation.stats.critical import t_quantile
 

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from ablation.records.paths import flatten, replace, replace_all
+from ablation.records.paths import flatten, plain_values, replace, replace_all
 from ablation.study.design import arms_of, level_name
 from ablation.study.searched import BASELINE, procedure_of
 
@@ -56,6 +56,7 @@ def complete_arms(study: Study) -> tuple[Arm, ...]:
 
 def _complete_arm(study: Study, name: str, levels: dict[str, Any]) -> Arm:
     offset = levels.pop(OFFSET, None)
+    levels = plain_values(levels)
     tuned = {} if study.search else study.tuned.get(name, {})
     config = replace_all(study.config, {**levels, **tuned})
     of_blocks = enumerate(study.tuned_by_block.get(name, ()))

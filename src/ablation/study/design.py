@@ -60,6 +60,11 @@ def arms_of(factors: Factors, design: Design | Sequence[Design]) -> dict[str, di
     names = list(found.values())
     if len(set(names)) < len(names):  # such as a component that is called "all"
         names = [_levels_named(cell, factors) for cell in found]
+    if len(set(names)) < len(names):  # such as the levels 0.5 and "rate 0.5"
+        doubled = next(name for name in names if names.count(name) > 1)
+        raise Refused(
+            f"Two arms are both named {doubled!r}.", "Give one of their levels another text."
+        )
     return {
         name: {
             path: levels[place]

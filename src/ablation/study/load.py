@@ -118,10 +118,16 @@ def _execute(path: Path) -> Any:
     except (Exception, SystemExit) as error:
         line = _line_in(path, error)
         said = next(iter(str(error).strip().splitlines()), "")
-        raise Refused(
-            f"{path}{line} raised {type(error).__name__}: {said}", "Fix the study file."
-        ) from error
+        way_out = f"Fix the study file.{_nearest_field(said)}"
+        raise Refused(f"{path}{line} raised {type(error).__name__}: {said}", way_out) from error
     return module
+
+
+def _nearest_field(said: str) -> str:
+    """Returns the field that was perhaps meant, if an error says that a study has no such one."""
+    found = re.search(r"Study\.__init__\(\) got an unexpected keyword argument '(\w+)'", said)
+    fields = (field.name for field in dataclasses.fields(Study) if field.init)
+    return nearest(found[1], fields) if found else ""
 
 
 def _line_in(path: Path, error: BaseException) -> str:

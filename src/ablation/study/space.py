@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from ablation.errors import Refused
+from ablation.records.kinds import check_kinds
 from ablation.records.paths import replace
 from ablation.study.design import level_name
 
@@ -28,6 +29,7 @@ class LogUniform:
     zero: bool = False
 
     def __post_init__(self) -> None:
+        check_kinds(self, "a LogUniform")
         if not 0 < self.low < self.high < math.inf:
             raise Refused(
                 f"A LogUniform needs 0 < low < high; got {self.low!r} and {self.high!r}.",
@@ -49,6 +51,9 @@ class When:
     path: str
     values: Sequence[Any]
     range: LogUniform | Sequence[Any]
+
+    def __post_init__(self) -> None:
+        check_kinds(self, "a When")
 
 
 Space = Mapping[str, LogUniform | Sequence[Any] | When]

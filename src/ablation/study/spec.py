@@ -21,9 +21,12 @@ from ablation.task.function import function_task
 from ablation.task.text import TEXT
 from ablation.task.text.config import RunConfig
 
+FILLED_IN = {"task", "folder", "command", "tuned", "tuned_by_block"}
+"""Fields of a study that its author does not write."""
+
 
 @explained
-@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True, repr=False)
 class Study:
     """One question. Give ``factor`` with ``levels``, ``factors`` with a ``design``, or ``arms``.
 
@@ -165,6 +168,18 @@ class Study:
         check_budget(self)
         object.__setattr__(self, "complete_arms", complete_arms(self))
         check_arms(self)
+
+    def __repr__(self) -> str:
+        """Returns the call that declares the study: the fields that differ from their defaults."""
+        fields = (each for each in dataclasses.fields(self) if each.init)
+        said = (
+            f"{each.name}={value!r}"
+            for each in fields
+            if each.name not in FILLED_IN
+            and (value := getattr(self, each.name)) != each.default
+            and (each.default_factory is dataclasses.MISSING or value != each.default_factory())
+        )
+        return f"Study({', '.join(said)})"
 
     @property
     def measure(self) -> Metric:

@@ -12,6 +12,7 @@ from ablation.records.declaration import ALPHA, Scope
 from ablation.records.kinds import shown
 from ablation.records.paths import flatten
 from ablation.study.arm import Arm
+from ablation.study.design import level_name
 from ablation.study.searched import check_search
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ def check_form(study: Study) -> None:
             "a design, arms, search.",
             "Give one of the four.",
         )
+    _check_companions(study)
     check_search(study)
     if study.factors and study.baseline is not None:
         raise Refused(
@@ -60,6 +62,23 @@ def check_form(study: Study) -> None:
             f"Study {study.name!r} gives a mapping as config, inputs, version or data_field, "
             "but no run.",
             "Give run=..., a function of your own.",
+        )
+
+
+def _check_companions(study: Study) -> None:
+    """Refuses fields that mean nothing without another one, and a baseline that was left out."""
+    given = {"factors": bool(study.factors), "factor": study.factor is not None}
+    for name, needed in {"design": "factors", "levels": "factor"}.items():
+        if len(getattr(study, name)) and not given[needed]:
+            raise Refused(
+                f"Study {study.name!r} gives {name}, but no {needed}.",
+                f"Give {needed}, or leave {name} out.",
+            )
+    names = [*study.arms, *(level_name(level) for level in study.levels)]
+    if study.baseline is None and names and level_name(None) not in names:
+        raise Refused(
+            f"Study {study.name!r} names no baseline, the arm that all others are compared with.",
+            f"Give baseline=..., one of: {', '.join(names)}.",
         )
 
 
@@ -180,6 +199,13 @@ def check_arms(study: Study) -> None:
                 "Remove one of them, or give their values different reprs.",
             )
         seen[what] = arm.name
+    if len(set(names)) < len(names):
+        doubled = next(name for name in names if names.count(name) > 1)
+        raise Refused(
+            f"Two arms of study {study.name!r} are both named {doubled!r}, as a text and as a "
+            "value.",
+            "Give one of the levels another text, or name the arms yourself: arms={...}.",
+        )
     if study.baseline_name not in names:
         raise Refused(
             f"The baseline {study.baseline_name!r} of study {study.name!r} is not one of its arms."

@@ -148,7 +148,7 @@ class Notes(NamedTuple):
     """Sentences about data that may make a result misleading."""
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True, repr=False)
 class Task:
     """Configuration, data, training, metrics and identity of one kind of run."""
 
@@ -211,3 +211,7 @@ class Task:
     """Environment variables of the workers, unless the user has set them."""
     threads: int = 1
     """Threads that a worker computes with."""
+
+    def __repr__(self) -> str:
+        """Returns a few words: all fields fill a screen in the help of what holds a task."""
+        return f"<task with the metrics {', '.join(self.metrics)}>"

@@ -10,13 +10,11 @@ from ablation.records.failure import FAILURES
 from ablation.records.outcome import EpochRecord, Outcome, RunResult
 from ablation.records.paths import flatten
 from ablation.task import Prepared
-from ablation.tracking.home import Home
 from ablation.tracking.tags import DATA, KIND, LABEL, TRIAL, source
 
 if TYPE_CHECKING:
-    from mlflow import MlflowClient
-
     from ablation.study.plan import Trial
+    from ablation.tracking.home import Home
     from ablation.tracking.parcel import Point
     from ablation.tracking.record import Started
 
@@ -103,25 +101,6 @@ def finals_of(result: RunResult, began: float) -> list[Point]:
         (name if name.startswith("test/") else CHOSEN + name, float(value), end, 0)
         for name, value in result.metrics.items()
     ]
-
-
-def log(
-    client: MlflowClient,
-    run: str,
-    *,
-    points: Iterable[Point] = (),
-    params: Mapping[str, str] | None = None,
-    tags: Mapping[str, str] | None = None,
-) -> None:
-    """Logs points, parameters and tags of a run in one request, or several of MLflow's size."""
-    from mlflow.entities import Metric, Param, RunTag
-
-    client.log_batch(
-        run,
-        metrics=[Metric(*point) for point in points],
-        params=[Param(*each) for each in (params or {}).items()],
-        tags=[RunTag(*each) for each in (tags or {}).items()],
-    )
 
 
 def milliseconds(seconds: float) -> int:

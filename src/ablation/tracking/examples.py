@@ -7,14 +7,15 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import unquote, urlparse
 
 from ablation.records.declaration import Declaration
 from ablation.records.outcome import Outcome
+from ablation.tracking import files
 from ablation.tracking.away import is_away
 from ablation.tracking.facts import commonest
 from ablation.tracking.frames import planned
 from ablation.tracking.home import Home
+from ablation.tracking.late import LateClient, place_of, published_in
 from ablation.tracking.parcel import ATTENTION, CORRECT
 from ablation.tracking.store import failures
 
@@ -95,15 +96,14 @@ def _read_all(
     home: Home, declaration: Declaration, outcomes: Mapping[str, Outcome], name: str
 ) -> list[tuple[str, int, bytes]]:
     """Returns arm, seed and content of an artifact of every finished run that has it."""
-    place = home.client.get_experiment(home.experiment).artifact_location
+    _, place = place_of(home.client, home.experiment)
     wanted = [
         (arm, seed, outcome.run_id)
         for arm, seed, _, outcome in planned(declaration, outcomes)
         if outcome.status == "FINISHED"
     ]
     runs = [run for _, _, run in wanted]
-    if (address := urlparse(place)).scheme in {"", "file"}:  # a server's is mlflow-artifacts:/1
-        folder = Path(unquote(address.path))
+    if (folder := files.folder_of(place)) is not None:
         found = [_read(folder / run / "artifacts" / name) for run in runs]
     else:
         with ThreadPoolExecutor(REQUESTS) as threads:
@@ -124,6 +124,10 @@ def download(home: Home, run: str, name: str) -> bytes:
     Raises:
         Exception: Of MLflow, if the record is away.
     """
+    if isinstance(home.client, LateClient):
+        _, place = published_in(home.client, run)
+        if (near := files.folder_of(place)) is not None:
+            return _read(near / name)
     with tempfile.TemporaryDirectory() as folder:
         try:
             return Path(home.client.download_artifacts(run, name, folder)).read_bytes()

@@ -148,6 +148,16 @@ def _new_location(folder: Path, name: str, location: str | None) -> str | None:
     return location if there.exists() and not here.exists() else here.as_uri()
 
 
+def folder_of(address: str) -> Path | None:
+    """Returns the folder at an address of artifacts; None if it is elsewhere, as on a server.
+
+    >>> folder_of("file:///a%20b/1/artifacts"), folder_of("mlflow-artifacts:/1")
+    (PosixPath('/a b/1/artifacts'), None)
+    """
+    parts = urlsplit(address)
+    return Path(unquote(parts.path)) if parts.scheme in {"", "file"} else None
+
+
 def backup(source: Path, target: Path) -> None:
     """Copies an SQLite file that may be in use, as it is at one moment.
 

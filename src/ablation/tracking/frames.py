@@ -9,8 +9,10 @@ from ablation.records.declaration import Declaration
 from ablation.records.metric import METRICS
 from ablation.records.outcome import Outcome
 from ablation.study.identity import key_of
+from ablation.tracking import tables
 from ablation.tracking.entities import LOGITS, WEIGHTS
 from ablation.tracking.home import Home, search
+from ablation.tracking.late import LateClient
 from ablation.tracking.tags import DATA, KIND
 
 if TYPE_CHECKING:
@@ -124,6 +126,9 @@ def test_evaluations(home: Home, data: str, outcomes: Mapping[str, Outcome], *, 
     """
     each_once = {outcome.run_id: outcome for outcome in outcomes.values()}.values()
     ours = sum("test/loss" in o.metrics and o.ended <= until for o in each_once)
+    if isinstance(home.client, LateClient):
+        with home.client.reading() as query:
+            return ours + tables.evaluations(query, data, but=home.experiment, until=until)
     where = f"tags.`{KIND}` = 'trial' AND tags.`{DATA}` = '{data}' AND metrics.`test/loss` >= 0"
     where += f" AND attributes.end_time <= {until}"
     every = (each.experiment_id for each in home.client.search_experiments())

@@ -6,10 +6,11 @@ import dataclasses
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from ablation.errors import Refused
 from ablation.records import addresses
+from ablation.tracking import late, tables
+from ablation.tracking.tables import belongs, deleted
 from ablation.tracking.tags import DATA, KIND, LABEL, source
 
 if TYPE_CHECKING:
@@ -38,8 +39,7 @@ class Home:
 
     def tags(self) -> dict[str, str]:
         """Reads the tags of the parent run."""
-        tags: dict[str, str] = self.client.get_run(self.parent).data.tags
-        return tags
+        return late.tags_of(self.client, self.parent)
 
     def search(self, kind: str, where: str = "") -> Iterator[Run]:
         """Yields the label's runs of a kind: ``trial``, ``tuning``.
@@ -53,17 +53,6 @@ class Home:
         return search(self.client, [self.experiment], wanted)
 
 
-def belongs(experiment: str, study: str) -> bool:
-    """Returns whether runs of the study may be in an experiment of that name.
-
-    One experiment per label, named by it; an older layout has all labels in the study's.
-
-    >>> belongs("init_std@trec", "init_std"), belongs("init_std2", "init_std")
-    (True, False)
-    """
-    return experiment == study or experiment.startswith(f"{study}@")
-
-
 def find_home(client: MlflowClient, study: str, label: str) -> Home | None:
     """Returns the home of a label, or None if it has no runs.
 
@@ -72,6 +61,8 @@ def find_home(client: MlflowClient, study: str, label: str) -> Home | None:
     """
     if not re.fullmatch(r"[\w.@-]+", label):
         return None
+    if isinstance(client, late.LateClient):
+        return _find_in_tables(client, study, label)
     found = _experiments(client, study)
     parents = _parents(client, found, f" AND tags.`{LABEL}` = '{label}'")
     if parents:
@@ -79,6 +70,15 @@ def find_home(client: MlflowClient, study: str, label: str) -> Home | None:
         return Home(client, str(info.experiment_id), label, info.run_id)
     if label in found and found[label].lifecycle_stage == "deleted":
         raise deleted(label, found[label].experiment_id)
+    return None
+
+
+def _find_in_tables(client: Any, study: str, label: str) -> Home | None:
+    with client.reading() as query:
+        for row in tables.parents(query, study):
+            if row.tags.get(LABEL) == label:
+                return Home(client, row.experiment, label, row.run_id)
+        tables.refuse_deleted(query, label)
     return None
 
 
@@ -131,17 +131,11 @@ def open_experiment(client: MlflowClient, study: str, label: str, artifacts: Pat
 
 def labels_taken(client: MlflowClient, study: str) -> dict[str, str]:
     """Returns label to data fingerprint for every parent run of the study."""
+    if isinstance(client, late.LateClient):
+        with client.reading() as query:
+            return tables.labels_taken(tables.parents(query, study))
     parents = _parents(client, _experiments(client, study))
     return {run.data.tags[LABEL]: run.data.tags[DATA] for run in parents}
-
-
-def deleted(study: str, experiment: object) -> Refused:
-    """Returns the refusal of an experiment that was deleted in the UI but not for good."""
-    return Refused(
-        f"The MLflow experiment {study!r} was deleted, and its name is still taken.",
-        f"Restore it (mlflow experiments restore -x {experiment}), or remove it for "
-        f"good (mlflow gc --experiment-ids {experiment}).",
-    )
 
 
 def _experiments(client: MlflowClient, study: str) -> dict[str, Experiment]:

@@ -13,6 +13,7 @@ from ablation.records.outcome import Outcome
 from ablation.tracking import notes
 from ablation.tracking.entities import COLOUR
 from ablation.tracking.home import Home, search
+from ablation.tracking.late import place_of
 from ablation.tracking.tags import KIND, LABEL
 
 if TYPE_CHECKING:
@@ -87,7 +88,8 @@ def tell(home: Home, note: str) -> None:
         note: Markdown: paragraphs, of which the second, the answer, comes first here, because
             MLflow shows a single line until a click.
     """
-    if home.client.get_experiment(home.experiment).name != home.label:
+    name, _ = place_of(home.client, home.experiment)
+    if name != home.label:
         return
     first, *rest = note.split("\n\n")
     where = f"#/experiments/{home.experiment}/runs/{home.parent}?{WORKFLOW}"

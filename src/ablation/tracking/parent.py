@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ablation.records.taken import Taken, taken_from_json, taken_to_json
-from ablation.tracking import landing
+from ablation.tracking import files, landing
+from ablation.tracking.entities import milliseconds
 from ablation.tracking.home import Home
+from ablation.tracking.late import log, published_in
 from ablation.tracking.notes import NOTE
 from ablation.tracking.tags import long_in, set_long
 
@@ -37,19 +40,25 @@ def publish(home: Home, rows: Sequence[Mapping[Any, Any]], note: str, folder: Pa
         note: Markdown: paragraphs, of which the second is the answer.
         folder: Folder of the report.
     """
-    from mlflow.entities import Metric, RunTag
+    metrics, address = published_in(home.client, home.parent)
+    now = milliseconds(time.time())
+    changed = changes(metrics, aggregates(rows))
+    # MLflow deletes no points, but of several at step 0 it shows the newest.
+    points = [(name, value, now, 0) for name, value in changed.items()]
+    log(home.client, home.parent, points=points, tags={NOTE: note})
+    landing.tell(home, note)
+    _replace_artifacts(home, address, folder)
+
+
+def _replace_artifacts(home: Home, address: str, folder: Path) -> None:
+    """Makes the report at an address of artifacts a copy of a folder."""
+    if (near := files.folder_of(address)) is not None:
+        shutil.rmtree(near / REPORT, ignore_errors=True)
+        shutil.copytree(folder, near / REPORT, copy_function=shutil.copy)
+        return
     from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
-    run = home.client.get_run(home.parent)
-    now = round(time.time() * 1000)
-    changed = changes(run.data.metrics, aggregates(rows))
-    # MLflow deletes no points, but of several at step 0 it shows the newest.
-    points = [Metric(name, value, now, 0) for name, value in changed.items()]
-    home.client.log_batch(home.parent, metrics=points, tags=[RunTag(NOTE, note)])
-    landing.tell(home, note)
-    repository = get_artifact_repository(
-        run.info.artifact_uri, tracking_uri=home.client.tracking_uri
-    )
+    repository = get_artifact_repository(address, tracking_uri=home.client.tracking_uri)
     repository.delete_artifacts(REPORT)  # type: ignore[no-untyped-call]  # MLflow's own
     repository.log_artifacts(str(folder), REPORT)  # type: ignore[no-untyped-call]  # MLflow's own
 

@@ -20,7 +20,6 @@ from ablation.tracking.entities import (
     KEY,
     PARENT,
     curves_of,
-    log,
     milliseconds,
     named_parameters,
     outcome_of,
@@ -28,6 +27,7 @@ from ablation.tracking.entities import (
 )
 from ablation.tracking.home import Home, oldest_first
 from ablation.tracking.kept import kept_in, with_kept
+from ablation.tracking.late import log
 from ablation.tracking.parcel import Parcel, name_of
 from ablation.tracking.store import failures
 from ablation.tracking.tags import TRIAL

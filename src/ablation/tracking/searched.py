@@ -13,8 +13,9 @@ from ablation.records.paths import flatten
 from ablation.records.told import Told
 from ablation.task import Prepared
 from ablation.tracking import tables
-from ablation.tracking.entities import KEY, PARENT, curves_of, log, milliseconds
+from ablation.tracking.entities import KEY, PARENT, curves_of, milliseconds
 from ablation.tracking.home import Home, find_home, labels_taken
+from ablation.tracking.late import log
 from ablation.tracking.store import connect
 from ablation.tracking.tags import DATA, KIND, LABEL, TAG_LENGTH, TUNING, long_in, set_long, source
 

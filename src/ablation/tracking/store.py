@@ -16,6 +16,7 @@ from ablation.errors import Refused, public
 from ablation.records import addresses
 from ablation.records.causes import refusal
 from ablation.tracking import files
+from ablation.tracking.late import LateClient, is_known
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -51,6 +52,11 @@ def connect(uri: str, *, record: bool = False) -> MlflowClient:
         files.follow_artifacts(file)
         if record:
             _sync_less(file.absolute())
+        elif is_known(uri):
+            # To its callers it is MLflow's client, which it becomes if more is asked.
+            client: Any = LateClient(uri, _client)
+            _opened.setdefault(uri, client)
+            return client  # type: ignore[no-any-return]
     return _client(uri)
 
 
@@ -82,6 +88,8 @@ def _client(uri: str, *, closed: bool = False) -> MlflowClient:
 
 def _dispose(client: MlflowClient) -> None:
     """Closes a database's connections; later requests open new ones."""
+    if isinstance(client, LateClient) and not client.is_loaded:
+        return
     store = client._tracking_client.store
     if hasattr(store, "_dispose_engine"):
         store._dispose_engine()

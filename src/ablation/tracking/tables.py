@@ -12,10 +12,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
+from ablation.errors import Refused
 from ablation.records import addresses
 from ablation.records.outcome import Outcome
 from ablation.tracking.entities import CHOSEN, KEY, outcome_of
-from ablation.tracking.home import belongs, deleted
 from ablation.tracking.tags import DATA, KIND, LABEL, TRIAL
 
 Query = Callable[..., list[Any]]
@@ -46,6 +46,17 @@ WHERE r.experiment_id = :experiment AND r.lifecycle_stage = 'active'
 AND (m.key LIKE 'test/%' OR m.key LIKE :chosen)
 """
 _EXPERIMENTS = "SELECT name, experiment_id, lifecycle_stage FROM experiments"
+_PLACE = "SELECT name, artifact_location FROM experiments WHERE experiment_id = :experiment"
+_EVALUATIONS = """
+SELECT count(*)
+FROM runs r
+JOIN experiments e ON e.experiment_id = r.experiment_id AND e.lifecycle_stage = 'active'
+JOIN tags k ON k.run_uuid = r.run_uuid AND k.key = :kind_name AND k.value = :kind
+JOIN tags d ON d.run_uuid = r.run_uuid AND d.key = :data_name AND d.value = :data
+JOIN latest_metrics m ON m.run_uuid = r.run_uuid AND m.key = 'test/loss' AND m.value >= 0
+    AND NOT m.is_nan
+WHERE r.experiment_id != :experiment AND r.lifecycle_stage = 'active' AND r.end_time <= :until
+"""
 _POINTS = """
 SELECT run_uuid, key, step, value FROM metrics WHERE NOT is_nan AND run_uuid IN ({runs})
 """
@@ -79,6 +90,26 @@ def reading(uri: str) -> Iterator[Query]:
         # One transaction: a run that is recorded between two queries would be half there.
         connection.execute("BEGIN")
         yield lambda sql, **values: connection.execute(sql, values).fetchall()
+
+
+def belongs(experiment: str, study: str) -> bool:
+    """Returns whether runs of the study may be in an experiment of that name.
+
+    One experiment per label, named by it; an older layout has all labels in the study's.
+
+    >>> belongs("init_std@trec", "init_std"), belongs("init_std2", "init_std")
+    (True, False)
+    """
+    return experiment == study or experiment.startswith(f"{study}@")
+
+
+def deleted(study: str, experiment: object) -> Refused:
+    """Returns the refusal of an experiment that was deleted in the UI but not for good."""
+    return Refused(
+        f"The MLflow experiment {study!r} was deleted, and its name is still taken.",
+        f"Restore it (mlflow experiments restore -x {experiment}), or remove it for "
+        f"good (mlflow gc --experiment-ids {experiment}).",
+    )
 
 
 def parents(query: Query, study: str) -> list[Row]:
@@ -117,6 +148,43 @@ def runs(query: Query, experiments: Sequence[str], kind: str) -> list[Row]:
             _RUNS.format(experiments=among), **wanted
         )
     ]
+
+
+def tags(query: Query, run: str) -> dict[str, str]:
+    """Returns the tags of a run."""
+    return dict(query("SELECT key, value FROM tags WHERE run_uuid = :run", run=run))
+
+
+def latest(query: Query, run: str) -> dict[str, float]:
+    """Returns the latest value of each metric of a run."""
+    found = query("SELECT key, value, is_nan FROM latest_metrics WHERE run_uuid = :run", run=run)
+    return {name: float("nan") if is_nan else value for name, value, is_nan in found}
+
+
+def artifacts(query: Query, run: str) -> str:
+    """Returns the address of a run's artifacts."""
+    ((address,),) = query("SELECT artifact_uri FROM runs WHERE run_uuid = :run", run=run)
+    return str(address)
+
+
+def place(query: Query, experiment: str) -> tuple[str, str]:
+    """Returns the name of an experiment and the address of its artifacts."""
+    ((name, location),) = query(_PLACE, experiment=int(experiment))
+    return name, location
+
+
+def evaluations(query: Query, data: str, *, but: str, until: int) -> int:
+    """Returns the number of trials outside of an experiment that evaluated a test split.
+
+    Args:
+        query: Reads the record.
+        data: Fingerprint of the data.
+        but: MLflow's id of the experiment.
+        until: Milliseconds since the epoch; later runs are not counted.
+    """
+    wanted = {"kind_name": KIND, "kind": TRIAL, "data_name": DATA, "data": data}
+    ((number,),) = query(_EVALUATIONS, **wanted, experiment=int(but), until=until)
+    return int(number)
 
 
 def labels_taken(parents: Iterable[Row]) -> dict[str, str]:

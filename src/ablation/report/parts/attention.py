@@ -15,9 +15,9 @@ def section(basis: Basis) -> Iterator[Block]:
         return
     yield Text(
         "Of 64 test texts that are the same in all runs, those on which the arms disagree most. "
-        "The darker a word, the larger its weight, as the mean over an arm's judged seeds; the "
-        "shade is relative to the largest weight of the text. Point at a word for its weight and "
-        "the standard deviation over seeds."
+        "The stronger a word's colour, the larger its weight, as the mean over an arm's judged "
+        "seeds; the colour is relative to the largest weight of the text. Point at a word for its "
+        "weight and the standard deviation over seeds."
     )
     for text in texts:
         most = max((weight for row in text["arms"] for weight in row["weights"]), default=0.0)

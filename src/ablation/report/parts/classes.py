@@ -86,6 +86,6 @@ def _cell(row: Mapping[Any, Any], most: float) -> Cell:
     """Returns a change, shaded by its root, so that one large one does not pale the others."""
     if not most:
         return Cell(f"{100 * row['mean']:.1f} ± {100 * row['spread']:.1f}", row["mean"])
-    text = minus(f"{100 * row['mean']:+.1f} ± {100 * row['spread']:.1f}")
+    text = minus(f"{100 * row['mean']:+z.1f} ± {100 * row['spread']:.1f}")
     shade = np.sign(row["mean"]) * min(abs(row["mean"]) / most, 1) ** 0.5
     return Cell(text, row["mean"], shade=float(shade))

@@ -9,6 +9,7 @@ import pandas as pd
 from ablation.records.metric import percent
 from ablation.report.basis import Basis
 from ablation.report.blocks import Block, Cell, Table, Text, table
+from ablation.report.parts.method import level
 
 
 def section(basis: Basis) -> Iterator[Block]:
@@ -25,7 +26,8 @@ def section(basis: Basis) -> Iterator[Block]:
     yield Text(
         "No floor is declared, so an arm with a failed run has no verdict but by identity."
         if floor is None
-        else f"A failed run is an outcome of its arm and counts as {floor:.4g}."
+        else f"A failed run is an outcome of its arm and counts as one with "
+        f"{basis.scale.metric.title} {level(floor, basis.declaration)}."
     )
 
 

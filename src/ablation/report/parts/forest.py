@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from ablation.analysis.words import p_text
 from ablation.figures import (
     BAND,
     INK,
@@ -60,9 +61,9 @@ def draw_forest(
         figure = figure_of(NARROW if narrow else WIDTH, height)
         panels = panels_for(figure, spans, far)
         number = "" if narrow else f"{{:+.{axis.digits}f}}"
-        for axes, _ in panels:
+        for axes, is_near in panels:
             draw_margin(axes, axis, len(rows) if narrow else 0)
-            _draw_arms(axes, rows)
+            _draw_arms(axes, rows, with_failures=is_near)
             _draw_seeds(axes, rows, differences, number)
         first, last = panels[0][0], panels[-1][0]
         first.set_yticks([])
@@ -210,8 +211,8 @@ def _legend(axes: Axes, figure: Drawing, *, narrow: bool) -> None:
     )
 
 
-def _draw_arms(axes: Axes, rows: pd.DataFrame) -> None:
-    """Draws the arms' effects and intervals, and their failures at the edge."""
+def _draw_arms(axes: Axes, rows: pd.DataFrame, *, with_failures: bool) -> None:
+    """Draws the arms' effects and intervals, and in one panel their failures at the edge."""
     edge = axes.get_yaxis_transform()
     for group, of in _alike(rows):
         style: dict[str, Any] = {"color": VERDICTS[of["verdict"].iloc[0]], "gid": group}
@@ -221,7 +222,7 @@ def _draw_arms(axes: Axes, rows: pd.DataFrame) -> None:
                   markersize=9, solid_capstyle="butt", **style)  # fmt: skip
         axes.plot(of["effect"], of.index, "D", markersize=6.5, markeredgewidth=0, zorder=4,
                   **style)  # fmt: skip
-        if len(failed := of.index[of["failed"] > 0]):
+        if with_failures and len(failed := of.index[of["failed"] > 0]):
             axes.plot([0.012] * len(failed), failed, "x", transform=edge, markersize=6,
                       clip_on=False, **style)  # fmt: skip
 
@@ -263,7 +264,7 @@ def _words(row: Mapping[Any, Any], axis: Axis) -> tuple[str, str, str, str, str]
     return (
         row["verdict"],
         "" if math.isnan(row["effect"]) else f"{row['effect']:+.{axis.digits}f}".replace("-", "−"),
-        "" if math.isnan(p) else "p <.0001" if p < 1e-4 else f"p {p:.2g}",  # noqa: PLR2004 - shown to four places
+        "" if math.isnan(p) else f"p {p_text(p, row.get('alpha', math.nan))}".replace("<0", "<"),
         f"n {row['n']}",
         f"failed {row['failed']}" if row["failed"] else "",
     )

@@ -74,12 +74,15 @@ def _figures(basis: Basis, pairs: pd.DataFrame) -> Iterator[Figure]:
         narrow=partial(draw_together, drawn, basis.axis, narrow=True),
     )
     chosen = pairs[(pairs[both] == [first, second]).all(axis=1)]
-    yield Figure(
-        "interactions",
-        "What two factors do together beyond each alone",
-        partial(draw_interactions, basis.scale.frame(chosen, "effect"), basis.axis),
-        "The difference of differences; white is inside the margin.",
-    )
+    if len(chosen) > 1:  # a map of one field shows nothing that the table does not
+        draw = partial(draw_interactions, basis.scale.frame(chosen, "effect"), basis.axis)
+        yield Figure(
+            "interactions",
+            "What two factors do together beyond each alone",
+            draw,
+            "The difference of differences; white is inside the margin.",
+            narrow=partial(draw, width=NARROW),
+        )
 
 
 def find_cells(basis: Basis, first: str, second: str) -> pd.DataFrame:
@@ -144,12 +147,13 @@ def draw_together(cells: pd.DataFrame, axis: Axis, *, narrow: bool = False) -> D
     return figure
 
 
-def draw_interactions(pairs: pd.DataFrame, axis: Axis) -> Drawing:
+def draw_interactions(pairs: pd.DataFrame, axis: Axis, *, width: float = WIDTH) -> Drawing:
     """Draws what two factors do together beyond each alone, white inside the margin.
 
     Args:
         pairs: One row per pair of levels.
         axis: How the metric is written.
+        width: Inches.
     """
     from ablation.figures.library import seaborn
 
@@ -159,7 +163,7 @@ def draw_interactions(pairs: pd.DataFrame, axis: Axis) -> Drawing:
     table = table.loc[first, second]
     margin = axis.margin or 0.0
     with styled():
-        figure = figure_of(WIDTH, max(2.6, 1.3 + 0.34 * len(first)))  # room for the bar's label
+        figure = figure_of(width, max(2.6, 1.3 + 0.34 * len(first)))  # room for the bar's label
         axes = figure.subplots()
         limit = max(float(np.nanmax(np.abs(table.to_numpy()))), 2 * margin, 1e-9)
         labels = table.map(lambda value: f"{value:+.{axis.digits}f}")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from ablation.figures import NARROW, WIDTH, Axis, figure_of, grid, plain, styled
+from ablation.figures import LEVELS, MUTED, NARROW, WIDTH, Axis, figure_of, grid, plain, styled
 from ablation.report.basis import Basis
 from ablation.report.blocks import Block, Cell, Figure, Text, table
 from ablation.report.numbers import significant
@@ -55,7 +55,7 @@ def joint_blocks(basis: Basis, trials: pd.DataFrame) -> Iterator[Block]:
             "slices",
             "The value on validation over each numeric hyperparameter",
             partial(draw_slices, basis.scale.frame(numbers, "value"), basis.axis),
-            "Each dot is a completed trial of the search, later ones darker.",
+            "Each dot is a completed trial of the search; later ones stand out more.",
             narrow=partial(
                 draw_slices, basis.scale.frame(numbers, "value"), basis.axis, narrow=True
             ),
@@ -95,6 +95,8 @@ def draw_slices(rows: pd.DataFrame, axis: Axis, *, narrow: bool = False) -> Draw
     from ablation.figures.library import seaborn
 
     paths = list(dict.fromkeys(rows["path"]))
+    # Colours that a page in the dark exchanges.
+    age = (len(LEVELS) - 1) * rows["number"] // max(rows["number"].max(), 1)
     with styled():
         across = 1 if narrow else 2
         lines = -(-len(paths) // across)
@@ -102,9 +104,9 @@ def draw_slices(rows: pd.DataFrame, axis: Axis, *, narrow: bool = False) -> Draw
         grid_of = figure.subplots(lines, across, sharey=True, squeeze=False).flat
         for path, axes in zip(paths, grid_of, strict=False):
             of = rows[rows["path"] == path]
-            seaborn.scatterplot(of, x="x", y="value", hue="number", palette="Blues", s=18,
-                                edgecolor="#6e7681", linewidth=0.4, legend=False,
-                                ax=axes)  # fmt: skip
+            seaborn.scatterplot(of, x="x", y="value", hue=age.loc[of.index], s=18, legend=False,
+                                palette=dict(enumerate(LEVELS)), edgecolor=MUTED,
+                                linewidth=0.4, ax=axes)  # fmt: skip
             if of["x"].max() > 10 * of["x"].min():
                 axes.set_xscale("log")
             axes.set(xlabel=plain(path.rpartition(".")[2]), ylabel=plain(axis.unit or axis.metric))

@@ -91,10 +91,10 @@ def describe_failures(declaration: Declaration) -> Iterator[str]:
     """Yields what a failed run counts as, and which runs fail."""
     if declaration.floor is not None:
         metric = declaration.measure.title
-        yield f"A failed run counts as one with {metric} {_level(declaration.floor, declaration)}."
+        yield f"A failed run counts as one with {metric} {level(declaration.floor, declaration)}."
     if declaration.collapse is None or declaration.chance is None:
         return
-    chance = _level(declaration.chance, declaration)
+    chance = level(declaration.chance, declaration)
     if declaration.collapse == "half":
         yield (
             "A run that keeps less than half of its arm's gain over chance "
@@ -108,7 +108,7 @@ def describe_failures(declaration: Declaration) -> Iterator[str]:
         )
 
 
-def _level(value: float, declaration: Declaration) -> str:
+def level(value: float, declaration: Declaration) -> str:
     """Returns a value of the metric to four digits, with its unit."""
     metric = declaration.measure
     return f"{metric.factor * value:.4g}{unit_of_levels(metric)}"

@@ -22,7 +22,7 @@ from ablation.figures import (
     name,
     styled,
 )
-from ablation.records.metric import metric_of
+from ablation.records.metric import Metric, metric_of
 from ablation.report.basis import Basis
 from ablation.report.blocks import Block, Cell, Figure, Table, Text, table
 from ablation.report.numbers import Scale
@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 OTHERS = ("metric", "arm", "n", "mean", "difference", "low", "high")
 """One row per metric and arm: means over the finished runs, and the pointwise 95 % t interval of
 the paired difference to the baseline."""
+
+LONG, TEN = Metric("seconds", digits=1), 10
+"""How seconds are written, and from how many on: such runs differ by tenths by themselves."""
 
 ABOUT_AXES = 1.2
 """Inches above and below the axes of a figure."""
@@ -110,10 +113,13 @@ def others_table(found: pd.DataFrame, arms: list[str], sizes: Mapping[str, int])
     """
     names = list(found["metric"].unique())
     cells = {(row["metric"], row["arm"]): row for row in found.to_dict("records")}
+    are_long = found.loc[found["metric"] == "seconds", "mean"].max() > TEN
+    scales = {name: Scale(metric_of(name)) for name in names}
+    scales |= {"seconds": Scale(LONG)} if are_long else {}
     rows = [
         [
             Cell(arm),
-            *(cell for metric in names for cell in _cells(cells.get((metric, arm)), metric)),
+            *(cell for name in names for cell in _cells(cells.get((name, arm)), scales[name])),
             *([Cell(f"{sizes[arm]:,}", sizes[arm])] if sizes else []),
         ]
         for arm in arms
@@ -124,10 +130,9 @@ def others_table(found: pd.DataFrame, arms: list[str], sizes: Mapping[str, int])
     return table(["arm", *headings, *(["parameters"] if sizes else [])], rows, numeric="lr*")
 
 
-def _cells(row: Mapping[Any, Any] | None, metric: str) -> list[Cell]:
+def _cells(row: Mapping[Any, Any] | None, scale: Scale) -> list[Cell]:
     if row is None:
         return [Cell(""), Cell("")]
-    scale = Scale(metric_of(metric))
     difference, interval = (
         scale.difference(row["difference"]),
         scale.interval(row["low"], row["high"]),

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import pandas as pd
 
-from ablation.analysis.imputed import all_failed, without_imputed
+from ablation.analysis.imputed import all_failed, without_failed, without_imputed
 from ablation.analysis.response import is_log, levels_of, response, trend
+from ablation.analysis.words import p_text
 from ablation.figures import (
     BAND,
     FAINT,
@@ -38,8 +39,11 @@ if TYPE_CHECKING:
     from ablation.figures import Axes
     from ablation.figures import Figure as Drawing
 
-MANY = 12
-"""Levels up to which each is written under its point."""
+AROUND = 60
+"""Points of a figure's width beside its panels."""
+
+LETTER = 0.7
+"""Width of a letter of a level as a share of its height, with some room between two levels."""
 
 
 class Response(NamedTuple):
@@ -91,17 +95,16 @@ def drawn(levels: pd.DataFrame, scale: Scale) -> pd.DataFrame:
 
 
 def _slopes(found: Response, scale: Scale) -> Iterator[Text]:
-    failed = list(found.levels.loc[found.levels["arm"].isin(all_failed(found.levels)), "arm"])
-    without = f" without {', '.join(failed)}, which failed in all runs" if failed else ""
+    without = without_failed(found.levels)
     for row in found.trend.to_dict("records"):
         per = "tenfold of the level" if row["log"] else "unit of the level"
         slope = scale.difference(row["slope"]).text
         ends = scale.interval(row["low"], row["high"]).text or "no interval"
         left_out = row["log"] and (found.levels["level"] == 0).any()
         zero = " (a level of 0 has no place on the log scale and is left out)" if left_out else ""
-        p = "" if math.isnan(row["p"]) else f", p {row['p']:.2g}"
+        p = "" if math.isnan(row["p"]) else f", p {p_text(row['p'])}"
         yield Text(
-            f"Trend over {row['levels']} levels{without}{zero}: {slope} {scale.unit} per {per} "
+            f"Trend over {row['levels']} levels{zero}{without}: {slope} {scale.unit} per {per} "
             f"(95 % {ends}{p}, {row['n']} seeds). A straight line is all that it can see."
         )
 
@@ -173,8 +176,9 @@ def draw_response(
         below.set_ylabel("failed, %")
         below.set_ylim(-8, 108)
         below.set_xlabel(plain(factor) + (" (log scale)" if log else ""))
-        _ticks(below, at, levels["arm"].tolist(), most=int(MANY * width / WIDTH))
-        below.tick_params(axis="x", labelsize=9 if width == WIDTH else 7)
+        size = 9 if width == WIDTH else 7
+        below.tick_params(axis="x", labelsize=size)
+        _ticks(below, at, levels["arm"].tolist(), axis.baseline, size / (72 * width - AROUND))
         if log and levels["level"].min() == 0:
             _break(above, below, at)
         for axes in (above, below):
@@ -199,14 +203,26 @@ def _positions(levels: list[float], *, log: bool) -> list[float]:
     return [math.log10(level) if level > 0 else zero for level in levels]
 
 
-def _ticks(axes: Axes, at: list[float], names: list[str], most: int) -> None:
-    """Writes the levels, as many as there is room for."""
-    kept: list[int] = []
-    for place, x in enumerate(at):
-        if not kept or x - at[kept[-1]] >= (at[-1] - at[0]) / (1.3 * most):
-            kept.append(place)
-    labels = [plain(short(names[place], 9)) for place in kept]
-    axes.set_xticks([at[place] for place in kept], labels=labels)
+def _ticks(axes: Axes, at: list[float], names: list[str], baseline: str, size: float) -> None:
+    """Writes as many levels as there is room for: the baseline and the ends before others.
+
+    Args:
+        axes: The panel.
+        at: The levels' positions.
+        names: Their names.
+        baseline: The baseline's.
+        size: Height of a letter as a share of the panel's width.
+    """
+    letter, kept = LETTER * size * (at[-1] - at[0]), dict[int, str]()
+    first = [place for place, each in enumerate(names) if each == baseline]
+    for place in dict.fromkeys([*first, len(at) - 1, *range(len(at))]):
+        label = plain(short(names[place], 9))
+        if all(
+            abs(at[place] - at[other]) >= letter * (len(label) + len(beside)) / 2
+            for other, beside in kept.items()
+        ):
+            kept[place] = label
+    axes.set_xticks([at[place] for place in kept], labels=list(kept.values()))
     axes.minorticks_off()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -11,10 +12,22 @@ import pandas as pd
 
 from ablation import stats
 from ablation.analysis.words import short
-from ablation.figures import ARMS, NARROW, WIDTH, Axis, figure_of, grid, name, plain, styled
+from ablation.figures import (
+    ARMS,
+    FAINT,
+    NARROW,
+    WIDTH,
+    Axis,
+    figure_of,
+    grid,
+    name,
+    plain,
+    styled,
+)
 from ablation.report.basis import Basis
 from ablation.report.blocks import Block, Cell, Figure, Table, Text, table
 from ablation.report.numbers import Scale, count, significant
+from ablation.report.parts.curves import note_on_grey
 from ablation.report.parts.landscape import joint_blocks
 from ablation.report.searches import values_of
 
@@ -30,6 +43,9 @@ PROGRESS = ("arm", "number", "mean", "low", "high", "n")
 
 _BAND = "; a band is a pointwise 95 % t interval over blocks"
 
+LINE = 0.16
+"""Inches of a line of the legend."""
+
 BUDGET = ("trials", "pruned", "seconds")
 
 
@@ -42,9 +58,7 @@ def section(basis: Basis) -> Iterator[Block]:
     yield Text(_said(declared.kind, declared.trials, declared.pruner))
     if joint:
         pruned, seconds = (trials["state"] == "PRUNED").sum(), trials["seconds"].sum()
-        yield Text(
-            f"{pruned} of {len(trials)} trials were pruned; all took {seconds:.0f} seconds."
-        )
+        yield Text(f"{pruned} of {len(trials)} trials were pruned; all took {seconds:.0f} s.")
     yield found_table(basis, trials, joint=joint)
     drawn = basis.scale.frame(progress(basis), "mean", "low", "high")
     if joint:
@@ -58,7 +72,9 @@ def section(basis: Basis) -> Iterator[Block]:
         "tuning",
         "The best value on validation so far, by trial",
         draw,
-        "The best value on validation up to each trial" + (_BAND if has_band else "") + ".",
+        "The best value on validation up to each trial"
+        + (_BAND if has_band else "")
+        + ("." if joint else f".{note_on_grey(basis)}"),
         narrow=partial(draw, narrow=True),
     )
     if joint:
@@ -188,24 +204,28 @@ def draw_progress(
     Args:
         rows: The columns :data:`PROGRESS`.
         axis: How the metric is written.
-        colours: Arm to colour; any other arm has one by its place.
+        colours: Arm to colour; all other arms are grey, a single line has the first colour.
         narrow: Whether it is as wide as a telephone.
     """
     from ablation.figures.library import seaborn
 
+    arms = list(rows["arm"].unique())
+    own = {arm: colours[arm] for arm in arms if arm in colours} if arms[1:] else {arms[0]: ARMS[0]}
+    columns = 2 if narrow else 4
     with styled():
-        figure = figure_of(NARROW if narrow else WIDTH, 3.0)
+        figure = figure_of(NARROW if narrow else WIDTH, 2.8 + LINE * math.ceil(len(own) / columns))
         axes = figure.subplots()
-        for place, (arm, of) in enumerate(rows.groupby("arm", sort=False)):
-            colour = colours.get(str(arm), ARMS[place % len(ARMS)])
-            seaborn.lineplot(of, x="number", y="mean", color=colour, drawstyle="steps-post",
-                             errorbar=None, label=name(str(arm)), legend=False,
-                             ax=axes)  # fmt: skip
-            axes.fill_between(of["number"], of["low"], of["high"], step="post", color=colour,
-                              alpha=0.15, linewidth=0)  # fmt: skip
+        for arm, of in rows.groupby("arm", sort=False):
+            style: dict[str, Any] = {"color": own.get(str(arm), FAINT)}
+            label = name(str(arm)) if arm in own else None
+            seaborn.lineplot(of, x="number", y="mean", drawstyle="steps-post", errorbar=None,
+                             label=label, legend=False, zorder=2 + (arm in own), ax=axes,
+                             **style)  # fmt: skip
+            axes.fill_between(of["number"], of["low"], of["high"], step="post", alpha=0.15,
+                              linewidth=0, **style)  # fmt: skip
         unit = f", {axis.unit}" if axis.unit else ""
         axes.locator_params(axis="x", integer=True)
         axes.set(xlabel="trial", ylabel=plain(f"best {axis.metric} on validation{unit}"))
         grid(axes, "y")
-        figure.legend(loc="outside upper left", ncols=2 if narrow else 4, fontsize=7.5)
+        figure.legend(loc="outside upper left", ncols=columns, fontsize=7.5)
     return figure

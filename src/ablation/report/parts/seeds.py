@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from ablation.analysis.imputed import all_failed
 from ablation.figures import (
     INK,
     MUTED,
@@ -36,6 +38,9 @@ ROOM = 80
 CLOSE = 24
 """Most names that are written at a slant."""
 
+AROUND, HIGH = 60, 11
+"""Points of a figure's width beside its panel, and of a name's height."""
+
 
 def section(basis: Basis) -> Iterator[Block]:
     """Yields the seeds as lines, and what pairing gains; nothing where arms share no seeds."""
@@ -57,7 +62,8 @@ def section(basis: Basis) -> Iterator[Block]:
         "alike, and comparing within a seed removes that.",
         narrow=partial(draw, width=NARROW),
     )
-    gains = basis.effects["rho"].iloc[1:].dropna()
+    gone = basis.effects["arm"].isin(all_failed(basis.effects))
+    gains = basis.effects.loc[~gone, "rho"].iloc[1:].dropna()
     if len(gains):
         low, middle, high = (
             minus(f"{gain:.2f}") for gain in (gains.min(), gains.median(), gains.max())
@@ -112,7 +118,8 @@ def draw_seeds(
         draw_lines(axes, points, colors=MUTED, linewidths=0.7, alpha=0.6, zorder=2)
         axes.plot(lines["at"], lines["value"], "o", color=MUTED, alpha=0.6, zorder=2,
                   markersize=3, markeredgewidth=0)  # fmt: skip
-        axes.plot(range(len(arms)), effects["mean"], "_", color=INK, markersize=18,
+        each = (72 * width - AROUND) / len(arms)  # points of width that an arm has
+        axes.plot(range(len(arms)), effects["mean"], "_", color=INK, markersize=min(18, each),
                   markeredgewidth=1.6, zorder=3, label="mean of the arm")  # fmt: skip
         failed = scores[scores["status"] == "FAILED"]
         edge = axes.get_xaxis_transform()
@@ -123,10 +130,11 @@ def draw_seeds(
         steep = sum(len(short(arm, 22)) for arm in arms) > ROOM * width / WIDTH
         labels = [plain(short(arm, 22)) for arm in arms]
         close = len(arms) > CLOSE * width / WIDTH
-        axes.set_xticks(range(len(arms)), labels=labels, rotation=(90 if close else 40) * steep,
+        step = math.ceil(HIGH / each)
+        axes.set_xticks(range(0, len(arms), step), labels=labels[::step],
+                        rotation=(90 if close else 40) * steep, rotation_mode="anchor",
                         ha="right" if steep else "center",
-                        va="center" if close and steep else "top",
-                        rotation_mode="anchor")  # fmt: skip
+                        va="center" if close and steep else "top")  # fmt: skip
         axes.set_xlim(-0.4, len(arms) - 0.6)
         grid(axes, "y")
         axes.plot([], [], color=MUTED, linewidth=0.8, marker="o", markersize=3,

@@ -47,7 +47,7 @@ def section(basis: Basis) -> Iterator[Block]:
     if len(found.split):
         yield Text(
             "On this split: what would be said of new seeds on these very test examples, and of "
-            f"no others.{_fewer(found.split, basis)}"
+            f"no others.{_fewer(found.split, basis)}{_wider(found.split, basis)}"
         )
         yield split_table(found.split, basis.scale)
 
@@ -60,6 +60,19 @@ def _fewer(split: pd.DataFrame, basis: Basis) -> str:
     return (
         " Some arms rest on fewer seeds here: where an arm is undecided here and its verdict "
         "above came early, it has no more seeds, and the looks end."
+    )
+
+
+def _wider(split: pd.DataFrame, basis: Basis) -> str:
+    """Returns why an interval is wider than the one about new examples, if one is."""
+    above = basis.effects.set_index("arm").loc[split["arm"]].reset_index()
+    here = split.reset_index()
+    widths = (rows["verdict_high"] - rows["verdict_low"] for rows in (here, above))
+    if not ((next(widths) > next(widths)) & (here["n"] == above["n"])).any():
+        return ""
+    return (
+        " An interval can be wider than in the verdicts: Holm's steps are taken anew, and the "
+        "critical value of few seeds alone is larger than Cochran's of seeds and examples."
     )
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from ablation.analysis.imputed import all_failed, without_failed
 from ablation.analysis.robustness import variance
 from ablation.figures import MUTED, NARROW, VERDICTS, WIDTH, Axis, figure_of, grid, plain, styled
 from ablation.report.basis import Basis
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 def find(basis: Basis) -> pd.DataFrame:
     """Returns one row each for arm and seed: its deviation, and the seeds that all arms share."""
-    return variance(basis.outcomes, basis.shared_seeds)
+    return variance(basis.outcomes, basis.shared_seeds, all_failed(basis.effects))
 
 
 def section(basis: Basis) -> Iterator[Block]:
@@ -33,7 +34,7 @@ def section(basis: Basis) -> Iterator[Block]:
         f"Choosing the seed moves {scale.metric.title} by "
         f"{scale.value(moved['seed']).text}{unit}, choosing the arm by "
         f"{scale.value(moved['arm']).text}{unit} (standard deviations, "
-        f"{sources['n'].iloc[0]} seeds that all arms share)."
+        f"{sources['n'].iloc[0]} seeds that all arms share{without_failed(basis.effects)})."
     )
     draw = partial(draw_variance, scale.frame(sources, "deviation"), basis.axis)
     yield Figure(

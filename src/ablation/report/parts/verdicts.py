@@ -151,8 +151,8 @@ def whole_table(effects: pd.DataFrame, scale: Scale, *, paired: bool = True) -> 
                     * paired
                 ),
                 Cell("") if first else scale.interval(*(row[end] for end in ESTIMATE)),
-                p_value(row["p_difference"]),
-                p_value(row["p_equivalence"]),
+                p_value(row["p_difference"], row["alpha"]),
+                p_value(row["p_equivalence"], row["alpha"]),
                 Cell("" if first else f"{row['alpha']:g}", row["alpha"]),
                 *(_fresh(row, scale) if is_fresh else []),
             ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from typing import Any
 
 import jinja2
 from markupsafe import Markup, escape
@@ -43,11 +44,19 @@ def fragment(question: str, answer: str, image: str, table: Table) -> str:
 
 def _code(text: str) -> Markup:
     """Formats text between backticks as code and escapes all of it."""
-    parts = re.split(r"`", text)
+    parts = re.split(r"`", _unbroken(text))
     return Markup("").join(
         Markup("<code>{}</code>").format(part) if place % 2 else escape(part)
         for place, part in enumerate(parts)
     )
+
+
+def _unbroken(value: Any) -> Any:
+    """Returns a text with no line break between a number and its per cent."""
+    return _PER_CENT.sub("\N{NO-BREAK SPACE}%", value) if type(value) is str else value
+
+
+_PER_CENT = re.compile(r"(?<=\d) %")
 
 
 def _kind(block: object) -> str:
@@ -73,6 +82,7 @@ def _environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
+        finalize=_unbroken,
     )
     environment.filters |= {"code": _code, "kind": _kind}
     return environment

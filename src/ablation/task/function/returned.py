@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ablation.records.examples import CLOSE, pack
-from ablation.records.metric import Metric
+from ablation.records.metric import MOST_LETTERS, Metric
 
 SPLITS = {"train": "train", "probe": "probe", "validation": "validation", "valid": "validation",
           "val": "validation", "dev": "validation"}  # fmt: skip
@@ -28,13 +28,14 @@ def curves(yielded: Any) -> dict[str, float]:
 
     Raises:
         TypeError: If it is no mapping, or a value is no number.
+        ValueError: If two names with different values are one in the record.
 
     >>> curves({"train/loss": 0.5, "test/accuracy": 1, "val/accuracy": 0})
     {'train/loss': 0.5, 'epoch/accuracy': 1.0, 'validation/accuracy': 0.0}
     """
-    numbers = {name: value for name, value in _mapping(yielded, "yielded").items()
+    numbers = {name: _number(name, value) for name, value in _mapping(yielded, "yielded").items()
                if name not in HASHES and _size(value) <= 1}  # fmt: skip
-    return {_named(name, "epoch"): _number(name, value) for name, value in numbers.items()}
+    return _recorded(numbers, "epoch")
 
 
 def finals(returned: Any, metric: Metric) -> dict[str, float]:
@@ -42,15 +43,13 @@ def finals(returned: Any, metric: Metric) -> dict[str, float]:
 
     Raises:
         TypeError: If it is no mapping, or a value is no number.
-        ValueError: If it lacks the metric, or a share is not in [0, 1].
+        ValueError: If it lacks the metric, a share is not in [0, 1], or two names with different
+            values are one in the record.
     """
     given = _mapping(returned, "returned")
     arrays = {metric.examples, CHOSEN, *HASHES}
-    found = {
-        _named(name, "test"): _number(name, value)
-        for name, value in given.items()
-        if name not in arrays
-    }
+    numbers = {name: _number(name, value) for name, value in given.items() if name not in arrays}
+    found = _recorded(numbers, "test")
     value = found.get(f"test/{metric.name}")
     if value is None:
         have = ", ".join(sorted(found)) or "none"
@@ -120,22 +119,47 @@ def _mapping(given: Any, what: str) -> Mapping[str, Any]:
     return given
 
 
+def _recorded(numbers: Mapping[str, float], split: str) -> dict[str, float]:
+    """Returns numbers under their names in the record.
+
+    Raises:
+        ValueError: If two with different values have one name there.
+    """
+    found: dict[str, float] = {}
+    for name, value in numbers.items():
+        named = _named(name, split)
+        if not np.array_equal(found.setdefault(named, value), value, equal_nan=True):
+            raise ValueError(f"two metrics with different values are both {named!r} in the record")
+    return found
+
+
 def _named(name: str, split: str) -> str:
-    """Returns a name with its split, in the characters that a record takes."""
+    """Returns a name with its split, as a record takes it.
+
+    >>> _named("a//b", "test"), _named("../f1 (micro)", "epoch"), _named("test/", "test")
+    ('test/a/b', 'epoch/f1 -micro-', 'test/-')
+    """
     first, slash, rest = name.partition("/")
     known = SPLITS.get(first) if slash and rest else None
-    plain = rest if known else name.removeprefix("test/")
-    return f"{known or split}/{re.sub(r'[^A-Za-z0-9_. :/-]', '-', plain)}"
+    plain = re.sub(r"[^A-Za-z0-9_. :/-]", "-", rest if known else name.removeprefix("test/"))
+    # A record takes no name that would be another path if it were one of a file.
+    parts = [part for part in plain.split("/") if part.strip() not in {"", ".", ".."}]
+    return f"{known or split}/{'/'.join(parts)[:MOST_LETTERS] or '-'}"
 
 
 def _number(name: str, value: Any) -> float:
     """Returns a number, or the only one in an array, wherever that is."""
     try:
         if _size(value) == 1 and not isinstance(value, str | bytes):
-            return float(value)
+            return float(value.detach() if hasattr(value, "detach") else value)
     except (TypeError, ValueError):
         pass
-    raise TypeError(f"the metric {name!r} must be a number; got a {type(value).__name__}")
+    is_array = _size(value) > 1
+    way_out = f". Scores by example are named in metric=Metric(..., examples={name!r})"
+    raise TypeError(
+        f"the metric {name!r} must be a number; got a {type(value).__name__}"
+        f"{way_out if is_array else ''}"
+    )
 
 
 def _size(value: Any) -> int:

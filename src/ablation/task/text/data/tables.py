@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import itertools
 import json
 import sys
 from collections.abc import Iterator
@@ -39,7 +38,8 @@ def read_table(path: Path, split: str, config: DataConfig) -> Rows:
         raise
     except (OSError, ValueError, RecursionError, csv.Error) as error:
         name = "json" if kind == "jsonl" else kind
-        raise Refused(f"{path} cannot be read as {name}: {cause_of(error)}", REPAIR) from error
+        way_out = "Save it as UTF-8." if isinstance(error, UnicodeError) else REPAIR
+        raise Refused(f"{path} cannot be read as {name}: {cause_of(error)}", way_out) from error
 
 
 def _csv(path: Path, split: str, config: DataConfig) -> Rows:
@@ -76,9 +76,16 @@ def _ragged(path: Path, number: int, row: list[str], columns: int) -> Refused:
 
 
 def _separated(path: Path) -> Iterator[list[str]]:
-    """Yields the rows of a CSV or TSV file, without blank lines."""
+    """Yields the rows of a CSV or TSV file, without blank lines.
+
+    A CSV file whose first line has semicolons and no comma is separated by them, as spreadsheets
+    write it where the comma is the decimal sign.
+    """
     options: dict[str, Any] = {}
-    if path.suffix.lower() == ".tsv":
+    if path.suffix.lower() == ".csv":
+        first = next(_lines(path), [])
+        options = {"delimiter": ";"} if len(first) == 1 and ";" in first[0] else {}
+    else:
         options = {"delimiter": "\t"}
         if not _is_quoted(path):
             options["quoting"] = csv.QUOTE_NONE
@@ -130,12 +137,19 @@ def _objects(path: Path) -> Iterator[Any]:
     if content.lstrip().startswith("["):
         yield from json.loads(content)
         return
-    try:
-        for line in filter(str.strip, content.split("\n")):
+    is_first = True
+    for number, line in enumerate(content.split("\n"), start=1):
+        if not line.strip():
+            continue
+        try:
             yield json.loads(line)
-    except json.JSONDecodeError:
-        # A single object over several lines is one row, as an editor may have formatted it.
-        yield from itertools.chain([json.loads(content)])
+        except json.JSONDecodeError as error:
+            if not is_first:
+                raise ValueError(f"line {number}: {error.msg}") from None
+            # A single object over several lines is one row, as an editor may have formatted it.
+            yield json.loads(content)
+            return
+        is_first = False
 
 
 def _text(value: Any, number: int, split: str, column: str) -> str:

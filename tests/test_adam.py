@@ -202,6 +202,29 @@ def test_settling_often_changes_nothing_but_digits() -> None:
     torch.testing.assert_close(weight.detach(), expected, atol=1e-13, rtol=0)
 
 
+@pytest.mark.parametrize("width", [1, 7, 33, 128])
+def test_a_row_moves_alike_whatever_rows_stand_beside_it(
+    width: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In place or copied, alone or among others: PyTorch's kernels round the same everywhere."""
+    draw = np.random.default_rng(2)
+    often = [np.unique(draw.zipf(1.5, 40) % 699 + 1) for _ in range(130)]
+    found = []
+    for many, together in ((10**9, 256), (0, 256), (100, 256), (40, 67), (10**9, 19)):
+        monkeypatch.setattr("ablation.task.text.train.rows.MANY", many)
+        monkeypatch.setattr("ablation.task.text.train.rows.AT_ONCE", together)
+        weight = nn.Parameter(torch.randn(700, width, generator=generator(0, "start")))
+        optimizer = Adam([weight], 1e-3, table=weight)
+        for step, ids in enumerate(often):
+            taken = optimizer.look_up(torch.from_numpy(np.concatenate(([0], ids))))
+            taken.grad = torch.randn(taken.shape, generator=generator(step, "gradient")) * 1e-3
+            taken.grad *= torch.rand(taken.shape, generator=generator(step, "dropped")) > 0.3
+            optimizer.step()
+        optimizer.settle()
+        found.append(weight.detach().clone())
+    assert all(torch.equal(found[0].view(torch.int32), each.view(torch.int32)) for each in found)
+
+
 @pytest.mark.parametrize(
     ("last", "until"),
     [(0, 1), (1, 2), (3, 90), (100, 101), (100, 100), (5, 1900), (BLOCK - 1, BLOCK + 7)],

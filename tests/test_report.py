@@ -311,14 +311,14 @@ def test_of_many_ranges_of_levels_those_with_the_largest_effects_are_named() -> 
 
 
 def test_a_wider_interval_on_fewer_sources_of_error_is_explained() -> None:
-    """New seeds alone vary less than new seeds and examples: only Holm's step can turn that."""
+    """New seeds alone vary less than new seeds and examples; critical values can turn that."""
     samples = Path(__file__).parent.parent / "docs/samples"
     for name, wider in (("init_std", True), ("aa", False)):
         basis = Basis(read(samples / name))
         said = " ".join(
             block.text for block in sensitivity.section(basis) if isinstance(block, Text)
         )
-        assert ("an interval can be wider than in the verdicts" in said) == wider
+        assert ("An interval can be wider than in the verdicts" in said) == wider
 
 
 def test_some_failed_runs_are_told_beside_an_open_verdict() -> None:

@@ -10,7 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ablation.task.text.config import DataConfig
-from ablation.task.text.data.tokens import choose, encode_texts, learn
+from ablation.task.text.data.tokens import (
+    _count,
+    _split_any,
+    _split_ascii,
+    _tokenizer,
+    _train,
+    choose,
+    encode_texts,
+    learn,
+)
 
 # Categories whose standing as word, mark or space is the same in every Unicode version.
 CHARACTERS = st.characters(categories=["L", "Mn", "Nd", "Pc", "Po", "Ps", "Sm", "Sc", "Zs"])
@@ -55,6 +64,21 @@ def test_ids_are_those_of_the_reference(
     expected = reference(train, texts, kind, config)
     assert [tokens[a:b].tolist() for a, b in pairwise(offsets)] == expected
     assert (tokens.dtype, offsets.dtype) == (np.int32, np.int64)
+
+
+@pytest.mark.parametrize("kind", ["words", "characters"])
+def test_python_splits_ascii_as_the_library_does(kind: str) -> None:
+    signs = [chr(code) for code in range(128)]
+    tokenizer = _tokenizer(kind, {})
+    for text in (f"x{one}{other}Y {one}" for one in signs for other in signs):
+        assert _split_ascii(text, kind) == _split_any(text, tokenizer), repr(text)
+
+
+@pytest.mark.parametrize("kind", ["words", "characters"])
+@given(texts=st.lists(st.one_of(st.text(max_size=12), st.text("aB_ .\x1c\x85é", max_size=9))))
+def test_counting_and_the_library_learn_the_same(kind: str, texts: list[str]) -> None:
+    config = DataConfig(vocabulary_size=9)
+    assert _count(texts, kind, config) == _train(texts, kind, config)
 
 
 def test_ids_descend_in_frequency_from_two() -> None:

@@ -70,7 +70,10 @@ def _wider(split: pd.DataFrame, basis: Basis) -> str:
     widths = (rows["verdict_high"] - rows["verdict_low"] for rows in (here, above))
     if not ((next(widths) > next(widths)) & (here["n"] == above["n"])).any():
         return ""
-    return " Holm's steps are taken anew, so an interval can be wider than in the verdicts."
+    return (
+        " An interval can be wider than in the verdicts: Holm's steps are taken anew, and the "
+        "critical value of few seeds alone is larger than Cochran's of seeds and examples."
+    )
 
 
 _POOLED = (

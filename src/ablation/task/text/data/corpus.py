@@ -60,11 +60,16 @@ def _build(config: DataConfig, source: Source, folder: Path) -> None:
     downloads = folder.parent / "downloads"
     _quieten(downloads)
     # Imported here, because they load libraries that a cached corpus does not need.
-    from ablation.task.text.data.read import read
+    from ablation.task.text.data.files import read_files
     from ablation.task.text.data.tokens import choose, encode_texts, learn
 
     with _scratch(folder.parent) as work:
-        given = read(config, source, work=work, downloads=downloads)
+        if source.kind == "local":
+            given = read_files(config, source, work=work)
+        else:
+            from ablation.task.text.data.read import read
+
+            given = read(config, source, downloads=downloads)
         said = ""
         if source.kind != "built-in":  # the content of which is its own
             given, said = normalise(given)

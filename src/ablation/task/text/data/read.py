@@ -30,7 +30,6 @@ from ablation.task.text.data.tables import (
     cause_of,
     no_class,
     no_text,
-    read_table,
     require_columns,
 )
 
@@ -40,23 +39,17 @@ HUB_SECONDS = 20.0
 _LOCAL = "Give a local folder or file instead: DATA=path (--data path)."
 
 
-def read(config: DataConfig, source: Source, *, work: Path, downloads: Path) -> dict[str, Rows]:
-    """Returns the rows of each split in the source.
+def read(config: DataConfig, source: Source, *, downloads: Path) -> dict[str, Rows]:
+    """Returns the rows of each split of a source other than local files.
 
     Args:
         config: Names the columns.
         source: The source, from :func:`ablation.task.text.data.source.locate`.
-        work: Scratch folder for the library's copies of local files; the caller removes it.
         downloads: Folder for files from the Hub.
 
     Raises:
         Refused: If the source cannot be read, or lacks a column, a text or a class.
     """
-    if source.kind == "local":
-        return {
-            name: _join([_file(path, name, config, work) for path in paths])
-            for name, paths in source.files.items()
-        }
     with _quiet():
         if source.kind == "built-in":
             tables = {"train": _built_in()}
@@ -65,13 +58,6 @@ def read(config: DataConfig, source: Source, *, work: Path, downloads: Path) -> 
         else:
             tables = _saved(config)
         return {name: _rows(table, name, config) for name, table in tables.items()}
-
-
-def _join(parts: list[Rows]) -> Rows:
-    return Rows(
-        [text for part in parts for text in part.texts],
-        [label for part in parts for label in part.labels],
-    )
 
 
 @contextmanager
@@ -95,9 +81,18 @@ def _built_in() -> Dataset:
     return Dataset.from_dict({"text": list(texts), "label": list(chapters)})
 
 
-def _file(path: Path, split: str, config: DataConfig, work: Path) -> Rows:
-    if path.suffix.lower() != ".parquet":
-        return read_table(path, split, config)
+def read_parquet(path: Path, split: str, config: DataConfig, work: Path) -> Rows:
+    """Returns the rows of a Parquet file.
+
+    Args:
+        path: The file.
+        split: Split of its rows, for messages.
+        config: Names the columns.
+        work: Scratch folder for the library's copy; the caller removes it.
+
+    Raises:
+        Refused: If it cannot be read, or lacks a column, a text or a class.
+    """
     try:
         if pyarrow.parquet.read_metadata(path).num_rows == 0:
             return Rows([], [])

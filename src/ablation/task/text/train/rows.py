@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import math
+from typing import Any
 
 import numpy as np
 import torch
@@ -32,6 +33,10 @@ BLOCK = 1024
 
 AT_ONCE = 256
 """Rows that are brought up to date together, so that they stay in cache."""
+
+MANY = 100
+"""Rows to move of so many neighbours (:data:`AT_ONCE`) from which all are moved where they are, a
+row in two fifths of the time."""
 
 TINY = 1e-300
 """Takes the place of an empty sum, so that the quotient of two is a number."""
@@ -114,16 +119,17 @@ class Table:
         if not self.fitted:
             return
         # A row that never had a gradient has not moved either.
-        begun = self.last > 0
-        stale = np.flatnonzero(begun & (self.last < self.steps))
-        if 2 * len(stale) < len(begun):
-            for ids in torch.from_numpy(stale).split(AT_ONCE):
-                self._write(ids, self._up_to_date(ids))
-            return
-        # In place, which takes two thirds of the time; a row that is up to date stays as it is.
-        for first in range(0, len(begun), AT_ONCE):
-            self._up_to_date(slice(first, first + AT_ONCE))
-        self.last[begun] = self.steps
+        stale = (self.last > 0) & (self.last < self.steps)
+        firsts = np.arange(0, len(stale), AT_ONCE)
+        many = np.add.reduceat(stale, firsts, dtype=np.int64) >= MANY
+        # In place; a row that is up to date stays as it is, and so does one that never moved.
+        for first in firsts[many]:
+            some = slice(first, first + AT_ONCE)
+            self._up_to_date(some)
+            self.last[some][stale[some]] = self.steps
+        few = np.flatnonzero(stale & ~many.repeat(AT_ONCE)[: len(stale)])
+        for ids in torch.from_numpy(few).split(AT_ONCE):
+            self._write(ids, self._up_to_date(ids))
 
     def _up_to_date(self, some: Tensor | slice) -> Fitted:
         """Moves some rows and their means to where dense Adam has them by now.
@@ -157,9 +163,16 @@ class Table:
         ):
             if tensor.is_cpu:
                 # Whole rows at a time: 5 us for 200 rows of 128, where index_copy_ takes 14.
-                tensor.numpy()[rows_of_table] = values.numpy()
+                _whole_rows(tensor)[rows_of_table] = _whole_rows(values)
             else:
                 tensor.index_copy_(0, ids.to(tensor.device), values)
+
+
+def _whole_rows(table: Tensor) -> NDArray[Any]:
+    """Returns a view of a table on the CPU whose entries are its rows."""
+    # An assignment to entries takes a tenth less than one to rows.
+    values = table.numpy()
+    return values.view(f"V{values.shape[1] * values.itemsize}")[:, 0]
 
 
 def _read(table: Tensor, some: Tensor | slice) -> Tensor:

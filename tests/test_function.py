@@ -410,6 +410,7 @@ class Level:
         ({"factor": "optimizer.rat"}, "Did you mean 'optimizer.rate'?"),
         ({"levels": (Level(1), Level(2)), "baseline": "Level()"}, "have the same configuration"),
         ({"metric": "bleu"}, "It is not known whether higher values of 'bleu' are better"),
+        ({"metric": Metric("val/bleu")}, "'val/bleu' is one of validation"),
         ({"metric": Metric("bleu"), "collapse": 0.1}, "from chance, and 'bleu' has no chance"),
         ({"inputs": "data.csv"}, "inputs of a study must be a list or tuple"),
         ({"inputs": ("gone.csv",)}, "The input 'gone.csv' cannot be read"),

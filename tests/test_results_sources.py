@@ -120,9 +120,13 @@ def test_what_is_no_table_is_refused(tmp_path: Path) -> None:
     (tmp_path / "t.txt").write_text("a b")
     (tmp_path / "t.parquet").write_bytes(b"PAR1 and no more")
     (tmp_path / "t.jsonl").write_text('{"a": 1}\n{"a"')
+    (tmp_path / "latin.csv").write_bytes(b"arm,seed,acc\n\xe9,0,0.5\n")
+    (tmp_path / "folder").mkdir()
     for name, said in {
+        "latin.csv": "Save it as UTF-8",
         "t.txt": "no table that can be judged",
         "gone.csv": "There is no file",
+        "reports/gone": "There is no file",
         "t.parquet": "cannot be read",
         "t.jsonl": "cannot be read",
         "folder": "no table that can be judged",

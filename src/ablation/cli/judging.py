@@ -76,6 +76,7 @@ def judge(
     from ablation.results import Question, judge_table, read
 
     if arm is None or metric is None or baseline is None:
+        read(source, store)  # a table that is not there is named first
         raise Refused(
             "A table is judged by its columns of arm and metric, and by a baseline.",
             "Give --arm COLUMN --seed COLUMN --metric COLUMN --baseline ARM --margin NUMBER.",

@@ -114,19 +114,24 @@ _READERS: Mapping[str, Callable[[Path], Any]] = {
 
 
 def _read_file(path: Path) -> Table:
+    if not path.exists():
+        raise Refused(
+            f"There is no file {path}.",
+            "Give the path of a table of results, or of a report's folder.",
+        )
     reader = _READERS.get(path.suffix.lower())
-    if reader is None:
+    if reader is None or not path.is_file():
         raise Refused(
             f"{path} is no table that can be judged: {', '.join(_READERS)} are.",
             "Convert it, or give a report's folder, mlflow:EXPERIMENT or optuna:STUDY.",
         )
-    if not path.is_file():
-        raise Refused(f"There is no file {path}.", "Give the path of a table of results.")
     try:
         frame = reader(path)
     except (OSError, ValueError) as error:  # pandas' and pyarrow's parsers raise kinds of these
         why = next(iter(str(error).splitlines()), "")
-        raise Refused(f"{path} cannot be read: {why}", "Check that it is a table.") from error
+        is_text = isinstance(error, UnicodeError)
+        way_out = "Save it as UTF-8." if is_text else "Check that it is a table."
+        raise Refused(f"{path} cannot be read: {why}", way_out) from error
     is_wandb = set(WANDB) <= set(frame)
     if is_wandb:  # whose newest run comes first
         frame = frame.sort_values("Created", kind="stable", ignore_index=True)

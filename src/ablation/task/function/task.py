@@ -158,8 +158,17 @@ def _known(metric: str | Metric) -> Metric:
     """Returns a metric, looked up if it is a name.
 
     Raises:
-        Refused: If it is not known whether higher values of it are better.
+        Refused: If it is not one of test, or it is not known whether higher values are better.
     """
+    from ablation.task.function.returned import SPLITS
+
+    name = metric.name if isinstance(metric, Metric) else metric
+    split, slash, rest = name.partition("/")
+    if slash and split in SPLITS:
+        raise Refused(
+            f"A verdict is about a metric on test; {name!r} is one of {SPLITS[split]}.",
+            f"Name one that is measured on test, such as 'test/{rest}'.",
+        )
     known = metric if isinstance(metric, Metric) else metric_named(metric)
     if known is None:
         raise Refused(

@@ -235,6 +235,25 @@ def test_what_is_published_without_mlflow_is_what_its_client_publishes(
     assert found[0] == found[1]
 
 
+def test_another_process_that_publishes_meanwhile_is_no_error(
+    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a/index.html").write_text("x")
+    tracking.publish(home, [], "q", tmp_path / "a")
+    monkeypatch.setattr("shutil.rmtree", lambda *_, **__: None)  # the other has put it back
+    tracking.publish(late(home), [], "q", tmp_path / "a")
+
+
+def test_a_record_that_fails_while_it_is_read_is_refused(home: Home) -> None:
+    ours = late(home)
+    connection = sqlite3.connect(str(home.client.tracking_uri).removeprefix("sqlite:///"))
+    with contextlib.closing(connection), connection:
+        connection.execute("DROP TABLE latest_metrics")
+    with pytest.raises(Refused, match="cannot be read"):
+        published_in(ours.client, home.parent)
+
+
 @given(st.lists(st.floats(allow_nan=False, allow_infinity=False)))
 def test_seven_digits_are_those_of_the_text(values: list[float]) -> None:
     ties = [0.12345675, 1.2345675e-5, 1234567.5, 9.9999995, 0.1, 1e22, 1e23, 1e-320, 0.0, -0.0]

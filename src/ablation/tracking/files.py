@@ -151,11 +151,13 @@ def _new_location(folder: Path, name: str, location: str | None) -> str | None:
 def folder_of(address: str) -> Path | None:
     """Returns the folder at an address of artifacts; None if it is elsewhere, as on a server.
 
-    >>> folder_of("file:///a%20b/1/artifacts"), folder_of("mlflow-artifacts:/1")
-    (PosixPath('/a b/1/artifacts'), None)
+    >>> folder_of("file:///a%20b/1"), folder_of("/a%20b/1"), folder_of("mlflow-artifacts:/1")
+    (PosixPath('/a b/1'), PosixPath('/a%20b/1'), None)
     """
     parts = urlsplit(address)
-    return Path(unquote(parts.path)) if parts.scheme in {"", "file"} else None
+    if parts.scheme == "file":
+        return Path(unquote(parts.path))
+    return None if parts.scheme else Path(address)
 
 
 def backup(source: Path, target: Path) -> None:

@@ -64,9 +64,19 @@ class LateClient:
     def _client(self) -> MlflowClient:
         return self._load(self.tracking_uri)
 
-    def reading(self) -> contextlib.AbstractContextManager[tables.Query]:
-        """Opens the tables, as they are at one moment."""
-        return tables.reading(self.tracking_uri)
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[tables.Query]:
+        """Opens the tables, as they are at one moment.
+
+        Raises:
+            Refused: If the file cannot be read.
+        """
+        try:
+            with tables.reading(self.tracking_uri) as query:
+                yield query
+        except sqlite3.Error as error:
+            path = addresses.file_of(self.tracking_uri)
+            raise refusal(error, f"The record {path} cannot be read") from error
 
     def set_experiment_tag(self, experiment_id: str, key: str, value: Any) -> None:
         """Sets a tag of an experiment."""

@@ -54,7 +54,8 @@ def _replace_artifacts(home: Home, address: str, folder: Path) -> None:
     """Makes the report at an address of artifacts a copy of a folder."""
     if (near := files.folder_of(address)) is not None:
         shutil.rmtree(near / REPORT, ignore_errors=True)
-        shutil.copytree(folder, near / REPORT, copy_function=shutil.copy)
+        # The folder may be there again: another process may publish at the same time.
+        shutil.copytree(folder, near / REPORT, copy_function=shutil.copy, dirs_exist_ok=True)
         return
     from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 

@@ -93,6 +93,15 @@ def test_a_text_cannot_spell_padding_or_unknown(kind: str) -> None:
     assert tokens.min() >= 2
 
 
+@pytest.mark.parametrize("space", "\x85\xa0\u2028\u2029\u3000")
+def test_a_wide_space_before_a_full_stop_is_no_error(space: str) -> None:
+    texts = [f"B{space}. a", "b . a"]
+    tokens, offsets, _ = encode_texts(learn(texts, "words", DataConfig()), texts, "words",
+                                      DataConfig())  # fmt: skip
+    first, second = (tokens[start:end] for start, end in pairwise(offsets))
+    assert first.tolist() == second.tolist()
+
+
 def test_rows_beyond_one_batch_keep_their_order() -> None:
     texts = [str(i) for i in range(10_000)]
     tokenizer = learn(texts, "words", DataConfig())

@@ -30,6 +30,8 @@ _PADDING, _UNKNOWN = "[PAD]", "[UNK]"
 # Encodings are heavy objects: batches of this size take half as long as one large batch.
 _BATCH = 4_096
 
+_WIDE_SPACE = re.compile(r"[^\S\x00-\x7f]")
+
 _WITHOUT_SPACES = re.compile(
     # Han and kana
     r"[\u3005-\u3007\u3040-\u30FF\u31F0-\u31FF\u3400-\u4DBF\u4E00-\u9FFF"
@@ -147,7 +149,7 @@ def _encoded_sentences(
     language = "zh" if kind == "characters" else "en"
     ids = tokenizer.get_vocab()
     for batch in _batches(texts):
-        split = [sentencex.segment(language, text) or [text] for text in batch]
+        split = [_sentences(text, language) or [text] for text in batch]
         # Python takes a sixth of the CPU time for ASCII.
         foreign = [each for each in itertools.chain(*split) if not each.isascii()]
         encoded = iter(tokenizer.encode_batch_fast(foreign, add_special_tokens=False))
@@ -158,6 +160,17 @@ def _encoded_sentences(
                 else next(encoded).ids
                 for each in sentences
             ]
+
+
+def _sentences(text: str, language: str) -> list[str]:
+    """Returns the sentences of a text."""
+    try:
+        return sentencex.segment(language, text)
+    except BaseException as error:
+        if type(error).__name__ != "PanicException":  # which cannot be imported
+            raise
+    # The library fails on some wide spaces before a full stop; spaces are in no token.
+    return sentencex.segment(language, _WIDE_SPACE.sub(" ", text))
 
 
 def _tokenizer(kind: str, vocabulary: dict[str, int]) -> Tokenizer:

@@ -164,13 +164,15 @@ def _encoded_sentences(
 
 def _sentences(text: str, language: str) -> list[str]:
     """Returns the sentences of a text."""
+    sentences: list[str]
     try:
-        return sentencex.segment(language, text)
+        sentences = sentencex.segment(language, text)
     except BaseException as error:
         if type(error).__name__ != "PanicException":  # which cannot be imported
             raise
-    # The library fails on some wide spaces before a full stop; spaces are in no token.
-    return sentencex.segment(language, _WIDE_SPACE.sub(" ", text))
+        # The library fails on some wide spaces before a full stop; spaces are in no token.
+        sentences = sentencex.segment(language, _WIDE_SPACE.sub(" ", text))
+    return sentences
 
 
 def _tokenizer(kind: str, vocabulary: dict[str, int]) -> Tokenizer:

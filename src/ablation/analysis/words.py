@@ -198,16 +198,16 @@ def between(low: float, high: float, metric: Metric, margin: float | None) -> st
 
 
 SMALLEST_P = 1e-4
-"""Below it, a p value is only said to be smaller."""
+"""Below it, a p value is only said to be smaller, unless alpha is below it, too."""
 
 
 def p_text(p: float, alpha: float = math.nan) -> str:
     """Returns a p value to two digits, or to as many as leave it on its side of alpha.
 
-    >>> p_text(0.0203), p_text(0.0203, alpha=0.02), p_text(4e-9)
-    ('0.02', '0.0203', '<0.0001')
+    >>> p_text(0.0203), p_text(0.0203, alpha=0.02), p_text(4e-9), p_text(4e-9, alpha=1e-5)
+    ('0.02', '0.0203', '<0.0001', '4e-09')
     """
-    if p < SMALLEST_P:
+    if p < SMALLEST_P and not alpha < SMALLEST_P:
         return "<0.0001"
     shown = (f"{p:.{digits}g}" for digits in range(2, 17))
     return next((text for text in shown if (float(text) <= alpha) == (p <= alpha)), f"{p:.2g}")

@@ -24,9 +24,8 @@ def measure_of(question: Question, values: pd.Series[float]) -> Metric:
     """
     plain = re.sub(r"^(metrics[./])?(test[/_])?", "", question.metric.strip())
     named = re.sub(r"[^\w\-. :/]+", "", plain, flags=re.ASCII).strip()
-    parts = (part.strip() for part in named.split("/"))
-    name = "/".join(part for part in parts if part not in {"", ".", ".."})[:MOST_LETTERS]
-    name = name.strip(" /") or "metric"
+    parts = (part.strip() for part in named[:MOST_LETTERS].split("/"))
+    name = "/".join(part for part in parts if part not in {"", ".", ".."}) or "metric"
     known = metric_named(name)
     lower = question.lower_is_better
     if lower is None:

@@ -138,13 +138,16 @@ def _named(name: str, split: str) -> str:
 
     >>> _named("a//b", "test"), _named("../f1 (micro)", "epoch"), _named("test/", "test")
     ('test/a/b', 'epoch/f1 -micro-', 'test/-')
+    >>> _named("a" * (MOST_LETTERS - 1) + "/b", "test")[-2:]  # no slash at the cut
+    'aa'
     """
     first, slash, rest = name.partition("/")
     known = SPLITS.get(first) if slash and rest else None
     plain = re.sub(r"[^A-Za-z0-9_. :/-]", "-", rest if known else name.removeprefix("test/"))
     # A record takes no name that would be another path if it were one of a file.
-    parts = [part for part in plain.split("/") if part.strip() not in {"", ".", ".."}]
-    return f"{known or split}/{'/'.join(parts)[:MOST_LETTERS] or '-'}"
+    parts = plain[:MOST_LETTERS].split("/")
+    kept = "/".join(part for part in parts if part.strip() not in {"", ".", ".."})
+    return f"{known or split}/{kept or '-'}"
 
 
 def _number(name: str, value: Any) -> float:

@@ -294,6 +294,16 @@ def test_sync_goes_on_after_a_study_that_is_refused_and_names_damaged_files(
     assert not outbox_of(where).files()
 
 
+def test_who_asks_for_a_study_of_which_nothing_waits_is_told_what_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    waiting = {"one": tmp_path, "two": tmp_path}
+    monkeypatch.setattr("ablation.tracking.studies_with_parcels", lambda _: waiting)
+    sync_command("tiny", store=tmp_path)
+    said = "No trial of tiny waits to be recorded. Trials of one and two do."
+    assert said in " ".join(capsys.readouterr().out.split())
+
+
 def test_sync_sends_what_is_left_and_supersedes_what_has_an_outcome_by_then(
     where: Places, hung: threading.Event
 ) -> None:

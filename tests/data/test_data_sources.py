@@ -1,5 +1,6 @@
 """Sources: every form a corpus may come in, and everything that is refused."""
 
+import csv
 import os
 import subprocess
 import sys
@@ -93,6 +94,19 @@ def test_a_csv_file_may_begin_with_a_byte_order_mark(
     marked = tmp_path / "marked.CSV"
     marked.write_bytes(b"\xef\xbb\xbf" + plain.read_bytes())
     assert opened(marked).fingerprint == opened(plain).fingerprint
+
+
+def test_a_csv_file_may_be_separated_by_semicolons(
+    tmp_path: Path, write: Write, opened: Open
+) -> None:
+    columns = {"text": HARD, "label": ["a", "b"] * 10}
+    plain, other = write(tmp_path / "plain.csv", columns), tmp_path / "other.csv"
+    with (
+        plain.open(newline="", encoding="utf-8") as rows,
+        other.open("w", newline="", encoding="utf-8") as file,
+    ):
+        csv.writer(file, delimiter=";").writerows(csv.reader(rows))
+    assert opened(other).fingerprint == opened(plain).fingerprint
 
 
 def test_a_file_is_a_train_split(

@@ -10,6 +10,7 @@ from ablation.cli.options import Store
 from ablation.cli.output import show_line
 from ablation.cli.process import say
 from ablation.errors import Refused
+from ablation.records.prose import joined
 
 if TYPE_CHECKING:
     from ablation.execute import Session
@@ -43,7 +44,7 @@ def sync(
         raise refused[-1]
     if not asked:
         of = "" if name is None else f" of {name}"
-        others = f" Trials wait of: {', '.join(waiting)}." if waiting else ""
+        others = f" Trials of {joined(list(waiting))} do." if waiting else ""
         show_line(f"No trial{of} waits to be recorded.{others}")
 
 

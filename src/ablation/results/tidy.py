@@ -215,13 +215,11 @@ def _values(column: pd.Series[Any], finished: pd.Series[Any], name: str) -> pd.S
 
 
 def _check_names(runs: pd.DataFrame, question: Question) -> None:
-    for name, column in (("arm", question.arm), ("seed", question.seed)):
+    named = (("arm", "an arm", question.arm), ("seed", "a seed", question.seed))
+    for name, what, column in named:
         empty = runs.index[runs[name] == ""]
         if len(empty):
-            rows, what = (
-                few([str(row + 1) for row in empty]),
-                "an arm" if name == "arm" else "a seed",
-            )
+            rows = few([str(row + 1) for row in empty])
             raise Refused(
                 f"Rows without {what} in {str(column).strip()!r}: {rows}.",
                 "Fill them in, or leave these rows out (--where COLUMN=VALUE).",

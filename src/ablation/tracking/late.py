@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ablation.records import addresses
 from ablation.records.causes import refusal
-from ablation.tracking import tables
+from ablation.tracking import files, tables
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -21,9 +21,6 @@ if TYPE_CHECKING:
 
 SCHEMA = "dc11669786a5"
 """Revision of MLflow's tables that the SQL here is written for."""
-
-WAIT = 20.0
-"""Seconds to wait for another process that writes."""
 
 _TAG = "INSERT OR REPLACE INTO tags (key, value, run_uuid) VALUES (?, ?, ?)"
 _NOTE = "INSERT OR REPLACE INTO experiment_tags (key, value, experiment_id) VALUES (?, ?, ?)"
@@ -42,7 +39,7 @@ WHERE (excluded.step, excluded.timestamp, excluded.value) > (step, timestamp, va
 
 
 class LateClient:
-    """Does of MLflow's client what a report needs; whatever else is asked loads MLflow.
+    """Provides the part of MLflow's client that a report needs; any other attribute loads MLflow.
 
     Importing MLflow and opening a store by it takes 1.3 s, a third of a report's time before its
     first figure.
@@ -105,7 +102,7 @@ class LateClient:
         assert path is not None
         try:
             with (
-                contextlib.closing(sqlite3.connect(path, timeout=WAIT)) as connection,
+                contextlib.closing(sqlite3.connect(path, timeout=files.BUSY)) as connection,
                 connection,
             ):
                 yield connection.executemany

@@ -53,7 +53,7 @@ def connect(uri: str, *, record: bool = False) -> MlflowClient:
         if record:
             _sync_less(file.absolute())
         elif is_known(uri):
-            # To its callers it is MLflow's client, which it becomes if more is asked.
+            # Callers may use it as MLflow's client: any other request loads that.
             client: Any = LateClient(uri, _client)
             _opened.setdefault(uri, client)
             return client  # type: ignore[no-any-return]

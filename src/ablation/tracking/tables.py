@@ -15,6 +15,7 @@ from urllib.parse import quote
 from ablation.errors import Refused
 from ablation.records import addresses
 from ablation.records.outcome import Outcome
+from ablation.tracking import files
 from ablation.tracking.entities import CHOSEN, KEY, outcome_of
 from ablation.tracking.tags import DATA, KIND, LABEL, TRIAL
 
@@ -86,7 +87,7 @@ def reading(uri: str) -> Iterator[Query]:
     """
     # A reader of a write-ahead log keeps a file beside it, so "ro" would not do.
     address = f"file:{quote(str(addresses.file_of(uri)))}?mode=rw"
-    with contextlib.closing(sqlite3.connect(address, timeout=20, uri=True)) as connection:
+    with contextlib.closing(sqlite3.connect(address, timeout=files.BUSY, uri=True)) as connection:
         # One transaction: a run that is recorded between two queries would be half there.
         connection.execute("BEGIN")
         yield lambda sql, **values: connection.execute(sql, values).fetchall()

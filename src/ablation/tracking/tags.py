@@ -38,7 +38,7 @@ def source() -> dict[str, str]:
 
 def set_tags(home: Home, tags: Mapping[str, str]) -> None:
     """Sets tags of the parent run in their order, in as few requests as MLflow takes."""
-    from ablation.tracking.late import log  # which reads the names of tags here
+    from ablation.tracking.late import log  # here, because that module imports this one
 
     given = list(tags.items())
     for start in range(0, len(given), PER_REQUEST):

@@ -35,8 +35,8 @@ AT_ONCE = 256
 """Rows that are brought up to date together, so that they stay in cache."""
 
 MANY = 100
-"""Rows to move of so many neighbours (:data:`AT_ONCE`) from which all are moved where they are, a
-row in two fifths of the time."""
+"""Number of stale rows among :data:`AT_ONCE` neighbours from which the whole block is updated in
+place, in two fifths of the time per row; fewer are copied, updated and written back."""
 
 TINY = 1e-300
 """Takes the place of an empty sum, so that the quotient of two is a number."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -350,3 +351,15 @@ def test_a_trend_leaves_out_the_levels_that_failed_in_all_runs() -> None:
     assert "which failed in all runs" not in markdown.render(compose(kept))
     assert re.search(r"that all arms share, without .*%, which failed in all runs\)", said)
     pd.testing.assert_frame_equal(variance.find(basis), variance.find(kept))
+
+
+@pytest.mark.parametrize("left", [(), ("base",), NASTY[:1]])
+def test_a_report_is_written_of_arms_that_nearly_all_failed_in_all_runs(
+    left: Sequence[str],
+) -> None:
+    frame = runs()
+    failing = ~frame["arm"].isin(left)
+    frame.loc[failing, ["value", "status", "reason"]] = [np.nan, "FAILED", "nan_loss"]
+    basis = Basis(content(frame))
+    assert "failed in all" in markdown.render(compose(basis))
+    assert variance.find(basis).empty

@@ -81,16 +81,17 @@ def _interval(found: stats.Verdicts, arm: int, evidence: Evidence) -> tuple[floa
 def variance(evidence: Evidence, seeds: int, without: Collection[str] = ()) -> pd.DataFrame:
     """Returns the columns :data:`VARIANCE` over the blocks that every arm was planned with.
 
-    There is no row where arms share no seeds, because such runs have no blocks.
+    There is no row where arms share no seeds, because such runs have no blocks, nor where fewer
+    than two arms are left.
 
     Args:
         evidence: The runs.
         seeds: Number of seeds that every arm is planned with.
         without: Arms to leave out, such as those of which every run failed.
     """
-    if not evidence.declaration.paired:
-        return pd.DataFrame(columns=list(VARIANCE))
     kept = [place for place, arm in enumerate(evidence.arms) if arm not in without]
+    if not evidence.declaration.paired or len(kept) <= 1:
+        return pd.DataFrame(columns=list(VARIANCE))
     given = evidence.cut(kept, seeds)
     status = given["status"]
     split = stats.variance_split(given["values"], status=status, floor=evidence.floor)

@@ -234,13 +234,13 @@ def test_levels_of_numpy_are_those_of_python() -> None:
 @pytest.mark.parametrize(
     "make",
     [
-        lambda: Metric("accuracy", chance="a"),  # type: ignore[arg-type]
+        lambda: Metric("accuracy", chance="a"),  # type: ignore[arg-type]  # wrong on purpose
         lambda: Metric("accuracy", chance=10),
-        lambda: Metric("score", examples=3),  # type: ignore[arg-type]
+        lambda: Metric("score", examples=3),  # type: ignore[arg-type]  # wrong on purpose
         lambda: Metric("a//b"),
         lambda: Metric("a" * 201),
-        lambda: LogUniform("a", 1),  # type: ignore[arg-type]
-        lambda: When("x", 1, 2),  # type: ignore[arg-type]
+        lambda: LogUniform("a", 1),  # type: ignore[arg-type]  # wrong on purpose
+        lambda: When("x", 1, 2),  # type: ignore[arg-type]  # wrong on purpose
     ],
 )
 def test_what_a_study_is_made_of_is_checked(make: Callable[[], object]) -> None:

@@ -10,7 +10,7 @@ import sqlite3
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from ablation.errors import Refused, public
 from ablation.records import addresses
@@ -54,9 +54,9 @@ def connect(uri: str, *, record: bool = False) -> MlflowClient:
             _sync_less(file.absolute())
         elif is_known(uri):
             # Callers may use it as MLflow's client: any other request loads that.
-            client: Any = LateClient(uri, _client)
+            client = cast("MlflowClient", LateClient(uri, _client))
             _opened.setdefault(uri, client)
-            return client  # type: ignore[no-any-return]
+            return client
     return _client(uri)
 
 

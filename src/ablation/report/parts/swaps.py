@@ -111,7 +111,8 @@ def changes_table(found: pd.DataFrame, basis: Basis) -> Table:
 def quotes_table(quotes: pd.DataFrame, basis: Basis) -> Table:
     """Returns a row per quoted text, cut to its first words."""
     tests, texts = basis.content.tests, texts_of(basis)
-    assert tests is not None and texts is not None  # else nothing is quoted  # noqa: PT018
+    assert tests is not None  # else nothing is quoted
+    assert texts is not None
     classes = list(tests["class"])
     rows = [
         [
